@@ -1,0 +1,121 @@
+"""What a pool wants to run, said without naming a substrate.
+
+A pool's ``workloads(settings)`` returns these; the local substrate turns one into a supervised process, the Kubernetes
+substrate into a StatefulSet or Deployment. Everything is data: no clock, no file system, no client.
+
+Strings in ``command``, ``environment``, ``files`` and ``prepare`` may hold placeholders that the substrate fills in:
+
+``{data}``      the workload's own durable folder
+``{config}``    where ``files`` are laid, read only to the process
+``{run}``       a folder for sockets and other things that end with the process, shared by the workloads of one ``pool_instance``
+``{secrets}``   where ``secrets`` are laid, one file each
+``{logs}``      the log folder
+``{python}``    the Python interpreter with the cluster distribution
+``{host:NAME}`` the address under which workload NAME is reached
+``{port:NAME}`` the number of this workload's port NAME
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+PoolName = Literal["control", "master", "compute", "data", "storage", "app"]
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port that the process listens on; ``number`` is the one everybody uses to reach it."""
+
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A file under ``{config}``; ``content`` may hold placeholders (``{{`` and ``}}`` for braces are not needed:
+    only the listed placeholders are replaced)."""
+
+    path: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value from the cluster's secret store, laid as file ``{secrets}/<file>``, mode 0400, owned by the pool's user."""
+
+    name: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """A one-shot command before the first start; ``creates`` (a path, placeholders allowed) says that it is done.
+
+    The substrate runs it as the pool's user. It must be repeatable: a run that died half-way is run again, after
+    ``removes`` (a folder the failed attempt may have left half-made) was deleted.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    creates: str
+    removes: str | None = None
+    seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How to see that the process serves. ``tcp``: the port accepts; ``http``: GET answers 2xx;
+    ``exec``: the command ends with 0. ``path`` is for http, ``command`` for exec."""
+
+    kind: Literal["tcp", "http", "exec"]
+    port: str | None = None
+    path: str = "/"
+    command: tuple[str, ...] = ()
+    seconds: float = 5.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An address shown by ``bdc endpoint list``; ``address`` may hold ``{host}`` and ``{port:NAME}``."""
+
+    name: str
+    description: str
+    address: str
+    protocol: str
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One process (local) or one pod template (Kubernetes).
+
+    name        unique in the cluster, e.g. ``master-0``, ``compute-0``, ``compute-0-scratch``, ``nmnode-0``
+    kind        ``service`` is kept running; ``job`` is run to its end once per distinct content (see ``plan``)
+    service     node of the status tree: control, sql, hdfs, spark, app
+    resource    node below it: master, compute-0, nmnode-0, storage-0, …
+    pool        whose OS user (or service account) it runs as
+    pool_instance  workloads with the same value share ``{run}``; defaults to ``name``
+    requires    names of workloads that must be ready before this one is started for the first time in a pass
+    stop_signal ``TERM``, ``INT`` (PostgreSQL fast shutdown) …; after ``stop_seconds`` everything left is killed
+    """
+
+    name: str
+    pool: PoolName
+    service: str
+    resource: str
+    command: tuple[str, ...]
+    ready: Probe | None = None
+    kind: Literal["service", "job"] = "service"
+    pool_instance: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[ConfigFile, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    ports: tuple[Port, ...] = ()
+    prepare: tuple[Prepare, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    requires: tuple[str, ...] = ()
+    stop_signal: str = "TERM"
+    stop_seconds: float = 10.0
+    ready_seconds: float = 60.0
+    memory_mb: int | None = None

@@ -1,0 +1,256 @@
+"""The shape of a plan, and the two Protocols that carry it out: connectors and executors.
+
+    SQL --parse, bind, rules--> Plan: fragments + residual --> executor --> Arrow batches
+
+A ``Fragment`` is what one source does: one SQL text, one file scan. ``Plan.residual`` is the rest, SQL in PostgreSQL's dialect
+over tables ``__f0``, ``__f1`` … that stand for the fragments. ``residual is None``: the plan is its only fragment, rows pass through.
+
+Arrow schemas inside this library carry, per field, metadata ``b"pg:type"`` with the PostgreSQL type (see ``virtualization.types``);
+a type that has no exact Arrow form travels as its PostgreSQL text in a string column with that metadata.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+from sqlglot import exp
+
+from virtualization.catalog import Column, DataSource, VirtualTable
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something that was not pushed: ``what`` (SQL), a stable reason ``code`` (lower_snake), ``why``, and what would change it."""
+
+    what: str
+    code: str
+    why: str
+    fix: str | None = None
+
+
+@dataclass(frozen=True)
+class OutputColumn:
+    """A column of a result: its name and PostgreSQL type (``format_type`` form)."""
+
+    name: str
+    type: str
+
+
+class QueryContext:
+    """What one running query shares: cancellation and limits. Thread-safe.
+
+    Whoever can be interrupted registers ``on_cancel``; ``cancel()`` calls each once, from another thread.
+    """
+
+    def __init__(self, *, memory_bytes: int | None = None, timezone: str = "UTC", user: str | None = None, trace: str = "") -> None:
+        self.memory_bytes = memory_bytes
+        self.timezone = timezone
+        self.user = user
+        self.trace = trace
+        """A session id that connectors show at the source (``application_name``)."""
+        self._cancelled = threading.Event()
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], None]] = []
+
+    @property
+    def cancelled(self) -> bool:
+        """Has ``cancel`` been called?"""
+        return self._cancelled.is_set()
+
+    def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Register; returns a function that takes the registration back. Calls at once if already cancelled."""
+        with self._lock:
+            if not self.cancelled:
+                self._callbacks.append(callback)
+                return lambda: self._forget(callback)
+        callback()
+        return lambda: None
+
+    def _forget(self, callback: Callable[[], None]) -> None:
+        with self._lock:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
+    def cancel(self) -> None:
+        """Interrupt everything that registered; harmless when repeated."""
+        with self._lock:
+            self._cancelled.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+
+class Batches(Protocol):
+    """A stream of record batches that can be left at any time; ``close`` frees everything behind it, also at the source."""
+
+    @property
+    def schema(self) -> pa.Schema: ...
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]: ...
+
+    def close(self) -> None: ...
+
+
+class Fragment(Protocol):
+    """One source's part of a plan, ready to run any number of times (frozen, cacheable)."""
+
+    source: str
+    columns: tuple[OutputColumn, ...]
+    text: str
+    """The very text that the source receives (SQL), or for files the scan in words: path, columns, filters, files kept."""
+
+    tables: tuple[tuple[str, str], ...]
+    """(schema, name) of the virtual tables inside."""
+
+    def open(self, context: QueryContext) -> Batches:
+        """Run it at the source; streams, never materialises."""
+        ...
+
+    def duckdb_sql(self) -> str | None:
+        """A DuckDB SELECT that gives the same rows when run on a connection prepared by ``prepare_duckdb``,
+        so that the executor's own optimizer sees the scan (files); None where rows must come through ``open``."""
+        ...
+
+    def prepare_duckdb(self, connection: object) -> None:
+        """Make ``duckdb_sql`` runnable (register file systems)."""
+        ...
+
+
+@dataclass(frozen=True)
+class FragmentRequest:
+    """A sub-tree offered to a connector: a qualified, typed SELECT whose every table is in ``tables`` (alias → table)."""
+
+    query: exp.Query
+    tables: Mapping[str, VirtualTable]
+    source: DataSource
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The whole request was taken."""
+
+    fragment: Fragment
+
+
+@dataclass(frozen=True)
+class Declined:
+    """Nothing was taken, and why; the planner then offers a smaller sub-tree."""
+
+    kept: tuple[Kept, ...]
+
+
+@dataclass(frozen=True)
+class RemoteObject:
+    """Something at a source that could become a virtual table; ``location`` is what ``VirtualTable.location`` takes."""
+
+    schema: str
+    name: str
+    location: str
+    kind: str = "table"
+
+
+@dataclass(frozen=True)
+class Detected:
+    """What the source knows of one object: columns (with remote names), options to keep, estimated rows.
+    ``unmapped``: columns that can't be carried: (name, remote type, why)."""
+
+    columns: tuple[Column, ...]
+    options: Mapping[str, str] = field(default_factory=dict)
+    rows: float | None = None
+    unmapped: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class TestedSource:
+    """The answer of ``Connector.test``: the server's version and the milliseconds of one round trip."""
+
+    version: str
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """A scan, the conjuncts that must still be applied above it, and why."""
+
+    fragment: Fragment
+    left: tuple[exp.Expression, ...] = ()
+    kept: tuple[Kept, ...] = ()
+
+
+class Connector(Protocol):
+    """One kind of source. Built once per (source name, version) and kept; thread-safe; ``close`` ends its connections.
+
+    ``scan`` must always work (columns only); ``push`` takes whole sub-trees or declines with reasons: the default declines,
+    so that a new connector is right on day one and fast later.
+    """
+
+    def test(self) -> TestedSource:
+        """One round trip; a SourceError says what failed."""
+        ...
+
+    def objects(self, schema: str | None = None) -> Sequence[RemoteObject]:
+        """What can become a virtual table (``import_schema``); for files: what lies in the folder ``schema``."""
+        ...
+
+    def detect(self, location: str, options: Mapping[str, str]) -> Detected:
+        """Columns and statistics of one object."""
+        ...
+
+    def scan(self, table: VirtualTable, columns: Sequence[str], predicates: Sequence[exp.Expression]) -> Scanned:
+        """Read ``columns`` of ``table``. ``predicates`` are conjuncts over the table's own (unqualified) columns: the connector
+        applies those that it can apply exactly, may use others to skip data, and hands the latter back in ``left``."""
+        ...
+
+    def push(self, request: FragmentRequest) -> Accepted | Declined:
+        """Take a whole sub-tree: filters, joins, aggregates, order and limit as one remote statement."""
+        ...
+
+    def close(self) -> None:
+        """End connections; running fragments finish first."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """See the module's docstring. ``kept`` explains everything that is not inside a fragment."""
+
+    sql: str
+    fragments: tuple[Fragment, ...]
+    residual: exp.Query | None
+    executor: str | None
+    columns: tuple[OutputColumn, ...] | None
+    """None: only known when the executor has described the residual."""
+    kept: tuple[Kept, ...] = ()
+
+
+class Result(Protocol):
+    """A running query. ``columns`` are known before the first batch."""
+
+    @property
+    def columns(self) -> tuple[OutputColumn, ...]: ...
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]: ...
+
+    def close(self) -> None: ...
+
+
+class Executor(Protocol):
+    """Runs residual SQL over fragments."""
+
+    name: str
+
+    def refuses(self, residual: exp.Query, fragments: Sequence[Fragment]) -> Kept | None:
+        """Why this executor can't give PostgreSQL's exact answer, or None."""
+        ...
+
+    def run(self, residual: exp.Query, fragments: Sequence[Fragment], context: QueryContext) -> Result:
+        """Start; streams."""
+        ...
+
+    def close(self) -> None:
+        """Free everything."""
+        ...
