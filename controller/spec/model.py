@@ -1,0 +1,202 @@
+"""The model of a cluster's spec: what may be written in ``bdc.yaml``, field by field.
+
+The docstring after a field is its documentation: ``bdc config reference`` and the JSON schema are made from it. The model
+keeps to what a Kubernetes structural schema can say (no unions of types, objects with a fixed set of keys), because the
+same document becomes a custom resource there. Keys are written in camelCase, as everywhere in Kubernetes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+API_VERSION = "openbdc.dev/v1alpha1"
+KIND = "BigDataCluster"
+CLUSTER_NAME = r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$|^[a-z]$"
+DATABASE_NAME = r"^[a-z_][a-z0-9_]{0,62}$"
+
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+DatabaseName = Annotated[str, Field(pattern=DATABASE_NAME)]
+
+
+class Section(BaseModel):
+    """A mapping of the spec: unknown keys are refused, values are not converted, objects don't change."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class Metadata(Section):
+    """Which cluster this is."""
+
+    name: Annotated[str, Field(pattern=CLUSTER_NAME, max_length=20)]
+    """Name of the cluster: lower-case letters, digits and '-', starting with a letter, at most 20 characters, because OS users
+    (``bdc-<name>-compute``, 32 characters on Linux) and the Kubernetes namespace are made from it. It can't change after create."""
+
+
+class Ports(Section):
+    """Port numbers. Everything that is not given follows from ``base``, so that clusters of one machine lie side by side."""
+
+    base: Annotated[int, Field(ge=0, le=30000)] | None = None
+    """Added to every default number. null: `bdc create` takes the first free block (0, 1000, 2000, …) and writes it here."""
+    controller: PortNumber | None = None
+    """REST API of the controller. null: 30080 + base, the original product's number."""
+    master: PortNumber | None = None
+    """PostgreSQL master. null: 31433 + base, the original product's number."""
+    compute: PortNumber | None = None
+    """First compute replica; replica *i* gets this + *i*. null: 31434 + base."""
+    namenode: PortNumber | None = None
+    """RPC of the HDFS NameNode. null: 31500 + base."""
+    webhdfs: PortNumber | None = None
+    """HTTP of the NameNode (WebHDFS). null: 31570 + base."""
+    datanode: PortNumber | None = None
+    """First DataNode port; DataNode *i* takes this + 3·*i* (data), + 1 (http) and + 2 (ipc). null: 31510 + base."""
+
+
+class Tls(Section):
+    """Certificates for what listens beyond loopback."""
+
+    certificate: Annotated[str, Field(min_length=1)] | None = None
+    """Path of a PEM file with the certificate chain. null: no TLS; then everything must stay on loopback."""
+    key: Annotated[str, Field(min_length=1)] | None = None
+    """Path of the PEM file with the private key of ``certificate``. null: no TLS."""
+
+
+class Network(Section):
+    """Where the cluster's services listen."""
+
+    bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """IP address the controller and the master listen on. Loopback by default: nothing is reachable from other machines until TLS
+    is set up. Compute, scratch and HDFS stay on loopback whatever is written here: they trust what reaches them."""
+    tls: Tls = Tls()
+    """Certificates; needed as soon as ``bind`` leaves loopback."""
+
+
+class Login(Section):
+    """How people log in to the controller."""
+
+    token_hours: Annotated[int, Field(ge=1, le=168)] = 12
+    """Hours a token is valid: a working day by default, so that nobody logs in twice a day and a lost token dies overnight."""
+    attempts: Annotated[int, Field(ge=3, le=100)] = 10
+    """Wrong passwords in a row, of one user, after which logins of that user are refused for ``lockoutSeconds``."""
+    lockout_seconds: Annotated[int, Field(ge=1, le=86400)] = 60
+    """Seconds for which a user is locked out. It ends by itself, and at once with `bdc user passwd` by an admin."""
+
+
+class Security(Section):
+    """Logins and tokens."""
+
+    login: Login = Login()
+    """How people log in."""
+
+
+class Postgresql(Section):
+    """Which PostgreSQL the master runs."""
+
+    bin: Annotated[str, Field(pattern=r"^/")] | None = None
+    """Absolute path of the folder with ``postgres`` and ``initdb`` of a system PostgreSQL (15 or later, with TLS if it is to be
+    reached from other machines). null: the PostgreSQL that comes with the product, loopback only."""
+
+
+class MasterPool(Section):
+    """The master: the PostgreSQL that users connect to."""
+
+    postgresql: Postgresql = Postgresql()
+    """Which PostgreSQL runs."""
+    databases: Annotated[tuple[DatabaseName, ...], Field(strict=False, max_length=50)] = ("bdc",)
+    """User databases made at create, besides ``postgres``. More can be made later with CREATE DATABASE. Removing a name here
+    drops nothing."""
+    max_connections: Annotated[int, Field(ge=10, le=1000)] = 100
+    """Connections the master takes; PostgreSQL's own default."""
+    statement_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] | None = None
+    """Seconds after which any statement of a user is cancelled. null: no limit, as in PostgreSQL."""
+    memory_megabytes: Annotated[int, Field(ge=16, le=1048576)] = 64
+    """Megabytes of ``shared_buffers``. Small by default: tables of the master are reference data, the large ones are virtual."""
+
+
+class ComputePool(Section):
+    """The compute pool: plans and runs queries over virtual tables."""
+
+    replicas: Annotated[int, Field(ge=1, le=16)] = 1
+    """Compute services. One serves a machine well; more spread the load of many users."""
+    memory_megabytes: Annotated[int, Field(ge=128, le=1048576)] = 512
+    """Megabytes one replica may use for queries (DuckDB, Arrow and Python together); what needs more spills or fails cleanly."""
+    spill_megabytes: Annotated[int, Field(ge=0, le=10485760)] = 10240
+    """Megabytes of disk one replica may use to spill. 0: queries over the memory limit fail."""
+    threads: Annotated[int, Field(ge=1, le=256)] | None = None
+    """Threads one replica uses for execution. null: one for each core."""
+    running_queries: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Queries one replica runs at once; the next ones wait in a queue, so that memory per query stays useful."""
+    queued_queries: Annotated[int, Field(ge=0, le=10000)] = 200
+    """Queries that may wait at one replica; more are refused with a clear error."""
+    statement_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] | None = None
+    """Seconds after which the pool cancels a statement. null: no limit of its own; the master's still holds."""
+
+
+class StoragePool(Section):
+    """The storage pool: HDFS."""
+
+    enabled: bool = True
+    """Whether HDFS runs. false: no Java is needed and about 400 MB of memory are saved; the data folders stay."""
+    data_nodes: Annotated[int, Field(ge=1, le=20)] = 2
+    """DataNodes; 2 by default so that the loss of one is survived."""
+    replication: Annotated[int, Field(ge=1, le=20)] = 2
+    """Copies of each block; at most ``dataNodes``. 2 by default: each file is on both DataNodes."""
+    name_node_memory_megabytes: Annotated[int, Field(ge=64, le=1048576)] = 128
+    """Megabytes of the NameNode's Java heap: enough for some hundred thousand files and blocks; 1 GB carries about a million."""
+    data_node_memory_megabytes: Annotated[int, Field(ge=48, le=1048576)] = 64
+    """Megabytes of the Java heap of each DataNode."""
+
+
+class Pools(Section):
+    """The pools and their sizes."""
+
+    master: MasterPool = MasterPool()
+    """PostgreSQL that users connect to."""
+    compute: ComputePool = ComputePool()
+    """Planner and executors of virtual tables."""
+    storage: StoragePool = StoragePool()
+    """HDFS."""
+
+
+class Spec(Section):
+    """What the cluster should be."""
+
+    profile: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] = "local"
+    """Profile this spec was made from. Only a note for readers: everything that matters is written out in the spec."""
+    ports: Ports = Ports()
+    """Port numbers."""
+    network: Network = Network()
+    """Where the services listen."""
+    security: Security = Security()
+    """Logins and tokens."""
+    pools: Pools = Pools()
+    """The pools and their sizes."""
+
+
+class ClusterSpec(Section):
+    """One cluster, as written in ``bdc.yaml``."""
+
+    api_version: Literal["openbdc.dev/v1alpha1"] = Field(alias="apiVersion")
+    """Version of this format."""
+    kind: Literal["BigDataCluster"]
+    """What this document is."""
+    metadata: Metadata
+    """Which cluster this is."""
+    spec: Spec = Spec()
+    """What the cluster should be."""
+
+    @property
+    def name(self) -> str:
+        """The cluster's name."""
+        return self.metadata.name
