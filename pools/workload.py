@@ -11,7 +11,7 @@ Strings in ``command``, ``environment``, ``files`` and ``prepare`` may hold plac
 ``{secrets}``   where ``secrets`` are laid, one file each
 ``{logs}``      the log folder
 ``{python}``    the Python interpreter with the cluster distribution
-``{program:NAME}`` an external program: ``postgres``, ``initdb``, ``java`` (on one machine the path found or brought by a wheel)
+``{program:NAME}`` an external program: ``postgres``, ``initdb``, ``pg_isready``, ``java`` (on one machine the path found or brought by a wheel)
 ``{classpath:hadoop}`` the class path of the Hadoop jars
 ``{host:NAME}`` the address under which workload NAME is reached
 ``{port:NAME}`` the number of this workload's port NAME
