@@ -1,0 +1,1 @@
+"""The ``bdc`` command. It knows the SDK ``bdc`` and nothing else of the project."""

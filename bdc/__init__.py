@@ -1,0 +1,21 @@
+"""The Python SDK of OpenBDC: log in, run SQL, read and write files of HDFS, ask the controller.
+
+import bdc
+
+with bdc.connect() as session:                       # the active context of ``bdc login``
+    for row in session.sql("SELECT * FROM house LIMIT 3"):
+        ...
+"""
+
+from __future__ import annotations
+
+__all__ = ["Session", "connect"]
+
+
+def __getattr__(name: str) -> object:
+    """The session comes on first use: the CLI imports this package for a few names and must not pay for the rest."""
+    if name in __all__:
+        from bdc import session
+
+        return getattr(session, name)
+    raise AttributeError(f"module 'bdc' has no attribute {name!r}")

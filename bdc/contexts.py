@@ -1,0 +1,174 @@
+"""Contexts: which cluster, as whom, with which session. One JSON file, mode 0600, in ``BDC_CONFIG`` or ``~/.config/openbdc``.
+
+What is kept: the controller's token until it expires and, where ``bdc login`` could get them, the two SCRAM keys with which libpq
+proves to this one master that the user knew the password (see bdc/scram.py). The password itself is never written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+
+from bdc.errors import AuthenticationError, NotFoundError, UserError
+from bdc.names import context_name
+
+FILE = "contexts.json"
+
+
+@dataclass(frozen=True)
+class SqlKeys:
+    """SCRAM client and server key (base64) of one user at one master, and until when they are used (seconds since the epoch)."""
+
+    client_key: str = field(repr=False)
+    server_key: str = field(repr=False)
+    expires: float = 0.0
+
+
+@dataclass(frozen=True)
+class Session:
+    """One context: where the controller is, who the user is there, and what a login left."""
+
+    name: str
+    controller: str
+    username: str
+    cluster: str = ""
+    token: str | None = field(default=None, repr=False)
+    expires: float = 0.0
+    endpoints: dict[str, str] = field(default_factory=dict)
+    sql: SqlKeys | None = None
+
+    @property
+    def logged_in(self) -> bool:
+        """Whether the token may still be used."""
+        return self.token is not None and self.expires > time.time()
+
+    def require_token(self) -> str:
+        """The token, or AuthenticationError that says how to get a new one."""
+        if self.token is None:
+            raise AuthenticationError(f"you are not logged in to {self.name!r}", where=self.controller, hint="run 'bdc login'")
+        if not self.logged_in:
+            raise AuthenticationError(
+                f"the session of {self.username!r} at {self.name!r} has expired",
+                where=self.controller,
+                why="a session lives as long as the controller's token",
+                hint="run 'bdc login' again",
+                code="expired",
+            )
+        return self.token
+
+    def ended(self) -> Session:
+        """The same context without anything that lets somebody in."""
+        return replace(self, token=None, expires=0.0, sql=None)
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """Everything in the file: the contexts by name and the active one's name."""
+
+    active: str | None = None
+    sessions: dict[str, Session] = field(default_factory=dict)
+
+    def find(self, name: str | None = None) -> Session:
+        """The named or the active context; NotFoundError or AuthenticationError when there is none."""
+        wanted = name or self.active
+        if wanted is None:
+            raise AuthenticationError("you are not logged in to any cluster", hint="run 'bdc login', or 'bdc create' to make a cluster")
+        session = self.sessions.get(context_name(wanted))
+        if session is None:
+            raise NotFoundError(f"there is no context {wanted!r}", where=str(folder() / FILE), hint="'bdc context list' shows them")
+        return session
+
+    def with_session(self, session: Session, *, activate: bool = True) -> Contexts:
+        """A copy with ``session`` added or replaced."""
+        context_name(session.name)
+        return Contexts(session.name if activate else self.active, {**self.sessions, session.name: session})
+
+    def without(self, name: str) -> Contexts:
+        """A copy without that context."""
+        self.find(name)
+        rest = {key: session for key, session in self.sessions.items() if key != name}
+        return Contexts(None if self.active == name else self.active, rest)
+
+
+def folder() -> pathlib.Path:
+    """Where the contexts and the shell's history lie."""
+    given = os.environ.get("BDC_CONFIG")
+    if given:
+        return pathlib.Path(given)
+    base = os.environ.get("XDG_CONFIG_HOME") or pathlib.Path.home() / ".config"
+    return pathlib.Path(base) / "openbdc"
+
+
+def load() -> Contexts:
+    """What the file holds; empty when there is none. UserError when others can read it or it is damaged."""
+    path = folder() / FILE
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & 0o077:
+                raise UserError(
+                    f"{path} can be read by others (mode {mode:04o})",
+                    why="it holds your session",
+                    hint=f"chmod 600 {path}; then log in again",
+                )
+            return _decode(json.load(file))
+    except FileNotFoundError:
+        return Contexts()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path} is damaged", why=str(error), hint=f"remove {path} and log in again") from error
+
+
+def _decode(document: dict[str, object]) -> Contexts:
+    sessions = {}
+    stored = document["contexts"]
+    if not isinstance(stored, dict):
+        raise TypeError("'contexts' is not an object")
+    for name, fields in stored.items():
+        keys = fields.pop("sql", None)
+        sessions[name] = Session(name=context_name(name), sql=SqlKeys(**keys) if keys else None, **fields)
+    active = document.get("active")
+    return Contexts(str(active) if active in sessions else None, sessions)
+
+
+@contextlib.contextmanager
+def editing() -> Iterator[list[Contexts]]:
+    """Read, change and write back under a lock, so that two logins at once lose nothing.
+
+    Yields a list of one: put the changed Contexts in its place. Nothing is written when the block raises.
+    """
+    home = folder()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (home / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        box = [load()]
+        before = box[0]
+        yield box
+        if box[0] != before:
+            _write(home, box[0])
+
+
+def _write(home: pathlib.Path, contexts: Contexts) -> None:
+    stored = {}
+    for name, session in contexts.sessions.items():
+        fields = asdict(session)
+        fields.pop("name")
+        stored[name] = fields
+    # mkstemp makes the file 0600, and the rename puts it there whole
+    handle, temporary = tempfile.mkstemp(prefix=".contexts-", dir=home)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({"active": contexts.active, "contexts": stored}, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        pathlib.Path(temporary).replace(home / FILE)
+    except BaseException:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+        raise
