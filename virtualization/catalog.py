@@ -5,11 +5,13 @@ In a cluster the compute pool fills a ``Catalog`` from schema ``bdc`` of each us
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
-from virtualization.errors import UnknownTableError
+from virtualization.errors import DefinitionError, UnknownTableError
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,12 @@ class VirtualTable:
 class Catalog(Protocol):
     """What a planner may ask; immutable for the time of one query."""
 
+    @property
+    def version(self) -> Hashable:
+        """Differs between any two catalogs with different contents (in a cluster: database identity, version counter, search path):
+        plans are cached by it."""
+        ...
+
     def table(self, schema: str | None, name: str) -> VirtualTable:
         """The table, looked for in ``search_path`` where ``schema`` is None; UnknownTableError else."""
         ...
@@ -94,6 +102,13 @@ class MemoryCatalog:
     virtual_tables: Mapping[tuple[str, str], VirtualTable]
     search_path: tuple[str, ...] = ("public",)
 
+    @cached_property
+    def version(self) -> Hashable:
+        """See ``Catalog``: the contents themselves."""
+        secrets = [(source.name, source.credential.user, source.credential.secret) for source in self.sources.values()]
+        contents = f"{sorted(self.sources.items(), key=lambda s: s[0])!r}{secrets!r}{sorted(self.virtual_tables.items(), key=lambda t: t[0])!r}{self.search_path!r}"
+        return hashlib.sha256(contents.encode()).hexdigest()
+
     @classmethod
     def of(cls, sources: Iterable[DataSource], tables: Iterable[VirtualTable]) -> MemoryCatalog:
         """From plain lists."""
@@ -110,7 +125,10 @@ class MemoryCatalog:
 
     def source(self, name: str) -> DataSource:
         """See ``Catalog``."""
-        return self.sources[name]
+        try:
+            return self.sources[name]
+        except KeyError:
+            raise DefinitionError(f'data source "{name}" does not exist', hint="SELECT * FROM bdc.data_sources lists them.") from None
 
     def tables(self) -> Iterable[VirtualTable]:
         """See ``Catalog``."""

@@ -225,6 +225,10 @@ class Plan:
     columns: tuple[OutputColumn, ...] | None
     """None: only known when the executor has described the residual."""
     kept: tuple[Kept, ...] = ()
+    names: tuple[str, ...] | None = None
+    """The output names as PostgreSQL gives them, duplicates included; inside the plan they are made unique. The engine puts them back."""
+    refusals: tuple[tuple[str, Kept], ...] = ()
+    """(executor, why it can't give PostgreSQL's exact answer), in the order in which they were asked."""
 
 
 class Result(Protocol):
