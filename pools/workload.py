@@ -13,6 +13,7 @@ Strings in ``command``, ``environment``, ``files`` and ``prepare`` may hold plac
 ``{python}``    the Python interpreter with the cluster distribution
 ``{program:NAME}`` an external program: ``postgres``, ``initdb``, ``pg_isready``, ``java`` (on one machine the path found or brought by a wheel)
 ``{classpath:hadoop}`` the class path of the Hadoop jars
+``{cluster}``   the cluster's own folder; only for ``control``, and only where the store is a folder
 ``{host:NAME}`` the address under which workload NAME is reached
 ``{port:NAME}`` the number of this workload's port NAME
 """

@@ -152,7 +152,7 @@ class StoragePool(Section):
     """DataNodes; 2 by default so that the loss of one is survived."""
     replication: Annotated[int, Field(ge=1, le=20)] = 2
     """Copies of each block; at most ``dataNodes``. 2 by default: each file is on both DataNodes."""
-    name_node_memory_megabytes: Annotated[int, Field(ge=64, le=1048576)] = 128
+    name_node_memory_megabytes: Annotated[int, Field(ge=64, le=1048576)] = 96
     """Megabytes of the NameNode's Java heap: enough for some hundred thousand files and blocks; 1 GB carries about a million."""
     data_node_memory_megabytes: Annotated[int, Field(ge=48, le=1048576)] = 64
     """Megabytes of the Java heap of each DataNode."""

@@ -1,0 +1,1 @@
+"""People: the user file, password hashes, log-in limits, token keys and tokens."""

@@ -1,0 +1,61 @@
+"""Limits on log-ins: a lock-out per user name after wrong passwords in a row, and a cap on hashing at the same time.
+
+Kept in memory: a controller that is started again forgets, which only an administrator of the machine can cause. Unknown names are counted
+like known ones, so that a lock-out does not tell which names exist.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.errors import RateLimitError
+
+MAX_NAMES = 10_000
+
+
+@dataclass
+class _Count:
+    wrong: int = 0
+    locked_until: float = 0.0
+
+
+class Throttle:
+    """``attempts`` wrong passwords in a row lock a name for ``lockout_seconds``. The clock is monotonic seconds."""
+
+    def __init__(self, attempts: int, lockout_seconds: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.attempts = attempts
+        self.lockout_seconds = lockout_seconds
+        self._clock = clock
+        self._counts: OrderedDict[str, _Count] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def check(self, name: str) -> None:
+        """RateLimitError while ``name`` is locked. Counts the attempt as wrong until ``succeeded`` says otherwise, so that
+        parallel attempts can't slip through while hashes are being computed."""
+        with self._lock:
+            count = self._counts.setdefault(name, _Count())
+            self._counts.move_to_end(name)
+            while len(self._counts) > MAX_NAMES:
+                self._counts.popitem(last=False)
+            left = count.locked_until - self._clock()
+            if left > 0:
+                raise RateLimitError(
+                    "too many wrong passwords for this user",
+                    retry_after=math.ceil(left),
+                    where="username",
+                    hint=f"try again in {math.ceil(left)} s, or let an admin set a new password with: bdc user passwd",
+                )
+            count.wrong += 1
+            if count.wrong >= self.attempts:
+                count.locked_until = self._clock() + self.lockout_seconds
+                count.wrong = 0
+
+    def succeeded(self, name: str) -> None:
+        """The right password was given, or an admin set a new one: start counting afresh."""
+        with self._lock:
+            self._counts.pop(name, None)

@@ -1,0 +1,235 @@
+"""The cluster's users, in ``users.json`` of the store: names, roles, password hashes and SCRAM verifiers, never a password.
+
+A removed user leaves a tombstone until the master's role is gone too (see ``controller.roles``); until then the name can't be
+taken again, so that nobody inherits rights.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import Any, Literal, TypedDict
+
+from controller.auth.passwords import PasswordHash, check_rules, hash_password, verify_password
+from controller.errors import ConflictError, RequestError, StoreError, UnknownNameError
+from controller.store import Store
+
+FILE = "users.json"
+VERSION = 1
+NAME = re.compile(r"[a-z][a-z0-9_.-]{0,30}")
+RESERVED = re.compile(r"bdc[_-].*|pg_.*|postgres|public|none|root|hdfs|hadoop|supergroup|current_user|session_user|current_role")
+
+Role = Literal["admin", "user"]
+ROLES: tuple[Role, ...] = ("admin", "user")
+
+
+class User(TypedDict):
+    """``stamp`` changes with the password: tokens carry it, so a change revokes them. ``verifier``: PostgreSQL's SCRAM form."""
+
+    name: str
+    roles: list[Role]
+    password: PasswordHash
+    verifier: str
+    stamp: str
+    created_at: float
+
+
+class _Content(TypedDict):
+    version: int
+    users: dict[str, User]
+    removed: dict[str, float]
+
+
+class Users:
+    """The user file. Every call reads it anew: it is small, and ``bdc``'s recovery may have written it meanwhile."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def all(self) -> tuple[User, ...]:
+        """Every user, by name."""
+        users = self._read()["users"]
+        return tuple(users[name] for name in sorted(users))
+
+    def find(self, name: str) -> User | None:
+        """The user of that name, or None."""
+        return self._read()["users"].get(name)
+
+    def get(self, name: str) -> User:
+        """The user of that name, or UnknownNameError."""
+        return _known(self._read(), name)
+
+    def removed(self) -> tuple[str, ...]:
+        """Names whose PostgreSQL role has still to be dropped."""
+        return tuple(sorted(self._read()["removed"]))
+
+    def verify(self, name: str, password: str) -> User | None:
+        """The user when the password fits, else None; both take the same time, and so does an unknown name."""
+        user = self.find(name)
+        return user if verify_password(password, None if user is None else user["password"]) else None
+
+    def add(self, name: str, password: str, roles: tuple[Role, ...] = ("user",)) -> User:
+        """A new user. ConflictError when the name is taken or still being removed."""
+        check_name(name)
+        user = _new_user(name, password, roles)
+
+        def change(content: _Content) -> None:
+            if name in content["users"]:
+                raise ConflictError(f"user {name!r} exists already", where=name, hint=f"change the password with: bdc user passwd {name}")
+            if name in content["removed"]:
+                raise ConflictError(
+                    f"user {name!r} was removed and the master's role of that name is still there",
+                    where=name,
+                    hint="try again when 'bdc status' shows the master ready",
+                )
+            content["users"][name] = user
+
+        self._change(change)
+        return user
+
+    def remove(self, name: str) -> None:
+        """Remove a user and revoke the tokens. ConflictError for the last admin."""
+
+        def change(content: _Content) -> None:
+            _known(content, name)
+            _keep_an_admin(content, without=name)
+            del content["users"][name]
+            content["removed"][name] = time.time()
+
+        self._change(change)
+
+    def forget_removed(self, name: str) -> None:
+        """The PostgreSQL role of a removed user is gone: the name is free again."""
+        self._change(lambda content: content["removed"].pop(name, None) and None)
+
+    def set_password(self, name: str, password: str) -> None:
+        """A new password; all tokens of the user end here."""
+        fresh = _new_user(name, password, ())
+
+        def change(content: _Content) -> None:
+            user = _known(content, name)
+            user["password"], user["verifier"], user["stamp"] = fresh["password"], fresh["verifier"], fresh["stamp"]
+
+        self._change(change)
+
+    def grant(self, name: str, role: str) -> None:
+        """Give a role; no error when the user has it."""
+        known = check_role(role)
+
+        def change(content: _Content) -> None:
+            user = _known(content, name)
+            user["roles"] = _ordered({*user["roles"], known})
+
+        self._change(change)
+
+    def revoke(self, name: str, role: str) -> None:
+        """Take a role; effective at once, also for tokens that name it. ConflictError for the last admin."""
+        known = check_role(role)
+
+        def change(content: _Content) -> None:
+            user = _known(content, name)
+            if known == "user":
+                raise ConflictError("every user has the role 'user'", where=name, hint=f"remove the user: bdc user remove {name}")
+            _keep_an_admin(content, without=name)
+            user["roles"] = _ordered(set(user["roles"]) - {known})
+
+        self._change(change)
+
+    def _read(self) -> _Content:
+        return _content(self.store, self.store.read(FILE))
+
+    def _change(self, change: Any) -> None:  # noqa: ANN401 (a function that changes the content in place)
+        def apply(before: Any) -> Any:  # noqa: ANN401 (what the file holds)
+            content = _content(self.store, before)
+            fresh = _Content(
+                version=content["version"],
+                users={name: User(**user) for name, user in content["users"].items()},
+                removed=dict(content["removed"]),
+            )
+            change(fresh)
+            return fresh
+
+        self.store.update(FILE, apply)
+
+
+def create_first_admin(store: Store, name: str, password: str) -> None:
+    """Make the first admin at create; with the same name again (a create that is completed) the password is set anew."""
+    users = Users(store)
+    if users.find(name) is None:
+        users.add(name, password, ROLES)
+        return
+    users.set_password(name, password)
+    users.grant(name, "admin")
+
+
+def recover_admin(store: Store, name: str, password: str) -> None:
+    """The way back when no admin can log in: on the machine itself, by whoever may write the store."""
+    create_first_admin(store, name, password)
+
+
+def check_name(name: str) -> None:
+    """RequestError unless ``name`` can be a user: it becomes a PostgreSQL role and an HDFS user."""
+    if not NAME.fullmatch(name):
+        raise RequestError(
+            f"{name[:60]!r} can't be a user name",
+            where="name",
+            hint="a name has up to 31 characters: lower-case letters, digits, '_', '.', '-', starting with a letter",
+        )
+    if RESERVED.fullmatch(name):
+        raise RequestError(f"{name!r} is reserved for the system", where="name", hint="choose another name")
+
+
+def check_role(role: str) -> Role:
+    """The role of that name, or RequestError."""
+    for known in ROLES:
+        if role == known:
+            return known
+    raise RequestError(f"there is no role {role[:60]!r}", where="role", hint=f"roles are: {', '.join(ROLES)}")
+
+
+def _new_user(name: str, password: str, roles: tuple[Role, ...]) -> User:
+    from pools.master.roles import scram_verifier  # loads a PostgreSQL driver, which reading users does not need
+
+    check_rules(name, password)
+    return User(
+        name=name,
+        roles=_ordered({*roles, "user"}),
+        password=hash_password(password),
+        verifier=scram_verifier(password),
+        stamp=secrets.token_urlsafe(12),
+        created_at=round(time.time(), 3),
+    )
+
+
+def _ordered(roles: set[Role]) -> list[Role]:
+    return [role for role in ROLES if role in roles]
+
+
+def _known(content: _Content, name: str) -> User:
+    user = content["users"].get(name)
+    if user is None:
+        raise UnknownNameError(f"there is no user {name[:60]!r}", where="name", hint="list them with: bdc user list")
+    return user
+
+
+def _keep_an_admin(content: _Content, without: str) -> None:
+    if "admin" in content["users"][without]["roles"] and not any(
+        "admin" in user["roles"] for name, user in content["users"].items() if name != without
+    ):
+        raise ConflictError(f"{without!r} is the only admin", where=without, hint="make another one first: bdc user grant NAME admin")
+
+
+def _content(store: Store, raw: Any) -> _Content:  # noqa: ANN401 (what the file holds)
+    if raw is None:
+        return _Content(version=VERSION, users={}, removed={})
+    path = store.folder / FILE
+    if not isinstance(raw, dict) or not isinstance(raw.get("users"), dict) or not isinstance(raw.get("removed"), dict):
+        raise StoreError(f"{path} is not a user file", where=str(path), hint="restore it from a backup")
+    if raw.get("version") != VERSION:
+        raise StoreError(
+            f"{path} has version {raw.get('version')!r}, this controller reads version {VERSION}",
+            where=str(path),
+            hint="start the cluster with the version of OpenBDC that wrote it",
+        )
+    return _Content(version=VERSION, users=raw["users"], removed=raw["removed"])

@@ -1,0 +1,119 @@
+"""The controller's store on one machine: a folder of small JSON files.
+
+A file is replaced as a whole (written beside, fsync, rename, fsync of the folder), so a reader sees the old or the new one and a power
+cut leaves one of them. Writers that read first (``update``) hold a lock on the file, across processes: the controller and
+`bdc`'s recovery of a lost admin may write at the same time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from controller.errors import StoreError
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+
+class Store:
+    """A folder of JSON files; ``name`` is always one of ours, never a caller's."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+
+    def read(self, name: str) -> Any | None:  # noqa: ANN401 (what the file holds)
+        """The content of ``name``, or None when there is no such file. StoreError when it can't be understood."""
+        path = self.folder / name
+        try:
+            return json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (ValueError, RecursionError) as error:
+            raise StoreError(
+                f"{path} is damaged: {error}",
+                where=str(path),
+                hint="restore it from a backup, or move it away: the controller then starts with an empty one",
+            ) from None
+        except OSError as error:
+            raise StoreError(f"{path} can't be read: {error.strerror}", where=str(path), hint="check its owner and mode") from error
+
+    def write(self, name: str, content: Any) -> None:  # noqa: ANN401 (what the file holds)
+        """Replace ``name`` by ``content``. StoreError when that fails; the old content is then still there."""
+        write_atomic(self.folder / name, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode(), FILE_MODE)
+
+    def update(self, name: str, change: Callable[[Any], Any]) -> Any:  # noqa: ANN401 (what the file holds)
+        """Read, ``change`` and write under the lock; ``change`` gets None when there is no file. Returns the new content."""
+        with self.lock(name):
+            before = self.read(name)
+            after = change(before)
+            if after != before:
+                self.write(name, after)
+            return after
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the lock of ``name`` against other threads and processes."""
+        self.make_folder()
+        path = self.folder / f".{name}.lock"
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        except OSError as error:
+            raise StoreError(f"{path} can't be locked: {error.strerror}", where=str(path), hint="check its owner and mode") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def make_folder(self) -> None:
+        """Create the folder, for its owner alone."""
+        try:
+            self.folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.folder} can't be made: {error.strerror}", where=str(self.folder)) from error
+
+
+def write_atomic(path: pathlib.Path, content: bytes, mode: int) -> None:
+    """Replace the file ``path`` so that any crash leaves the old or the new content. Owner and group stay those of an old file."""
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            _keep_owner(path, file.fileno())
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        pathlib.Path(temporary).replace(path)
+        temporary = None
+        _sync_folder(path.parent)
+    except OSError as error:
+        hint = "free some disk space" if error.errno in (28, 122) else "check owner and mode of the folder"
+        raise StoreError(f"{path} can't be written: {error.strerror}", where=str(path), hint=hint) from error
+    finally:
+        if temporary is not None:
+            pathlib.Path(temporary).unlink(missing_ok=True)
+
+
+def _keep_owner(path: pathlib.Path, handle: int) -> None:
+    """Root repairing a file (lost admin) must not take it away from the controller's user; a new file takes the folder's owner."""
+    if os.geteuid() != 0:
+        return
+    like = path.stat() if path.exists() else path.parent.stat()
+    os.fchown(handle, like.st_uid, like.st_gid)
+
+
+def _sync_folder(folder: pathlib.Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
