@@ -1,0 +1,212 @@
+"""The queries of the pool: which there are, who may start now, how one is stopped.
+
+Everything here lives on the event loop; planning and engines run on threads and are waited for through ``Query.wait``, so that a
+cancelled query answers its client at once, however long the engine takes to let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from pools.compute.errors import AdmissionError, CancelRequestedError
+from virtualization.plan import QueryContext
+
+T = TypeVar("T")
+State = Literal["queued", "planning", "running", "sending", "done"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who asks: ``user`` (the end user's role), ``database``, and ``group``: queries of one group never wait for each other
+    (all cursors of one backend of the master: waiting for a sibling would wait for ever)."""
+
+    user: str
+    database: str
+    group: str
+
+
+@dataclass(eq=False)
+class Query:
+    """One query from its text to its last row."""
+
+    id: int
+    origin: Origin
+    sql: str
+    context: QueryContext
+    threads: Executor
+    state: State = "queued"
+    rows: int = 0
+    started: float = field(default_factory=time.monotonic)
+    memory: float = 0.0
+    """Bytes by which the process grew while this ran, its share: see ``MemoryGuard``."""
+
+    _reason: Exception | None = None
+    _waiters: set[asyncio.Future[object]] = field(default_factory=set)
+
+    @property
+    def cancelled(self) -> bool:
+        """Was it told to stop?"""
+        return self._reason is not None
+
+    def cancel(self, reason: Exception) -> None:
+        """Stop it: whoever waits gets ``reason`` now, the engine and the source are told from a thread. The first reason stays."""
+        if self._reason is not None:
+            return
+        self._reason = reason
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(reason)
+        with contextlib.suppress(RuntimeError):  # the threads are gone: the process ends
+            self.threads.submit(self.context.cancel)
+
+    async def wait(self, future: asyncio.Future[T]) -> T:
+        """The future's result, or the reason of cancellation, whichever comes first."""
+        if self._reason is not None:
+            raise self._reason
+        waiter: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+
+        def pass_on(done: asyncio.Future[T]) -> None:
+            if waiter.done():
+                if not done.cancelled():
+                    done.exception()  # seen: nobody waits for it any more
+            elif done.cancelled():
+                waiter.cancel()
+            elif (error := done.exception()) is not None:
+                waiter.set_exception(error)
+            else:
+                waiter.set_result(done.result())
+
+        future.add_done_callback(pass_on)
+        try:
+            return await waiter  # type: ignore[return-value]
+        except Exception:
+            # What an engine says when it is interrupted is not the reason that its user should read.
+            if self._reason is not None:
+                raise self._reason from None
+            raise
+        finally:
+            self._waiters.discard(waiter)
+
+    async def on_thread(self, work: Callable[[], T]) -> T:
+        """Run ``work`` on a thread and wait as ``wait`` does."""
+        return await self.wait(asyncio.get_running_loop().run_in_executor(self.threads, work))
+
+    def description(self) -> dict[str, object]:
+        """As ``bdc query list`` shows it."""
+        return {
+            "id": str(self.id),
+            "user": self.origin.user,
+            "database": self.origin.database,
+            "sql": self.sql,
+            "state": self.state,
+            "seconds": round(time.monotonic() - self.started, 3),
+            "rows": self.rows,
+        }
+
+
+class Admission:
+    """At most ``places`` groups run at once; the rest wait in order, at most ``seconds``."""
+
+    def __init__(self, places: int, seconds: float) -> None:
+        self.places = places
+        self.seconds = seconds
+        self._running: dict[str, int] = {}
+        self._queue: deque[tuple[str, asyncio.Future[None]]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many queries wait for a place."""
+        return len(self._queue)
+
+    async def enter(self, query: Query) -> None:
+        """Wait for a place; AdmissionError after the limit. ``leave`` must follow, once."""
+        group = query.origin.group
+        if group in self._running or (len(self._running) < self.places and not self._queue):
+            self._running[group] = self._running.get(group, 0) + 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (group, turn)
+        self._queue.append(entry)
+        try:
+            async with asyncio.timeout(self.seconds):
+                await query.wait(turn)
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self.leave(query)
+            else:
+                self._queue.remove(entry)
+                turn.cancel()
+            if isinstance(error, TimeoutError):
+                raise AdmissionError(
+                    f"the compute pool is busy: no place among {self.places} running queries within {self.seconds:g} s",
+                    hint="Try again, see what runs with SELECT * FROM bdc.queries(), or raise the limit on running queries.",
+                ) from None
+            raise
+
+    def leave(self, query: Query) -> None:
+        """Give the place back; the next in the queue gets it."""
+        group = query.origin.group
+        self._running[group] -= 1
+        if not self._running[group]:
+            del self._running[group]
+        self._let_in()
+
+    def _let_in(self) -> None:
+        for entry in list(self._queue):
+            group, turn = entry
+            if group not in self._running and len(self._running) >= self.places:
+                continue
+            self._queue.remove(entry)
+            if not turn.done():
+                self._running[group] = self._running.get(group, 0) + 1
+                turn.set_result(None)
+
+
+class Queries:
+    """The registry: starts, lists, kills."""
+
+    def __init__(self, threads: Executor, admission: Admission) -> None:
+        self.threads = threads
+        self.admission = admission
+        self._numbers = itertools.count(1)
+        self._running: dict[int, Query] = {}
+
+    def all(self) -> list[Query]:
+        """What is there now, oldest first."""
+        return list(self._running.values())
+
+    async def open(self, origin: Origin, sql: str, context: QueryContext, entered: Callable[[Query], None]) -> Query:
+        """Register and wait for a place. ``entered`` is called before the wait, so that the query can be cancelled in it."""
+        query = Query(next(self._numbers), origin, sql, context, self.threads)
+        self._running[query.id] = query
+        entered(query)
+        try:
+            await self.admission.enter(query)
+        except BaseException:
+            del self._running[query.id]
+            raise
+        query.state = "planning"
+        return query
+
+    def finish(self, query: Query) -> None:
+        """It needs no place any more; harmless when repeated."""
+        if self._running.pop(query.id, None) is not None:
+            query.state = "done"
+            self.admission.leave(query)
+
+    def kill(self, number: str) -> bool:
+        """Cancel the query with this id; False when there is none."""
+        query = self._running.get(int(number)) if number.isdecimal() else None
+        if query is None:
+            return False
+        query.cancel(CancelRequestedError("canceling statement due to an administrator's request", hint="bdc query kill"))
+        return True

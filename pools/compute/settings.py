@@ -1,0 +1,92 @@
+"""The service's settings: a JSON file that the workload description writes. Secrets are files of their own, named here by path."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one replica allows."""
+
+    running: int = 8
+    """Queries (of different sessions) that run at once; the rest wait."""
+
+    wait_seconds: float = 60.0
+    """How long a query may wait for its place before it is refused with 53300."""
+
+    connections: int = 500
+    """Open connections; the next one is refused with 53300."""
+
+    memory_mb: int | None = 2048
+    """Resident memory of the process above which the largest query is cancelled; None: no guard."""
+
+    query_memory_mb: int | None = 1024
+    """Memory of one query before its executor spills; None: the executor's own default."""
+
+    idle_seconds: float | None = None
+    """A connection that asks nothing for so long is closed; None: never (postgres_fdw keeps its connections)."""
+
+    idle_transaction_seconds: float | None = 3600.0
+    """The same inside a transaction: open cursors hold a source's resources."""
+
+    login_seconds: float = 30.0
+    """From the connection to the end of the login."""
+
+    send_seconds: float = 600.0
+    """A client that takes no byte for so long is cut off."""
+
+    stop_seconds: float = 5.0
+    """After SIGTERM running statements may go on for so long."""
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """Of one replica."""
+
+    port: int
+    master_host: str
+    master_port: int
+    pool_password_file: str
+    """Password of role ``bdc_pool`` at the master."""
+
+    sealing_key_file: str
+    """Opens the credentials of data sources."""
+
+    host: str = "127.0.0.1"
+    replica: int = 0
+    """The keys of this replica's sessions name it: a cancel request that meets another replica does nothing."""
+
+    work_folder: str | None = None
+    """For spilling; None: the executor's default."""
+
+    scratch: str | None = None
+    """Connection string of the scratch PostgreSQL, without password; None: there is none, and what DuckDB can't do is refused."""
+
+    scratch_password_file: str | None = None
+
+    limits: Limits = field(default_factory=Limits)
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> ServiceSettings:
+        """From the JSON file; ValueError names what is wrong."""
+        try:
+            content = json.loads(path.read_text())
+        except (OSError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path}: {error}") from error
+        limits = content.pop("limits", {})
+        for given, known in ((content, cls), (limits, Limits)):
+            unknown = set(given) - {entry.name for entry in dataclasses.fields(known)}
+            if unknown:
+                raise ValueError(f"{path}: unknown settings: {', '.join(sorted(unknown))}")
+        try:
+            return cls(**content, limits=Limits(**limits))
+        except TypeError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def json(self) -> str:
+        """As ``read`` takes it."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
