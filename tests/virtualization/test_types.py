@@ -11,12 +11,50 @@ from virtualization.errors import DefinitionError
 from virtualization.types import PG_TYPE, REGISTRY, arrow_field, pg_type, pg_type_by_oid, pg_type_of, schema_of
 
 FORMS = [
-    "bigint", "int8", "int4", "bool", "double precision", "float8", "real", "varchar", "varchar(20)", "character varying(3)", "char(3)",
-    "char", "bpchar", "timestamptz", "timestamp", "timestamp(3)", "timestamp(3) with time zone", "time", "time(2)", "timetz", "timetz(1)",
-    "numeric", "numeric(12,2)", "numeric(5)", "numeric(3,-2)", "numeric(2,5)", "decimal(38,10)", "numeric(39,1)", "interval", "interval(3)",
-    "integer[]", "numeric(5,2)[]", "text[]", "varchar(7)[]", "timestamptz[]", "uuid", "json", "jsonb", "bytea", "inet", "bit(3)",
-    "varbit(4)", "name",
-]  # fmt: skip
+    "bigint",
+    "int8",
+    "int4",
+    "bool",
+    "double precision",
+    "float8",
+    "real",
+    "varchar",
+    "varchar(20)",
+    "character varying(3)",
+    "char(3)",
+    "char",
+    "bpchar",
+    "timestamptz",
+    "timestamp",
+    "timestamp(3)",
+    "timestamp(3) with time zone",
+    "time",
+    "time(2)",
+    "timetz",
+    "timetz(1)",
+    "numeric",
+    "numeric(12,2)",
+    "numeric(5)",
+    "numeric(3,-2)",
+    "numeric(2,5)",
+    "decimal(38,10)",
+    "numeric(39,1)",
+    "interval",
+    "interval(3)",
+    "integer[]",
+    "numeric(5,2)[]",
+    "text[]",
+    "varchar(7)[]",
+    "timestamptz[]",
+    "uuid",
+    "json",
+    "jsonb",
+    "bytea",
+    "inet",
+    "bit(3)",
+    "varbit(4)",
+    "name",
+]
 
 
 def test_every_form_has_the_oid_typmod_and_name_that_postgresql_gives(postgresql: PostgresqlServer) -> None:
@@ -86,5 +124,5 @@ def test_an_unknown_type_is_named(text: str) -> None:
 
 
 def test_an_arrow_type_without_a_postgresql_type_is_named() -> None:
-    with pytest.raises(DefinitionError, match='"c".*large_list'):
+    with pytest.raises(DefinitionError, match="large_list"):
         pg_type_of(pa.field("c", pa.large_list(pa.int32())))
