@@ -98,13 +98,23 @@ class Batches(Protocol):
 class Fragment(Protocol):
     """One source's part of a plan, ready to run any number of times (frozen, cacheable)."""
 
-    source: str
-    columns: tuple[OutputColumn, ...]
-    text: str
-    """The very text that the source receives (SQL), or for files the scan in words: path, columns, filters, files kept."""
+    @property
+    def source(self) -> str:
+        """The data source's name."""
+        ...
 
-    tables: tuple[tuple[str, str], ...]
-    """(schema, name) of the virtual tables inside."""
+    @property
+    def columns(self) -> tuple[OutputColumn, ...]: ...
+
+    @property
+    def text(self) -> str:
+        """The very text that the source receives (SQL), or for files the scan in words: path, columns, filters, files kept."""
+        ...
+
+    @property
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        """(schema, name) of the virtual tables inside."""
+        ...
 
     def open(self, context: QueryContext) -> Batches:
         """Run it at the source; streams, never materialises."""
