@@ -1,0 +1,157 @@
+"""The connector ``postgresql``: any PostgreSQL from version 12 on as a source.
+
+Location ``postgresql://host:port/database``; options: see ``options.Settings``. What it takes over is listed in ``rewrites``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from sqlglot import exp
+
+from virtualization.catalog import DataSource, VirtualTable
+from virtualization.connectors.postgresql import facts as remote_facts
+from virtualization.connectors.postgresql import remote_sql, rewrites
+from virtualization.connectors.postgresql.client import Client
+from virtualization.connectors.postgresql.facts import Facts
+from virtualization.connectors.postgresql.fragments import StatementFragment
+from virtualization.connectors.postgresql.options import settings
+from virtualization.connectors.postgresql.remote_catalog import remote_columns, remote_objects
+from virtualization.connectors.postgresql.types import described, wants_text
+from virtualization.errors import DefinitionError, UnknownColumnError
+from virtualization.plan import (
+    Accepted,
+    Declined,
+    Detected,
+    FragmentRequest,
+    Kept,
+    OutputColumn,
+    RemoteObject,
+    Scanned,
+    TestedSource,
+)
+from virtualization.types import PgType, pg_type
+
+
+class PostgresqlConnector:
+    """See ``virtualization.plan.Connector``. Thread-safe; connects on first use."""
+
+    def __init__(self, source: DataSource) -> None:
+        self._settings = settings(source)
+        self._client = Client(self._settings)
+        self._lock = threading.Lock()
+        self._facts: Facts | None = None
+
+    def test(self) -> TestedSource:
+        """One round trip on an open session."""
+        version = self._known().version_text
+        start = time.perf_counter()
+        self._client.rows("SELECT 1 AS one", "a round trip")
+        return TestedSource(version, (time.perf_counter() - start) * 1000)
+
+    def objects(self, schema: str | None = None) -> Sequence[RemoteObject]:
+        """Tables and views."""
+        return remote_objects(self._client, schema)
+
+    def detect(self, location: str, options: Mapping[str, str]) -> Detected:
+        """Columns, NOT NULL and the planner's row estimate."""
+        if options:
+            raise DefinitionError(f'a table of a PostgreSQL source takes no option "{next(iter(options))}"')
+        return remote_columns(self._client, location)
+
+    def scan(self, table: VirtualTable, columns: Sequence[str], predicates: Sequence[exp.Expression]) -> Scanned:
+        """Columns and the predicates that mean the same there. No column asked for: the first one (rows are what counts)."""
+        tables = {table.name: table}
+        names = list(columns) or [table.columns[0].name]
+        self._check_columns(table, names)
+        taken: list[exp.Expr] = []
+        left: list[exp.Expression] = []
+        reasons: list[Kept] = []
+        facts = self._known()
+        for predicate in predicates:
+            kept = self._switched_off(predicate) or rewrites.refusal(
+                remote_sql.annotated(_select(table, names, [predicate]), tables), facts
+            )
+            if kept is None:
+                taken.append(predicate)
+            else:
+                left.append(predicate)
+                reasons.append(kept)
+        query = remote_sql.annotated(_select(table, names, taken), tables)
+        return Scanned(self._fragment(query, tables, facts), tuple(left), tuple(reasons))
+
+    def push(self, request: FragmentRequest) -> Accepted | Declined:
+        """The whole request, or nothing."""
+        kept = self._switched_off(request.query)
+        if kept is not None:
+            return Declined((kept,))
+        stranger = remote_sql.unknown_table(request.query, request.tables)
+        if stranger is not None:
+            return Declined((Kept(stranger.sql("postgres"), "not_a_table", "it is no table of this source"),))
+        facts = self._known()
+        query = remote_sql.annotated(request.query, request.tables)
+        kept = rewrites.refusal(query, facts)
+        if kept is not None:
+            return Declined((kept,))
+        return Accepted(self._fragment(query, request.tables, facts))
+
+    def close(self) -> None:
+        """End idle sessions now, busy ones when their statement ends."""
+        self._client.close()
+
+    def _switched_off(self, what: exp.Expr) -> Kept | None:
+        if self._settings.pushdown:
+            return None
+        return Kept(what.sql("postgres"), "switched_off", "the source's option pushdown is off", "ALTER the source: pushdown on")
+
+    def _known(self) -> Facts:
+        with self._lock:
+            if self._facts is None:
+                rows = self._client.rows(remote_facts.QUERY, "its catalog")
+                self._facts = remote_facts.facts(rows[0], self._settings.source)
+            return self._facts
+
+    def _check_columns(self, table: VirtualTable, names: Sequence[str]) -> None:
+        known = {column.name for column in table.columns}
+        for name in names:
+            if name not in known:
+                raise UnknownColumnError(f'column "{name}" of virtual table "{table.schema}.{table.name}" does not exist')
+
+    def _fragment(self, query: exp.Query, tables: Mapping[str, VirtualTable], facts: Facts) -> StatementFragment:
+        objects = sorted({table.location for table in tables.values()})
+        what = f"{'table' if len(objects) == 1 else 'tables'} {', '.join(objects)}"
+        text = remote_sql.rendered(rewrites.collate(query, facts), tables, facts)
+        types = self._types(query, tables, text, what)
+        names = [item.alias_or_name or "?column?" for item in query.selects]
+        return StatementFragment(
+            source=self._settings.source,
+            columns=tuple(OutputColumn(name, of.text) for name, of in zip(names, types, strict=True)),
+            text=remote_sql.with_transport(text, types, [wants_text(of) for of in types]),
+            tables=tuple(sorted({table.key for table in tables.values()})),
+            what=what,
+            client=self._client,
+        )
+
+    def _types(self, query: exp.Query, tables: Mapping[str, VirtualTable], text: str, what: str) -> list[PgType]:
+        told = remote_sql.outputs(query, tables)
+        if None not in told:
+            return [pg_type(of) for of in told if of is not None]
+        return [
+            pg_type(of) if of is not None else described(field) for of, field in zip(told, self._client.describe(text, what), strict=True)
+        ]
+
+
+def _select(table: VirtualTable, names: Sequence[str], predicates: Sequence[exp.Expr]) -> exp.Select:
+    """The scan as a query; columns of the predicates get the table's name."""
+    select = exp.select(
+        *[exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(table.name, quoted=True)) for name in names]
+    )
+    select = select.from_(exp.Table(this=exp.to_identifier(table.name, quoted=True), db=exp.to_identifier(table.schema, quoted=True)))
+    for predicate in predicates:
+        condition = predicate.copy()
+        for column in condition.find_all(exp.Column):
+            column.set("table", exp.to_identifier(table.name, quoted=True))
+        select = select.where(condition, copy=False)
+    return select

@@ -1,0 +1,39 @@
+"""A statement for a PostgreSQL source, ready to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from virtualization.connectors.postgresql.client import Client
+from virtualization.plan import Batches, OutputColumn, QueryContext
+from virtualization.types import arrow_field
+
+
+@dataclass(frozen=True)
+class StatementFragment:
+    """See ``virtualization.plan.Fragment``."""
+
+    source: str
+    columns: tuple[OutputColumn, ...]
+    text: str
+    tables: tuple[tuple[str, str], ...]
+    what: str
+    """The remote objects, for messages."""
+
+    client: Client = field(repr=False, compare=False)
+
+    def open(self, context: QueryContext) -> Batches:
+        """One session of the pool, one statement, batches as they come."""
+        return self.client.stream(self.text, self._schema(), self.what, context)
+
+    def duckdb_sql(self) -> None:
+        """Rows come through ``open``."""
+        return
+
+    def prepare_duckdb(self, connection: object) -> None:
+        """Nothing to register."""
+
+    def _schema(self) -> pa.Schema:
+        return pa.schema([arrow_field(column.name, column.type) for column in self.columns])

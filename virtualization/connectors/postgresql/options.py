@@ -1,0 +1,158 @@
+"""The definition of a PostgreSQL data source, checked and made into a connection string."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from psycopg.conninfo import make_conninfo
+
+from virtualization.catalog import DataSource
+from virtualization.errors import DefinitionError
+
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+SESSION = {
+    "timezone": "UTC",
+    "datestyle": "ISO",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "3",
+    "lc_monetary": "C",
+    "standard_conforming_strings": "on",
+    "bytea_output": "hex",
+    "search_path": "pg_catalog",
+    "default_transaction_read_only": "on",
+}
+"""Settings of every session, sent with the connection request (no round trip): whatever turns values into text is fixed,
+names mean built-in objects only, and nothing can be written."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A checked definition."""
+
+    source: str
+    host: str
+    port: int
+    database: str
+    user: str | None
+    secret: str | None = field(repr=False)
+    sslmode: str = "prefer"
+    sslrootcert: str | None = None
+    connect_timeout: int = 5
+    """Seconds for one connection attempt, whole handshake included (libpq's least is 2)."""
+
+    statement_timeout: float = 0.0
+    """Seconds that the server gives one statement; 0: no limit."""
+
+    max_connections: int = 10
+    """Connections that this process opens at most; further fragments wait for ``pool_timeout``."""
+
+    pool_timeout: float = 30.0
+    """Seconds a fragment waits for a free connection."""
+
+    fetch_bytes: int = 2 * 1024 * 1024
+    """Size of one record batch: what one fragment holds in memory, and how soon the first rows come."""
+
+    pushdown: bool = True
+    """False: only columns and rows are asked for; everything else runs here (to compare, or to spare a source)."""
+
+    schemas: tuple[str, ...] = ()
+    """Schemas that ``objects`` shows; empty: all but the system's."""
+
+    def conninfo(self, application_name: str) -> str:
+        """For libpq. Holds the password: never log it."""
+        session = SESSION | {"statement_timeout": str(int(self.statement_timeout * 1000))}
+        given: dict[str, str | int | None] = {
+            "host": self.host, "port": self.port, "dbname": self.database, "user": self.user, "password": self.secret,
+            "sslmode": self.sslmode, "sslrootcert": self.sslrootcert, "connect_timeout": self.connect_timeout,
+            "application_name": application_name, "client_encoding": "UTF8",
+            "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
+            # a source that vanished from the network is noticed within this time, also in the middle of an answer
+            "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000,
+        }  # fmt: skip
+        return make_conninfo("", **{name: value for name, value in given.items() if value is not None})
+
+
+def _number(least: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        value = float(text)
+        if not least <= value <= 10**9:
+            raise ValueError(f"not a number of at least {least:g}")
+        return value
+
+    return read
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        value = int(text)
+        if not least <= value <= 10**9:
+            raise ValueError(f"not a whole number of at least {least}")
+        return value
+
+    return read
+
+
+def _switch(text: str) -> bool:
+    words = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+    if text.lower() not in words:
+        raise ValueError("neither on nor off")
+    return words[text.lower()]
+
+
+def _ssl_mode(text: str) -> str:
+    if text not in _SSL_MODES:
+        raise ValueError(f"not one of {', '.join(_SSL_MODES)}")
+    return text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+_OPTIONS: Mapping[str, Callable[[str], object]] = {
+    "connect_timeout": _whole(2),
+    "fetch_bytes": _whole(4096),
+    "max_connections": _whole(1),
+    "pool_timeout": _number(0.1),
+    "pushdown": _switch,
+    "schemas": _names,
+    "sslmode": _ssl_mode,
+    "sslrootcert": str,
+    "statement_timeout": _number(0),
+}
+
+
+def settings(source: DataSource) -> Settings:
+    """Check ``source``; DefinitionError names the option or the part of the location."""
+    host, port, database = _location(source)
+    options: dict[str, object] = {}
+    for name, text in source.options.items():
+        if name not in _OPTIONS:
+            raise DefinitionError(f'data source "{source.name}": unknown option "{name}"', hint=f"Known options: {', '.join(_OPTIONS)}.")
+        try:
+            options[name] = _OPTIONS[name](str(text))
+        except ValueError as error:
+            raise DefinitionError(f'data source "{source.name}": option "{name}" is "{text}": {error}') from None
+    credential = source.credential
+    return Settings(source.name, host, port, database, credential.user, credential.secret, **options)  # type: ignore[arg-type]
+
+
+def _location(source: DataSource) -> tuple[str, int, str]:
+    form = f'data source "{source.name}": location must be postgresql://host:port/database'
+    try:
+        url = urllib.parse.urlsplit(source.location)
+        port = url.port or 5432
+    except ValueError as error:
+        raise DefinitionError(f"{form}: {error}") from None
+    if url.password is not None or url.username is not None:
+        # not repeated in the message: it may hold a password
+        raise DefinitionError(f"{form}, without a login", hint="Give user and password as the source's credential.")
+    database = urllib.parse.unquote(url.path.removeprefix("/"))
+    if url.scheme not in ("postgresql", "postgres") or not url.hostname or not database or "/" in database:
+        raise DefinitionError(f'{form}, not "{source.location}"')
+    if url.query or url.fragment:
+        raise DefinitionError(f"{form}, without parameters", hint=f"Options of the source: {', '.join(_OPTIONS)}.")
+    return urllib.parse.unquote(url.hostname), port, database

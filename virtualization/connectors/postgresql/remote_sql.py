@@ -1,0 +1,150 @@
+"""From a checked query to the text that the source receives.
+
+Each virtual table becomes a derived table that renames and casts, such as
+``(SELECT "amt"::numeric(12,2) AS "amount" FROM "public"."sales") AS "s"``. So the rest of the query keeps its names, and every
+column has its *declared* type whatever became of the remote one. A cast to the type that a column has already costs nothing:
+PostgreSQL drops it and pulls the derived table up, indexes included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.schema import MappingSchema
+
+from virtualization.catalog import Column, VirtualTable
+from virtualization.connectors.postgresql.facts import Facts
+from virtualization.errors import DefinitionError
+from virtualization.types import PgType, pg_type
+
+_PART = re.compile(r'"((?:[^"]|"")+)"|([^\s".]+)')
+_TEXT_TYPES = ("text", "character varying", "character", "name")
+
+
+def quoted(name: str) -> str:
+    """As an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def location_parts(location: str) -> tuple[str, str]:
+    """(schema, table) of a virtual table's location; unquoted parts are folded to lower case, as SQL does."""
+    parts: list[str] = []
+    place = 0
+    while True:
+        match = _PART.match(location, place)
+        if match is None or len(parts) == 2:
+            raise DefinitionError(f'location "{location}" is not schema.table', hint='Quote parts as in SQL: public."Order Lines".')
+        parts.append(match[1].replace('""', '"') if match[1] is not None else match[2].lower())
+        place = match.end()
+        if place == len(location):
+            break
+        if location[place] != ".":
+            raise DefinitionError(f'location "{location}" is not schema.table', hint='Quote parts as in SQL: public."Order Lines".')
+        place += 1
+    return ("public", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
+
+
+def annotated(query: exp.Query, tables: Mapping[str, VirtualTable]) -> exp.Query:
+    """A copy with the types of the declared columns carried through all expressions."""
+    query = query.copy()
+    aliases = {id(node): node.alias_or_name for node in query.find_all(exp.Table)}
+    schema = MappingSchema(dialect="postgres")
+    for node in query.find_all(exp.Table):
+        table = tables.get(aliases[id(node)])
+        if table is not None:
+            columns = {column.name: _sqlglot_type(column) for column in table.columns}
+            schema.add_table(node.copy(), columns, dialect="postgres", normalize=False, match_depth=False)
+    typed = annotate_types(query, schema=schema, dialect="postgres")
+    assert isinstance(typed, exp.Query)
+    return typed
+
+
+def _sqlglot_type(column: Column) -> exp.DataType:
+    try:
+        return exp.DataType.build(column.type, dialect="postgres")
+    except SqlglotError:
+        return exp.DataType.build("unknown")
+
+
+def unknown_table(query: exp.Query, tables: Mapping[str, VirtualTable]) -> exp.Table | None:
+    """A name in FROM that is neither one of ``tables`` nor a common table expression."""
+    names = {cte.alias for cte in query.find_all(exp.CTE)}
+    for node in query.find_all(exp.Table):
+        if node.alias_or_name not in tables and (node.db or node.name not in names):
+            return node
+        if not isinstance(node.this, exp.Identifier) or node.args.get("sample") or node.args.get("only"):
+            return node
+    return None
+
+
+def rendered(query: exp.Expr, tables: Mapping[str, VirtualTable], facts: Facts) -> str:
+    """The remote text."""
+    query = query.copy()
+    ctes = {cte.alias for cte in query.find_all(exp.CTE)}
+    used = _used_columns(query)
+    for node in list(query.find_all(exp.Table)):
+        alias = node.alias_or_name
+        table = tables.get(alias)
+        if table is None or (not node.db and node.name in ctes):
+            continue
+        kept = [column for column in table.columns if used is None or (alias, column.name) in used]
+        made = exp.Table(this=exp.Var(this=_derived(table, kept or table.columns[:1], facts)))
+        made.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+        node.replace(made)
+    return query.sql(dialect="postgres", identify=True)
+
+
+def _used_columns(query: exp.Expr) -> set[tuple[str, str]] | None:
+    used = {(column.table, column.name) for column in query.find_all(exp.Column)}
+    stars = any(isinstance(star.parent, (exp.Select, exp.Column)) for star in query.find_all(exp.Star))
+    return None if stars else used | {(alias, name) for _, name in used if not _ for alias in _aliases(query)}
+
+
+def _aliases(query: exp.Expr) -> Iterable[str]:
+    return {node.alias_or_name for node in query.find_all(exp.Table)}
+
+
+def _derived(table: VirtualTable, columns: Sequence[Column], facts: Facts) -> str:
+    schema, name = location_parts(table.location)
+    items = ", ".join(f"{_cast(column, facts)} AS {quoted(column.name)}" for column in columns)
+    return f"(SELECT {items} FROM {quoted(schema)}.{quoted(name)})"
+
+
+def _cast(column: Column, facts: Facts) -> str:
+    of = pg_type(column.type)
+    text = f"{quoted(column.remote_name)}::{of.text}"
+    if facts.nondeterministic and of.name in _TEXT_TYPES:
+        text += ' COLLATE "C"'  # else different texts might be equal there
+    return text
+
+
+def outputs(query: exp.Query, tables: Mapping[str, VirtualTable]) -> list[str | None]:
+    """The PostgreSQL type of each output where it is a declared column; None: the source must be asked."""
+    if not isinstance(query, exp.Select):
+        return [None for _ in query.selects]
+    return [_declared(item.unalias(), query, tables) for item in query.selects]
+
+
+def _declared(item: exp.Expr, query: exp.Select, tables: Mapping[str, VirtualTable]) -> str | None:
+    if isinstance(item, exp.Count):
+        return "bigint"
+    if not isinstance(item, exp.Column):
+        return None
+    sources = [query.args["from_"].this] if query.args.get("from_") else []
+    sources += [join.this for join in query.args.get("joins") or []]
+    if not any(isinstance(source, exp.Table) and source.db and source.alias_or_name == item.table for source in sources):
+        return None
+    return next((column.type for column in tables[item.table].columns if column.name == item.name), None)
+
+
+def with_transport(text: str, types: Sequence[PgType], wants_text: Sequence[bool]) -> str:
+    """``text`` with the marked outputs cast to text; the order of its rows stays (a sub-query's order survives a plain projection)."""
+    if not any(wants_text):
+        return text
+    names = [f"c{number}" for number in range(len(types))]
+    items = ", ".join(f"{name}::text" if cast else name for name, cast in zip(names, wants_text, strict=True))
+    return f"SELECT {items} FROM ({text}) AS q({', '.join(names)})"
