@@ -1,0 +1,186 @@
+"""Copies between this machine and HDFS, both ways, of files and whole folders.
+
+A file appears under its name only when it is complete: it is written beside it under a hidden name (``._COPYING_…``), its length is
+compared with what was sent, and it is then renamed. What breaks off leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from bdc.errors import BdcError, ConflictError, NotFoundError, ServiceError, UserError
+from bdc.paths import base_name, join, parent
+from bdc.webhdfs import BLOCK, FileStatus, WebHdfs
+
+Progress = Callable[[str, int], None]
+"""Called with the path that is being written and the number of bytes just moved."""
+
+
+@dataclass
+class Copied:
+    """What a copy did."""
+
+    files: int = 0
+    folders: int = 0
+    bytes: int = 0
+
+
+@dataclass
+class Copier:
+    """Copies with one set of choices. ``force``: replace files that exist. ``verify``: read back and compare SHA-256."""
+
+    files: WebHdfs
+    force: bool = False
+    recursive: bool = False
+    verify: bool = False
+    progress: Progress = lambda _path, _count: None
+    copied: Copied = field(default_factory=Copied)
+
+    def upload(self, source: pathlib.Path, target: str) -> None:
+        """``source`` (file or folder) to the path ``target`` itself (not into it: see ``into``)."""
+        if source.is_dir():
+            self._require_recursive(str(source))
+            self.files.mkdir(target)
+            self.copied.folders += 1
+            for entry in sorted(source.iterdir()):
+                if not entry.is_symlink() or not entry.is_dir():  # a link to a folder may lead round in a circle
+                    self.upload(entry, join(target, entry.name))
+            return
+        if not source.exists():
+            raise NotFoundError(f"there is no {source}", hint="the local side of a copy is a path of this machine")
+        if not source.is_file():
+            raise UserError(f"{source} is neither a file nor a folder")
+        with source.open("rb") as opened:
+            self._write(target, _blocks_of(opened.read), lambda: _digest_of_file(source))
+
+    def download(self, source: str, target: pathlib.Path) -> None:
+        """The file or folder ``source`` to the local path ``target`` itself."""
+        self._download(self.files.status(source), target)
+
+    def copy(self, source: str, target: str) -> None:
+        """Within HDFS; the bytes pass through here."""
+        self._copy(self.files.status(source), target)
+
+    def into(self, target: str, name: str) -> str:
+        """Where ``name`` goes: into ``target`` when that is a folder, else it is ``target``."""
+        try:
+            folder = self.files.status(target).folder
+        except NotFoundError:
+            return target
+        return join(target, name) if folder and name else target
+
+    def _download(self, source: FileStatus, target: pathlib.Path) -> None:
+        if source.folder:
+            self._require_recursive(source.path)
+            target.mkdir(exist_ok=True)
+            self.copied.folders += 1
+            for entry in self.files.listing(source.path):
+                join(source.path, entry.name)  # refuses a name that would lead out of the folder
+                self._download(entry, target / entry.name)
+            return
+        if not self.force and (target.exists() or target.is_symlink()):
+            raise ConflictError(f"{target} exists already", hint="add --force to replace it")
+        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        try:
+            digest, count = hashlib.sha256(), 0
+            with part.open("xb") as opened:
+                for block in self.files.read(source.path):
+                    opened.write(block)
+                    count += len(block)
+                    if self.verify:
+                        digest.update(block)
+                    self.progress(str(target), len(block))
+            self._same_length(source.path, count, source.length)
+            if self.verify and digest.digest() != _digest_of_file(part):
+                raise ServiceError(f"{target} differs from {source.path}", why="the disk gave back other bytes", hint="try again")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        self.copied.files += 1
+        self.copied.bytes += count
+
+    def _copy(self, source: FileStatus, target: str) -> None:
+        if target == source.path or target.startswith(source.path.rstrip("/") + "/"):
+            raise UserError(f"{source.path} can't be copied into itself")
+        if source.folder:
+            self._require_recursive(source.path)
+            self.files.mkdir(target)
+            self.copied.folders += 1
+            for entry in self.files.listing(source.path):
+                self._copy(entry, join(target, entry.name))
+            return
+        self._write(target, self.files.read(source.path), lambda: _digest_of_blocks(self.files.read(source.path)))
+
+    def _write(self, target: str, blocks: Iterator[bytes], digest: Callable[[], bytes]) -> None:
+        existing = self._existing(target)
+        if existing is not None and (existing.folder or not self.force):
+            raise ConflictError(
+                f"{target} exists already" + (" and is a folder" if existing.folder else ""),
+                hint="remove it first" if existing.folder else "add --force to replace it",
+            )
+        part = join(parent(target), f"._COPYING_{secrets.token_hex(4)}_{base_name(target)}")
+        counter = _Counter(blocks, target, self.progress)
+        try:
+            self.files.write(part, counter)
+            self._same_length(target, self.files.status(part).length, counter.count)
+            if self.verify and _digest_of_blocks(self.files.read(part)) != digest():
+                raise ServiceError(f"{target} differs from what was sent", hint="try again")
+            self.files.rename(part, target, overwrite=self.force)
+        except BaseException:
+            with contextlib.suppress(BdcError):  # the first error is the one to tell; a left-over has a hidden name
+                self.files.delete(part)
+            raise
+        self.copied.files += 1
+        self.copied.bytes += counter.count
+
+    def _existing(self, target: str) -> FileStatus | None:
+        try:
+            return self.files.status(target)
+        except NotFoundError:
+            return None
+
+    def _same_length(self, path: str, got: int, wanted: int) -> None:
+        if got != wanted:
+            raise ServiceError(
+                f"{path} is {got} bytes long and should be {wanted}", why="the file changed, or the copy broke off", hint="try again"
+            )
+
+    def _require_recursive(self, path: str) -> None:
+        if not self.recursive:
+            raise UserError(f"{path} is a folder", hint="add --recursive to copy it with all that is in it")
+
+
+class _Counter:
+    """Passes blocks on, counts them and reports."""
+
+    def __init__(self, blocks: Iterator[bytes], path: str, progress: Progress) -> None:
+        self._blocks, self._path, self._progress, self.count = blocks, path, progress, 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self._blocks:
+            self.count += len(block)
+            yield block
+            self._progress(self._path, len(block))
+
+
+def _blocks_of(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    while block := read(BLOCK):
+        yield block
+
+
+def _digest_of_file(path: os.PathLike[str]) -> bytes:
+    with pathlib.Path(path).open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest()
+
+
+def _digest_of_blocks(blocks: Iterator[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+    return digest.digest()
