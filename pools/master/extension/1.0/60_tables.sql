@@ -1,0 +1,132 @@
+-- Virtual tables: definitions here, foreign tables by the functions before.
+
+CREATE VIEW bdc.virtual_tables AS
+  SELECT t.id, t.schema_name, t.table_name, s.name AS source_name, t.location, t.columns, t.options,
+    pg_catalog.pg_get_userbyid(c.relowner) AS owner, t.rows, t.created_at, t.refreshed_at, r.relation::pg_catalog.regclass AS relation
+  FROM bdc.table_definitions t
+  JOIN bdc.source_definitions s ON s.id = t.source_id
+  LEFT JOIN bdc.virtual_relations r ON r.schema_name = t.schema_name AND r.table_name = t.table_name
+  LEFT JOIN pg_catalog.pg_class c ON c.oid = r.relation;
+COMMENT ON VIEW bdc.virtual_tables IS 'Virtual tables; (schema_name, table_name) is the key, relation what the table is called now';
+
+-- Asks the pool what the source knows of one object. The pool can't see this transaction's rows, so the request carries everything.
+CREATE FUNCTION bdc.detect(caller name, source bdc.source_definitions, location text, options jsonb) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found jsonb;
+BEGIN
+  SELECT response INTO found FROM bdc.request(caller, jsonb_build_object(
+    'action', 'detect', 'source', bdc.source_document(source), 'location', location, 'options', options)) AS response;
+  IF found IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'fdw_error', MESSAGE = format('the compute pool detected nothing at "%s" of data source "%s"', location, source.name);
+  END IF;
+  RETURN found || jsonb_build_object('options', options || bdc.checked_options(found -> 'options'));
+END $$;
+
+CREATE FUNCTION bdc.refuse_unmapped(found jsonb, location text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  unmapped text := (SELECT string_agg(format('column "%s": %s (%s)', entry ->> 0, entry ->> 1, entry ->> 2), '; ') FROM jsonb_array_elements(found -> 'unmapped') AS entry);
+BEGIN
+  IF unmapped IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = format('"%s" has types that can''t be carried: %s', location, unmapped),
+      HINT = 'Name the columns that you want in "columns".';
+  END IF;
+END $$;
+
+-- Registers a table and makes its foreign table; found: {"columns", "options", "rows"}.
+CREATE FUNCTION bdc.register_table(caller name, target text[], source_id uuid, location text, found jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  key_name text := bdc.free_key(target);
+  columns jsonb := bdc.checked_columns(found -> 'columns');
+  relation oid;
+BEGIN
+  INSERT INTO bdc.table_definitions (schema_name, table_name, source_id, location, columns, options, detected, rows, refreshed_at)
+    VALUES (target[1], key_name, source_id, location, columns, found -> 'options', found ? 'unmapped', (found ->> 'rows')::double precision, now());
+  relation := bdc.make_table(target, caller, key_name, columns);
+  PERFORM bdc.set_rows(relation, (found ->> 'rows')::double precision);
+END $$;
+
+CREATE FUNCTION bdc.carry_create_virtual_table(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  target text[] := bdc.table_name_parts(bdc.require(a ->> 'table_name', 'create_virtual_table', 'table_name'), a ->> 'schema');
+  source bdc.source_definitions := bdc.usable_source(caller, bdc.require(a ->> 'source', 'create_virtual_table', 'source'));
+  place text := bdc.require(a ->> 'location', 'create_virtual_table', 'location');
+  found jsonb := jsonb_build_object('options', bdc.checked_options(a -> 'options'), 'columns', a -> 'columns');
+BEGIN
+  PERFORM bdc.require_creatable(caller, target);
+  IF a ->> 'columns' IS NULL THEN
+    found := '{"unmapped": []}' || bdc.detect(caller, source, place, found -> 'options');
+    PERFORM bdc.refuse_unmapped(found, place);
+  END IF;
+  PERFORM bdc.register_table(caller, target, source.id, place, found);
+END $$;
+
+-- The virtual table behind a relation; refuses other relations and callers that do not own it.
+CREATE FUNCTION bdc.owned_table(caller name, a jsonb) RETURNS bdc.table_definitions LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found bdc.table_definitions;
+BEGIN
+  SELECT t.* INTO found FROM bdc.table_definitions AS t JOIN bdc.virtual_relations AS r USING (schema_name, table_name) WHERE r.relation = (a ->> 'relation')::oid;
+  IF found.id IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'undefined_table', MESSAGE = format('virtual table "%s" does not exist', a ->> 'table_name'),
+      HINT = 'SELECT relation FROM bdc.virtual_tables lists them.';
+  END IF;
+  PERFORM bdc.require_owned(caller, (a ->> 'relation')::oid);
+  RETURN found;
+END $$;
+
+CREATE FUNCTION bdc.carry_drop_virtual_table(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  definition bdc.table_definitions := bdc.owned_table(caller, a);
+BEGIN
+  PERFORM bdc.remove_table((a ->> 'relation')::oid, coalesce((a ->> 'cascade')::boolean, false));
+  DELETE FROM bdc.table_definitions WHERE id = definition.id;
+END $$;
+
+CREATE FUNCTION bdc.carry_refresh_table(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  definition bdc.table_definitions := bdc.owned_table(caller, a);
+  source bdc.source_definitions;
+  found jsonb;
+  new_columns jsonb := definition.columns;
+BEGIN
+  SELECT * INTO source FROM bdc.source_definitions WHERE id = definition.source_id;
+  found := '{"unmapped": []}' || bdc.detect(caller, source, definition.location, definition.options);
+  IF definition.detected THEN
+    PERFORM bdc.refuse_unmapped(found, definition.location);
+    new_columns := bdc.checked_columns(found -> 'columns');
+    PERFORM bdc.change_columns((a ->> 'relation')::oid, new_columns);
+  END IF;
+  UPDATE bdc.table_definitions SET columns = new_columns, options = found -> 'options', rows = (found ->> 'rows')::double precision, refreshed_at = now()
+    WHERE id = definition.id;
+  PERFORM bdc.set_rows((a ->> 'relation')::oid, (found ->> 'rows')::double precision);
+END $$;
+
+CREATE FUNCTION bdc.carry_import_schema(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  source bdc.source_definitions := bdc.usable_source(caller, bdc.require(a ->> 'source', 'import_schema', 'source'));
+  local_schema text := bdc.require(a ->> 'local_schema', 'import_schema', 'local_schema');
+  object jsonb;
+  found jsonb;
+  made integer := 0;
+BEGIN
+  FOR object IN SELECT response FROM bdc.request(caller, jsonb_build_object(
+      'action', 'objects', 'source', bdc.source_document(source), 'schema', a ->> 'remote_schema')) AS response LOOP
+    CONTINUE WHEN a ->> 'only' IS NOT NULL AND NOT a -> 'only' ? (object ->> 'name');
+    CONTINUE WHEN a ->> 'leave_out' IS NOT NULL AND a -> 'leave_out' ? (object ->> 'name');
+    PERFORM bdc.require_creatable(caller, ARRAY[local_schema, object ->> 'name']);
+    found := '{"unmapped": []}' || bdc.detect(caller, source, object ->> 'location', bdc.checked_options(a -> 'options'));
+    IF jsonb_array_length(found -> 'unmapped') > 0 THEN
+      RAISE WARNING USING MESSAGE = format('%s: left out columns whose types can''t be carried: %s', object ->> 'location',
+        (SELECT string_agg(format('"%s" %s (%s)', entry ->> 0, entry ->> 1, entry ->> 2), ', ') FROM jsonb_array_elements(found -> 'unmapped') AS entry));
+    END IF;
+    CONTINUE WHEN jsonb_array_length(found -> 'columns') = 0;
+    PERFORM bdc.register_table(caller, ARRAY[local_schema, object ->> 'name'], source.id, object ->> 'location', found - 'unmapped' || jsonb_build_object('unmapped', '[]'::jsonb));
+    made := made + 1;
+  END LOOP;
+  IF made = 0 THEN
+    RAISE EXCEPTION USING ERRCODE = 'fdw_schema_not_found', MESSAGE = format('nothing to import from schema "%s" of data source "%s"', a ->> 'remote_schema', source.name);
+  END IF;
+  RAISE NOTICE '% virtual tables imported from "%"', made, source.name;
+END $$;
