@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,7 @@ DAY_MICROSECONDS = 86_400 * MICROSECONDS
 FIRST_DAY, LAST_DAY = -2_440_588, 2_145_042_540  # PostgreSQL's dates: 4713-11-24 BC (the Julian day 0) to 5874897-12-31
 FIRST_MOMENT, END_OF_MOMENTS = -210_866_803_200_000_000, 9_224_318_016_000_000_000 - 946_684_800_000_000
 """PostgreSQL's timestamps in microseconds since 1970: 4713-11-24 BC up to 294277-01-01, exclusive."""
+_TABLE_START, _TABLE_DAYS = -25_567, 80_354  # 1900 to 2119
 DAY_INFINITY, MOMENT_INFINITY = 2**31 - 1, 2**63 - 1
 
 
@@ -86,7 +88,22 @@ def _timestamps(moments: Integers, local: Integers, zone: AnyArray | pa.BinarySc
 
 
 def _write_date(matrix: Bytes, days: Integers) -> Integers:
-    """Write month and day into columns 5 to 9, the year's four digits into 0 to 3; returns the years (0 is 1 BC)."""
+    """Write ``YYYY-MM-DD`` into columns 0 to 9; returns the years (0 is 1 BC), which may not fit into the four digits."""
+    if len(days) and days.min() >= _TABLE_START and days.max() < _TABLE_START + _TABLE_DAYS:
+        texts, years = _table()
+        matrix[:, :10] = texts[days - _TABLE_START]
+        return years[days - _TABLE_START]
+    return _compute_date(matrix, days)
+
+
+@cache
+def _table() -> tuple[Bytes, Integers]:
+    """The texts and years of the days that nearly all data consists of."""
+    matrix = np.full((_TABLE_DAYS, 10), ord("-"), np.uint8)
+    return matrix, _compute_date(matrix, np.arange(_TABLE_START, _TABLE_START + _TABLE_DAYS))
+
+
+def _compute_date(matrix: Bytes, days: Integers) -> Integers:
     shifted = days + 719_468  # days since 0000-03-01: years then end with February
     era, day_of_era = np.divmod(shifted, 146_097)
     year_of_era = (day_of_era - day_of_era // 1_460 + day_of_era // 36_524 - day_of_era // 146_096) // 365

@@ -16,7 +16,8 @@ BASE_DIGITS = 4
 _BASE = 10**BASE_DIGITS
 _LAST_PLAIN_SCALE = 6  # Arrow shows an exponent when the first digit is more than six places behind the point
 _NEGATIVE, _NAN, _INFINITY, _MINUS_INFINITY = 0x4000, 0xC000, 0xD000, 0xF000
-_SPECIAL = {"nan": _NAN, "infinity": _INFINITY, "-infinity": _MINUS_INFINITY}
+_SPECIAL = {"nan": (_NAN, 0), "infinity": (_INFINITY, 0x20), "-infinity": (_MINUS_INFINITY, 0x20)}
+"""Signs and scales as PostgreSQL sends them."""
 _NUMBER = re.compile(r"(-?)0*(\d*)(?:\.(\d*))?")
 
 
@@ -104,7 +105,7 @@ def numeric_text_binary(column: AnyArray) -> BinaryArray:
 def _encode(text: str) -> bytes:
     special = _SPECIAL.get(text.lower())
     if special is not None:
-        return struct.pack(">4H", 0, 0, special, 0)
+        return struct.pack(">4H", 0, 0, *special)
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise DataError("a numeric value is not written as PostgreSQL writes one")

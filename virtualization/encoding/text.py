@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,8 @@ def without_nulls(column: AnyArray) -> AnyArray:
         return column
     if pa.types.is_binary(column.type):
         return pc.fill_null(column, b"")
+    if pa.types.is_decimal(column.type):
+        return pc.fill_null(column, pa.scalar(Decimal(0), column.type))
     through = pa.int64() if pa.types.is_timestamp(column.type) or pa.types.is_time64(column.type) else pa.int32()
     return pc.fill_null(column, pa.scalar(0, through).cast(column.type))
 

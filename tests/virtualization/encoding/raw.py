@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+import psycopg
 import pyarrow as pa
 from psycopg import pq, sql
 
 from tests.services.postgresql import PostgresqlServer
 from virtualization.encoding import COPY_HEADER, COPY_TRAILER, copy_rows
-from virtualization.types import pg_type_of
+from virtualization.types import PgType, pg_type_of
 
 
 def loaded(server: PostgresqlServer, batch: pa.RecordBatch) -> LoadedTable:
@@ -21,25 +22,33 @@ def loaded(server: PostgresqlServer, batch: pa.RecordBatch) -> LoadedTable:
         sql.SQL("{} {}").format(sql.Identifier(field.name), sql.SQL(of.text)) for field, of in zip(batch.schema, types, strict=True)
     )
     connection.execute(sql.SQL("CREATE TEMP TABLE given (row_number serial, {})").format(columns))
+    try:
+        _copy(connection, batch, types)
+    except BaseException:
+        connection.close()
+        raise
+    return LoadedTable(connection, [field.name for field in batch.schema])
+
+
+def _copy(connection: psycopg.Connection[tuple[object, ...]], batch: pa.RecordBatch, types: Sequence[PgType]) -> None:
     names = sql.SQL(", ").join(sql.Identifier(field.name) for field in batch.schema)
     with connection.cursor().copy(sql.SQL("COPY given ({}) FROM STDIN (FORMAT binary)").format(names)) as copy:
         copy.write(COPY_HEADER)
         copy.write(bytes(copy_rows(batch, types)))
         copy.write(COPY_TRAILER)
-    return LoadedTable(connection.pgconn, [field.name for field in batch.schema], connection)
 
 
 class LoadedTable:
     """The table on its connection."""
 
-    def __init__(self, pgconn: pq.abc.PGconn, names: Sequence[str], connection: object) -> None:
-        self._pgconn, self._names, self._connection = pgconn, names, connection
+    def __init__(self, connection: psycopg.Connection[tuple[object, ...]], names: Sequence[str]) -> None:
+        self._connection, self._pgconn, self._names = connection, connection.pgconn, names
 
     def __enter__(self) -> LoadedTable:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pgconn.finish()
+        self._connection.close()
 
     def execute(self, text: str) -> None:
         result = self._pgconn.exec_(text.encode())
