@@ -1,0 +1,73 @@
+"""Output names as PostgreSQL gives them (``FigureColname`` in its parser), and unique names for inside a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlglot import exp
+
+_BY_CLASS: dict[type[exp.Expr], str] = {
+    exp.Count: "count", exp.Sum: "sum", exp.Avg: "avg", exp.Min: "min", exp.Max: "max", exp.Coalesce: "coalesce", exp.Greatest: "greatest",
+    exp.Least: "least", exp.Nullif: "nullif", exp.Case: "case", exp.Exists: "exists", exp.Array: "array", exp.Extract: "extract",
+    exp.Substring: "substring", exp.Trim: "btrim", exp.CurrentDate: "current_date", exp.CurrentTimestamp: "now", exp.Tuple: "row",
+    exp.Length: "length", exp.Lower: "lower", exp.Upper: "upper", exp.Abs: "abs", exp.Round: "round", exp.Ceil: "ceil",
+    exp.Floor: "floor", exp.RowNumber: "row_number", exp.Stddev: "stddev", exp.Variance: "variance", exp.LogicalAnd: "bool_and",
+    exp.LogicalOr: "bool_or", exp.GroupConcat: "string_agg", exp.ArrayAgg: "array_agg", exp.TimestampTrunc: "date_trunc",
+    exp.DateTrunc: "date_trunc", exp.StrPosition: "position", exp.Initcap: "initcap",
+}  # fmt: skip
+_TRANSPARENT = (exp.Paren, exp.Window, exp.Filter, exp.WithinGroup, exp.Distinct, exp.Collate, exp.Bracket)
+_TYPE_NAMES = {"INT": "int4", "BIGINT": "int8", "SMALLINT": "int2", "DOUBLE PRECISION": "float8", "REAL": "float4", "BOOLEAN": "bool",
+               "DECIMAL": "numeric", "CHAR": "bpchar"}  # fmt: skip
+
+
+def output_name(node: exp.Expr) -> str:
+    """The name of an unaliased select item."""
+    return _figure(node) or "?column?"
+
+
+def _figure(node: exp.Expr) -> str | None:
+    if isinstance(node, exp.Alias):
+        return node.alias
+    if isinstance(node, exp.Column):
+        return node.table if isinstance(node.this, exp.Star) else node.name
+    if isinstance(node, exp.Dot):
+        return node.expression.name
+    if isinstance(node, _TRANSPARENT):
+        return _figure(node.this)
+    if isinstance(node, exp.Cast):
+        return _figure(node.this) or _type_label(node.to)
+    if isinstance(node, exp.Subquery):
+        selects = node.unnest().selects if isinstance(node.unnest(), exp.Query) else []
+        return _figure(selects[0]) if selects else None
+    if isinstance(node, exp.Case):
+        default = node.args.get("default")
+        return (_figure(default) if default is not None else None) or "case"
+    return _function(node)
+
+
+def _function(node: exp.Expr) -> str | None:
+    if isinstance(node, exp.Anonymous):
+        return str(node.this).lower() if isinstance(node.this, str) else node.this.name
+    found = _BY_CLASS.get(type(node))
+    if found is None and isinstance(node, exp.Func) and not isinstance(node, exp.Binary | exp.Predicate | exp.Connector):
+        return node.sql_name().lower()
+    return found
+
+
+def _type_label(of: exp.DataType) -> str:
+    text = of.sql("postgres").split("(")[0].removesuffix("[]")
+    return _TYPE_NAMES.get(text, text.lower())
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """The same names, later duplicates numbered: ``id``, ``id_1`` …"""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        candidate, number = name, 0
+        while candidate in taken:
+            number += 1
+            candidate = f"{name}_{number}"
+        taken.add(candidate)
+        result.append(candidate)
+    return result
