@@ -6,7 +6,12 @@ error; health: healthy, unhealthy, unknown.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import (
+    Literal,
+    NotRequired,  # pydantic takes only this TypedDict on Python 3.11
+)
+
+from typing_extensions import TypedDict
 
 from controller.plan import blockers, by_requirement
 from controller.substrate import Observed, ObservedWorkload

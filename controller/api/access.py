@@ -1,0 +1,96 @@
+"""Who may call what: one row per route. A route without a row is refused, and the app does not even start with one."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.routing import APIRoute
+
+from controller.api import bodies
+from controller.api.services import services_of
+from controller.auth.tokens import Caller
+from controller.errors import ForbiddenError, TokenError
+
+Rule = Literal["public", "user", "self", "admin"]
+"""public: nobody needs to log in; user: any valid token; self: the user named in the path, or an admin; admin: admins."""
+
+ACCESS: dict[tuple[str, str], Rule] = {
+    ("GET", "/healthz"): "public",
+    ("GET", "/.well-known/jwks.json"): "public",
+    ("GET", "/api/v1/openapi.json"): "public",
+    ("POST", "/api/v1/token"): "public",
+    ("GET", "/api/v1/whoami"): "user",
+    ("GET", "/api/v1/keys/sealing"): "user",
+    ("GET", "/api/v1/bdc"): "user",
+    ("GET", "/api/v1/bdc/status"): "user",
+    ("GET", "/api/v1/bdc/services/{service}/status"): "user",
+    ("GET", "/api/v1/bdc/services/{service}/resources/{resource}/status"): "user",
+    ("GET", "/api/v1/bdc/endpoints"): "user",
+    ("GET", "/api/v1/bdc/endpoints/{name}"): "user",
+    ("GET", "/api/v1/bdc/logs/{workload}"): "admin",
+    ("GET", "/api/v1/users"): "admin",
+    ("POST", "/api/v1/users"): "admin",
+    ("GET", "/api/v1/users/{name}"): "self",
+    ("DELETE", "/api/v1/users/{name}"): "admin",
+    ("PUT", "/api/v1/users/{name}/password"): "self",
+    ("POST", "/api/v1/users/{name}/roles/{role}"): "admin",
+    ("DELETE", "/api/v1/users/{name}/roles/{role}"): "admin",
+}
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {"default": {"model": bodies.ErrorAnswer, "description": "Everything that is no success"}}
+
+
+def guarded_router(tag: str, prefix: str = "") -> APIRouter:
+    """A router whose routes all pass ``authorize``."""
+    return APIRouter(prefix=prefix, tags=[tag], dependencies=[Depends(authorize)], responses=ERRORS)
+
+
+def authorize(request: Request) -> None:
+    """Runs before every route: leaves the Caller in ``request.state.caller`` or raises TokenError or ForbiddenError."""
+    route = request.scope["route"]
+    rule = ACCESS.get((request.method, route.path))
+    if rule is None:
+        raise ForbiddenError(f"{request.method} {route.path} has no access rule")
+    if rule == "public":
+        return
+    caller = services_of(request).tokens.check(_bearer(request))
+    request.state.caller = caller
+    if not _allowed(rule, caller, request.path_params.get("name")):
+        raise ForbiddenError(
+            f"{caller.name!r} lacks the role 'admin'" if "admin" not in caller.roles else "not allowed",
+            where=f"{request.method} {request.url.path}",
+            hint="ask an admin to do it, or to grant it: bdc user grant NAME admin",
+        )
+
+
+def check_table(app: FastAPI) -> None:
+    """RuntimeError when a route lacks a rule or a rule has no route: forgetting one must not pass."""
+    routes = {(method, route.path) for route in app.routes if isinstance(route, APIRoute) for method in route.methods or ()}
+    others = [getattr(route, "path", repr(route)) for route in app.routes if not isinstance(route, APIRoute)]
+    missing, unused = sorted(routes - ACCESS.keys()), sorted(ACCESS.keys() - routes)
+    if missing or unused or others:
+        raise RuntimeError(f"access table: routes without a rule {missing}, rules without a route {unused}, unguarded routes {others}")
+
+
+def caller_of(request: Request) -> Caller:
+    """Who calls a route that is not public."""
+    caller = request.state.caller
+    assert isinstance(caller, Caller)
+    return caller
+
+
+def _allowed(rule: Rule, caller: Caller, named: str | None) -> bool:
+    if caller.has("admin"):
+        return True
+    if not caller.has("user"):
+        return False
+    return rule == "user" or (rule == "self" and named == caller.name)
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenError("no bearer token was sent", where="header Authorization", hint="log in first: bdc login")
+    return token.strip()

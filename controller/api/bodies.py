@@ -1,0 +1,143 @@
+"""Bodies of requests and answers. Their docstrings and examples are the OpenAPI's."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Role = Literal["admin", "user"]
+
+
+class Body(BaseModel):
+    """Unknown keys are refused, so that a misspelt one is not taken for absent."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class TokenRequest(Body):
+    """A log-in."""
+
+    username: str = Field(max_length=256, examples=["alice"])
+    """The user's name."""
+    password: str = Field(max_length=1024, examples=["correct horse battery staple"])
+    """The user's password."""
+    audience: str = Field("controller", max_length=64)
+    """The service the token is for: controller, compute, storage, data or app."""
+
+
+class TokenAnswer(Body):
+    """A token to send as ``Authorization: Bearer``."""
+
+    access_token: str
+    """JWT, signed with EdDSA."""
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 (no secret)
+    """How to send it."""
+    expires_in: int = Field(examples=[43200])
+    """Seconds until it ends."""
+
+
+class Caller(Body):
+    """Who sent the request."""
+
+    name: str
+    """The user's name."""
+    roles: list[Role]
+    """Roles held now, as far as the token names them."""
+    expires_at: int
+    """End of the token, Unix seconds."""
+
+
+class NewUser(Body):
+    """A user to make."""
+
+    name: str = Field(max_length=256, examples=["alice"])
+    """Lower-case letters, digits, '_', '.', '-'; at most 31 characters."""
+    password: str = Field(max_length=1024, examples=["correct horse battery staple"])
+    """8 to 256 characters."""
+    roles: list[Role] = Field(default_factory=list)
+    """Further roles; every user has ``user``."""
+
+
+class UserAnswer(Body):
+    """A user."""
+
+    name: str
+    """The user's name."""
+    roles: list[Role]
+    """Roles held."""
+    created_at: float
+    """Unix seconds."""
+    sql_role: Literal["ready", "pending"]
+    """Whether the PostgreSQL role follows already; ``pending`` while the master is not ready."""
+
+
+class NewPassword(Body):
+    """A password change."""
+
+    password: str = Field(max_length=1024, examples=["correct horse battery staple"])
+    """The new one."""
+    old_password: str | None = Field(None, max_length=1024)
+    """The old one; needed to change one's own, not for an admin changing somebody else's."""
+
+
+class SealingKey(Body):
+    """What secrets of data sources are sealed with."""
+
+    algorithm: Literal["sealed:v1"] = "sealed:v1"
+    """X25519, HKDF-SHA256, ChaCha20-Poly1305."""
+    public_key: str
+    """X25519 public key, base64."""
+
+
+class Cluster(Body):
+    """The cluster in short."""
+
+    name: str
+    """Its name."""
+    id: str
+    """Its id; tokens name it as issuer ``openbdc:<id>``."""
+    state: str
+    """ready, starting, unready, stopped or error."""
+    health: str
+    """healthy, unhealthy or unknown."""
+    details: str
+    """A sentence: what is not ready, and why."""
+    spec: dict[str, Any]
+    """The spec in force, as in ``bdc.yaml``."""
+
+
+class LogLines(Body):
+    """The end of a log."""
+
+    lines: list[str]
+    """Oldest first."""
+
+
+class Health(Body):
+    """The controller answers."""
+
+    status: Literal["ok"] = "ok"
+    """Always ok; the cluster's health is in its status."""
+
+
+class ErrorInside(Body):
+    """What went wrong."""
+
+    code: str = Field(examples=["not_found"])
+    """A stable word."""
+    message: str = Field(examples=["there is no user 'bob'"])
+    """What was wrong."""
+    where: str | None
+    """The place: a field, a name, a path."""
+    hint: str | None = Field(examples=["list them with: bdc user list"])
+    """What to do next."""
+
+
+class ErrorAnswer(Body):
+    """Every answer that is no success."""
+
+    error: ErrorInside
+    """What went wrong."""
+    request_id: str
+    """Also in the header ``X-Request-Id``, and in the controller's log."""

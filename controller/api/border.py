@@ -1,0 +1,154 @@
+"""The border of the API: request ids, the limit on bodies, and one error envelope for everything that goes wrong inside."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from controller.errors import ControllerError, RateLimitError, TokenError, TooLargeError
+
+MAX_BODY_BYTES = 64 * 1024
+GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+HTTP_WORDS = {404: ("not_found", "there is no such path"), 405: ("method_not_allowed", "this path does not take that method")}
+log = structlog.get_logger("api")
+
+
+class Border:
+    """ASGI middleware around the whole app."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection; everything but HTTP goes through as it is."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(send, request_id)
+        try:
+            if _announced(scope) > MAX_BODY_BYTES:
+                raise _too_large()
+            await self.app(scope, _limited(receive), answer)
+        except ControllerError as error:
+            await answer.fail(error)
+        except Exception:
+            log.exception("defect", request_id=request_id, method=scope["method"], path=scope["path"])
+            await answer.fail(ControllerError("the controller failed", hint=f"report it with request id {request_id} from its log"))
+
+
+class _Answer:
+    """``send`` that adds the request id, and knows whether the answer has begun."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self.send = send
+        self.request_id = request_id
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            extra = [(b"x-request-id", self.request_id.encode()), (b"x-content-type-options", b"nosniff")]
+            message = {**message, "headers": [*message.get("headers", []), *extra]}
+        await self.send(message)
+
+    async def fail(self, error: ControllerError) -> None:
+        """Answer with the error, unless an answer has begun: then the connection just ends."""
+        if self.started:
+            return
+        body = json.dumps({"error": error.envelope(), "request_id": self.request_id}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if isinstance(error, TooLargeError):
+            headers.append((b"connection", b"close"))
+        await self({"type": "http.response.start", "status": error.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Turn what the framework and the routes raise into the envelope."""
+
+    async def controller_error(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ControllerError)
+        headers: dict[str, str] = {}
+        if isinstance(error, RateLimitError):
+            headers["Retry-After"] = str(error.retry_after)
+        if isinstance(error, TokenError):
+            headers["WWW-Authenticate"] = "Bearer"
+        if error.status >= 500:
+            log.warning("refused", request_id=request.state.request_id, path=request.url.path, code=error.code, message=error.message)
+        return _response(request, error.status, error.envelope(), headers)
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        # only places and pydantic's words: the values may be passwords
+        found = [(".".join(str(part) for part in item["loc"]), _words(item)) for item in error.errors()]
+        message = "; ".join(f"{place}: {words}" for place, words in found)
+        inner = {"code": "invalid_request", "message": message, "where": found[0][0], "hint": "see /api/v1/openapi.json"}
+        return _response(request, 400, inner, {})
+
+    async def http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        code, message = HTTP_WORDS.get(error.status_code, ("invalid_request", str(error.detail)))
+        where = f"{request.method} {request.url.path[:200]}"
+        inner = {"code": code, "message": message, "where": where, "hint": "see /api/v1/openapi.json"}
+        return _response(request, error.status_code, inner, dict(error.headers or {}))
+
+    handlers: tuple[tuple[type[Exception], Callable[..., Any]], ...] = (
+        (ControllerError, controller_error),
+        (RequestValidationError, invalid),
+        (HTTPException, http),
+    )
+    for kind, handler in handlers:
+        app.add_exception_handler(kind, handler)
+
+
+def _response(request: Request, status: int, inner: dict[str, str | None] | dict[str, str], headers: dict[str, str]) -> JSONResponse:
+    return JSONResponse({"error": inner, "request_id": request.state.request_id}, status, headers=headers)
+
+
+def _words(item: Any) -> str:  # noqa: ANN401 (pydantic's ErrorDetails)
+    kind = str(item["type"])
+    if kind == "json_invalid":
+        return "not valid JSON"
+    return "unknown key" if kind == "extra_forbidden" else str(item["msg"])
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own id when it is harmless in a log, else a new one."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return bytes(given).decode("ascii") if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _announced(scope: Scope) -> int:
+    given = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    return int(given) if given.isdigit() else 0
+
+
+def _limited(receive: Receive) -> Receive:
+    """``receive`` that stops a body which is longer than the limit, whatever it announced."""
+    taken = 0
+
+    async def limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MAX_BODY_BYTES:
+            raise _too_large()
+        return message
+
+    return limited
+
+
+def _too_large() -> TooLargeError:
+    return TooLargeError(f"the body is larger than {MAX_BODY_BYTES} bytes", where="body")

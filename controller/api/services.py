@@ -1,0 +1,70 @@
+"""What the routes work with, and the view of the cluster that the reconcile loop hands to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
+from typing import Protocol
+
+from fastapi import Request
+
+from controller.auth.keys import TokenKeys
+from controller.auth.throttle import Throttle
+from controller.auth.tokens import Tokens
+from controller.auth.users import Users
+from controller.spec import ClusterSpec
+from controller.status import ClusterStatus, EndpointStatus
+
+HASHES_AT_ONCE = 2
+
+
+class ClusterView(Protocol):
+    """What is known of the cluster; answers come from the last pass and never block on a pool, except ``tail``."""
+
+    def spec(self) -> ClusterSpec:
+        """The spec in force; NotReadyError before the first pass."""
+        ...
+
+    def status(self) -> ClusterStatus:
+        """The tree of the last pass; NotReadyError before the first."""
+        ...
+
+    def endpoints(self) -> list[EndpointStatus]:
+        """All addresses."""
+        ...
+
+    def tail(self, workload: str, lines: int) -> tuple[str, ...]:
+        """The last lines of a workload's log; UnknownNameError when there is none of that name."""
+        ...
+
+    def users_changed(self) -> None:
+        """Have the loop look at the users at once, and wait a moment for it."""
+        ...
+
+    def role_pending(self, name: str) -> bool:
+        """Whether the PostgreSQL role of a user still has to follow the user file."""
+        ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything the routes need."""
+
+    cluster_id: str
+    users: Users
+    keys: TokenKeys
+    tokens: Tokens
+    throttle: Throttle
+    view: ClusterView
+    sealing_key: Callable[[], str]
+    """The cluster's public sealing key in base64; NotReadyError when there is none."""
+    hashing: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(HASHES_AT_ONCE))
+    """Password hashes cost 0.2 s and 16 MB each: no more than these at the same time."""
+
+
+def services_of(request: Request) -> Services:
+    """The services of the app that got this request."""
+    services = request.app.state.services
+    assert isinstance(services, Services)
+    return services
