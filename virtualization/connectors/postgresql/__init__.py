@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
 
@@ -66,21 +66,23 @@ class PostgresqlConnector:
         tables = {table.name: table}
         names = list(columns) or [table.columns[0].name]
         self._check_columns(table, names)
+        facts = self._known()
+        # the predicates ride along as outputs, so that one pass gives types to all of them
+        typed = remote_sql.annotated(_select(table, names, predicates), tables)
         taken: list[exp.Expr] = []
         left: list[exp.Expression] = []
         reasons: list[Kept] = []
-        facts = self._known()
-        for predicate in predicates:
-            kept = self._switched_off(predicate) or rewrites.refusal(
-                remote_sql.annotated(_select(table, names, [predicate]), tables), facts
-            )
+        for predicate, checked in zip(predicates, typed.selects[len(names) :], strict=True):
+            kept = self._switched_off(predicate) or rewrites.refusal(checked.unalias(), facts)
             if kept is None:
-                taken.append(predicate)
+                taken.append(checked.unalias())
             else:
                 left.append(predicate)
                 reasons.append(kept)
-        query = remote_sql.annotated(_select(table, names, taken), tables)
-        return Scanned(self._fragment(query, tables, facts), tuple(left), tuple(reasons))
+        typed.set("expressions", typed.selects[: len(names)])
+        if taken:
+            typed.set("where", exp.Where(this=exp.and_(*taken, copy=False)))
+        return Scanned(self._fragment(typed, tables, facts), tuple(left), tuple(reasons))
 
     def push(self, request: FragmentRequest) -> Accepted | Declined:
         """The whole request, or nothing."""
@@ -122,36 +124,39 @@ class PostgresqlConnector:
     def _fragment(self, query: exp.Query, tables: Mapping[str, VirtualTable], facts: Facts) -> StatementFragment:
         objects = sorted({table.location for table in tables.values()})
         what = f"{'table' if len(objects) == 1 else 'tables'} {', '.join(objects)}"
-        text = remote_sql.rendered(rewrites.collate(query, facts), tables, facts)
-        types = self._types(query, tables, text, what)
-        names = [item.alias_or_name or "?column?" for item in query.selects]
+        collated = rewrites.collate(query, facts)
+        types = self._types(query, tables, lambda: remote_sql.rendered(collated, tables, facts), what)
+        names = [item.alias or (item.name if isinstance(item, exp.Column) else "?column?") for item in query.selects]
         return StatementFragment(
             source=self._settings.source,
             columns=tuple(OutputColumn(name, of.text) for name, of in zip(names, types, strict=True)),
-            text=remote_sql.with_transport(text, types, [wants_text(of) for of in types]),
+            text=remote_sql.with_transport(
+                collated, [wants_text(of) for of in types], lambda made: remote_sql.rendered(made, tables, facts)
+            ),
             tables=tuple(sorted({table.key for table in tables.values()})),
             what=what,
             client=self._client,
         )
 
-    def _types(self, query: exp.Query, tables: Mapping[str, VirtualTable], text: str, what: str) -> list[PgType]:
+    def _types(self, query: exp.Query, tables: Mapping[str, VirtualTable], text: Callable[[], str], what: str) -> list[PgType]:
         told = remote_sql.outputs(query, tables)
         if None not in told:
             return [pg_type(of) for of in told if of is not None]
-        return [
-            pg_type(of) if of is not None else described(field) for of, field in zip(told, self._client.describe(text, what), strict=True)
-        ]
+        fields = self._client.describe(text(), what)
+        return [pg_type(of) if of is not None else described(field) for of, field in zip(told, fields, strict=True)]
 
 
 def _select(table: VirtualTable, names: Sequence[str], predicates: Sequence[exp.Expr]) -> exp.Select:
-    """The scan as a query; columns of the predicates get the table's name."""
-    select = exp.select(
-        *[exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(table.name, quoted=True)) for name in names]
-    )
-    select = select.from_(exp.Table(this=exp.to_identifier(table.name, quoted=True), db=exp.to_identifier(table.schema, quoted=True)))
-    for predicate in predicates:
+    """Columns and predicates as outputs of one query; columns of the predicates get the table's name."""
+    outputs: list[exp.Expr] = [_column(table, name) for name in names]
+    for number, predicate in enumerate(predicates):
         condition = predicate.copy()
         for column in condition.find_all(exp.Column):
             column.set("table", exp.to_identifier(table.name, quoted=True))
-        select = select.where(condition, copy=False)
-    return select
+        outputs.append(exp.alias_(exp.paren(condition, copy=False), f"predicate{number}"))
+    source = exp.Table(this=exp.to_identifier(table.name, quoted=True), db=exp.to_identifier(table.schema, quoted=True))
+    return exp.Select(expressions=outputs).from_(source, copy=False)
+
+
+def _column(table: VirtualTable, name: str) -> exp.Column:
+    return exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(table.name, quoted=True))

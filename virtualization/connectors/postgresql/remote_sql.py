@@ -9,7 +9,7 @@ PostgreSQL drops it and pulls the derived table up, indexes included.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -19,7 +19,7 @@ from sqlglot.schema import MappingSchema
 from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.postgresql.facts import Facts
 from virtualization.errors import DefinitionError
-from virtualization.types import PgType, pg_type
+from virtualization.types import pg_type
 
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^\s".]+)')
 _TEXT_TYPES = ("text", "character varying", "character", "name")
@@ -141,10 +141,18 @@ def _declared(item: exp.Expr, query: exp.Select, tables: Mapping[str, VirtualTab
     return next((column.type for column in tables[item.table].columns if column.name == item.name), None)
 
 
-def with_transport(text: str, types: Sequence[PgType], wants_text: Sequence[bool]) -> str:
-    """``text`` with the marked outputs cast to text; the order of its rows stays (a sub-query's order survives a plain projection)."""
+def with_transport(query: exp.Expr, wants_text: Sequence[bool], render: Callable[[exp.Expr], str]) -> str:
+    """The remote text of ``query`` with the marked outputs cast to text."""
     if not any(wants_text):
-        return text
-    names = [f"c{number}" for number in range(len(types))]
+        return render(query)
+    if isinstance(query, exp.Select) and not any(query.args.get(part) for part in ("distinct", "group", "order")):
+        query = query.copy()
+        for item, cast in zip(query.selects, wants_text, strict=True):
+            if cast:
+                inner = item.unalias()
+                item.replace(exp.alias_(exp.cast(inner.copy(), "text", dialect="postgres"), item.alias_or_name or "c", quoted=True))
+        return render(query)
+    # DISTINCT and GROUP BY must compare, and ORDER BY sort, the values themselves; a sub-query's order survives a plain projection
+    names = [f"c{number}" for number in range(len(wants_text))]
     items = ", ".join(f"{name}::text" if cast else name for name, cast in zip(names, wants_text, strict=True))
-    return f"SELECT {items} FROM ({text}) AS q({', '.join(names)})"
+    return f"SELECT {items} FROM ({render(query)}) AS q({', '.join(names)})"
