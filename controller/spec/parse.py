@@ -92,7 +92,7 @@ def _words(item: Any, path: Path) -> tuple[str, str | None]:  # noqa: ANN401 (py
     """Pydantic's finding in our words; values are repeated only where they can't be secrets (the spec holds none)."""
     kind, value = item["type"], item["input"]
     if kind == "extra_forbidden":
-        return "unknown key", _suggestion(path)
+        return "unknown key", suggestion(path)
     if kind == "string_pattern_mismatch":
         field = path[-1] if not path[-1].isdigit() else path[-2]
         if field == "databases":
@@ -117,8 +117,8 @@ def _shown(value: Any) -> str:  # noqa: ANN401 (a YAML value)
     return repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}…"
 
 
-def _suggestion(path: Path) -> str | None:
-    """*did you mean*: the nearest key of that section, or where else a key of that very name lives."""
+def suggestion(path: Path) -> str | None:
+    """*did you mean*: the nearest key of the section that `path` points into, else the keys it knows."""
     model = model_at(path[:-1])
     if model is None:
         return None
