@@ -1,0 +1,114 @@
+"""Hadoop's configuration files and Java command lines, as pure functions.
+
+Settings differ from Hadoop's defaults where a small cluster gains: heartbeats of 1 s (a dead DataNode is noticed in 14 s instead of
+10 min), stale DataNodes are avoided after 3 s, small JVMs. Sources: hdfs-default.xml and core-default.xml of Hadoop 3.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from xml.sax.saxutils import escape
+
+NAMENODE = "org.apache.hadoop.hdfs.server.namenode.NameNode"
+DATANODE = "org.apache.hadoop.hdfs.server.datanode.DataNode"
+
+LOG4J = """\
+log4j.rootLogger=INFO, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %p %c{2}: %m%n
+# one line per block and per heartbeat says nothing to an administrator
+log4j.logger.org.apache.hadoop.hdfs.server.datanode.DataNode.clienttrace=WARN
+log4j.logger.BlockStateChange=WARN
+log4j.logger.org.apache.hadoop.http=WARN
+log4j.logger.org.eclipse.jetty=WARN
+"""
+
+
+def configuration(properties: Mapping[str, str]) -> str:
+    """A Hadoop ``*-site.xml``."""
+    rows = "".join(
+        f"  <property><name>{escape(name)}</name><value>{escape(value)}</value></property>\n" for name, value in properties.items()
+    )
+    return f'<?xml version="1.0"?>\n<configuration>\n{rows}</configuration>\n'
+
+
+def java_command(main: str, kind: str, heap_mb: int, *arguments: str) -> tuple[str, ...]:
+    """The argv of a Hadoop daemon with a small footprint: serial collector, first compiler tier only, bounded native memory."""
+    return (
+        "{program:java}",
+        f"-Xmx{heap_mb}m",
+        "-Xss512k",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:MaxMetaspaceSize=128m",
+        "-XX:ReservedCodeCacheSize=48m",
+        "-XX:MaxDirectMemorySize=64m",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-Djava.net.preferIPv4Stack=true",
+        "-Dhadoop.log.dir={logs}",
+        f"-Dproc_{kind}",
+        "-cp",
+        "{config}:{classpath:hadoop}",
+        main,
+        *arguments,
+    )
+
+
+def core_site(filesystem: str, superusers: tuple[str, ...]) -> dict[str, str]:
+    """Settings that the NameNode and the DataNodes share.
+
+    Without Kerberos HDFS believes the name that a client gives; groups are not asked from the operating system (a name need not
+    exist there): ``superusers`` are members of HDFS's superuser group, everybody else of none.
+    """
+    return {
+        "fs.defaultFS": filesystem,
+        "hadoop.tmp.dir": "{data}/tmp",
+        "hadoop.http.staticuser.user": "nobody",
+        "hadoop.security.group.mapping": "org.apache.hadoop.security.NullGroupsMapping",
+        "hadoop.user.group.static.mapping.overrides": ";".join(f"{user}=supergroup" for user in superusers) or "nobody=",
+        "ipc.client.connect.max.retries": "3",
+    }
+
+
+def namenode_site(rpc: str, http: str, replication: int) -> dict[str, str]:
+    """``hdfs-site.xml`` of the NameNode."""
+    return {
+        "dfs.namenode.name.dir": "file://{data}/name",
+        "dfs.namenode.rpc-address": rpc,
+        "dfs.namenode.http-address": http,
+        "dfs.replication": str(replication),
+        "dfs.namenode.replication.min": "1",
+        "dfs.permissions.enabled": "true",
+        "dfs.permissions.superusergroup": "supergroup",
+        "dfs.namenode.safemode.extension": "0",
+        "dfs.namenode.safemode.min.datanodes": "1",
+        "dfs.namenode.handler.count": "4",
+        "dfs.namenode.service.handler.count": "4",
+        "dfs.heartbeat.interval": "1",
+        "dfs.namenode.heartbeat.recheck-interval": "2000",
+        "dfs.namenode.stale.datanode.interval": "3000",
+        "dfs.namenode.avoid.read.stale.datanode": "true",
+        "dfs.namenode.avoid.write.stale.datanode": "true",
+        "dfs.namenode.redundancy.interval.seconds": "1s",
+        "dfs.namenode.datanode.registration.ip-hostname-check": "false",
+        # pipelines of 1 or 2 DataNodes can't replace a failed one: go on with what is left
+        "dfs.client.block.write.replace-datanode-on-failure.policy": "NEVER",
+    }
+
+
+def datanode_site(host: str, ports: Mapping[str, int], replication: int) -> dict[str, str]:
+    """``hdfs-site.xml`` of a DataNode; ``ports``: data, http, ipc. A WebHDFS upload is written with *its* ``dfs.replication``."""
+    return {
+        "dfs.datanode.data.dir": "file://{data}/blocks",
+        "dfs.datanode.address": f"{host}:{ports['data']}",
+        "dfs.datanode.http.address": f"{host}:{ports['http']}",
+        "dfs.datanode.ipc.address": f"{host}:{ports['ipc']}",
+        "dfs.datanode.hostname": host,
+        "dfs.heartbeat.interval": "1",
+        "dfs.blockreport.initialDelay": "0",
+        "dfs.datanode.handler.count": "4",
+        "dfs.replication": str(replication),
+        "dfs.permissions.superusergroup": "supergroup",
+        "dfs.client.block.write.replace-datanode-on-failure.policy": "NEVER",
+    }
