@@ -14,6 +14,7 @@ from typing import Any, Literal, TypedDict
 from controller.auth.passwords import PasswordHash, check_rules, hash_password, verify_password
 from controller.errors import ConflictError, RequestError, StoreError, UnknownNameError
 from controller.store import Store
+from pools.master.scram import scram_verifier
 
 FILE = "users.json"
 VERSION = 1
@@ -189,8 +190,6 @@ def check_role(role: str) -> Role:
 
 
 def _new_user(name: str, password: str, roles: tuple[Role, ...]) -> User:
-    from pools.master.roles import scram_verifier  # loads a PostgreSQL driver, which reading users does not need
-
     check_rules(name, password)
     return User(
         name=name,

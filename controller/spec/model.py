@@ -129,8 +129,8 @@ class ComputePool(Section):
 
     replicas: Annotated[int, Field(ge=1, le=16)] = 1
     """Compute services. One serves a machine well; more spread the load of many users."""
-    memory_megabytes: Annotated[int, Field(ge=128, le=1048576)] = 512
-    """Megabytes one replica may use for queries (DuckDB, Arrow and Python together); what needs more spills or fails cleanly."""
+    memory_megabytes: Annotated[int, Field(ge=256, le=1048576)] = 1024
+    """Megabytes one replica may use (DuckDB, Arrow and Python together); queries that need more spill or fail cleanly."""
     spill_megabytes: Annotated[int, Field(ge=0, le=10485760)] = 10240
     """Megabytes of disk one replica may use to spill. 0: queries over the memory limit fail."""
     threads: Annotated[int, Field(ge=1, le=256)] | None = None

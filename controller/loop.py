@@ -1,0 +1,124 @@
+"""The thread that runs pass after pass: back-off after failures, woken by the API, and the view that the API reads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from controller.errors import NotReadyError, UnknownNameError
+from controller.reconcile import Outcome, Parts, reconcile_once
+from controller.spec import ClusterSpec
+from controller.status import ClusterStatus, EndpointStatus, endpoints
+
+BACKOFF_FIRST = 0.5
+BACKOFF_MOST = 30.0
+WAKE_WAIT = 5.0
+log = structlog.get_logger("loop")
+
+
+class Loop:
+    """Runs ``reconcile_once``; implements ``ClusterView`` of the API. Between passes it keeps the last outcome (to show it) and the
+    number of failures in a row (to back off), nothing that a pass depends on."""
+
+    def __init__(self, parts: Parts, pending_roles: Callable[[], frozenset[str]]) -> None:
+        self._parts = parts
+        self._pending_roles = pending_roles
+        self._changed = threading.Condition()
+        self._asked = 0  # passes asked for; a pass serves all requests made before it began
+        self._served = 0
+        self._stopping = False
+        self._outcome: Outcome | None = None
+        self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, seconds: float) -> bool:
+        """Ask the thread to end after the running pass; whether it did within ``seconds``."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def wake(self, wait: float = 0.0) -> bool:
+        """Have a pass run at once; with ``wait``, whether it was finished within so many seconds."""
+        with self._changed:
+            self._asked += 1
+            mine = self._asked
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: self._served >= mine or self._stopping, wait) and self._served >= mine
+
+    def spec(self) -> ClusterSpec:
+        """The spec in force; NotReadyError before the first pass that could read one."""
+        outcome = self._last()
+        if outcome.spec is None:
+            raise NotReadyError("no valid spec was read yet", hint=outcome.failure)
+        return outcome.spec
+
+    def status(self) -> ClusterStatus:
+        """The tree of the last pass; NotReadyError before the first."""
+        outcome = self._last()
+        if outcome.status is None:
+            raise NotReadyError("the cluster was not observed yet", hint=outcome.failure)
+        return outcome.status
+
+    def endpoints(self) -> list[EndpointStatus]:
+        """All addresses."""
+        return endpoints(self._last().desired, self.spec().spec.network.bind)
+
+    def tail(self, workload: str, lines: int) -> tuple[str, ...]:
+        """The last lines of a workload's log; UnknownNameError when there is none of that name."""
+        known = [entry.name for entry in self._last().desired]
+        if workload not in known:
+            raise UnknownNameError(f"there is no workload {workload[:60]!r}", where="workload", hint=f"there are: {', '.join(known)}")
+        return self._parts.substrate.tail(workload, lines)
+
+    def users_changed(self) -> None:
+        """Run a pass at once, and wait a moment for it."""
+        self.wake(WAKE_WAIT)
+
+    def role_pending(self, name: str) -> bool:
+        """Whether the PostgreSQL role of a user still has to follow the user file."""
+        return name in self._pending_roles()
+
+    def _last(self) -> Outcome:
+        outcome = self._outcome
+        if outcome is None:
+            raise NotReadyError("the controller has just started", hint="try again in a second")
+        return outcome
+
+    def _run(self) -> None:
+        failures = 0
+        while True:
+            with self._changed:
+                if self._stopping:
+                    return
+                serving = self._asked
+            outcome = self._pass()
+            failures = failures + 1 if outcome.failure else 0
+            wait = outcome.wait if not failures else min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(failures - 1, 10))
+            with self._changed:
+                self._served = max(self._served, serving)
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._stopping or self._asked > self._served, wait)
+
+    def _pass(self) -> Outcome:
+        before = self._outcome
+        try:
+            outcome = reconcile_once(self._parts)
+        except Exception as error:
+            # a defect of ours: the loop must go on, and the status must say so
+            log.exception("defect in a pass")
+            failure = f"a defect in the controller: {type(error).__name__} (see its log)"
+            outcome = Outcome(f"failed: {failure}", 0.0, failure)
+        if before is None or before.sentence != outcome.sentence:
+            (log.warning if outcome.failure else log.info)("pass", did=outcome.sentence, failure=outcome.failure)
+        if before is not None and outcome.spec is None:
+            # keep showing what was known
+            outcome = Outcome(outcome.sentence, outcome.wait, outcome.failure, before.spec, before.desired, outcome.status or before.status)
+        self._outcome = outcome
+        return outcome
