@@ -17,7 +17,7 @@ for name in ("client", "cluster"):
     pathlib.Path(f"locks/{name}.in").write_text(head + "\n".join(sorted(needs)) + "\n")
 PY
 UV="${UV:-.cache/bootstrap/bin/uv}"
-for name in client cluster dev; do
+for name in bootstrap client cluster dev; do
   "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
     --custom-compile-command scripts/lock.sh "$@" "locks/$name.in" --output-file "locks/$name.txt"
 done

@@ -1,12 +1,18 @@
-"""Fixtures that several folders of tests share: the real services."""
+"""Fixtures that several folders of tests share (the real services), and the rule that an unexpected skip is a failure."""
 
 from __future__ import annotations
 
+import fnmatch
+import pathlib
+import tomllib
 from collections.abc import Iterator
 
 import pytest
 
 from tests.services.postgresql import PostgresqlServer, postgresql_server
+
+ALLOWED_SKIPS = pathlib.Path(__file__).parent / "allowed_skips.toml"
+_skipped: list[tuple[str, str]] = []
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +20,23 @@ def postgresql() -> Iterator[PostgresqlServer]:
     """One PostgreSQL for the whole run; make databases of your own in it."""
     with postgresql_server() as server:
         yield server
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember each skip that is not listed (strict xfails are no skips)."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        allowed = tomllib.loads(ALLOWED_SKIPS.read_text()).get("skip", [])
+        if not any(fnmatch.fnmatch(report.nodeid, entry["test"]) for entry in allowed):
+            _skipped.append((report.nodeid, str(report.longrepr)))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """An unexpected skip is a failure."""
+    if _skipped and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which skips were not expected."""
+    for node, reason in _skipped:
+        terminalreporter.write_line(f"UNEXPECTED SKIP {node}: {reason}", red=True)
