@@ -77,7 +77,9 @@ def server_workload(server: PostgresqlServer) -> Workload:
     """The workload; ``ListenError`` where it would be reached from outside without TLS, ``ValueError`` for a version that can't work."""
     refuse_open_listening(server.addresses, server.tls)
     if server.version < OLDEST_SUPPORTED:
-        raise ValueError(f"PostgreSQL {server.version} is too old; {OLDEST_SUPPORTED} is the oldest that works, 18 is the one that is tested")
+        raise ValueError(
+            f"PostgreSQL {server.version} is too old; {OLDEST_SUPPORTED} is the oldest that works, 18 is the one that is tested"
+        )
     return Workload(
         name=server.name,
         pool=server.pool,

@@ -53,7 +53,7 @@ CREATE FUNCTION bdc.server_option_changes() RETURNS text LANGUAGE sql STABLE SET
   WHERE present.option_value IS DISTINCT FROM wanted.value
 $$;
 
-CREATE FUNCTION bdc.identity() RETURNS uuid LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION bdc.identity() RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT id FROM bdc.identities, pg_control_system() AS server, pg_database AS here
   WHERE here.datname = current_database() AND identities.database_oid = here.oid AND identities.system_identifier = server.system_identifier
 $$;

@@ -1,0 +1,121 @@
+-- What the compute pool (role bdc_pool) may read, and what users may ask of it. These functions only read, so the caller is taken from
+-- the session: the role it has SET, else its login.
+
+CREATE FUNCTION bdc.session_caller() RETURNS name LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text)::name
+$$;
+
+CREATE FUNCTION bdc.pool_catalog() RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT bdc.settled() OR bdc.identity() IS NULL THEN
+    PERFORM bdc.settle();
+  END IF;
+  -- one statement, so that version, sources and tables are of one snapshot
+  RETURN (SELECT jsonb_build_object(
+    'database', current_database(),
+    'identity', bdc.identity(),
+    'version', (SELECT version::text FROM bdc.catalog_version),
+    'sources', (SELECT coalesce(jsonb_agg(bdc.source_document(s) || jsonb_build_object('version', s.id || ':' || s.version) ORDER BY s.name), '[]')
+                FROM bdc.source_definitions AS s),
+    'tables', (SELECT coalesce(jsonb_agg(jsonb_build_object('schema', t.schema_name, 'name', t.table_name, 'source', s.name, 'location', t.location,
+                 'columns', t.columns, 'options', t.options, 'rows', t.rows) ORDER BY t.schema_name, t.table_name), '[]')
+               FROM bdc.table_definitions AS t JOIN bdc.source_definitions AS s ON s.id = t.source_id)));
+END $$;
+
+-- "user" is the role's name without "fdw:"; up to one row of each kind.
+CREATE FUNCTION bdc.pool_verifiers("user" text) RETURNS TABLE (kind text, verifier text, valid_until timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT 'mapping', m.verifier, r.rolvaliduntil
+  FROM bdc.mapping_verifiers AS m JOIN pg_roles AS r ON r.rolname = m.role_name
+  WHERE m.role_name = "user" AND (r.rolcanlogin OR r.rolname IN ('bdc_owner', 'bdc_admin'))
+  UNION ALL
+  SELECT 'password', rolpassword, rolvaliduntil FROM pg_authid
+  WHERE rolname = "user" AND rolcanlogin AND rolpassword LIKE 'SCRAM-SHA-256$%' AND rolname <> 'bdc_pool'
+$$;
+
+CREATE FUNCTION bdc.pool_privileges("user" text, schema_name text, table_name text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce((
+    SELECT has_table_privilege(r.oid, c.oid, 'SELECT') AND has_schema_privilege(r.oid, c.relnamespace, 'USAGE')
+    FROM pg_class AS c, pg_roles AS r
+    WHERE c.oid = bdc.relation_of(schema_name, table_name) AND r.rolname = "user"), false)
+$$;
+
+CREATE FUNCTION bdc.test_source(name text) RETURNS TABLE (ok boolean, version text, milliseconds double precision)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  caller name := bdc.session_caller();
+  source bdc.source_definitions := bdc.usable_source(caller, name);
+BEGIN
+  RETURN QUERY SELECT true, response ->> 'version', (response ->> 'milliseconds')::double precision
+    FROM bdc.request(caller, jsonb_build_object('action', 'test', 'source', bdc.source_document(source))) AS response;
+END $$;
+COMMENT ON FUNCTION bdc.test_source(text) IS 'One round trip to the source; an error says what failed';
+
+CREATE FUNCTION bdc.queries() RETURNS TABLE (id text, "user" text, database text, sql text, state text, seconds double precision, rows bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  caller name := bdc.session_caller();
+BEGIN
+  RETURN QUERY SELECT q.id, q."user", q.database, q.sql, q.state, q.seconds, q.rows
+    FROM bdc.request(caller, '{"action": "queries"}') AS response,
+      jsonb_to_record(response) AS q (id text, "user" text, database text, sql text, state text, seconds double precision, rows bigint)
+    WHERE bdc.is_admin(caller) OR q."user" IN (caller, 'fdw:' || caller);
+END $$;
+COMMENT ON FUNCTION bdc.queries() IS 'Queries that the compute pool runs now; all of them for members of bdc_admin, else the caller''s own';
+
+CREATE FUNCTION bdc.kill_query(id text) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM bdc.queries() AS q WHERE q.id = kill_query.id) THEN
+    RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('no running query "%s" that you may end', id), HINT = 'SELECT * FROM bdc.queries() lists them.';
+  END IF;
+  RETURN (SELECT (response ->> 'killed')::boolean
+    FROM bdc.request(bdc.session_caller(), jsonb_build_object('action', 'kill', 'id', id)) AS response);
+END $$;
+
+-- The pool's explanation of one remote SQL: the narrow door for bdc.explain, which runs as its caller.
+CREATE FUNCTION bdc.pool_explain(remote_sql text, format text) RETURNS SETOF jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN QUERY SELECT bdc.request(bdc.session_caller(), jsonb_build_object('action', 'explain', 'sql', remote_sql, 'format', format));
+END $$;
+
+-- Every remote SQL of a plan as EXPLAIN (FORMAT JSON) prints it, in the plan's order.
+CREATE FUNCTION bdc.remote_statements(plan jsonb) RETURNS TABLE (place bigint, remote_sql text) LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT min(ordinality), statement #>> '{}'
+  FROM jsonb_path_query(plan, 'strict $.**."Remote SQL"', silent => true) WITH ORDINALITY AS found (statement, ordinality)
+  WHERE statement #>> '{}' NOT LIKE '%FROM bdc.compute_request%'
+  GROUP BY statement ORDER BY 1
+$$;
+
+CREATE FUNCTION bdc.explain(query text, format text DEFAULT 'text') RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  plan pg_catalog.jsonb;
+  line text;
+  remote record;
+  explained pg_catalog.jsonb := '[]';
+BEGIN
+  IF format NOT IN ('text', 'json') THEN
+    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = pg_catalog.format('bdc.explain: format "%s" is neither text nor json', format);
+  END IF;
+  EXECUTE 'EXPLAIN (VERBOSE, FORMAT JSON) ' || query INTO plan;
+  IF format = 'json' THEN
+    FOR remote IN SELECT * FROM bdc.remote_statements(plan) LOOP
+      explained := explained || pg_catalog.jsonb_build_object('remote_sql', remote.remote_sql, 'pool',
+        (SELECT pg_catalog.jsonb_agg(answer) FROM bdc.pool_explain(remote.remote_sql, 'json') AS answer) -> 0 -> 'plan');
+    END LOOP;
+    RETURN NEXT pg_catalog.jsonb_build_object('master', plan -> 0, 'remote', explained)::text;
+    RETURN;
+  END IF;
+  RETURN NEXT 'Master';
+  FOR line IN EXECUTE 'EXPLAIN (VERBOSE) ' || query LOOP
+    RETURN NEXT '  ' || line;
+  END LOOP;
+  FOR remote IN SELECT * FROM bdc.remote_statements(plan) LOOP
+    RETURN NEXT '';
+    RETURN NEXT 'Compute pool: ' || remote.remote_sql;
+    FOR line IN SELECT answer ->> 'line' FROM bdc.pool_explain(remote.remote_sql, 'text') AS answer LOOP
+      RETURN NEXT '  ' || line;
+    END LOOP;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION bdc.explain(text, text) IS 'The master''s own plan, then what the compute pool does for each remote SQL; the query is not run';

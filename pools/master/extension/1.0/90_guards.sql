@@ -1,0 +1,57 @@
+-- Event triggers that keep catalog and relations in step, whatever statement changes them.
+
+-- A view runs remotely as its owner, so that whoever may read the view reads with the owner's rights at the pool. Views over virtual
+-- tables therefore become security_invoker, unless they say otherwise themselves. Views over such views too.
+CREATE FUNCTION bdc.on_create_view() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  made oid;
+BEGIN
+  FOR made IN SELECT objid FROM pg_event_trigger_ddl_commands() WHERE object_type = 'view' LOOP
+    CONTINUE WHEN EXISTS (SELECT FROM pg_class, unnest(reloptions) AS option WHERE pg_class.oid = made AND option LIKE 'security\_invoker=%');
+    CONTINUE WHEN NOT EXISTS (
+      WITH RECURSIVE under (relation) AS (
+        SELECT made
+        UNION
+        SELECT d.refobjid FROM under JOIN pg_rewrite r ON r.ev_class = under.relation
+          JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+      )
+      SELECT FROM under JOIN pg_foreign_table t ON t.ftrelid = under.relation JOIN pg_foreign_server s ON s.oid = t.ftserver
+      WHERE s.srvname = 'compute_pool');
+    EXECUTE format('ALTER VIEW %s SET (security_invoker = true)', made::regclass);
+  END LOOP;
+END $$;
+CREATE EVENT TRIGGER bdc_create_view ON ddl_command_end WHEN TAG IN ('CREATE VIEW') EXECUTE FUNCTION bdc.on_create_view();
+
+-- DROP FOREIGN TABLE, DROP SCHEMA … CASCADE, DROP OWNED: definitions without a foreign table go.
+CREATE FUNCTION bdc.on_drop() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() WHERE object_type = 'foreign table') THEN
+    DELETE FROM bdc.table_definitions AS t
+      WHERE NOT EXISTS (SELECT FROM bdc.virtual_relations AS r WHERE r.schema_name = t.schema_name AND r.table_name = t.table_name);
+  END IF;
+END $$;
+CREATE EVENT TRIGGER bdc_drop ON sql_drop WHEN TAG IN ('DROP FOREIGN TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP SERVER')
+  EXECUTE FUNCTION bdc.on_drop();
+
+-- The owner of a foreign table may change its options, and so could make it stand for somebody else's virtual table, which the pool
+-- would then answer: it trusts the master's privileges. So each key may be carried by one foreign table only, and must be a known one.
+-- Superusers are left alone: pg_restore makes foreign tables before it loads the definitions.
+CREATE FUNCTION bdc.on_alter_table() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  wrong record;
+BEGIN
+  IF (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) THEN
+    RETURN;
+  END IF;
+  FOR wrong IN
+    SELECT r.relation::regclass AS relation FROM bdc.virtual_relations AS r
+    WHERE r.relation IN (SELECT objid FROM pg_event_trigger_ddl_commands())
+      AND (NOT EXISTS (SELECT FROM bdc.table_definitions AS t WHERE t.schema_name = r.schema_name AND t.table_name = r.table_name)
+        OR EXISTS (SELECT FROM bdc.virtual_relations AS other
+                   WHERE other.relation <> r.relation AND other.schema_name = r.schema_name AND other.table_name = r.table_name))
+  LOOP
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('the options schema_name and table_name of virtual table %s can''t be changed', wrong.relation),
+      HINT = 'ALTER TABLE … RENAME renames it; CALL bdc.create_virtual_table(…) makes another one.';
+  END LOOP;
+END $$;
+CREATE EVENT TRIGGER bdc_alter_table ON ddl_command_end WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE') EXECUTE FUNCTION bdc.on_alter_table();

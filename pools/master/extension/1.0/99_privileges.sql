@@ -1,0 +1,35 @@
+-- Who owns and who may call. Everything belongs to bdc_owner, except what only a superuser can do; nothing is for PUBLIC.
+-- Written so that it can be run again at the end of each migration.
+DO $$
+DECLARE
+  object record;
+  superuser_functions CONSTANT text[] := ARRAY['make_table', 'remove_table', 'set_rows', 'change_columns', 'settle', 'on_login', 'on_alter_table', 'on_drop', 'on_create_view'];
+BEGIN
+  FOR object IN SELECT p.oid::pg_catalog.regprocedure AS signature, p.proname FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'bdc'::pg_catalog.regnamespace LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', object.signature);
+    IF object.proname <> ALL (superuser_functions) THEN
+      EXECUTE pg_catalog.format('ALTER ROUTINE %s OWNER TO bdc_owner', object.signature);
+    END IF;
+  END LOOP;
+  FOR object IN SELECT c.oid::pg_catalog.regclass AS name, c.relkind FROM pg_catalog.pg_class c
+                WHERE c.relnamespace = 'bdc'::pg_catalog.regnamespace AND c.relkind IN ('r', 'v', 'f') LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON TABLE %s FROM PUBLIC', object.name);
+    EXECUTE pg_catalog.format('ALTER %s %s OWNER TO bdc_owner', CASE object.relkind WHEN 'v' THEN 'VIEW' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, object.name);
+  END LOOP;
+END $$;
+
+REVOKE ALL ON FOREIGN SERVER compute_pool FROM PUBLIC;
+GRANT USAGE ON SCHEMA bdc TO PUBLIC;
+
+GRANT EXECUTE ON FUNCTION bdc.make_table, bdc.remove_table, bdc.set_rows, bdc.change_columns, bdc.settle TO bdc_owner;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system TO bdc_owner;
+GRANT SELECT (rolname, rolpassword, rolcanlogin, rolvaliduntil) ON pg_catalog.pg_authid TO bdc_owner;
+
+GRANT EXECUTE ON FUNCTION bdc.pool_catalog, bdc.pool_verifiers, bdc.pool_privileges TO bdc_pool;
+
+GRANT INSERT (command, arguments) ON bdc.commands TO bdc_user;
+GRANT SELECT ON bdc.data_sources, bdc.virtual_tables, bdc.virtual_relations, bdc.connectors, bdc.default_grants TO bdc_user;
+GRANT EXECUTE ON ALL PROCEDURES IN SCHEMA bdc TO bdc_user;
+GRANT EXECUTE ON FUNCTION bdc.explain, bdc.pool_explain, bdc.remote_statements, bdc.test_source, bdc.queries, bdc.kill_query, bdc.sealing_key, bdc.cluster_setting, bdc.identity, bdc.settle TO bdc_user;
+GRANT SELECT, INSERT, UPDATE, DELETE ON bdc.default_grants TO bdc_admin;
+GRANT SELECT ON bdc.source_grants TO bdc_admin;

@@ -1,0 +1,56 @@
+"""The extension in every database, at the newest version. Each step looks first and changes only what differs."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from psycopg import sql
+
+from pools.master.databases import connect, each_database, has_extension, type_of_connection
+
+
+def migrate(dsn: str) -> dict[str, str]:
+    """Install or upgrade ``bdc`` in template1 and all databases that allow connections; database → what was done (only where something was)."""
+    done: dict[str, str] = {}
+    for name, connection in each_database(dsn):
+        with connection.transaction():
+            # one migration at a time per database, also when two setups run
+            connection.execute("SELECT pg_advisory_xact_lock('pg_extension'::regclass::oid::int, 1)")
+            change = migrate_database(connection)
+        if change:
+            done[name] = change
+    return done
+
+
+def migrate_database(connection: type_of_connection) -> str | None:
+    """Install, upgrade or leave; then settle. Returns a sentence of what was done."""
+    sentence: str | None = None
+    if not has_extension(connection):
+        connection.execute("CREATE EXTENSION IF NOT EXISTS postgres_fdw")
+        connection.execute("REVOKE ALL ON FOREIGN DATA WRAPPER postgres_fdw FROM PUBLIC")
+        connection.execute("CREATE EXTENSION bdc")
+        connection.execute("GRANT CREATE ON SCHEMA public TO bdc_admin")
+        sentence = f"installed {_versions(connection)[0]}"
+    else:
+        installed, newest = _versions(connection)
+        if installed != newest:
+            connection.execute("ALTER EXTENSION bdc UPDATE")
+            sentence = f"upgraded from {installed} to {newest}"
+    connection.execute("SELECT bdc.settle()")
+    return sentence
+
+
+def _versions(connection: type_of_connection) -> tuple[str, str]:
+    """(installed, newest that the server has)."""
+    row = connection.execute(
+        "SELECT extversion, default_version FROM pg_extension JOIN pg_available_extensions ON name = extname WHERE extname = 'bdc'"
+    ).fetchone()
+    assert row is not None
+    return str(row[0]), str(row[1])
+
+
+def ensure_database(dsn: str, name: str, owner: str) -> None:
+    """The user database ``name`` exists. Made by cloning template1, so it has the extension at once."""
+    with closing(connect(dsn)) as connection:
+        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner)))
