@@ -1,0 +1,75 @@
+"""What the runners of one cluster share: folder, OS users, children, and word of each other's state."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from controller.supervisor.children import Children, Identity
+from controller.supervisor.errors import SupervisorError
+from controller.supervisor.folder import CLUSTER_MARKER, WORKLOAD_MARKER, ClusterFolder
+from controller.supervisor.rendered import Rendered
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class HasState(Protocol):
+    """Anything with a state word."""
+
+    state: str
+
+
+@dataclass
+class Host:
+    """``users``: pool → OS user name (empty: everything runs as we do). ``save``: write processes.json."""
+
+    folder: ClusterFolder
+    children: Children
+    users: Mapping[str, str]
+    save: Callable[[], None]
+    runners: dict[str, HasState] = field(default_factory=dict)
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def identity(self, pool: str) -> Identity | None:
+        """The OS user of a pool. As root only users made for this cluster are taken, so nobody can ask for another one."""
+        if os.geteuid() != 0 or not self.users:
+            return None
+        name = self.users.get(pool)
+        if name is None:
+            raise SupervisorError("invalid_workload", f"this cluster has no OS user for the pool {pool!r}")
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            raise SupervisorError("cannot_start", f"the OS user {name} does not exist", "bdc start makes it again") from None
+        if entry.pw_uid == 0:
+            raise SupervisorError("cannot_start", f"the OS user {name} is root")
+        return Identity(name, entry.pw_uid, entry.pw_gid)
+
+    def environment(self, workload: Rendered) -> dict[str, str]:
+        """Nothing is inherited: whoever started the supervisor may have had secrets in the environment."""
+        base = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": str(self.folder.workload(workload.name) / "data")}
+        marks = {CLUSTER_MARKER: str(self.folder.path), WORKLOAD_MARKER: workload.name}
+        return {**base, **workload.environment, **marks}
+
+    def unsatisfied(self, names: tuple[str, ...]) -> list[str]:
+        """Those of ``names`` that are not ready or done, each with its state."""
+        states = {name: self.runners[name].state if name in self.runners else "not asked for" for name in names}
+        return [f"{name} ({state})" for name, state in states.items() if state not in ("ready", "done")]
+
+    def changed(self) -> None:
+        """Some runner's state changed: save it and wake those who wait for it."""
+        self.save()
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            if not one.done():
+                one.set_result(None)
+
+    async def next_change(self) -> None:
+        """Until any state changes."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
