@@ -38,16 +38,14 @@ def read_document(text: str, filename: str) -> Document:
     """The document in ``text``. SpecError when it is no YAML or not a mapping; duplicates are collected in ``problems``."""
     if len(text) > MAX_CHARACTERS:
         raise SpecError((Problem("", f"the file has {len(text)} characters; a spec has at most {MAX_CHARACTERS}"),), filename)
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise SpecError((Problem("", f"not valid YAML: {error.problem or error}", mark.line + 1 if mark else None),), filename) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise SpecError((Problem("", f"not valid YAML: {error}"),), filename) from None
-    finally:
-        loader.dispose()
+        raise SpecError((Problem("", f"not valid YAML: {str(error).splitlines()[0]}"),), filename) from None
     if not isinstance(node, yaml.MappingNode):
         raise SpecError((Problem("", "a mapping with apiVersion, kind, metadata and spec is expected", 1),), filename)
     document = Document(None)

@@ -118,4 +118,8 @@ def _unknown(keys: Path) -> RequestError:
         return RequestError(
             f"{path} is a section; set its fields one by one", where=path, hint=", ".join(field_types(model_at(keys) or ClusterSpec))
         )
-    return RequestError(f"the spec has no field {path[:200]!r}", where=path[:200], hint=suggestion(keys) if keys else None)
+    known = 0
+    while known < len(keys) - 1 and model_at(keys[: known + 1]) is not None:
+        known += 1
+    hint = suggestion(keys[: known + 1]) if keys else None
+    return RequestError(f"the spec has no field {path[:200]!r}", where=path[:200], hint=hint)

@@ -125,7 +125,7 @@ def suggestion(path: Path) -> str | None:
     keys = list(field_types(model))
     lowered = {key.lower(): key for key in keys}
     wanted = path[-1].lower().replace("_", "")
-    near = difflib.get_close_matches(wanted, list(lowered), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(wanted, list(lowered), n=1, cutoff=0.7)
     if near:
         return f"did you mean {lowered[near[0]]!r}?"
     return f"known here: {', '.join(keys)}"

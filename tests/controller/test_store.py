@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import os
+import pathlib
+import threading
+
+import pytest
+
+from controller import store as store_module
+from controller.errors import StoreError
+from controller.store import Store
+
+
+def test_write_read_and_modes(tmp_path: pathlib.Path) -> None:
+    store = Store(tmp_path / "store")
+    assert store.read("a.json") is None
+    store.write("a.json", {"x": [1, "ä"]})
+    assert store.read("a.json") == {"x": [1, "ä"]}
+    assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "store/a.json").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["a.json"]
+
+
+def test_updates_of_many_threads_are_all_there(tmp_path: pathlib.Path) -> None:
+    def work() -> None:
+        mine = Store(tmp_path)
+        for _ in range(20):
+            mine.update("n.json", lambda before: {"n": (before or {"n": 0})["n"] + 1})
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Store(tmp_path).read("n.json") == {"n": 80}
+
+
+def test_a_damaged_file_says_which_and_what_to_do(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "users.json").write_text('{"users": ')
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path).read("users.json")
+    assert str(tmp_path / "users.json") in caught.value.message
+    assert "backup" in (caught.value.hint or "")
+
+
+def test_a_crash_before_the_rename_leaves_the_old_content(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    store.write("a.json", 1)
+
+    def crash(_handle: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(store_module.os, "fsync", crash)
+    with pytest.raises(StoreError, match="No space left") as caught:
+        store.write("a.json", 2)
+    assert caught.value.hint == "free some disk space"
+    monkeypatch.undo()
+    assert store.read("a.json") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_failing_change_releases_the_lock_and_changes_nothing(tmp_path: pathlib.Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(KeyError):
+        store.update("a.json", lambda before: {}["missing"])
+    assert store.update("a.json", lambda before: 1) == 1
