@@ -1,0 +1,158 @@
+"""A few connections to the scratch server, each used by one query at a time, in one transaction that is always rolled back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
+
+from virtualization.errors import CancelledError, InternalError, VirtualizationError
+from virtualization.executors.scratch.faults import fault
+from virtualization.plan import QueryContext
+
+APPLICATION_NAME = "bdc scratch"
+
+
+class Session:
+    """One transaction on the scratch server. ``close`` rolls it back and gives the connection back; harmless when repeated."""
+
+    def __init__(self, sessions: Sessions, connection: Any, context: QueryContext) -> None:  # noqa: ANN401 the driver has no types
+        self._sessions = sessions
+        self._connection = connection
+        self._context = context
+        self._lock = threading.Lock()
+        self._over = False
+        self._interrupted = False
+        self.cursor = connection.cursor()
+        self._withdraw: Callable[[], None] = context.on_cancel(self._interrupt)
+
+    def execute(self, text: str) -> list[tuple[Any, ...]]:
+        """Run a statement; its rows, if it has any."""
+        try:
+            self.cursor.execute(text)
+            return list(self.cursor.fetchall()) if self.cursor.description else []
+        except adbc_driver_manager.Error as error:
+            raise self.fault(error) from None
+
+    def fault(self, error: Exception) -> VirtualizationError:
+        """What a driver's error means to the user."""
+        if self._context.cancelled:
+            return CancelledError("canceling statement due to user request")
+        return fault(error)
+
+    def _interrupt(self) -> None:
+        with self._lock:
+            if not self._over:
+                self._interrupted = True
+                self.cursor.adbc_cancel()
+
+    def close(self) -> None:
+        """End the transaction. A connection that was interrupted is not used again: a late cancel must hit nobody else."""
+        self._withdraw()
+        with self._lock:
+            if self._over:
+                return
+            self._over = True
+        usable = not self._interrupted
+        try:
+            self.cursor.close()
+            self._connection.rollback()
+        except (adbc_driver_manager.Error, OSError):
+            usable = False
+        self._sessions.give_back(self._connection, usable=usable)
+
+
+class Sessions:
+    """At most ``limit`` connections; whoever finds none waits, and can be cancelled while waiting. Thread-safe."""
+
+    def __init__(self, dsn: str, limit: int) -> None:
+        self._dsn = dsn
+        self._limit = limit
+        self._idle: list[Any] = []
+        self._open = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def begin(self, context: QueryContext) -> Session:
+        """A transaction of its own, its settings those of ``context``."""
+        connection = self._take(context)
+        try:
+            session = Session(self, connection, context)
+        except BaseException:
+            self.give_back(connection, usable=False)
+            raise
+        try:
+            session.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+            session.execute(f"SET LOCAL TimeZone = {_literal(context.timezone)}")
+        except VirtualizationError:
+            session.close()
+            raise
+        return session
+
+    def give_back(self, connection: Any, *, usable: bool) -> None:  # noqa: ANN401
+        """Keep a connection for the next query, or close it."""
+        with self._changed:
+            keep = usable and not self._closed
+            if keep:
+                self._idle.append(connection)
+            else:
+                self._open -= 1
+            self._changed.notify()
+        if not keep:
+            _close(connection)
+
+    def close(self) -> None:
+        """Close what is idle now, the rest when it is given back."""
+        with self._changed:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            self._open -= len(idle)
+        for connection in idle:
+            _close(connection)
+
+    def _take(self, context: QueryContext) -> Any:  # noqa: ANN401
+        withdraw = context.on_cancel(self._wake)
+        try:
+            with self._changed:
+                while not self._idle and self._open >= self._limit:
+                    self._check(context)
+                    self._changed.wait()
+                self._check(context)
+                if self._idle:
+                    return self._idle.pop()
+                self._open += 1
+        finally:
+            withdraw()
+        try:
+            return adbc.connect(self._dsn)
+        except BaseException as error:
+            with self._changed:
+                self._open -= 1
+                self._changed.notify()
+            if isinstance(error, adbc_driver_manager.Error):
+                raise InternalError("the scratch PostgreSQL of this pool can't be reached", hint="bdc status shows its state.") from None
+            raise
+
+    def _check(self, context: QueryContext) -> None:
+        if context.cancelled:
+            raise CancelledError("canceling statement due to user request")
+        if self._closed:
+            raise InternalError("the scratch executor is closed")
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+def _close(connection: Any) -> None:  # noqa: ANN401
+    try:
+        connection.close()
+    except (adbc_driver_manager.Error, RuntimeError):
+        pass  # broken already: nothing is left to free
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
