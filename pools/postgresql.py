@@ -138,7 +138,7 @@ def _initdb(server: PostgresqlServer) -> Prepare:
         "--no-instructions",
         "--set=shared_buffers=16MB",
     ]
-    if server.version >= 17:  # noqa: PLR2004 - the builtin provider came with 17; before, libc's C.UTF-8 sorts the same
+    if server.version >= 17:
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     else:
         options += ["--lc-collate=C.UTF-8", "--lc-ctype=C.UTF-8"]
@@ -193,7 +193,7 @@ def _memory(server: PostgresqlServer) -> dict[str, str]:
         "autovacuum_naptime": "60s",
         "autovacuum_max_workers": "2",
     }
-    if server.version >= 18:  # noqa: PLR2004 - asynchronous I/O came with 18; its workers are processes
+    if server.version >= 18:
         settings["io_method"] = "sync"
     return settings
 

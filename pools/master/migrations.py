@@ -10,7 +10,10 @@ from pools.master.databases import connect, each_database, has_extension, type_o
 
 
 def migrate(dsn: str) -> dict[str, str]:
-    """Install or upgrade ``bdc`` in template1 and all databases that allow connections; database → what was done (only where something was)."""
+    """Install or upgrade ``bdc`` in template1 and all databases that allow connections.
+
+    Returns database → what was done, only where something was.
+    """
     done: dict[str, str] = {}
     for name, connection in each_database(dsn):
         with connection.transaction():

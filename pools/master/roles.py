@@ -51,7 +51,7 @@ def ensure_role(dsn: str, name: str, verifier: str | None, roles: Iterable[str],
 
 
 def drop_role(dsn: str, name: str) -> None:
-    """The role ``name`` is gone: it can no longer log in, its sessions end, what it owned belongs to ``bdc_admin``. Nothing where it never was.
+    """The role ``name`` is gone: its sessions end, what it owned belongs to ``bdc_admin``. Nothing happens where it never was.
 
     Raises ``RoleError``, ``psycopg.Error``.
     """
@@ -107,7 +107,7 @@ def _write_role(connection: type_of_connection, name: str, verifier: str | None,
 
 def _write_memberships(connection: type_of_connection, name: str, groups: set[str]) -> None:
     rows = connection.execute(
-        "SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = %s",
+        "SELECT roleid::regrole::text FROM pg_auth_members JOIN pg_roles ON oid = member WHERE rolname = %s",
         [name],
     )
     present = {str(group) for (group,) in rows} & set(GROUPS.values())
