@@ -56,6 +56,11 @@ class Query:
         """Was it told to stop?"""
         return self._reason is not None
 
+    @property
+    def awaited(self) -> bool:
+        """Does anybody wait for it right now?"""
+        return bool(self._waiters)
+
     def cancel(self, reason: Exception) -> None:
         """Stop it: whoever waits gets ``reason`` now, the engine and the source are told from a thread. The first reason stays."""
         if self._reason is not None:

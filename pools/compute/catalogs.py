@@ -1,0 +1,47 @@
+"""What a session asks about catalogs, logins and rights, as a Protocol: ``master.Master`` is the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from pools.compute.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who is logged in: ``mapping`` is True for the master's own connections (``fdw:<user>``), whose rights the master checked."""
+
+    user: str
+    database: str
+    mapping: bool
+
+    @property
+    def login(self) -> str:
+        """The name given at login."""
+        return f"fdw:{self.user}" if self.mapping else self.user
+
+
+class Catalogs(Protocol):
+    """Per database of the master."""
+
+    def current(self, database: str) -> Snapshot:
+        """What is known now; never blocks."""
+        ...
+
+    async def refresh(self, database: str) -> Snapshot:
+        """Read it again; what was known, while the master is away."""
+        ...
+
+    async def forbidden(self, identity: Identity, tables: Collection[tuple[str, str]]) -> tuple[str, str] | None:
+        """The first table that the user may not select from, or None."""
+        ...
+
+    async def verifier(self, identity: Identity) -> str | None:
+        """The SCRAM verifier of a user who may log in now; None: there is none, or it is no longer valid."""
+        ...
+
+    async def exists(self, database: str) -> bool:
+        """Is there such a user database?"""
+        ...

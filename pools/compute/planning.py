@@ -1,0 +1,205 @@
+"""From a query's text to running rows: short answers, requests of the master, else the planner, on threads."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from pools.compute import answers, requests
+from pools.compute.errors import StatementError
+from pools.compute.queries import Query
+from pools.compute.rows import CHUNK_ROWS, FixedRows, QueryRows, Rows, Source, types_of
+from pools.compute.snapshot import Snapshot
+from pools.compute.statements import Explain
+from virtualization.errors import UnknownTableError
+from virtualization.plan import OutputColumn, Plan, Result
+
+if TYPE_CHECKING:
+    from pools.compute.session import Session
+
+T = TypeVar("T")
+
+_SYSTEM = re.compile(r"\b(pg_catalog|information_schema)\s*\.|\bpg_[a-z_]+\b", re.I)
+
+
+class Planning:
+    """Of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._pool = session.pool
+
+    async def rows(self, sql: str, first: int, formats: tuple[int, ...] = ()) -> Rows:
+        """The running query. ``first``: rows that will be asked for first (0: all of them, streaming)."""
+        request = requests.recognise(sql)
+        if request is not None:
+            return await self._requested(request)
+        known = answers.answer(sql, self._session.facts(), self._session.catalog()) if _may_be_short(sql) else None
+        if known is not None:
+            return FixedRows(known.columns, known.rows)
+        return await self._running(sql, first or CHUNK_ROWS, formats)
+
+    async def columns(self, sql: str) -> tuple[OutputColumn, ...]:
+        """Of the result, without running it."""
+        request = requests.recognise(sql)
+        if request is not None:
+            return requests.shaped(request, ())[0]
+        known = answers.answer(sql, self._session.facts(), self._session.catalog()) if _may_be_short(sql) else None
+        if known is not None:
+            return known.columns
+        query = await self._opened(sql)
+        try:
+
+            def describe(catalog: Snapshot) -> tuple[OutputColumn, ...]:
+                runner = self._pool.runner()
+                plan = runner.plan(answers.sampled(sql)[0], catalog)
+                return plan.columns if plan.columns is not None else runner.describe(plan)
+
+            return await self._with_catalog(query, sql, describe)
+        finally:
+            self._session.finished(query)
+
+    async def explanation(self, statement: Explain) -> list[str]:
+        """Lines of EXPLAIN. The master's planner reads the first: it wants PostgreSQL's own form."""
+        query = await self._opened(statement.sql)
+        try:
+
+            def explain(catalog: Snapshot) -> tuple[str, Plan]:
+                runner = self._pool.runner()
+                plan = runner.plan(statement.sql, catalog)
+                explanation = runner.explain(statement.sql, catalog, query.context if statement.analyze else None, statement.analyze)
+                return (_json_text(explanation.json()) if statement.format == "json" else explanation.text()), plan
+
+            text, plan = await self._with_catalog(query, statement.sql, explain)
+            await self._check_rights(plan)
+            lines = text.splitlines()
+            return lines if statement.format == "json" else [self._estimate(plan), *(f"  {line}" for line in lines)]
+        finally:
+            self._session.finished(query)
+
+    def _estimate(self, plan: Plan) -> str:
+        catalog = self._session.catalog()
+        tables = [catalog.table(*key) for fragment in plan.fragments for key in fragment.tables]
+        rows = max((answers.DEFAULT_ROWS if table.rows is None else table.rows for table in tables), default=1.0)
+        lengths = [of.length if of.length > 0 else answers.DEFAULT_WIDTH for of in types_of(plan.columns or ())]
+        total = 100.0 + rows * 0.01
+        return f"Virtual Scan  (cost=100.00..{total:.2f} rows={max(1, round(rows))} width={sum(lengths)})"
+
+    async def _opened(self, sql: str) -> Query:
+        session = self._session
+        entered: list[Query] = []
+
+        def track(query: Query) -> None:
+            entered.append(query)
+            session.track(query)
+
+        try:
+            return await self._pool.queries.open(session.origin, sql, session.context(), track)
+        except BaseException:
+            session.queries.difference_update(entered)
+            raise
+
+    async def _running(self, sql: str, first: int, formats: tuple[int, ...]) -> Rows:
+        session = self._session
+        text, sample = answers.sampled(sql)
+        query = await self._opened(sql)
+        rows: list[QueryRows] = []
+        try:
+            plan: Plan | None = None
+            if not session.identity.mapping:
+                plan = await self._with_catalog(query, text, lambda catalog: self._pool.runner().plan(text, catalog))
+                await self._check_rights(plan)
+
+            async def start(catalog: Snapshot) -> QueryRows:
+                opening = self._opening(query, plan, text, catalog)
+                rows.append(QueryRows(query, Source(opening, session.variables.timezone, sample), session.finished))
+                await rows[-1].open(first, formats)
+                return rows[-1]
+
+            try:
+                return await start(session.catalog())
+            except UnknownTableError:
+                fresh = await session.refreshed_catalog()
+                return await self._explained_miss(text, lambda: start(fresh))
+        except BaseException:
+            for opened in rows:
+                opened.close()
+            session.finished(query)
+            raise
+
+    def _opening(self, query: Query, plan: Plan | None, sql: str, catalog: Snapshot) -> Callable[[], Result]:
+        """Plan and start in one piece of work: a change of thread costs more than planning from the cache."""
+        pool = self._pool
+
+        def open_it() -> Result:
+            runner = pool.runner()
+            return runner.run(plan if plan is not None else runner.plan(sql, catalog), query.context)
+
+        return open_it
+
+    async def _with_catalog(self, query: Query, sql: str, work: Callable[[Snapshot], T]) -> T:
+        """On a thread; once more with a fresh catalog when a table is unknown."""
+        try:
+            known = self._session.catalog()
+            return await query.on_thread(lambda: work(known))
+        except UnknownTableError:
+            fresh = await self._session.refreshed_catalog()
+            return await self._explained_miss(sql, lambda: query.on_thread(lambda: work(fresh)))
+
+    async def _explained_miss(self, sql: str, work: Callable[[], Awaitable[T]]) -> T:
+        """The second try; its error says what may be the matter."""
+        try:
+            return await work()
+        except UnknownTableError as error:
+            if _SYSTEM.search(sql):
+                raise StatementError(
+                    "0A000", "the compute pool has no system catalogs", detail=error.message, hint="Connect to the master for them."
+                ) from error
+            hint = "If a transaction that is still open created it, COMMIT first: the compute pool sees committed definitions only."
+            raise UnknownTableError(error.message, detail=error.detail, hint=hint) from error
+
+    async def _check_rights(self, plan: Plan) -> None:
+        """The master has checked the rights of its own connections; for direct ones we ask it, table by table."""
+        identity = self._session.identity
+        tables = {key for fragment in plan.fragments for key in fragment.tables}
+        if identity.mapping or not tables:
+            return
+        table = await self._pool.catalogs.forbidden(identity, tables)
+        if table is not None:
+            raise StatementError("42501", f"permission denied for foreign table {table[1]}", detail=f"Schema: {table[0]}.")
+
+    async def _requested(self, request: requests.Request) -> Rows:
+        identity = self._session.identity
+        if not identity.mapping or identity.user != requests.CALLER:
+            raise StatementError("42501", "permission denied for table compute_request")
+        content = self._pool.requests.parse(request)
+        responses = self._pool.requests.live(content)
+        if responses is None:
+            query = Query(0, self._session.origin, content["action"], self._session.context(), self._pool.queries.threads)
+            self._session.track(query)
+            try:
+                responses = await self._answered(query, content)
+            finally:
+                self._session.queries.discard(query)
+        return FixedRows(*requests.shaped(request, responses))
+
+    async def _answered(self, query: Query, content: dict[str, object]) -> list[object]:
+        def work(catalog: Snapshot) -> list[object]:
+            return self._pool.requests.answer(content, catalog)
+
+        if content["action"] == "explain":
+            return await self._with_catalog(query, str(content.get("sql", "")), work)
+        known = self._session.catalog()
+        return await query.on_thread(lambda: work(known))
+
+
+def _may_be_short(sql: str) -> bool:
+    """A cheap look before the text is read: most queries have a FROM and no system catalog."""
+    lower = sql.lower()
+    return "from" not in lower or "pg_" in lower or len(sql) < 64
+
+
+def _json_text(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

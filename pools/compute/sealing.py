@@ -1,0 +1,62 @@
+"""Opens what the command line sealed: X25519 + HKDF-SHA256 + ChaCha20-Poly1305.
+
+``sealed:v1:`` + base64url(ephemeral public key (32) ‖ nonce (12) ‖ ciphertext); HKDF with salt = ephemeral ‖ recipient's public key
+and info = ``openbdc source credential`` (also the associated data). Only the compute pool holds the private key: 32 bytes, raw or
+base64. ``tests/bdc/sealing_vector.json`` binds this and the sealer (``bdc/sealing.py``).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import pathlib
+
+from virtualization.errors import DefinitionError
+
+PREFIX = "sealed:v1:"
+CONTEXT = b"openbdc source credential"
+KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
+
+
+def read_key(path: pathlib.Path) -> bytes:
+    """The private key; ValueError when the file holds none."""
+    raw = path.read_bytes()
+    if len(raw) == KEY_BYTES:
+        return raw
+    try:
+        key = base64.b64decode(raw.strip().replace(b"-", b"+").replace(b"_", b"/") + b"==", validate=False)
+    except binascii.Error:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"{path.name} holds no X25519 key")
+    return key
+
+
+def unseal(sealed: str, key: bytes) -> str:
+    """The secret; DefinitionError (which never shows it) when it was sealed for another cluster or is damaged."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+    if not sealed.startswith(PREFIX):
+        raise DefinitionError("the credential is not sealed", hint="Seal it with: bdc source create …")
+    try:
+        text = sealed.removeprefix(PREFIX)
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        if len(raw) < KEY_BYTES + NONCE_BYTES + TAG_BYTES:
+            raise DefinitionError("the sealed credential is damaged")
+        ephemeral, nonce, ciphertext = raw[:KEY_BYTES], raw[KEY_BYTES : KEY_BYTES + NONCE_BYTES], raw[KEY_BYTES + NONCE_BYTES :]
+        private = X25519PrivateKey.from_private_bytes(key)
+        shared = private.exchange(X25519PublicKey.from_public_bytes(ephemeral))
+        symmetric = derive(shared, ephemeral + private.public_key().public_bytes_raw())
+        return ChaCha20Poly1305(symmetric).decrypt(nonce, ciphertext, CONTEXT).decode()
+    except (InvalidTag, binascii.Error, ValueError):
+        raise DefinitionError("the credential was sealed for another cluster, or is damaged", hint="Seal it again.") from None
+
+
+def derive(shared: bytes, salt: bytes) -> bytes:
+    """The symmetric key of a shared secret."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=salt, info=CONTEXT).derive(shared)

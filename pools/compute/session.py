@@ -1,0 +1,331 @@
+"""What one connection means: transaction, settings, cursors, and the statements that read or change them.
+
+Knows nothing of bytes: statements in, ``Outcome`` out. Everything here runs on the event loop; planning and engines run on threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pools.compute import answers, requests, statements
+from pools.compute.catalogs import Catalogs, Identity
+from pools.compute.cursors import Cursor, FetchedRows
+from pools.compute.errors import StatementError
+from pools.compute.planning import Planning
+from pools.compute.queries import Origin, Queries, Query
+from pools.compute.rows import FixedRows, Rows
+from pools.compute.runner import QueryRunner
+from pools.compute.settings import Limits
+from pools.compute.snapshot import Snapshot
+from pools.compute.variables import Variables
+from virtualization.plan import OutputColumn, QueryContext
+
+NO_TRANSACTION = "there is no transaction in progress"
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What all sessions share. ``runner`` builds the engine on first use (on a thread)."""
+
+    runner: Callable[[], QueryRunner]
+    queries: Queries
+    catalogs: Catalogs
+    requests: requests.Requests
+    limits: Limits
+
+
+@dataclass
+class Outcome:
+    """Of one statement. ``tag`` is shown at the end; with ``rows`` the number of rows is added to it."""
+
+    tag: str
+    rows: Rows | None = None
+    warning: tuple[str, str] | None = None
+    """(SQLSTATE, text) of a WARNING."""
+
+    columns: tuple[OutputColumn, ...] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.columns = None if self.rows is None else tuple(self.rows.columns)
+
+    def final_tag(self, sent: int) -> str:
+        """CommandComplete's text after ``sent`` rows."""
+        return self.tag if self.rows is None else f"{self.tag} {sent}"
+
+
+class Session:
+    """One connection after its login. ``process``: the pid that the client knows; ``trace``: shown at the sources."""
+
+    def __init__(self, pool: Pool, identity: Identity, process: int, given: dict[str, str]) -> None:
+        self.pool = pool
+        self.identity = identity
+        self.process = process
+        self.variables = Variables(given | {"session_authorization": identity.user})
+        self.status = "I"
+        self.cursors: dict[str, Cursor] = {}
+        self.queries: set[Query] = set()
+        self.busy = False
+        """A statement is under way (set by the connection)."""
+
+        self.interrupted: Exception | None = None
+        """The statement under way was cancelled: looked at between chunks."""
+
+        self.fetch_hint = 10_000
+        """Rows of the last FETCH: what the next one will most likely ask for."""
+
+        self._savepoints: list[tuple[str, frozenset[str]]] = []
+        application = self.variables.get("application_name")
+        from_master = identity.mapping and application.startswith("bdc ")
+        self.trace = application if from_master else f"bdc pool {process}"
+        self.origin = Origin(identity.user, identity.database, application if from_master else f"session {process}")
+        self._planning = Planning(self)
+
+    # What the planner is told
+
+    def catalog(self) -> Snapshot:
+        """What is known now, along this session's search path."""
+        return self.pool.catalogs.current(self.identity.database).along(self.variables.search_path(self.identity.user))
+
+    async def refreshed_catalog(self) -> Snapshot:
+        """The same, read again."""
+        fresh = await self.pool.catalogs.refresh(self.identity.database)
+        return fresh.along(self.variables.search_path(self.identity.user))
+
+    def context(self) -> QueryContext:
+        """Of a new query."""
+        memory = self.pool.limits.query_memory_mb
+        return QueryContext(
+            memory_bytes=None if memory is None else memory << 20,
+            timezone=self.variables.timezone,
+            user=self.identity.user,
+            trace=self.trace,
+        )
+
+    def facts(self) -> answers.Facts:
+        """For short answers."""
+        path = self.variables.search_path(self.identity.user)
+        schemas = {table.schema for table in self.catalog().tables()} | {"public"}
+        schema = next((name for name in path if name in schemas), None)
+        return answers.Facts(self.identity.user, self.identity.database, self.process, schema, self.variables.get)
+
+    # Statements
+
+    async def perform(self, statement: statements.Statement, formats: tuple[int, ...] = ()) -> Outcome:
+        """Carry one statement out; an error leaves a transaction failed (the caller calls ``fail``)."""
+        ends = statements.Commit | statements.Rollback
+        if self.status == "E" and not isinstance(statement, ends) and not self._goes_back(statement):
+            raise StatementError("25P02", "current transaction is aborted, commands ignored until end of transaction block")
+        performer = _PERFORMERS.get(type(statement))
+        if performer is not None:
+            return performer(self, statement)
+        waiting = _WAITING[type(statement)]
+        return await waiting(self, statement, formats)
+
+    async def describe(self, statement: statements.Statement) -> tuple[OutputColumn, ...] | None:
+        """The columns of its result without running it; None where there is no result."""
+        match statement:
+            case statements.Select(sql):
+                return await self._planning.columns(sql)
+            case statements.Fetch(name, _, False):
+                return tuple(self.cursor(name).columns)
+            case statements.Show(name):
+                return (OutputColumn(name, "text"),)
+            case statements.Explain():
+                return (OutputColumn("QUERY PLAN", "text"),)
+        return None
+
+    @staticmethod
+    def _goes_back(statement: statements.Statement) -> bool:
+        return isinstance(statement, statements.Savepoint) and statement.action == "rollback"
+
+    def fail(self) -> None:
+        """A statement failed."""
+        if self.status == "T":
+            self.status = "E"
+
+    def close(self, reason: Exception | None = None) -> None:
+        """The connection ends: everything that runs for it stops, also at the sources."""
+        for query in list(self.queries):
+            if reason is not None:
+                query.cancel(reason)
+        for cursor in self.cursors.values():
+            cursor.close()
+        self.cursors.clear()
+
+    def cancel(self, reason: Exception) -> None:
+        """Stop the statement that runs now; cursors that wait for their next FETCH stay."""
+        if not self.busy:
+            return
+        self.interrupted = reason
+        resting = {cursor.query for cursor in self.cursors.values()}
+        for query in list(self.queries):
+            if query.awaited or query not in resting:
+                query.cancel(reason)
+
+    def track(self, query: Query) -> None:
+        """It belongs to this session."""
+        self.queries.add(query)
+
+    def finished(self, query: Query) -> None:
+        """Its place is free for another."""
+        self.queries.discard(query)
+        self.pool.queries.finish(query)
+
+    def cursor(self, name: str) -> Cursor:
+        """An open one."""
+        found = self.cursors.get(name)
+        if found is None:
+            raise StatementError("34000", f'cursor "{name}" does not exist')
+        return found
+
+    # Transactions
+
+    def _begin(self, statement: statements.Begin) -> Outcome:
+        if self.status != "I":
+            return Outcome("BEGIN", warning=("25001", "there is already a transaction in progress"))
+        self.status = "T"
+        self.variables.begin()
+        return Outcome("BEGIN")
+
+    def _commit(self, statement: statements.Commit) -> Outcome:
+        if self.status == "E":
+            return self._rollback(statements.Rollback())
+        if self.status == "I":
+            return Outcome("COMMIT", warning=("25P01", NO_TRANSACTION))
+        self.variables.commit()
+        self._end(keep_held=True)
+        return Outcome("COMMIT")
+
+    def _rollback(self, statement: statements.Rollback) -> Outcome:
+        if self.status == "I":
+            return Outcome("ROLLBACK", warning=("25P01", NO_TRANSACTION))
+        self.variables.rollback()
+        self._end(keep_held=False)
+        return Outcome("ROLLBACK")
+
+    def _end(self, *, keep_held: bool) -> None:
+        self.status = "I"
+        self._savepoints.clear()
+        for name, cursor in list(self.cursors.items()):
+            if not cursor.held or not (keep_held or cursor.survives):
+                self._drop(name)
+            else:
+                cursor.survives = True
+
+    def _drop(self, name: str) -> None:
+        self.cursors.pop(name).close()
+
+    def _savepoint(self, statement: statements.Savepoint) -> Outcome:
+        if self.status == "I":
+            raise StatementError("25P01", "SAVEPOINT can only be used in transaction blocks")
+        if statement.action == "make":
+            self._savepoints.append((statement.name, frozenset(self.cursors)))
+            return Outcome("SAVEPOINT")
+        place = next((at for at in reversed(range(len(self._savepoints))) if self._savepoints[at][0] == statement.name), None)
+        if place is None:
+            raise StatementError("3B001", f'savepoint "{statement.name}" does not exist')
+        if statement.action == "release":
+            del self._savepoints[place:]
+            return Outcome("RELEASE")
+        for name in self.cursors.keys() - self._savepoints[place][1]:
+            self._drop(name)
+        del self._savepoints[place + 1 :]
+        self.status = "T"
+        return Outcome("ROLLBACK")
+
+    # Settings
+
+    def _set(self, statement: statements.Set) -> Outcome:
+        self.variables.set(statement.name, statement.value, local=statement.local)
+        return Outcome("SET" if statement.value is not None else "RESET")
+
+    def _show(self, statement: statements.Show) -> Outcome:
+        columns = (OutputColumn(statement.name, "text"),)
+        return Outcome("SHOW", FixedRows(columns, [(self.variables.get(statement.name),)]))
+
+    def _discard(self, statement: statements.Discard) -> Outcome:
+        if statement.what == "all":
+            if self.status != "I":
+                raise StatementError("25001", "DISCARD ALL cannot run inside a transaction block")
+            for name in list(self.cursors):
+                self._drop(name)
+            self.variables.set("all", None)
+        return Outcome(f"DISCARD {statement.what.upper()}")
+
+    # Cursors
+
+    async def _declare(self, statement: statements.Declare, formats: tuple[int, ...]) -> Outcome:
+        if self.status == "I" and not statement.hold:
+            raise StatementError("25P01", "DECLARE CURSOR can only be used in transaction blocks")
+        if statement.name in self.cursors:
+            raise StatementError("42P03", f'cursor "{statement.name}" already exists')
+        sql = statement.sql
+
+        async def start() -> Rows:
+            return await self._planning.rows(sql, self.fetch_hint)
+
+        self.cursors[statement.name] = Cursor(start, await start(), held=statement.hold)
+        return Outcome("DECLARE CURSOR")
+
+    async def _fetch(self, statement: statements.Fetch, formats: tuple[int, ...]) -> Outcome:
+        cursor = self.cursor(statement.name)
+        await cursor.ready()
+        if statement.move:
+            return Outcome(f"MOVE {await cursor.skip(statement.count)}")
+        if statement.count > 0:
+            self.fetch_hint = statement.count
+        return Outcome("FETCH", FetchedRows(cursor, None if statement.count == statements.ALL else statement.count))
+
+    def _rewind(self, statement: statements.Rewind) -> Outcome:
+        return Outcome(f"MOVE {self.cursor(statement.name).rewind()}")
+
+    def _close_cursor(self, statement: statements.CloseCursor) -> Outcome:
+        if statement.name is None:
+            for name in list(self.cursors):
+                self._drop(name)
+            return Outcome("CLOSE CURSOR ALL")
+        self.cursor(statement.name)
+        self._drop(statement.name)
+        return Outcome("CLOSE CURSOR")
+
+    # Queries
+
+    async def _select(self, statement: statements.Select, formats: tuple[int, ...]) -> Outcome:
+        return Outcome("SELECT", await self._planning.rows(statement.sql, 0, formats))
+
+    async def _explain(self, statement: statements.Explain, formats: tuple[int, ...]) -> Outcome:
+        lines = await self._planning.explanation(statement)
+        return Outcome("EXPLAIN", FixedRows((OutputColumn("QUERY PLAN", "text"),), [(line,) for line in lines]))
+
+    def _unsupported(self, statement: statements.Unsupported) -> Outcome:
+        raise StatementError(
+            "0A000", f"the compute pool does not run {statement.word}", hint="It answers queries; run everything else on the master."
+        )
+
+    def _deallocate(self, statement: statements.Deallocate) -> Outcome:
+        # Named statements belong to the protocol: the connection drops them.
+        return Outcome("DEALLOCATE" if statement.name is not None else "DEALLOCATE ALL")
+
+
+_PERFORMERS: dict[type, Callable[[Session, Any], Outcome]] = {
+    statements.Begin: Session._begin,
+    statements.Commit: Session._commit,
+    statements.Rollback: Session._rollback,
+    statements.Savepoint: Session._savepoint,
+    statements.Set: Session._set,
+    statements.Show: Session._show,
+    statements.Discard: Session._discard,
+    statements.Rewind: Session._rewind,
+    statements.CloseCursor: Session._close_cursor,
+    statements.Deallocate: Session._deallocate,
+    statements.Unsupported: Session._unsupported,
+}
+
+_WAITING: dict[type, Callable[[Session, Any, tuple[int, ...]], Awaitable[Outcome]]] = {
+    statements.Select: Session._select,
+    statements.Declare: Session._declare,
+    statements.Fetch: Session._fetch,
+    statements.Explain: Session._explain,
+}
