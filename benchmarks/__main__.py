@@ -1,0 +1,42 @@
+"""``python -m benchmarks NAME [--rounds N]``; without a name: the list."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable
+
+from benchmarks.report import Report
+
+BENCHMARKS: dict[str, tuple[str, str]] = {
+    "cli": ("benchmarks.cli:run", "CPU of bdc --help and bdc status"),
+    "clients": ("benchmarks.clients:run", "50 clients, mixed queries, 2 minutes"),
+    "create": ("benchmarks.create:run", "seconds from create to ready, and of delete"),
+    "footprint": ("benchmarks.footprint:run", "memory of all pools, idle"),
+    "heal": ("benchmarks.heal:run", "kill -9 of each process under a running query"),
+    "roundtrip": ("benchmarks.roundtrip:run", "point query on a remote PostgreSQL table through the master"),
+    "rows_out": ("benchmarks.rows_out:run", "2 M rows of a Parquet virtual table through the master, beside a heap table"),
+}
+"""Name → (module:function, what it measures)."""
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=[*BENCHMARKS, "all"])
+    parser.add_argument("--rounds", type=int, help="how often each side is measured (default: the benchmark's own)")
+    arguments = parser.parse_args()
+    if arguments.name is None:
+        for name, (_, text) in BENCHMARKS.items():
+            print(f"{name:<12} {text}")
+        return 0
+    for name in BENCHMARKS if arguments.name == "all" else [arguments.name]:
+        module, _, function = BENCHMARKS[name][0].partition(":")
+        run: Callable[[int | None], Report] = getattr(importlib.import_module(module), function)
+        run(arguments.rounds).show()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

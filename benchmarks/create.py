@@ -1,0 +1,29 @@
+"""``create``: seconds from ``bdc create`` to ready with caches warm, and of ``bdc delete``."""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks import stage
+from benchmarks.report import Figure, Report, median
+
+
+def run(rounds: int | None) -> Report:
+    """Create and delete a cluster with every pool of profile local, HDFS included."""
+    ready, gone = [], []
+    with stage.folder() as place:
+        for _ in range((rounds or 3) + 1):  # the first fills the caches of the operating system
+            began = time.perf_counter()
+            place.bdc("create", place.cluster)
+            ready.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            place.delete()
+            gone.append(time.perf_counter() - began)
+    return Report(
+        "create",
+        (Figure("ready_s", median(ready[1:]), "s", "<= 15"), Figure("delete_s", median(gone[1:]), "s", "<= 5")),
+        (
+            f"first: {ready[0]:.1f} s; then {', '.join(f'{s:.1f}' for s in ready[1:])} s; delete {', '.join(f'{s:.1f}' for s in gone[1:])} s",
+        ),
+        {"rounds": len(ready) - 1},
+    )

@@ -1,0 +1,55 @@
+"""``footprint``: resident memory of all pools, idle, shared pages counted once (proportional set size)."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+from benchmarks import stage
+from benchmarks.report import Figure, Report
+
+SETTLE_SECONDS = 10
+
+
+def proportional_mb(pid: int) -> float:
+    """The process's share of memory: private pages, and its part of the shared ones; 0 when it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def workload_of(pid: int) -> str:
+    """The name of the workload that a process belongs to."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return "ended"
+    found = re.search(rb"OPENBDC_WORKLOAD=([^\0]+)", environment)
+    return found[1].decode() if found else "supervisor"
+
+
+def measure(place: stage.Stage) -> dict[str, float]:
+    """MiB per workload."""
+    sums: dict[str, float] = {}
+    for pid in place.processes():
+        name = workload_of(pid)
+        sums[name] = sums.get(name, 0.0) + proportional_mb(pid)
+    return sums
+
+
+def run(rounds: int | None) -> Report:
+    """Create a cluster, let it settle, add up."""
+    with stage.cluster() as place:
+        time.sleep(SETTLE_SECONDS)
+        sums = measure(place)
+    lines = tuple(f"{name:<20} {mb:8.1f} MiB" for name, mb in sorted(sums.items(), key=lambda item: -item[1]))
+    return Report(
+        "footprint",
+        (Figure("rss_mb", sum(sums.values()), "MiB", "<= 1200"),),
+        lines,
+        {"workloads": {n: round(v, 1) for n, v in sums.items()}},
+    )

@@ -1,0 +1,112 @@
+"""A cluster of its own for a benchmark, made and deleted with ``bdc``, and the remote PostgreSQL beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from controller.substrates.local.programs import artifacts
+
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One machine's state for a benchmark: a ``BDC_HOME`` and client configuration of its own."""
+
+    folder: Path
+    password: str
+    cluster: str = "bench"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the commands get."""
+        return {
+            **os.environ,
+            "BDC_HOME": str(self.folder / "home"),
+            "BDC_CONFIG": str(self.folder / "config"),
+            "BDC_ARTIFACTS": str(artifacts()),
+            "BDC_PASSWORD": self.password,
+        }
+
+    def bdc(self, *arguments: str, output: str | None = "json") -> object:
+        """Run ``bdc``; its parsed JSON. RuntimeError with what it said when it fails."""
+        shape = ["-o", output] if output else []
+        done = subprocess.run(
+            [sys.executable, "-m", "azdata_like_cli", *arguments, *shape], env=self.environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"bdc {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+        return json.loads(done.stdout) if output == "json" and done.stdout.strip() else done.stdout
+
+    def create(self) -> None:
+        """Create the cluster and log in."""
+        self.bdc("create", self.cluster)
+        self.bdc("login", self.cluster)
+
+    def delete(self) -> None:
+        """Delete it."""
+        self.bdc("delete", self.cluster, "--yes")
+
+    def endpoint(self, name: str) -> str:
+        """The address of one endpoint."""
+        rows = self.bdc("endpoint", "list")
+        assert isinstance(rows, list)
+        return next(str(row["endpoint"]) for row in rows if row["name"] == name)
+
+    def sql(self, **more: object) -> psycopg.Connection[Row]:
+        """A connection to the master as the first admin."""
+        host, _, port = self.endpoint("sql-master").rpartition("//")[2].partition("/")[0].partition(":")
+        return psycopg.connect(host=host, port=int(port), user="admin", password=self.password, dbname="bdc", autocommit=True, **more)  # type: ignore[arg-type]
+
+    def processes(self) -> list[int]:
+        """Every process of the cluster, the supervisor included: those whose environment names its folder."""
+        marker = f"OPENBDC_CLUSTER_FOLDER={self.folder}/home/clusters/{self.cluster}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                belongs = marker in (entry / "environ").read_bytes() or self._is_supervisor(entry)
+            except OSError:
+                continue  # it ended in the meantime
+            if belongs:
+                found.append(int(entry.name))
+        return found
+
+    def _is_supervisor(self, entry: Path) -> bool:
+        line = (entry / "cmdline").read_bytes()
+        return b"controller.supervisor" in line and f"{self.folder}/home/clusters/{self.cluster}".encode() in line
+
+
+@contextmanager
+def folder() -> Iterator[Stage]:
+    """A stage without a cluster; what is left of one is deleted at the end."""
+    place = Path(tempfile.mkdtemp(prefix="openbdc-bench-", dir="/var/tmp"))
+    place.chmod(0o755)
+    stage = Stage(place, secrets.token_urlsafe(12))
+    try:
+        yield stage
+    finally:
+        if (place / "home" / "clusters" / stage.cluster).exists():
+            stage.delete()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def cluster() -> Iterator[Stage]:
+    """A stage with a running cluster and a logged-in client."""
+    with folder() as stage:
+        stage.create()
+        yield stage
