@@ -1,0 +1,175 @@
+"""A real HDFS for tests: a NameNode and two DataNodes, each its own JVM, as an unprivileged user, loopback only, random ports.
+
+The jars and Java come from where a cluster on one machine takes them (``controller.substrates.local.programs``); tests skip, with
+the reason, where they can't be had.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import hdfs_native
+import pytest
+
+from controller.substrates.local.programs import ProgramMissingError, classpath, java
+from tests.services.postgresql import free_port, reachable_folder, unprivileged
+
+READY_SECONDS = 90
+_MAIN = "org.apache.hadoop.hdfs.server"
+_JVM = ["-Xmx128m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:MaxMetaspaceSize=128m", "-Xshare:auto",
+        "-Djava.net.preferIPv4Stack=true"]  # fmt: skip
+_USER = threading.Lock()
+
+
+@dataclass
+class HdfsServer:
+    """Where it listens; ``client`` acts as the superuser of this HDFS."""
+
+    port: int
+    http: int
+    folder: pathlib.Path
+    classpath: str
+    namenode: subprocess.Popen[bytes]
+    datanodes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def location(self) -> str:
+        """As a data source names it."""
+        return f"hdfs://127.0.0.1:{self.port}"
+
+    def client(self, user: str | None = None) -> hdfs_native.Client:
+        """A client of its own; without ``user`` as the superuser."""
+        with _USER:
+            before = os.environ.get("HADOOP_USER_NAME")
+            os.environ["HADOOP_USER_NAME"] = user or ("nobody" if os.geteuid() == 0 else _me())
+            try:
+                return hdfs_native.Client(self.location)
+            finally:
+                if before is None:
+                    del os.environ["HADOOP_USER_NAME"]
+                else:
+                    os.environ["HADOOP_USER_NAME"] = before
+
+    def write(self, path: str, content: bytes | str, replication: int = 2) -> None:
+        """Write a whole file, over an older one; parents are made."""
+        data = content.encode() if isinstance(content, str) else content
+        options = hdfs_native.WriteOptions(overwrite=True, replication=replication, create_parent=True)
+        with self.client().create(path, options) as writer:
+            writer.write(data)
+
+    def start_datanode(self, number: int) -> None:
+        """Start DataNode ``number``; wait for it with ``wait``."""
+        folder = self.folder / f"conf-dn{number}"
+        self._configure(folder, {
+            "dfs.datanode.data.dir": f"file://{self.folder}/dn{number}",
+            "dfs.datanode.address": f"127.0.0.1:{free_port()}", "dfs.datanode.http.address": f"127.0.0.1:{free_port()}",
+            "dfs.datanode.ipc.address": f"127.0.0.1:{free_port()}", "dfs.datanode.hostname": "127.0.0.1",
+            "dfs.heartbeat.interval": "1", "dfs.blockreport.initialDelay": "0",
+        })  # fmt: skip
+        process = self.start(folder, "datanode.DataNode", f"datanode{number}.log")
+        self.datanodes[number:number + 1] = [process]
+
+    def start(self, folder: pathlib.Path, main: str, log: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """One daemon, its log beside it."""
+        with (self.folder / log).open("ab") as out:
+            return subprocess.Popen(
+                [java(), *_JVM, "-cp", f"{folder}:{self.classpath}", f"{_MAIN}.{main}", *arguments],
+                stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=self.folder, **unprivileged(),  # type: ignore[call-overload]
+            )  # fmt: skip
+
+    def _configure(self, folder: pathlib.Path, settings: dict[str, str]) -> None:
+        folder.mkdir(exist_ok=True)
+        core = {"fs.defaultFS": self.location, "hadoop.tmp.dir": f"{self.folder}/tmp", "ipc.client.connect.max.retries": "3"}
+        for name, values in (("core-site.xml", core), ("hdfs-site.xml", settings)):
+            rows = "".join(f"<property><name>{key}</name><value>{value}</value></property>" for key, value in values.items())
+            (folder / name).write_text(f"<configuration>{rows}</configuration>")
+        (folder / "log4j.properties").write_text(
+            "log4j.rootLogger=WARN, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\nlog4j.appender.out.layout=org.apache.log4j.SimpleLayout\n"
+        )
+
+    def wait(self, datanodes: int) -> None:
+        """Until the NameNode is out of safe mode and sees that many DataNodes."""
+        deadline = time.monotonic() + READY_SECONDS
+        address = f"http://127.0.0.1:{self.http}/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState"
+        while time.monotonic() < deadline and self.namenode.poll() is None:
+            try:
+                with urllib.request.urlopen(address, timeout=5) as answer:
+                    state = json.load(answer)["beans"][0]
+                if state["FSState"] == "Operational" and state["NumLiveDataNodes"] >= datanodes:
+                    return
+            except (OSError, KeyError, IndexError, ValueError):
+                pass
+            time.sleep(0.1)
+        raise RuntimeError(f"HDFS is not ready:\n{(self.folder / 'namenode.log').read_text()[-3000:]}")
+
+
+def _me() -> str:
+    import getpass
+
+    return getpass.getuser()
+
+
+def jars() -> str:
+    """The class path; skips the test where jars or Java can't be had."""
+    try:
+        java()
+        return classpath("hadoop")
+    except ProgramMissingError as error:
+        pytest.skip(f"no HDFS: {error.message} ({error.hint})")
+
+
+@contextmanager
+def hdfs_server() -> Iterator[HdfsServer]:
+    """Start one with two DataNodes (about 8 s), stop and remove it at the end."""
+    path = jars()
+    with reachable_folder("openbdc-hdfs-") as folder:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "nobody", "nogroup")
+        server = HdfsServer(free_port(), free_port(), folder, path, namenode=None)  # type: ignore[arg-type]
+        conf = folder / "conf"
+        server._configure(conf, {
+            "dfs.namenode.name.dir": f"file://{folder}/nn", "dfs.namenode.rpc-address": f"127.0.0.1:{server.port}",
+            "dfs.namenode.http-address": f"127.0.0.1:{server.http}", "dfs.replication": "2",
+            "dfs.namenode.safemode.extension": "0", "dfs.namenode.safemode.min.datanodes": "0",
+            "dfs.heartbeat.interval": "1", "dfs.namenode.heartbeat.recheck-interval": "2000",
+            "dfs.namenode.fs-limits.min-block-size": "4096", "dfs.namenode.datanode.registration.ip-hostname-check": "false",
+        })  # fmt: skip
+        processes: list[subprocess.Popen[bytes]] = []
+        try:
+            if server.start(conf, "namenode.NameNode", "format.log", "-format", "-force", "-nonInteractive").wait(READY_SECONDS):
+                raise RuntimeError(f"format failed:\n{(folder / 'format.log').read_text()[-3000:]}")
+            server.namenode = server.start(conf, "namenode.NameNode", "namenode.log")
+            processes.append(server.namenode)
+            _wait_port(server)
+            for number in (0, 1):
+                server.start_datanode(number)
+            server.wait(2)
+            yield server
+        finally:
+            for process in [*processes, *server.datanodes]:
+                process.kill()
+            for process in [*processes, *server.datanodes]:
+                process.wait()
+
+
+def _wait_port(server: HdfsServer) -> None:
+    """A DataNode that finds no NameNode sleeps for 5 s before it tries again."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and server.namenode.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", server.port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"the NameNode did not start:\n{(server.folder / 'namenode.log').read_text()[-3000:]}")

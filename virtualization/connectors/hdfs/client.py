@@ -1,0 +1,201 @@
+"""I/O with one HDFS: its NameNode asked within a time limit, its files listed, its errors made ours.
+
+hdfs-native retries an unreachable NameNode for minutes. So each request is preceded by a plain TCP connect and runs in a thread
+that is given up after the time limit.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import posixpath
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import hdfs_native
+
+from virtualization.connectors.hdfs.options import Settings
+from virtualization.errors import (
+    DefinitionError,
+    RemoteObjectError,
+    SourceCredentialError,
+    SourceError,
+    SourceTimeoutError,
+    SourceUnreachableError,
+    VirtualizationError,
+)
+
+_IDENTITY = threading.Lock()
+_GLOB = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file as it was listed; ``modified`` in milliseconds. A reader that finds another size or time must not go on."""
+
+    path: str
+    size: int
+    modified: int
+
+
+class Client:
+    """One identity at one HDFS. Thread-safe; connects on first use."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._native: Any = None
+        self._lock = threading.Lock()
+
+    def status(self, path: str) -> RemoteFile | None:
+        """The file, None for a folder; RemoteObjectError when nothing is there."""
+        found = self.call(lambda native: native.get_file_info(path), path)
+        return None if found.isdir else RemoteFile(path, found.length, found.modification_time)
+
+    def files(self, location: str) -> list[RemoteFile]:
+        """The files of a table: a file itself, a folder's (recursive), or a glob's; in the order of their paths.
+
+        Names that begin with ``_`` or ``.`` are left out, as Hadoop and Spark do.
+        """
+        path = checked_path(location)
+        try:
+            single = self.status(path)
+        except RemoteObjectError:
+            if not _GLOB & set(path):
+                raise
+            return self._matching(path)
+        return [single] if single is not None else self._below(path)
+
+    def entries(self, folder: str) -> list[tuple[str, bool]]:
+        """(path, is it a folder) of what lies directly in ``folder``."""
+        path = checked_path(folder)
+        found = self.call(lambda native: list(native.list_status(path, False)), path)
+        return sorted((entry.path, bool(entry.isdir)) for entry in found if not _hidden(entry.path, path))
+
+    def open(self, file: RemoteFile) -> Any:  # noqa: ANN401 - hdfs-native gives its classes no types
+        """A reader of exactly the listed state of ``file``; RemoteObjectError when it was replaced since."""
+
+        def begin(native: Any) -> Any:  # noqa: ANN401
+            # the reader first: the blocks it has found belong to the state that is looked at afterwards
+            return native.read(file.path), native.get_file_info(file.path)
+
+        reader, now = self.call(begin, file.path)
+        if (now.length, now.modification_time) != (file.size, file.modified) or reader.file_length() != file.size:
+            raise RemoteObjectError(
+                f'data source "{self.settings.source}": file {file.path} was replaced during the query', hint="Run the query again."
+            )
+        return reader
+
+    def call(self, request: Callable[[Any], Any], what: str) -> Any:  # noqa: ANN401
+        """Run ``request`` with the native client within the time limit; ``what`` (a path) is for messages."""
+        self._reach()
+        outcome: list[tuple[Any, BaseException | None]] = []
+
+        def run() -> None:
+            try:
+                outcome.append((request(self._connected()), None))
+            except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+                outcome.append((None, error))
+
+        thread = threading.Thread(target=run, name="hdfs-request", daemon=True)
+        thread.start()
+        thread.join(self.settings.timeout)
+        if not outcome:
+            raise SourceTimeoutError(
+                f'data source "{self.settings.source}": the NameNode did not answer within {self.settings.timeout:g} s ({what})',
+                hint="Is the NameNode in trouble? The option timeout sets the seconds.",
+            )
+        value, error = outcome[0]
+        if error is not None:
+            raise self.fault(error, what) from None
+        return value
+
+    def fault(self, error: BaseException, what: str) -> VirtualizationError:
+        """What a native error becomes."""
+        where, text = f'data source "{self.settings.source}"', str(error).split("\n")[0].split("\\n")[0]
+        if isinstance(error, VirtualizationError):
+            return error
+        if isinstance(error, FileNotFoundError):
+            return RemoteObjectError(f"{where}: {what} does not exist", hint="Look with: bdc hdfs ls")
+        if "AccessControlException" in text or isinstance(error, PermissionError):
+            hint = "Give the right with: bdc hdfs chmod or chown; or set the source's option user."
+            return SourceCredentialError(f'{where}: user "{self.settings.user}" may not read {what}', hint=hint)
+        if "StandbyException" in text or "SafeModeException" in text:
+            return SourceUnreachableError(f"{where}: the NameNode is not serving: {text}")
+        if isinstance(error, (ConnectionError, TimeoutError)) or "onnection" in text:
+            return SourceUnreachableError(f"{where} ({self._address}) can't be reached: {text}", hint="Is the NameNode running?")
+        return SourceError(f"{where}: {what}: {text}")
+
+    @property
+    def _address(self) -> str:
+        return f"{self.settings.host}:{self.settings.port}"
+
+    def _reach(self) -> None:
+        try:
+            socket.create_connection((self.settings.host, self.settings.port), min(5.0, self.settings.timeout)).close()
+        except OSError as error:
+            raise SourceUnreachableError(
+                f'data source "{self.settings.source}" ({self._address}) can\'t be reached: {error.strerror or error}',
+                hint="Is the NameNode running, and are host and port right?",
+            ) from None
+
+    def _connected(self) -> Any:  # noqa: ANN401
+        with self._lock:
+            if self._native is None:
+                self._native = _as_user(self.settings.user, f"hdfs://{self._address}")
+            return self._native
+
+    def _below(self, path: str) -> list[RemoteFile]:
+        found = self.call(lambda native: list(native.list_status(path, True)), path)
+        return _sorted(entry for entry in found if not entry.isdir and not _hidden(entry.path, path))
+
+    def _matching(self, pattern: str) -> list[RemoteFile]:
+        """A glob; ``*`` does not cross a slash. The pattern is matched here, so that Hadoop's own braces stay plain characters."""
+        parts = pattern.strip("/").split("/")
+        fixed = next(number for number, part in enumerate(parts) if _GLOB & set(part))
+        base = "/" + "/".join(parts[:fixed])
+        try:
+            found = self.call(lambda native: list(native.list_status(base, fixed + 1 < len(parts))), base)
+        except RemoteObjectError:
+            raise RemoteObjectError(f'data source "{self.settings.source}": no file matches {pattern}') from None
+        kept = [entry for entry in found if not entry.isdir and not _hidden(entry.path, base) and _matches(entry.path, parts)]
+        if not kept:
+            raise RemoteObjectError(f'data source "{self.settings.source}": no file matches {pattern}')
+        return _sorted(iter(kept))
+
+
+def _matches(path: str, patterns: list[str]) -> bool:
+    parts = path.strip("/").split("/")
+    return len(parts) == len(patterns) and all(fnmatch.fnmatchcase(part, like) for part, like in zip(parts, patterns, strict=True))
+
+
+def _sorted(entries: Iterator[Any]) -> list[RemoteFile]:
+    return sorted((RemoteFile(entry.path, entry.length, entry.modification_time) for entry in entries), key=lambda file: file.path)
+
+
+def _hidden(path: str, base: str) -> bool:
+    inner = path[len(base.rstrip("/")) :] if path != base else posixpath.basename(path)
+    return any(part.startswith(("_", ".")) for part in inner.split("/") if part)
+
+
+def checked_path(location: str) -> str:
+    """An absolute path without steps upwards; DefinitionError else."""
+    if not location.startswith("/") or ".." in location.split("/") or "\0" in location:
+        raise DefinitionError(f'location "{location}" is not an absolute path', hint="Write it as /folder/file.csv, without '..'.")
+    return posixpath.normpath("/" + location.lstrip("/"))
+
+
+def _as_user(user: str, url: str) -> Any:  # noqa: ANN401
+    """hdfs-native takes the identity from the environment when the client is made, and keeps it."""
+    with _IDENTITY:
+        before = os.environ.get("HADOOP_USER_NAME")
+        os.environ["HADOOP_USER_NAME"] = user
+        try:
+            return hdfs_native.Client(url)
+        finally:
+            if before is None:
+                del os.environ["HADOOP_USER_NAME"]
+            else:
+                os.environ["HADOOP_USER_NAME"] = before

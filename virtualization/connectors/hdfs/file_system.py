@@ -1,0 +1,179 @@
+"""The file system through which DuckDB reads: one protocol for all HDFS sources and identities of this process.
+
+A path is ``bdc-hdfs://<token>/__f=<number>/x.csv``: the token names a *listing* (the files as they were when the query began), the
+number one of its files. So no name of a file ever stands in SQL, nobody can name a file that was not listed for this query, and
+a file that was replaced since is noticed.
+
+DuckDB (2.0) reads a file from several threads through ONE Python handle, as seek() then read(): here the position lives in
+thread-local storage and every read is a positional one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from fsspec import AbstractFileSystem
+
+from virtualization.connectors.hdfs.client import Client, RemoteFile
+
+PROTOCOL = "bdchdfs"
+_MAX_LISTINGS = 4096
+_MAX_AGE_SECONDS = 24 * 3600.0
+_PATH = re.compile(rf"{PROTOCOL}://([0-9a-f]+)/__f=(\d+)/x[.\w]*")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of one query."""
+
+    token: str
+    client: Client
+    files: Sequence[RemoteFile]
+    made: float = field(default_factory=time.monotonic)
+
+    def path(self, number: int) -> str:
+        """Of one file, for DuckDB."""
+        file = self.files[number].path.lower()
+        packed = next((extension for extension in (".gz", ".zst") if file.endswith(extension)), "")
+        return f"{PROTOCOL}://{self.token}/__f={number}/x{packed}"
+
+
+_LISTINGS: OrderedDict[str, Listing] = OrderedDict()
+_LOCK = threading.Lock()
+
+
+def remember(client: Client, files: Sequence[RemoteFile]) -> Listing:
+    """Make a listing readable. ``forget`` ends it; else it ends by age, or as the oldest of too many."""
+    listing = Listing(secrets.token_hex(16), client, files)
+    with _LOCK:
+        _LISTINGS[listing.token] = listing
+        old = time.monotonic() - _MAX_AGE_SECONDS
+        while len(_LISTINGS) > _MAX_LISTINGS or next(iter(_LISTINGS.values())).made < old:
+            _LISTINGS.popitem(last=False)
+    return listing
+
+
+def forget(listing: Listing) -> None:
+    """End a listing."""
+    with _LOCK:
+        _LISTINGS.pop(listing.token, None)
+
+
+def _find(path: str) -> tuple[Listing, RemoteFile]:
+    match = _PATH.search(path)
+    listing = _LISTINGS.get(match[1]) if match else None
+    if match is None or listing is None or int(match[2]) >= len(listing.files):
+        raise FileNotFoundError(path)
+    return listing, listing.files[int(match[2])]
+
+
+def with_real_paths(text: str) -> str:
+    """An engine's message with the names that people know."""
+
+    def real(match: re.Match[str]) -> str:
+        try:
+            return _find(match[0])[1].path
+        except FileNotFoundError:
+            return "a file"
+
+    return _PATH.sub(real, text)
+
+
+class RangeFile:
+    """A read-only file; one position per thread."""
+
+    mode = "rb"
+
+    def __init__(self, reader: Any, size: int) -> None:  # noqa: ANN401
+        self._reader = reader
+        self._local = threading.local()
+        self.size = size
+        self.closed = False
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As of any file."""
+        self._local.position = max(0, (0, self.tell(), self.size)[whence] + offset)
+        return self.tell()
+
+    def tell(self) -> int:
+        """This thread's position."""
+        position: int = getattr(self._local, "position", 0)
+        return position
+
+    def read(self, length: int = -1) -> bytes:
+        """From this thread's position on."""
+        start = self.tell()
+        length = self.size - start if length is None or length < 0 else min(length, self.size - start)
+        if length <= 0:
+            return b""
+        data: bytes = self._reader.read_range(start, length)
+        self._local.position = start + len(data)
+        return data
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def writable(self) -> bool:
+        """No."""
+        return False
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Let go of the reader's connections."""
+        self.closed = True
+
+    def __len__(self) -> int:
+        return self.size
+
+
+class ListedFiles(AbstractFileSystem):  # type: ignore[misc]
+    """What DuckDB is given."""
+
+    protocol: ClassVar[str] = PROTOCOL
+    cachable = False
+
+    def _open(self, path: str, mode: str = "rb", **_: Any) -> RangeFile:
+        if mode != "rb":
+            raise PermissionError("files of data sources are read only")
+        listing, file = _find(f"{PROTOCOL}://{path}" if "://" not in path else path)
+        return RangeFile(listing.client.open(file), file.size)
+
+    def open(self, path: str, mode: str = "rb", **_: Any) -> RangeFile:
+        """A file of a listing."""
+        return self._open(path, mode)
+
+    def glob(self, path: str, **_: Any) -> list[str]:
+        """Paths hold no patterns."""
+        _find(path)
+        return [path]
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        """As listed."""
+        file = _find(path)[1]
+        return {"name": path, "size": file.size, "type": "file"}
+
+    def modified(self, path: str) -> datetime.datetime:
+        """As listed."""
+        return datetime.datetime.fromtimestamp(_find(path)[1].modified / 1000, datetime.UTC)
+
+
+def register(connection: Any) -> None:  # noqa: ANN401
+    """Give a DuckDB instance the protocol, once."""
+    with _LOCK:
+        if not connection.filesystem_is_registered(PROTOCOL):
+            connection.register_filesystem(ListedFiles())
