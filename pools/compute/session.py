@@ -62,7 +62,7 @@ class Session:
         self.pool = pool
         self.identity = identity
         self.process = process
-        self.variables = Variables(given | {"session_authorization": identity.user})
+        self.variables = Variables(given, identity.user)
         self.status = "I"
         self.cursors: dict[str, Cursor] = {}
         self.queries: set[Query] = set()

@@ -199,10 +199,12 @@ def _set(words: _Words) -> Statement:
     local = words.accept("session", "local") == "local"
     if words.accept("transaction") or words.accept("characteristics"):
         return Set("transaction", words.rest(), local)
+    if words.accept("authorization"):
+        return Set("session_authorization", None if words.accept("default") else _value(words), local)
     name = _setting(words)
     if name == "time" and words.accept("zone"):
         name = "timezone"
-    else:
+    elif name != "role":
         words.expect("to", "=")
     if words.accept("default") or (name == "timezone" and words.accept("local")):
         return Set(name, None, local)

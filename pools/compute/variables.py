@@ -97,8 +97,8 @@ _CHECKS: dict[str, Callable[[str, str], str]] = {
 class Variables:
     """Values by lower-case name; ``begin``, ``commit`` and ``rollback`` follow the transaction."""
 
-    def __init__(self, given: Mapping[str, str]) -> None:
-        self._defaults = dict(_DEFAULTS)
+    def __init__(self, given: Mapping[str, str], user: str) -> None:
+        self._defaults = _DEFAULTS | {"session_authorization": user}
         self._values: dict[str, str] = {}
         self._before: dict[str, str] | None = None
         self._local: dict[str, str | None] = {}
