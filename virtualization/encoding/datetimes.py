@@ -26,8 +26,8 @@ from virtualization.errors import DataError
 
 DAY_MICROSECONDS = 86_400 * MICROSECONDS
 FIRST_DAY, LAST_DAY = -2_440_588, 2_145_042_540  # PostgreSQL's dates: 4713-11-24 BC (the Julian day 0) to 5874897-12-31
-FIRST_MOMENT, END_OF_MOMENTS = -210_866_803_200_000_000, 9_224_318_016_000_000_000 - 946_684_800_000_000
-"""PostgreSQL's timestamps in microseconds since 1970: 4713-11-24 BC up to 294277-01-01, exclusive."""
+FIRST_MOMENT = -210_866_803_200_000_000
+"""PostgreSQL's first timestamp, 4713-11-24 BC, in microseconds since 1970; its last one is beyond Arrow's."""
 _TABLE_START, _TABLE_DAYS = -25_567, 80_354  # 1900 to 2119
 DAY_INFINITY, MOMENT_INFINITY = 2**31 - 1, 2**63 - 1
 
@@ -76,7 +76,7 @@ def time_text(column: AnyArray) -> BinaryArray:
 
 def _timestamps(moments: Integers, local: Integers, zone: AnyArray | pa.BinaryScalar | None) -> BinaryArray:
     endless = np.abs(moments) >= MOMENT_INFINITY
-    _check(((moments < FIRST_MOMENT) | (moments >= END_OF_MOMENTS)) & ~endless, "timestamp")
+    _check((moments < FIRST_MOMENT) & ~endless, "timestamp")
     days, rest = np.divmod(np.where(endless, 0, local), DAY_MICROSECONDS)
     matrix = np.full((len(days), 26), ord("-"), np.uint8)
     years = _write_date(matrix, days)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import adbc_driver_manager
 import pyarrow as pa
+from adbc_driver_manager._reader import AdbcRecordBatchReader
 from sqlglot import exp
 
 from virtualization.connectors.postgresql.types import to_contract
@@ -75,7 +76,9 @@ class ScratchResult:
         self._schema = pa.schema([arrow_field(name, of.text) for name, of in described])
         try:
             session.cursor.execute(_select(described))
-            self._reader = session.cursor.fetch_record_batch()
+            # fetch_record_batch would hand out pyarrow's own reader, whose errors have lost the server's SQLSTATE
+            handle = session.cursor.fetch_arrow()
+            self._reader = AdbcRecordBatchReader._import_from_c(handle.address)
         except adbc_driver_manager.Error as error:
             raise session.fault(error) from None
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from sqlglot import exp
 
 from virtualization.catalog import Column
-from virtualization.encoding.datetimes import DAY_INFINITY, END_OF_MOMENTS, MOMENT_INFINITY
+from virtualization.encoding.datetimes import DAY_INFINITY, MOMENT_INFINITY
 from virtualization.errors import CancelledError
 from virtualization.executors.scratch.sessions import Session
 from virtualization.plan import Fragment, QueryContext
@@ -24,9 +24,9 @@ from virtualization.types import pg_type, schema_of
 _EPOCH_DAYS = 10_957
 _DATE_INFINITY = 2**31 - 1 + _EPOCH_DAYS - 2**32
 _TIMESTAMP_MINUS_INFINITY = -(2**63) + _EPOCH_DAYS * 86_400_000_000
-LAST_MOMENT = END_OF_MOMENTS - 1
-"""PostgreSQL's last microsecond stands in for the infinite timestamp."""
-_LAST_MOMENT_SQL = "TIMESTAMP '294276-12-31 23:59:59.999999'"
+LAST_MOMENT = MOMENT_INFINITY - 1
+"""The last microsecond that Arrow can express stands in for the infinite timestamp."""
+_LAST_MOMENT_SQL = "TIMESTAMP '294247-01-10 04:00:54.775806'"
 
 ANALYZE_ROWS = 10_000
 """From this many rows on, statistics pay for themselves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -148,10 +149,8 @@ class Sessions:
 
 
 def _close(connection: Any) -> None:  # noqa: ANN401
-    try:
+    with contextlib.suppress(adbc_driver_manager.Error, RuntimeError):  # broken already: nothing is left to free
         connection.close()
-    except (adbc_driver_manager.Error, RuntimeError):
-        pass  # broken already: nothing is left to free
 
 
 def _literal(text: str) -> str:
