@@ -19,6 +19,7 @@ def run(rounds: int | None) -> Report:
             began = time.perf_counter()
             place.delete()
             gone.append(time.perf_counter() - began)
+    later = ", ".join(f"{s:.1f}" for s in ready[1:])
     return Report(
         "create",
         (Figure("ready_s", median(ready[1:]), "s", "<= 15"), Figure("delete_s", median(gone[1:]), "s", "<= 5")),

@@ -40,11 +40,16 @@ class Stage:
             "BDC_PASSWORD": self.password,
         }
 
-    def bdc(self, *arguments: str, output: str | None = "json") -> object:
-        """Run ``bdc``; its parsed JSON. RuntimeError with what it said when it fails."""
+    def bdc(self, *arguments: str, output: str | None = "json", secret: str | None = None) -> object:
+        """Run ``bdc``; its parsed JSON. ``secret`` is given on standard input. RuntimeError with what it said when it fails."""
         shape = ["-o", output] if output else []
         done = subprocess.run(
-            [sys.executable, "-m", "azdata_like_cli", *arguments, *shape], env=self.environment, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "azdata_like_cli", *arguments, *shape],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            input=secret,
         )
         if done.returncode != 0:
             raise RuntimeError(f"bdc {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
