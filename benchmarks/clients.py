@@ -24,7 +24,8 @@ def queries(random_: random.Random) -> str:
     return random_.choices(
         (
             f"SELECT * FROM points WHERE id = {key}",
-            f"SELECT made_on, count(*), sum(amount) FROM points WHERE id BETWEEN {key} AND {key + 2000} GROUP BY made_on ORDER BY made_on LIMIT 10",
+            f"SELECT made_on, count(*), sum(amount) FROM points WHERE id BETWEEN {key} AND {key + 2000} "
+            "GROUP BY made_on ORDER BY made_on LIMIT 10",
             f"SELECT grp, count(*), avg(share) FROM rows_parquet WHERE grp = {key % 1000} GROUP BY grp",
             f"SELECT g.grp, p.name FROM groups g JOIN points p ON p.id = g.grp + {key % 100000} WHERE g.grp < 5 ORDER BY 1",
         ),

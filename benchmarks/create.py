@@ -20,11 +20,10 @@ def run(rounds: int | None) -> Report:
             place.delete()
             gone.append(time.perf_counter() - began)
     later = ", ".join(f"{s:.1f}" for s in ready[1:])
+    removed = ", ".join(f"{s:.1f}" for s in gone[1:])
     return Report(
         "create",
         (Figure("ready_s", median(ready[1:]), "s", "<= 15"), Figure("delete_s", median(gone[1:]), "s", "<= 5")),
-        (
-            f"first: {ready[0]:.1f} s; then {', '.join(f'{s:.1f}' for s in ready[1:])} s; delete {', '.join(f'{s:.1f}' for s in gone[1:])} s",
-        ),
+        (f"first: {ready[0]:.1f} s; then {later} s; delete {removed} s",),
         {"rounds": len(ready) - 1},
     )
