@@ -1,0 +1,1 @@
+"""Substrates: where workloads are carried out. Independent of each other."""

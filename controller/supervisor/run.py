@@ -43,7 +43,11 @@ def main() -> int:
     if dict(os.environ) != environment:  # the marker must be in /proc/self/environ, and secrets of who started us must not
         os.execve(sys.executable, _command(folder, arguments.no_watcher), environment)  # noqa: S606 - no shell is the point
     become_subreaper()
-    asyncio.run(_run(folder, arguments.no_watcher))
+    try:
+        asyncio.run(_run(folder, arguments.no_watcher))
+    except BaseException:
+        logger.exception("the supervisor failed")
+        raise
     return 0
 
 
@@ -73,9 +77,10 @@ async def _run(folder: ClusterFolder, no_watcher: bool) -> None:
     loop = asyncio.get_running_loop()
     supervisor = Supervisor(folder, Children(loop))
     logger.info("supervisor %d of %s", os.getpid(), folder.path)
-    watcher = None if no_watcher else fork_watcher(_command(folder, no_watcher))
     supervisor.resume()
     server = await serve(supervisor, folder.socket)
+    # not before all stands: a supervisor that can't start at all must not be started for ever
+    watcher = None if no_watcher else fork_watcher(_command(folder, no_watcher))
     tasks = [loop.create_task(supervisor.rotate_forever())]
     if watcher is not None:
         watching = loop.create_task(_keep_watcher(folder, watcher))

@@ -11,6 +11,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from controller.supervisor.children import Identity
 from controller.supervisor.errors import SupervisorError
 from controller.supervisor.rendered import parse
 from controller.supervisor.supervisor import Supervisor
@@ -22,7 +23,7 @@ logger = logging.getLogger("supervisor")
 async def serve(supervisor: Supervisor, path: Path) -> asyncio.Server:
     """Listen at ``path``; the old socket file of a dead supervisor is replaced (the lock is held by now)."""
     path.unlink(missing_ok=True)
-    control = supervisor.host.identity("control")
+    control = _control(supervisor)
     before = os.umask(0o177)
     try:
         server = await asyncio.start_unix_server(lambda r, w: _connection(supervisor, r, w), path, limit=LINE_BYTES)
@@ -37,6 +38,7 @@ async def serve(supervisor: Supervisor, path: Path) -> asyncio.Server:
 async def _connection(supervisor: Supervisor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         if not _may(supervisor, writer):
+            await reader.readline()  # so that the client is done sending, and hears why
             await _answer(
                 writer, {"error": {"code": "forbidden", "message": "this socket is for root and the cluster's control user", "hint": None}}
             )
@@ -52,8 +54,12 @@ async def _connection(supervisor: Supervisor, reader: asyncio.StreamReader, writ
 def _may(supervisor: Supervisor, writer: asyncio.StreamWriter) -> bool:
     connection: socket.socket = writer.get_extra_info("socket")
     _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    control = supervisor.host.identity("control")
+    control = _control(supervisor)
     return uid in {0, os.geteuid()} or (control is not None and uid == control.uid)
+
+
+def _control(supervisor: Supervisor) -> Identity | None:
+    return supervisor.host.identity("control") if "control" in supervisor.host.users else None
 
 
 async def _answer(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:

@@ -1,0 +1,135 @@
+"""OS users: as root, each pool of a cluster runs as a user of its own, made at create and removed at delete.
+
+The user's comment names the cluster's folder, so that a second BDC_HOME with a cluster of the same name can't take or remove it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import pwd
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from controller.errors import ConflictError, SubstrateError
+from controller.substrates.local.layout import ClusterHome
+
+POOLS = ("control", "master", "compute", "storage")
+LONGEST = 32
+LOCK = Path("/run/lock/openbdc-users.lock")
+BUSY_SECONDS = 20.0
+
+
+def wanted() -> bool:
+    """Only root can run pools as other users."""
+    return os.geteuid() == 0
+
+
+def user_name(cluster: str, pool: str) -> str:
+    """``bdc-<cluster>-<pool>``; a cluster name too long for 32 characters is cut, with a digest to keep it apart from others."""
+    room = LONGEST - len(f"bdc--{pool}")
+    if len(cluster) > room:
+        cluster = f"{cluster[: room - 7].rstrip('-')}-{hashlib.sha256(cluster.encode()).hexdigest()[:6]}"
+    return f"bdc-{cluster}-{pool}"
+
+
+def user_names(cluster: str) -> dict[str, str]:
+    """Pool → OS user; empty when everything runs as the caller."""
+    return {pool: user_name(cluster, pool) for pool in POOLS} if wanted() else {}
+
+
+def ensure_users(home: ClusterHome) -> dict[str, str]:
+    """Make the users that are missing, and users.json for the supervisor. ConflictError when a name belongs to something else."""
+    names = user_names(home.name)
+    if names:
+        with _lock():
+            for name in names.values():
+                _ensure(name, _comment(home))
+    home.users.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    temporary = home.users.with_suffix(".new")
+    temporary.write_text(json.dumps(names))
+    temporary.replace(home.users)
+    return names
+
+
+def remove_users(home: ClusterHome) -> list[str]:
+    """Remove this cluster's users; returns their names."""
+    if not wanted():
+        return []
+    removed = []
+    with _lock():
+        for name in user_names(home.name).values():
+            if _found(name) == _comment(home):
+                _run(["userdel", name], name)
+                removed.append(name)
+    return removed
+
+
+def remaining(home: ClusterHome) -> list[str]:
+    """Users of this cluster that exist."""
+    return [name for name in user_names(home.name).values() if _found(name) == _comment(home)]
+
+
+def ids(name: str) -> tuple[int, int]:
+    """(uid, gid) of an OS user."""
+    entry = pwd.getpwnam(name)
+    return entry.pw_uid, entry.pw_gid
+
+
+def _ensure(name: str, comment: str) -> None:
+    found = _found(name)
+    if found is None:
+        home = ["--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin"]
+        _run(["useradd", "--system", "--user-group", *home, "--comment", comment, name], name)
+    elif found != comment:
+        raise ConflictError(
+            f"the OS user {name} exists already and is not this cluster's ({found or 'no comment'})",
+            where=name,
+            hint="choose another name for the cluster, or remove that user",
+        )
+
+
+def _comment(home: ClusterHome) -> str:
+    """No colon and no comma can stand in a comment: the folder goes in as it is where it can, else as a digest."""
+    path = str(home.path)
+    plain = path if not set(path) & set(":,\n=") else hashlib.sha256(path.encode()).hexdigest()
+    return f"OpenBDC {plain}"
+
+
+def _found(name: str) -> str | None:
+    try:
+        return pwd.getpwnam(name).pw_gecos
+    except KeyError:
+        return None
+
+
+def _run(command: list[str], name: str) -> None:
+    """useradd and userdel refuse while somebody else has the lock of /etc/passwd: tried again for a while."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            raise SubstrateError(f"{command[0]} is not installed", hint="apt-get install passwd; or run as a plain user") from None
+        if done.returncode == 0:
+            return
+        if "lock" not in done.stderr or time.monotonic() > deadline:
+            raise SubstrateError(f"{command[0]} {name} failed: {done.stderr.strip()}", where=name)
+        time.sleep(0.2)
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    """One create or delete at a time touches the users of the machine."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
