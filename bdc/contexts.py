@@ -43,6 +43,7 @@ class Session:
     token: str | None = field(default=None, repr=False)
     expires: float = 0.0
     endpoints: dict[str, str] = field(default_factory=dict)
+    database: str = "postgres"
     sql: SqlKeys | None = None
 
     @property

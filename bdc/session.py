@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MASTER_ENDPOINTS = ("master", "sql-server-master")
 DEFAULT_DATABASE = "postgres"
+"""Where SQL goes when the cluster's spec names no database."""
 
 
 def login(name: str | None, controller: str, username: str, password: str, *, keep_sql: bool = True) -> contexts.Session:
@@ -31,10 +32,22 @@ def login(name: str | None, controller: str, username: str, password: str, *, ke
     """
     token = request_token(controller, username, password)
     api = Controller(controller, token.value)
-    cluster = str(api.cluster()["name"])
+    found = api.cluster()
+    cluster = str(found["name"])
     endpoints = {str(item["name"]): str(item["endpoint"]) for item in api.endpoints()}
-    session = contexts.Session(name or cluster, controller.rstrip("/"), username, cluster, token.value, token.expires, endpoints)
+    session = contexts.Session(
+        name or cluster, controller.rstrip("/"), username, cluster, token.value, token.expires, endpoints, _first_database(found)
+    )
     return replace(session, sql=_sql_keys(session, password)) if keep_sql else session
+
+
+def _first_database(cluster: dict[str, object]) -> str:
+    """The first user database of the spec (``spec.pools.master.databases``): where SQL goes unless somebody says otherwise."""
+    node: object = cluster
+    for key in ("spec", "spec", "pools", "master", "databases"):
+        if isinstance(node, dict) and key in node:
+            node = node[key]
+    return str(node[0]) if isinstance(node, list) and node else DEFAULT_DATABASE
 
 
 def _sql_keys(session: contexts.Session, password: str) -> SqlKeys | None:
@@ -61,10 +74,10 @@ def master_address(endpoints: Mapping[str, str]) -> tuple[str, int]:
 class Session:
     """Use it as a context manager, or call ``close()``; SQL and HTTP connections open on first use."""
 
-    def __init__(self, context: contexts.Session, *, password: str | None = None, database: str = DEFAULT_DATABASE) -> None:
+    def __init__(self, context: contexts.Session, *, password: str | None = None, database: str | None = None) -> None:
         self.context = context
         self._password = password
-        self._database = database
+        self._database = database or context.database
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     def __enter__(self) -> Session:
@@ -124,7 +137,7 @@ def connect(
     controller: str | None = None,
     username: str | None = None,
     password: str | None = None,
-    database: str = DEFAULT_DATABASE,
+    database: str | None = None,
 ) -> Session:
     """A session from a saved context (``context`` None: the active one), or by a login at ``controller``, which saves nothing.
 

@@ -1,0 +1,1 @@
+"""One module per group of commands; imported on use (see ``azdata_like_cli.tree``)."""

@@ -1,0 +1,215 @@
+"""Data sources: ``source create|list|describe|test|import|drop``. Passwords are sealed here and leave this machine sealed only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import click
+
+from azdata_like_cli import output, passwords
+from azdata_like_cli.command import BdcGroup, Settings, pass_settings
+from azdata_like_cli.output import Records, Report, Value
+from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
+from bdc.errors import InternalError, NotFoundError, UserError
+from bdc.sealing import seal
+
+COLUMNS = {"name": "Name", "connector": "Connector", "location": "Location", "owner": "Owner"}
+PASSWORD_VARIABLE = "BDC_SOURCE_PASSWORD"  # noqa: S105 - a variable's name
+
+
+@click.group("source", cls=BdcGroup)
+def source() -> None:
+    """Data sources: where virtual tables get their rows from."""
+
+
+def options_of(pairs: Iterable[str]) -> dict[str, object]:
+    """``key=value`` words as an object; a value that is JSON (true, 3, ["a"]) is taken as such, else as text."""
+    found: dict[str, object] = {}
+    for pair in pairs:
+        key, sign, text = pair.partition("=")
+        if not sign or not key:
+            raise UserError(f"{pair!r} is not KEY=VALUE", hint="for example --option header=true")
+        try:
+            found[key] = json.loads(text)
+        except ValueError:
+            found[key] = text
+    return found
+
+
+@source.command(
+    "create",
+    examples=[
+        "bdc source create crm --connector postgresql --location postgresql://crm.example:5432/crm --user reader",
+        "printf '%s\\n' \"$PASSWORD\" | bdc source create crm --location postgresql://crm.example/crm --user reader --password-stdin",
+        "bdc source create lake --connector hdfs",
+    ],
+)
+@click.argument("name")
+@click.option("--connector", "-c", metavar="KIND", help="postgresql or hdfs. Default: what the location begins with.")
+@click.option(
+    "--location", "-l", metavar="URL", help="Where it is; for hdfs the cluster's own HDFS is the default. Never with a password in it."
+)
+@click.option("--user", metavar="NAME", help="Who logs in there.")
+@click.option("--password-stdin", is_flag=True, help="Read that user's password from standard input.")
+@click.option("--option", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the connector; may be given several times.")
+@login_options
+@pass_settings
+def create(  # noqa: PLR0913 - one parameter per option
+    settings: Settings,
+    name: str,
+    connector: str | None,
+    location: str | None,
+    user: str | None,
+    password_stdin: bool,
+    pairs: tuple[str, ...],
+    login_database: str | None,
+    login_user: str | None,
+) -> Value:
+    """Create the data source NAME.
+
+    The password of --user comes from standard input (--password-stdin), BDC_SOURCE_PASSWORD or a prompt. It is sealed here with the
+    cluster's public key; only the compute pool can open it.
+    """
+    place = location or _own_hdfs(settings, connector)
+    kind = connector or _connector_of(place)
+    password = _password(user, password_stdin)
+    with connected(settings, Login(login_database, login_user)) as connection:
+        credential: dict[str, str] | None = None
+        if user is not None:
+            key = records(connection, "SELECT bdc.sealing_key() AS key")[0]["key"]
+            if not isinstance(key, str):
+                raise InternalError("the cluster has no sealing key", where="bdc.sealing_key()")
+            credential = {"user": user, **({"sealed": seal(password, key)} if password is not None else {})}
+        document = json.dumps(credential) if credential is not None else None
+        call(connection, "bdc.create_data_source", name, kind, place, json.dumps(options_of(pairs)), document)
+    return Value(
+        data={"name": name, "connector": kind, "location": place, "user": user},
+        sentence=f"Data source {name} is there. Next: bdc source test {name}",
+    )
+
+
+def _own_hdfs(settings: Settings, connector: str | None) -> str:
+    address = settings.session().context.endpoints.get("hdfs")
+    if connector != "hdfs" or address is None:
+        raise click.UsageError("Missing option '--location'.")
+    return address
+
+
+def _connector_of(location: str) -> str:
+    scheme = location.partition("://")[0]
+    known = {"postgresql": "postgresql", "postgres": "postgresql", "hdfs": "hdfs", "webhdfs": "hdfs"}
+    if scheme not in known:
+        raise click.UsageError(
+            f"The location does not say which connector it is for; add --connector ({', '.join(sorted(set(known.values())))})."
+        )
+    return known[scheme]
+
+
+def _password(user: str | None, stdin: bool) -> str | None:
+    if user is None:
+        if stdin:
+            raise click.UsageError("--password-stdin needs --user.")
+        return None
+    import os
+
+    if stdin:
+        return passwords.from_stdin()
+    return os.environ.get(PASSWORD_VARIABLE) or passwords.prompt(f"Password of {user} at the source", variable=PASSWORD_VARIABLE)
+
+
+@source.command("list", examples=["bdc source list", "bdc source list -o json"])
+@login_options
+@pass_settings
+def list_sources(settings: Settings, login_database: str | None, login_user: str | None) -> Records:
+    """List the data sources of the database."""
+    with connected(settings, Login(login_database, login_user)) as connection:
+        found = records(connection, "SELECT name, connector, location, owner FROM bdc.data_sources ORDER BY name")
+    return Records(rows=found, columns=COLUMNS)
+
+
+@source.command("describe", examples=["bdc source describe crm", "bdc source describe crm -o yaml"])
+@click.argument("name")
+@login_options
+@pass_settings
+def describe(settings: Settings, name: str, login_database: str | None, login_user: str | None) -> Report:
+    """Show a data source, without its secret, and the virtual tables over it."""
+    with connected(settings, Login(login_database, login_user)) as connection:
+        found = records(
+            connection, "SELECT name, connector, location, options, owner, created_at FROM bdc.data_sources WHERE name = %s", name
+        )
+        if not found:
+            raise NotFoundError(f"there is no data source {name!r}", hint="'bdc source list' shows them")
+        tables = records(
+            connection, "SELECT schema_name, table_name, location FROM bdc.virtual_tables WHERE source_name = %s ORDER BY 1, 2", name
+        )
+    fields = Records(rows=[{"Field": key, "Value": value} for key, value in found[0].items()])
+    shown = Records(rows=tables, columns={"schema_name": "Schema", "table_name": "Table", "location": "Location"})
+    return Report(data={**found[0], "tables": tables}, blocks=[("", fields), ("Virtual tables", shown)])
+
+
+@source.command("test", examples=["bdc source test crm"])
+@click.argument("name")
+@login_options
+@pass_settings
+def test(settings: Settings, name: str, login_database: str | None, login_user: str | None) -> Records:
+    """Let the compute pool log in to the data source NAME once; an error says what failed."""
+    with connected(settings, Login(login_database, login_user)) as connection:
+        found = records(connection, "SELECT * FROM bdc.test_source(%s)", name)
+    return Records(rows=found, columns={"ok": "Ok", "version": "Version", "milliseconds": "Milliseconds"})
+
+
+@source.command(
+    "import", examples=["bdc source import crm public crm", "bdc source import crm public crm --only customers --only orders", "bdc source import crm public crm --except audit"]
+)  # fmt: skip
+@click.argument("name")
+@click.argument("remote_schema")
+@click.argument("local_schema")
+@click.option("--only", multiple=True, metavar="TABLE", help="Import this table; may be given several times. Default: all.")
+@click.option("--except", "leave_out", multiple=True, metavar="TABLE", help="Don't import this table; may be given several times.")
+@login_options
+@pass_settings
+def import_schema(  # noqa: PLR0913 - one parameter per option
+    settings: Settings,
+    name: str,
+    remote_schema: str,
+    local_schema: str,
+    only: tuple[str, ...],
+    leave_out: tuple[str, ...],
+    login_database: str | None,
+    login_user: str | None,
+) -> Records:
+    """Make a virtual table in LOCAL_SCHEMA (made if it is not there) for each table of REMOTE_SCHEMA of the data source NAME."""
+    from psycopg import sql
+
+    from bdc.sql import translated
+
+    with connected(settings, Login(login_database, login_user)) as connection, connection.transaction(), translated():
+        if not records(connection, "SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s", local_schema):
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(local_schema)))
+        call(connection, "bdc.import_schema", name, remote_schema, local_schema, list(only) or None, list(leave_out) or None)
+        rows = records(
+            connection,
+            "SELECT schema_name, table_name, location FROM bdc.virtual_tables WHERE source_name = %s AND schema_name = %s ORDER BY 1, 2",
+            name,
+            local_schema,
+        )
+    return Records(rows=rows, columns={"schema_name": "Schema", "table_name": "Table", "location": "Location"})
+
+
+@source.command("drop", examples=["bdc source drop crm", "bdc source drop crm --cascade --yes"])
+@click.argument("name")
+@click.option("--cascade", is_flag=True, help="Also drop its virtual tables and what depends on them.")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@login_options
+@pass_settings
+def drop(
+    settings: Settings, name: str, cascade: bool, yes: bool, login_database: str | None, login_user: str | None
+) -> Value:
+    """Drop the data source NAME; the data behind it is not touched."""
+    if not yes:
+        output.message(f"Data source {name}" + (", its virtual tables and what depends on them" if cascade else "") + " will be dropped.")
+        click.confirm("Go on?", abort=True, err=True)
+    with connected(settings, Login(login_database, login_user)) as connection:
+        call(connection, "bdc.drop_data_source", name, cascade)
+    return Value(data={"dropped": name}, sentence=f"Data source {name} is dropped.")

@@ -1,0 +1,108 @@
+"""Entry point: runs a command line and turns whatever comes out of it into an exit code and, if need be, one clear message."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from azdata_like_cli import exits, output
+from azdata_like_cli.command import Settings
+from azdata_like_cli.spellings import modern
+from azdata_like_cli.tree import root
+from bdc.errors import BdcError, InternalError, UserError
+
+NAME = "bdc"
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; unwinds like Ctrl-C so that partial files are removed."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``arguments`` (default: the process's) and return the exit code; see ``exits.MEANINGS``."""
+    settings = Settings()
+    previous = _on_sigterm()
+    try:
+        code = run(modern(sys.argv[1:] if arguments is None else arguments), settings)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        return _stdout_gone()
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except Terminated:
+        return exits.TERMINATED
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
+
+
+def run(words: list[str], settings: Settings) -> int:
+    """The command itself; errors are told here."""
+    try:
+        code = root().main(words, prog_name=NAME, standalone_mode=False, obj=settings)
+        return code if isinstance(code, int) else exits.OK
+    except click.exceptions.NoArgsIsHelpError as failure:
+        output.message(failure.format_message())
+        return exits.USAGE
+    except click.UsageError as failure:
+        path = failure.ctx.command_path if failure.ctx is not None else NAME
+        output.error(UserError(failure.format_message(), hint=f"{path} --help"))
+        return exits.USAGE
+    except click.Abort as failure:
+        if isinstance(failure.__cause__ or failure.__context__, EOFError):
+            output.error(UserError("the input ended before the question was answered", hint="--yes answers questions beforehand"))
+            return exits.USER_ERROR
+        return exits.INTERRUPTED
+    except BdcError as failure:
+        _trace(settings)
+        output.error(failure)
+        return exits.code_of(failure)
+    except BrokenPipeError:
+        raise
+    except OSError as failure:
+        _trace(settings)
+        output.error(UserError(failure.strerror or str(failure), where=str(failure.filename) if failure.filename else None))
+        return exits.USER_ERROR
+    except Exception as failure:  # noqa: BLE001 - the border: whatever is left is a defect, told as such
+        _trace(settings)
+        output.error(
+            InternalError(
+                f"internal error: {type(failure).__name__}: {failure}", hint="run it again with --debug and report what it prints"
+            )
+        )
+        return exits.INTERNAL
+
+
+def _trace(settings: Settings) -> None:
+    if settings.debug:
+        import traceback
+
+        output.message(traceback.format_exc().rstrip())
+
+
+def _on_sigterm() -> Any:  # noqa: ANN401 - whatever the handler was
+    def terminate(_number: int, _frame: object) -> None:
+        raise Terminated
+
+    try:
+        return signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not the main thread: somebody calls us as a library
+        return None
+
+
+def _stdout_gone() -> int:
+    # Python flushes standard output once more at exit; give it somewhere to go
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return exits.BROKEN_PIPE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

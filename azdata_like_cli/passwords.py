@@ -1,0 +1,56 @@
+"""Where passwords come from: the environment, standard input, or a prompt; never an argument."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import sys
+
+from bdc.errors import AuthenticationError, UserError
+
+VARIABLES = ("BDC_PASSWORD", "AZDATA_PASSWORD")
+
+
+def from_environment(*more: str) -> str | None:
+    """The first of the named variables and BDC_PASSWORD, AZDATA_PASSWORD that is set."""
+    return next((value for name in (*more, *VARIABLES) if (value := os.environ.get(name))), None)
+
+
+def from_stdin() -> str:
+    """The first line of standard input."""
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise UserError("standard input held no password", hint="printf '%s\\n' \"$PASSWORD\" | bdc … --password-stdin")
+    return password
+
+
+def prompt(question: str, *, variable: str = "BDC_PASSWORD", confirm: bool = False) -> str:
+    """Ask on the terminal, without echo. AuthenticationError when there is no terminal to ask on."""
+    if not can_ask():
+        raise AuthenticationError(
+            "a password is needed, and there is no terminal to ask on",
+            hint=f"set {variable}, or use --password-stdin where the command has it",
+        )
+    try:
+        password = getpass.getpass(f"{question}: ")
+        if confirm and getpass.getpass(f"{question} (again): ") != password:
+            raise UserError("the two passwords differ", hint="try again")
+    except EOFError as error:
+        raise UserError("the input ended before a password was given") from error
+    if not password:
+        raise UserError("an empty password is refused")
+    return password
+
+
+def can_ask() -> bool:
+    """Whether somebody sits at standard input."""
+    try:
+        return sys.stdin is not None and sys.stdin.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def generated() -> str:
+    """A password of 120 random bits that can be typed."""
+    return "-".join(secrets.token_hex(3) for _ in range(5))

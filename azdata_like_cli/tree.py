@@ -1,0 +1,74 @@
+"""The commands of ``bdc``: a table that one can read. A group's module is imported when one of its commands is used, not for ``--help``."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from azdata_like_cli.command import BdcGroup, shared_options
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "create": ("lifecycle:create", "Create a cluster on this machine, or complete one that was begun."),
+    "start": ("lifecycle:start", "Start a cluster of this machine."),
+    "stop": ("lifecycle:stop", "Stop a cluster of this machine; its data stays."),
+    "delete": ("lifecycle:delete", "Delete a cluster of this machine with all its data."),
+    "list": ("lifecycle:list_clusters", "List the clusters of this machine."),
+    "status": ("monitor:status", "Show how the cluster and its services are."),
+    "endpoint": ("monitor:endpoint", "Addresses of the cluster's services."),
+    "logs": ("monitor:logs", "Show what a workload wrote."),
+    "config": ("config:config", "Write, read and check cluster specs."),
+    "login": ("session:login", "Log in to a cluster."),
+    "logout": ("session:logout", "Forget the session of a context."),
+    "whoami": ("session:whoami", "Show who is logged in, and until when."),
+    "context": ("session:context", "Saved clusters and sessions."),
+    "user": ("user:user", "Users and their roles."),
+    "sql": ("sql:sql", "Run SQL on the master."),
+    "query": ("query:query", "Queries that run in the compute pool."),
+    "source": ("source:source", "Data sources: where virtual tables get their rows from."),
+    "table": ("table:table", "Virtual tables."),
+    "hdfs": ("hdfs:hdfs", "Files of the cluster's HDFS."),
+    "version": ("about:version", "Show the versions."),
+    "completion": ("about:completion", "Print a shell's completion script."),
+}
+"""Name → (module:object under azdata_like_cli.groups, one line of help)."""
+
+
+class LazyGroup(BdcGroup):
+    """The root: knows names and one-line helps from the table and imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(f"azdata_like_cli.groups.{module}"), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+HELP = """Manage OpenBDC clusters and the data behind them.
+
+    bdc create demo               make a cluster on this machine
+    bdc status                    see how it is
+    bdc sql query 'SELECT 1'      ask it something
+
+Every command prints a table, or JSON, YAML or TSV with -o. The environment variables BDC_PASSWORD, BDC_CONFIG and BDC_HOME are
+described in docs/reference/cli.md, like the exit codes."""
+
+
+def root() -> LazyGroup:
+    """The command ``bdc``."""
+    text = HELP.replace("\n\n    bdc create", "\n\n\b\n    bdc create")
+    return LazyGroup(
+        "bdc", help=text, params=list(shared_options()), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+    )
