@@ -114,5 +114,5 @@ def read(content: Mapping[str, Any], unseal: Open) -> Snapshot:
         except DefinitionError as error:
             broken[entry["name"]] = error.message
     tables = [read_table(entry) for entry in content.get("tables") or ()]
-    version = f"{content.get('identity', database)}:{content['version']}"
+    version = f"{database}:{content.get('identity')}:{content['version']}"
     return Snapshot(database, version, sources, {table.key: table for table in tables}, broken=broken)

@@ -1,0 +1,37 @@
+"""Builds the engine of this replica from its settings: which executors there are, and where they may spill.
+
+The only module of the service that names parts of ``virtualization`` beyond its contracts; imported late, because it is large.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+from pools.compute.runner import QueryRunner
+from pools.compute.settings import ServiceSettings
+
+
+def build_engine(settings: ServiceSettings) -> QueryRunner:
+    """DuckDB first, the scratch PostgreSQL for what DuckDB can't answer exactly."""
+    from virtualization.engine import Engine
+    from virtualization.plan import Executor
+
+    executors: list[Executor] = []
+    dsn = scratch_dsn(settings)
+    if dsn is not None:
+        from virtualization.executors.scratch import ScratchExecutor
+
+        executors.append(ScratchExecutor(dsn, max_connections=settings.limits.running))
+    return Engine(executors)
+
+
+def scratch_dsn(settings: ServiceSettings) -> str | None:
+    """With its password, which no message may show; None where there is no scratch server."""
+    if settings.scratch is None:
+        return None
+    from psycopg.conninfo import make_conninfo
+
+    password = None
+    if settings.scratch_password_file is not None:
+        password = pathlib.Path(settings.scratch_password_file).read_text().strip()
+    return make_conninfo(settings.scratch, password=password)

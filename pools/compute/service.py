@@ -1,0 +1,169 @@
+"""The compute pool's process: ``python -m pools.compute.service --config FILE``.
+
+The port opens when the first catalogs are read, so that a TCP probe means "can serve". SIGTERM and SIGINT stop in good order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import pathlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+
+from pools.compute.engine import build_engine
+from pools.compute.master import Address, Master
+from pools.compute.memory import MemoryGuard
+from pools.compute.queries import Admission, Queries
+from pools.compute.requests import Requests
+from pools.compute.runner import QueryRunner
+from pools.compute.sealing import read_key, unseal
+from pools.compute.session import Pool
+from pools.compute.settings import ServiceSettings
+from pools.compute.wire.server import Server
+
+log = structlog.get_logger()
+
+THREADS = 64
+"""Workers for planning and engines; made when needed."""
+
+REVOCATION_SECONDS = 2.0
+"""How often the logins of open sessions are checked again."""
+
+
+class LazyEngine:
+    """Builds the engine on first use, on whatever thread that is: an idle pool is small."""
+
+    def __init__(self, build: Callable[[], QueryRunner]) -> None:
+        self._build = build
+        self._lock = threading.Lock()
+        self._engine: QueryRunner | None = None
+
+    def __call__(self) -> QueryRunner:
+        """The engine."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._build()
+            return self._engine
+
+    def close(self) -> None:
+        """Close it if it was ever built."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.close()
+
+
+async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable[[int], None] = lambda port: None) -> None:
+    """Until SIGTERM, SIGINT, or cancelled. ``started`` is told the port."""
+    key = read_key(pathlib.Path(settings.sealing_key_file))
+    password = pathlib.Path(settings.pool_password_file).read_text().strip()
+    threads = ThreadPoolExecutor(THREADS, "query")
+    limits = settings.limits
+    master = Master(
+        Address(settings.master_host, settings.master_port, password, f"bdc compute-{settings.replica}"), lambda sealed: unseal(sealed, key)
+    )
+    queries = Queries(threads, Admission(limits.running, limits.wait_seconds))
+    pool = Pool(engine, queries, master, Requests(engine, queries, lambda sealed: unseal(sealed, key)), limits)
+    server = Server(pool, settings.replica)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+    guard = MemoryGuard(queries, None if limits.memory_mb is None else limits.memory_mb << 20)
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        if not await _unless(stop, master.first()):
+            return
+        port = await server.start(settings.host, settings.port)
+        tasks += [asyncio.create_task(work) for work in (master.run(), guard.run(), _revoke(server, master))]
+        log.info("serving", port=port, replica=settings.replica)
+        started(port)
+        await _until(stop, tasks)
+        log.info("stopping")
+        await server.stop(limits.stop_seconds)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await master.stop()
+        threads.shutdown(wait=False, cancel_futures=True)
+        engine.close()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do ``work`` unless ``stop`` comes first; whether it was done."""
+    doing = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not doing.done():
+        doing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await doing
+        return False
+    await doing
+    return True
+
+
+async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Wait for ``stop``; a background task that ends with an error is a defect: the process ends too and is started again."""
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        pending: set[asyncio.Task[Any]] = {stopping, *tasks}
+        while not stop.is_set():
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()
+    finally:
+        stopping.cancel()
+
+
+async def _revoke(server: Server, master: Master) -> None:
+    while True:
+        await asyncio.sleep(REVOCATION_SECONDS)
+        identities = server.identities
+        if identities and (gone := await master.revoked(identities)):
+            count = server.end(lambda identity: identity in gone, "terminating connection because the login was revoked")
+            log.warning("logins revoked", users=sorted(identity.login for identity in gone), connections=count)
+
+
+def configure_logging() -> None:
+    """JSON lines on standard output; never SQL, never secrets."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The program; 2 for bad settings."""
+    parser = argparse.ArgumentParser(prog="python -m pools.compute.service", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--config", type=pathlib.Path, required=True, help="JSON file of settings")
+    parsed = parser.parse_args(arguments)
+    configure_logging()
+    try:
+        settings = ServiceSettings.read(parsed.config)
+    except ValueError as error:
+        log.error("bad settings", why=str(error))
+        return 2
+    asyncio.run(serve(settings, LazyEngine(lambda: build_engine(settings))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""What the compute pool runs: per replica the service and a scratch PostgreSQL of its own. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pools.compute.settings import Limits, ServiceSettings
+from pools.postgresql import PostgresqlServer, server_workload
+from pools.workload import ConfigFile, Endpoint, Port, Probe, Secret, Workload
+
+MASTER = "master-0"
+SETUP = "master-setup"
+SCRATCH_USER = "scratch"
+SCRATCH_PORT = 5432
+"""Only part of the socket's file name: the scratch server has no TCP."""
+
+
+@dataclass(frozen=True)
+class ComputeSettings:
+    """Settings of the compute pool."""
+
+    ports: tuple[int, ...]
+    """One TCP port per replica."""
+
+    master_port: int
+    limits: Limits = field(default_factory=Limits)
+    scratch_shared_buffers_mb: int = 32
+    scratch_work_mem_mb: int = 32
+    postgresql_version: int = 18
+    """Major version of the scratch server's program."""
+
+    scratch_extra: Mapping[str, str] = field(default_factory=dict)
+    """More lines of the scratch server's postgresql.conf."""
+
+
+def workloads(settings: ComputeSettings) -> tuple[Workload, ...]:
+    """``compute-<n>-scratch`` and ``compute-<n>`` for each port."""
+    return tuple(one for replica in range(len(settings.ports)) for one in (_scratch(settings, replica), _service(settings, replica)))
+
+
+def _scratch(settings: ComputeSettings, replica: int) -> Workload:
+    instance = f"compute-{replica}"
+    return server_workload(
+        PostgresqlServer(
+            name=f"{instance}-scratch",
+            pool="compute",
+            resource=instance,
+            pool_instance=instance,
+            superuser=SCRATCH_USER,
+            superuser_secret="scratch-password",  # noqa: S106 (its name)
+            port=SCRATCH_PORT,
+            addresses=(),
+            durable=False,
+            version=settings.postgresql_version,
+            shared_buffers_mb=settings.scratch_shared_buffers_mb,
+            work_mem_mb=settings.scratch_work_mem_mb,
+            connections=2 * settings.limits.running + 8,
+            settings={"autovacuum": "off", "timezone": "UTC"} | dict(settings.scratch_extra),
+        )
+    )
+
+
+def _service(settings: ComputeSettings, replica: int) -> Workload:
+    instance = f"compute-{replica}"
+    service = ServiceSettings(
+        port=settings.ports[replica],
+        host="127.0.0.1",
+        master_host=f"{{host:{MASTER}}}",
+        master_port=settings.master_port,
+        pool_password_file="{secrets}/pool-password",  # noqa: S106 (its path)
+        sealing_key_file="{secrets}/sealing.key",
+        replica=replica,
+        work_folder="{data}",
+        scratch=f"host={{run}} port={SCRATCH_PORT} user={SCRATCH_USER} dbname=postgres",
+        scratch_password_file="{secrets}/scratch-password",  # noqa: S106 (its path)
+        limits=settings.limits,
+    )
+    return Workload(
+        name=instance,
+        pool="compute",
+        service="sql",
+        resource=instance,
+        pool_instance=instance,
+        command=("{python}", "-m", "pools.compute.service", "--config", "{config}/compute.json"),
+        # Arrow's and glibc's allocators keep what queries used; these make them give it back when idle.
+        environment={"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "16777216", "ARROW_DEFAULT_MEMORY_POOL": "system"},
+        files=(ConfigFile("compute.json", service.json()),),
+        secrets=(
+            Secret("pool-password", "pool-password"),
+            Secret("sealing.key", "sealing.key"),
+            Secret("scratch-password", "scratch-password"),
+        ),
+        ports=(Port("sql", settings.ports[replica]),),
+        ready=Probe("tcp", "sql"),
+        endpoints=(Endpoint(instance, "Compute pool, direct SQL over virtual tables", "{host}:{port:sql}", "postgresql"),),
+        requires=(SETUP, f"{instance}-scratch"),
+        stop_seconds=settings.limits.stop_seconds + 5,
+        ready_seconds=60,
+        memory_mb=settings.limits.memory_mb,
+    )
