@@ -107,7 +107,7 @@ def _write_role(connection: type_of_connection, name: str, verifier: str | None,
 
 def _write_memberships(connection: type_of_connection, name: str, groups: set[str]) -> None:
     rows = connection.execute(
-        "SELECT roleid::regrole::text FROM pg_auth_members JOIN pg_roles ON oid = member WHERE rolname = %s",
+        "SELECT roleid::regrole::text FROM pg_auth_members JOIN pg_roles r ON r.oid = member WHERE rolname = %s",
         [name],
     )
     present = {str(group) for (group,) in rows} & set(GROUPS.values())

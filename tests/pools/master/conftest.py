@@ -52,7 +52,7 @@ class Master:
 @pytest.fixture(scope="package")
 def master(postgresql: PostgresqlServer) -> Iterator[Master]:
     pool = PoolStandIn(postgresql)
-    settings = MasterSettings(port=free_port(), pool_ports=(postgresql.port,), sealing_key=SEALING_KEY)
+    settings = MasterSettings(port=free_port(), pool_ports=(postgresql.port,), sealing_key=SEALING_KEY, settings={"fsync": "off"})
     secrets = {"master-superuser": random_secrets.token_urlsafe(24), "pool-password": random_secrets.token_urlsafe(24)}
     with reachable_folder() as folder:
         server, job = workloads(settings)
@@ -73,9 +73,7 @@ def database(master: Master) -> Iterator[str]:
         master.pool.ensure_database(name)
         yield name
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-
-Login = Callable[[str, str], psycopg.Connection]
+        master.pool.drop_database(name)
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ $$;
 
 CREATE FUNCTION bdc.sealing_key() RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  found text := bdc.cluster_setting('sealing_key');
+  known text := bdc.cluster_setting('sealing_key');
 BEGIN
-  IF found IS NULL THEN
+  IF known IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = 'this server has no sealing key yet',
       HINT = 'The job master-setup sets it; see "bdc status".';
   END IF;
-  RETURN found;
+  RETURN known;
 END $$;
 COMMENT ON FUNCTION bdc.sealing_key() IS 'Public key (base64) with which secrets of data sources are sealed';
 

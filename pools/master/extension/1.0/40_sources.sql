@@ -9,35 +9,35 @@ COMMENT ON VIEW bdc.data_sources IS 'Data sources; the sealed part of credential
 
 CREATE FUNCTION bdc.source_named(source_name text) RETURNS bdc.source_definitions LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  found bdc.source_definitions;
+  known bdc.source_definitions;
 BEGIN
-  SELECT * INTO found FROM bdc.source_definitions WHERE name = source_name;
-  IF found.id IS NULL THEN
+  SELECT * INTO known FROM bdc.source_definitions WHERE name = source_name;
+  IF known.id IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('data source "%s" does not exist', source_name),
       HINT = 'SELECT name FROM bdc.data_sources lists them.';
   END IF;
-  RETURN found;
+  RETURN known;
 END $$;
 
 CREATE FUNCTION bdc.owned_source(caller name, source_name text) RETURNS bdc.source_definitions LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  found bdc.source_definitions := bdc.source_named(source_name);
+  known bdc.source_definitions := bdc.source_named(source_name);
 BEGIN
-  IF NOT bdc.is_admin(caller) AND found.owner <> caller THEN
-    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('data source "%s" belongs to "%s"', source_name, found.owner),
+  IF NOT bdc.is_admin(caller) AND known.owner <> caller THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('data source "%s" belongs to "%s"', source_name, known.owner),
       HINT = 'Its owner and members of bdc_admin may change it.';
   END IF;
-  RETURN found;
+  RETURN known;
 END $$;
 
 CREATE FUNCTION bdc.usable_source(caller name, source_name text) RETURNS bdc.source_definitions LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  found bdc.source_definitions := bdc.source_named(source_name);
+  known bdc.source_definitions := bdc.source_named(source_name);
 BEGIN
-  IF bdc.is_admin(caller) OR found.owner = caller OR EXISTS (
+  IF bdc.is_admin(caller) OR known.owner = caller OR EXISTS (
     SELECT FROM bdc.source_grants JOIN pg_roles ON rolname = grantee
-    WHERE source_id = found.id AND pg_has_role(caller, pg_roles.oid, 'USAGE')) THEN
-    RETURN found;
+    WHERE source_id = known.id AND pg_has_role(caller, pg_roles.oid, 'USAGE')) THEN
+    RETURN known;
   END IF;
   RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('"%s" may not use data source "%s"', caller, source_name),
     HINT = format('Its owner or an administrator runs: CALL bdc.grant_source(%L, %L);', source_name, caller);

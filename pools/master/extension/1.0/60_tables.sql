@@ -13,19 +13,19 @@ COMMENT ON VIEW bdc.virtual_tables IS 'Virtual tables; (schema_name, table_name)
 CREATE FUNCTION bdc.detect(caller name, source bdc.source_definitions, location text, options jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  found jsonb;
+  known jsonb;
 BEGIN
-  SELECT response INTO found FROM bdc.request(caller, jsonb_build_object(
+  SELECT response INTO known FROM bdc.request(caller, jsonb_build_object(
     'action', 'detect', 'source', bdc.source_document(source), 'location', location, 'options', options)) AS response;
-  IF found IS NULL THEN
+  IF known IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'fdw_error', MESSAGE = format('the compute pool detected nothing at "%s" of data source "%s"', location, source.name);
   END IF;
-  RETURN found || jsonb_build_object('options', options || bdc.checked_options(found -> 'options'));
+  RETURN known || jsonb_build_object('options', options || bdc.checked_options(known -> 'options'));
 END $$;
 
-CREATE FUNCTION bdc.refuse_unmapped(found jsonb, location text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION bdc.refuse_unmapped(known jsonb, location text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  unmapped text := (SELECT string_agg(format('column "%s": %s (%s)', entry ->> 0, entry ->> 1, entry ->> 2), '; ') FROM jsonb_array_elements(found -> 'unmapped') AS entry);
+  unmapped text := (SELECT string_agg(format('column "%s": %s (%s)', entry ->> 0, entry ->> 1, entry ->> 2), '; ') FROM jsonb_array_elements(known -> 'unmapped') AS entry);
 BEGIN
   IF unmapped IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = format('"%s" has types that can''t be carried: %s', location, unmapped),
@@ -33,18 +33,18 @@ BEGIN
   END IF;
 END $$;
 
--- Registers a table and makes its foreign table; found: {"columns", "options", "rows"}.
-CREATE FUNCTION bdc.register_table(caller name, target text[], source_id uuid, location text, found jsonb) RETURNS void
+-- Registers a table and makes its foreign table; known: {"columns", "options", "rows"}.
+CREATE FUNCTION bdc.register_table(caller name, target text[], source_id uuid, location text, known jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   key_name text := bdc.free_key(target);
-  columns jsonb := bdc.checked_columns(found -> 'columns');
+  columns jsonb := bdc.checked_columns(known -> 'columns');
   relation oid;
 BEGIN
   INSERT INTO bdc.table_definitions (schema_name, table_name, source_id, location, columns, options, detected, rows, refreshed_at)
-    VALUES (target[1], key_name, source_id, location, columns, found -> 'options', found ? 'unmapped', (found ->> 'rows')::double precision, now());
+    VALUES (target[1], key_name, source_id, location, columns, known -> 'options', known ? 'unmapped', (known ->> 'rows')::double precision, now());
   relation := bdc.make_table(target, caller, key_name, columns);
-  PERFORM bdc.set_rows(relation, (found ->> 'rows')::double precision);
+  PERFORM bdc.set_rows(relation, (known ->> 'rows')::double precision);
 END $$;
 
 CREATE FUNCTION bdc.carry_create_virtual_table(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -52,28 +52,28 @@ DECLARE
   target text[] := bdc.table_name_parts(bdc.require(a ->> 'table_name', 'create_virtual_table', 'table_name'), a ->> 'schema');
   source bdc.source_definitions := bdc.usable_source(caller, bdc.require(a ->> 'source', 'create_virtual_table', 'source'));
   place text := bdc.require(a ->> 'location', 'create_virtual_table', 'location');
-  found jsonb := jsonb_build_object('options', bdc.checked_options(a -> 'options'), 'columns', a -> 'columns');
+  known jsonb := jsonb_build_object('options', bdc.checked_options(a -> 'options'), 'columns', a -> 'columns');
 BEGIN
   PERFORM bdc.require_creatable(caller, target);
   IF a ->> 'columns' IS NULL THEN
-    found := '{"unmapped": []}' || bdc.detect(caller, source, place, found -> 'options');
-    PERFORM bdc.refuse_unmapped(found, place);
+    known := '{"unmapped": []}' || bdc.detect(caller, source, place, known -> 'options');
+    PERFORM bdc.refuse_unmapped(known, place);
   END IF;
-  PERFORM bdc.register_table(caller, target, source.id, place, found);
+  PERFORM bdc.register_table(caller, target, source.id, place, known);
 END $$;
 
 -- The virtual table behind a relation; refuses other relations and callers that do not own it.
 CREATE FUNCTION bdc.owned_table(caller name, a jsonb) RETURNS bdc.table_definitions LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  found bdc.table_definitions;
+  known bdc.table_definitions;
 BEGIN
-  SELECT t.* INTO found FROM bdc.table_definitions AS t JOIN bdc.virtual_relations AS r USING (schema_name, table_name) WHERE r.relation = (a ->> 'relation')::oid;
-  IF found.id IS NULL THEN
+  SELECT t.* INTO known FROM bdc.table_definitions AS t JOIN bdc.virtual_relations AS r USING (schema_name, table_name) WHERE r.relation = (a ->> 'relation')::oid;
+  IF known.id IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'undefined_table', MESSAGE = format('virtual table "%s" does not exist', a ->> 'table_name'),
       HINT = 'SELECT relation FROM bdc.virtual_tables lists them.';
   END IF;
   PERFORM bdc.require_owned(caller, (a ->> 'relation')::oid);
-  RETURN found;
+  RETURN known;
 END $$;
 
 CREATE FUNCTION bdc.carry_drop_virtual_table(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -88,19 +88,19 @@ CREATE FUNCTION bdc.carry_refresh_table(caller name, a jsonb) RETURNS void LANGU
 DECLARE
   definition bdc.table_definitions := bdc.owned_table(caller, a);
   source bdc.source_definitions;
-  found jsonb;
+  known jsonb;
   new_columns jsonb := definition.columns;
 BEGIN
   SELECT * INTO source FROM bdc.source_definitions WHERE id = definition.source_id;
-  found := '{"unmapped": []}' || bdc.detect(caller, source, definition.location, definition.options);
+  known := '{"unmapped": []}' || bdc.detect(caller, source, definition.location, definition.options);
   IF definition.detected THEN
-    PERFORM bdc.refuse_unmapped(found, definition.location);
-    new_columns := bdc.checked_columns(found -> 'columns');
+    PERFORM bdc.refuse_unmapped(known, definition.location);
+    new_columns := bdc.checked_columns(known -> 'columns');
     PERFORM bdc.change_columns((a ->> 'relation')::oid, new_columns);
   END IF;
-  UPDATE bdc.table_definitions SET columns = new_columns, options = found -> 'options', rows = (found ->> 'rows')::double precision, refreshed_at = now()
+  UPDATE bdc.table_definitions SET columns = new_columns, options = known -> 'options', rows = (known ->> 'rows')::double precision, refreshed_at = now()
     WHERE id = definition.id;
-  PERFORM bdc.set_rows((a ->> 'relation')::oid, (found ->> 'rows')::double precision);
+  PERFORM bdc.set_rows((a ->> 'relation')::oid, (known ->> 'rows')::double precision);
 END $$;
 
 CREATE FUNCTION bdc.carry_import_schema(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -108,7 +108,7 @@ DECLARE
   source bdc.source_definitions := bdc.usable_source(caller, bdc.require(a ->> 'source', 'import_schema', 'source'));
   local_schema text := bdc.require(a ->> 'local_schema', 'import_schema', 'local_schema');
   object jsonb;
-  found jsonb;
+  known jsonb;
   made integer := 0;
 BEGIN
   FOR object IN SELECT response FROM bdc.request(caller, jsonb_build_object(
@@ -116,13 +116,13 @@ BEGIN
     CONTINUE WHEN a ->> 'only' IS NOT NULL AND NOT a -> 'only' ? (object ->> 'name');
     CONTINUE WHEN a ->> 'leave_out' IS NOT NULL AND a -> 'leave_out' ? (object ->> 'name');
     PERFORM bdc.require_creatable(caller, ARRAY[local_schema, object ->> 'name']);
-    found := '{"unmapped": []}' || bdc.detect(caller, source, object ->> 'location', bdc.checked_options(a -> 'options'));
-    IF jsonb_array_length(found -> 'unmapped') > 0 THEN
+    known := '{"unmapped": []}' || bdc.detect(caller, source, object ->> 'location', bdc.checked_options(a -> 'options'));
+    IF jsonb_array_length(known -> 'unmapped') > 0 THEN
       RAISE WARNING USING MESSAGE = format('%s: left out columns whose types can''t be carried: %s', object ->> 'location',
-        (SELECT string_agg(format('"%s" %s (%s)', entry ->> 0, entry ->> 1, entry ->> 2), ', ') FROM jsonb_array_elements(found -> 'unmapped') AS entry));
+        (SELECT string_agg(format('"%s" %s (%s)', entry ->> 0, entry ->> 1, entry ->> 2), ', ') FROM jsonb_array_elements(known -> 'unmapped') AS entry));
     END IF;
-    CONTINUE WHEN jsonb_array_length(found -> 'columns') = 0;
-    PERFORM bdc.register_table(caller, ARRAY[local_schema, object ->> 'name'], source.id, object ->> 'location', found - 'unmapped' || jsonb_build_object('unmapped', '[]'::jsonb));
+    CONTINUE WHEN jsonb_array_length(known -> 'columns') = 0;
+    PERFORM bdc.register_table(caller, ARRAY[local_schema, object ->> 'name'], source.id, object ->> 'location', known - 'unmapped' || jsonb_build_object('unmapped', '[]'::jsonb));
     made := made + 1;
   END LOOP;
   IF made = 0 THEN

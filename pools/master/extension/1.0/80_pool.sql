@@ -82,7 +82,7 @@ END $$;
 -- Every remote SQL of a plan as EXPLAIN (FORMAT JSON) prints it, in the plan's order.
 CREATE FUNCTION bdc.remote_statements(plan jsonb) RETURNS TABLE (place bigint, remote_sql text) LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT min(ordinality), statement #>> '{}'
-  FROM jsonb_path_query(plan, 'strict $.**."Remote SQL"', silent => true) WITH ORDINALITY AS found (statement, ordinality)
+  FROM jsonb_path_query(plan, 'strict $.**."Remote SQL"', silent => true) WITH ORDINALITY AS known (statement, ordinality)
   WHERE statement #>> '{}' NOT LIKE '%FROM bdc.compute_request%'
   GROUP BY statement ORDER BY 1
 $$;
