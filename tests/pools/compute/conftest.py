@@ -34,7 +34,13 @@ class RunningPool:
     def connect(self, user: str = "fdw:alice", password: str = PASSWORD, **more: object) -> psycopg.Connection[tuple[object, ...]]:
         more.setdefault("autocommit", True)
         return psycopg.connect(
-            host="127.0.0.1", port=self.port, user=user, password=password, dbname="sales", connect_timeout=10, **more  # type: ignore[arg-type]
+            host="127.0.0.1",
+            port=self.port,
+            user=user,
+            password=password,
+            dbname="sales",
+            connect_timeout=10,
+            **more,  # type: ignore[arg-type]
         )
 
     def call(self, work: object) -> object:
@@ -51,7 +57,9 @@ def running_pool(limits: Limits | None = None) -> Iterator[RunningPool]:
         "name": pa.array([f"name {n}" if n % 7 else None for n in range(25_000)]),
         "day": pa.array([datetime.date(2024, 1, 1) + datetime.timedelta(days=n % 366) for n in range(25_000)]),
     })  # fmt: skip
-    catalogs = StandInCatalogs(engine.add("numbers", numbers), engine.add("slow", numbers.slice(0, 1)), engine.add("many", numbers.slice(0, 1)))
+    catalogs = StandInCatalogs(
+        engine.add("numbers", numbers), engine.add("slow", numbers.slice(0, 1)), engine.add("many", numbers.slice(0, 1))
+    )
     pool = RunningPool(engine, catalogs)
     threads = ThreadPoolExecutor(64)
 
