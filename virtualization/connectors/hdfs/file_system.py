@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 from fsspec import AbstractFileSystem
 
 from virtualization.connectors.hdfs.client import Client, RemoteFile
+from virtualization.errors import VirtualizationError
 
 PROTOCOL = "bdchdfs"
 _MAX_LISTINGS = 4096
@@ -38,6 +39,8 @@ class Listing:
     client: Client
     files: Sequence[RemoteFile]
     made: float = field(default_factory=time.monotonic)
+    faults: list[VirtualizationError] = field(default_factory=list)
+    """Our own errors on the way through the engine, which would wrap their text in its own."""
 
     def path(self, number: int) -> str:
         """Of one file, for DuckDB."""
@@ -147,22 +150,26 @@ class ListedFiles(AbstractFileSystem):  # type: ignore[misc]
     protocol: ClassVar[str] = PROTOCOL
     cachable = False
 
-    def _open(self, path: str, mode: str = "rb", **_: Any) -> RangeFile:
+    def _open(self, path: str, mode: str = "rb", **_: object) -> RangeFile:
         if mode != "rb":
             raise PermissionError("files of data sources are read only")
         listing, file = _find(f"{PROTOCOL}://{path}" if "://" not in path else path)
-        return RangeFile(listing.client.open(file), file.size)
+        try:
+            return RangeFile(listing.client.open(file), file.size)
+        except VirtualizationError as error:
+            listing.faults.append(error)
+            raise OSError(error.message) from None
 
-    def open(self, path: str, mode: str = "rb", **_: Any) -> RangeFile:
+    def open(self, path: str, mode: str = "rb", **_: object) -> RangeFile:
         """A file of a listing."""
         return self._open(path, mode)
 
-    def glob(self, path: str, **_: Any) -> list[str]:
+    def glob(self, path: str, **_: object) -> list[str]:
         """Paths hold no patterns."""
         _find(path)
         return [path]
 
-    def info(self, path: str, **_: Any) -> dict[str, Any]:
+    def info(self, path: str, **_: object) -> dict[str, Any]:
         """As listed."""
         file = _find(path)[1]
         return {"name": path, "size": file.size, "type": "file"}

@@ -16,7 +16,8 @@ TABLE_OPTIONS = (
 _ALIASES = {"field_terminator": "delimiter", "string_delimiter": "quote", "date_time_format": "timestamp_format"}
 _ENCODINGS = {"utf-8": "utf-8", "utf8": "utf-8", "latin-1": "latin-1", "iso-8859-1": "latin-1", "utf-16": "utf-16"}
 _EXTENSIONS = {
-    ".csv": "csv", ".csv.gz": "csv", ".csv.zst": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet",
+    ".csv": "csv", ".csv.gz": "csv", ".csv.zst": "csv", ".tsv": "csv", ".txt": "csv",
+    ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet",
 }  # fmt: skip
 _WORDS = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 

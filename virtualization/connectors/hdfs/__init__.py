@@ -1,0 +1,109 @@
+"""The connector ``hdfs``: CSV and Parquet files of an HDFS as tables.
+
+Location ``hdfs://host:port``; a table's location is the path of a file, a folder (recursive) or a glob. Options: see ``options``.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import time
+from collections.abc import Mapping, Sequence
+
+from sqlglot import exp
+
+from virtualization.catalog import DataSource, VirtualTable
+from virtualization.connectors.hdfs.client import Client
+from virtualization.connectors.hdfs.detect import detect
+from virtualization.connectors.hdfs.engine import Engine
+from virtualization.connectors.hdfs.fragments import FilesFragment
+from virtualization.connectors.hdfs.layout import Layouts
+from virtualization.connectors.hdfs.options import format_of_path, settings, table_format
+from virtualization.connectors.hdfs.rewrites import duckdb_predicate
+from virtualization.connectors.hdfs.scan_sql import Scan, partition_columns
+from virtualization.connectors.hdfs.types import duckdb_type
+from virtualization.errors import UnknownColumnError
+from virtualization.plan import Accepted, Declined, Detected, FragmentRequest, Kept, RemoteObject, Scanned, TestedSource
+from virtualization.types import pg_type
+
+
+class HdfsConnector:
+    """See ``virtualization.plan.Connector``. Thread-safe; connects on first use."""
+
+    def __init__(self, source: DataSource) -> None:
+        self._settings = settings(source)
+        self._client = Client(self._settings)
+        self._layouts = Layouts(self._client)
+        self._engine = Engine()
+
+    def test(self) -> TestedSource:
+        """One request to the NameNode. HDFS tells no version over this protocol."""
+        self._client.call(lambda native: native.get_file_info("/"), "/")
+        start = time.perf_counter()
+        self._client.call(lambda native: native.get_file_info("/"), "/")
+        return TestedSource("HDFS", (time.perf_counter() - start) * 1000)
+
+    def objects(self, schema: str | None = None) -> Sequence[RemoteObject]:
+        """Files of a known format, and folders, that lie in the folder ``schema`` (default: the root)."""
+        folder = schema or "/"
+        return [
+            RemoteObject(folder, posixpath.basename(path), path, "folder" if is_folder else "file")
+            for path, is_folder in self._client.entries(folder)
+            if is_folder or format_of_path(path)
+        ]
+
+    def detect(self, location: str, options: Mapping[str, str]) -> Detected:
+        """Columns and types by what the files hold."""
+        return detect(self._client, location, options)
+
+    def scan(self, table: VirtualTable, columns: Sequence[str], predicates: Sequence[exp.Expression]) -> Scanned:
+        """Columns, and comparisons with constants. No column asked for: the first one (rows are what counts)."""
+        by_name = {column.name: column for column in table.columns}
+        for name in columns:
+            if name not in by_name:
+                raise UnknownColumnError(f'column "{name}" of virtual table "{table.schema}.{table.name}" does not exist')
+        wanted = tuple(by_name[name] for name in columns) or table.columns[:1]
+        shape = table_format(table, table.location)
+        folders = {column.name for column in partition_columns(table, shape)}
+        types = {column.name: pg_type(column.type) for column in table.columns}
+        taken: list[str] = []
+        pruning: list[str] = []
+        left: list[exp.Expression] = []
+        kept: list[Kept] = []
+        looked_at = {column.name for column in wanted}
+        for predicate in predicates:
+            made = duckdb_predicate(predicate, types)
+            if isinstance(made, Kept):
+                left.append(predicate)
+                kept.append(made)
+                continue
+            names = {column.name for column in predicate.find_all(exp.Column)}
+            if names <= folders:
+                pruning.append(made)
+            else:
+                taken.append(made)
+                looked_at |= names
+        needed = wanted + tuple(column for column in table.columns if column.name in looked_at and column not in wanted)
+        for column in needed:
+            duckdb_type(types[column.name], column.name)
+        scan = Scan(table, wanted, tuple(taken), tuple(pruning), needed)
+        text = _in_words(f"hdfs://{self._settings.host}:{self._settings.port}", scan, shape.format)
+        fragment = FilesFragment(self._settings.source, scan, shape, text, self._client, self._layouts, self._engine)
+        return Scanned(fragment, tuple(left), tuple(kept))
+
+    def push(self, request: FragmentRequest) -> Accepted | Declined:
+        """Files are scanned; the executor sees the scan inline and does the rest beside it."""
+        why = "files have no engine of their own; the executor runs this over the scan"
+        return Declined((Kept(request.query.sql("postgres"), "no_engine", why),))
+
+    def close(self) -> None:
+        """Streams that still run keep their cursors."""
+        self._engine.close()
+
+
+def _in_words(root: str, scan: Scan, kind: str) -> str:
+    words = f"scan {root}{scan.table.location} ({kind}): columns {', '.join(column.remote_name for column in scan.columns)}"
+    if scan.predicates:
+        words += f"; rows where {' AND '.join(scan.predicates)}"
+    if scan.partition_predicates:
+        words += f"; folders where {' AND '.join(scan.partition_predicates)}"
+    return words

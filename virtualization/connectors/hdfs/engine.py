@@ -1,0 +1,123 @@
+"""The DuckDB that this connector reads files with when no executor does: parsing, row-group pruning, streaming."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from virtualization.connectors.hdfs.file_system import Listing, register, with_real_paths
+from virtualization.connectors.hdfs.scan_sql import DATA_MARK
+from virtualization.errors import CancelledError, DataError, MemoryLimitError, SourceError, VirtualizationError
+from virtualization.plan import QueryContext
+
+_BATCH_ROWS = 65_536
+
+
+class Engine:
+    """One in-memory instance; a cursor per stream."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._instance: Any = None
+
+    def cursor(self) -> Any:  # noqa: ANN401 - duckdb's classes are not typed
+        """A connection of its own to the instance."""
+        with self._lock:
+            if self._instance is None:
+                self._instance = duckdb.connect(":memory:", config={"threads": 4})
+                self._instance.execute("SET TimeZone = 'UTC'")
+                register(self._instance)
+            return self._instance.cursor()
+
+    def close(self) -> None:
+        """Running streams keep their cursors until they end."""
+        with self._lock:
+            if self._instance is not None:
+                self._instance.close()
+                self._instance = None
+
+
+def fault(error: Exception, listing: Listing | None, source: str) -> VirtualizationError:
+    """What an error of DuckDB means when it came from reading files."""
+    if listing is not None and listing.faults:
+        return listing.faults[0]
+    text = with_real_paths(str(error))
+    if DATA_MARK in text:
+        place, _, value = text.split(DATA_MARK, 1)[1].partition("/x: ")
+        shown = place if value == "" else f"{place}: the value '{value.strip()}' does not fit"
+        return DataError(f'data source "{source}": {shown.replace("/x: ", ": the value ")}')
+    if "CSV Error" in text:
+        return DataError(f'data source "{source}": {_csv_message(text)}', hint="The table's options say how its files are read.")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return MemoryLimitError(f'data source "{source}": reading files needs more memory than its limit')
+    if isinstance(error, (duckdb.InvalidInputException, duckdb.ConversionException)):
+        return DataError(f'data source "{source}": {text.splitlines()[0]}')
+    return SourceError(f'data source "{source}": reading failed: {text.splitlines()[0]}')
+
+
+def _csv_message(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    number = next((line.split("CSV Error on Line:")[1].strip() for line in lines if "CSV Error on Line:" in line), "?")
+    file = next((line.removeprefix("file = ") for line in lines if line.startswith("file = ")), "a file")
+    said = next((line for line in lines[1:] if not line.startswith(("Original Line", "file ="))), "not valid CSV")
+    return f"file {file}, line {number}: {said}"
+
+
+class ScanStream:
+    """Batches as DuckDB reads them; leaving early stops the reading."""
+
+    def __init__(self, cursor: Any, reader: Any, schema: pa.Schema, ended: Callable[[], None], context: QueryContext) -> None:  # noqa: ANN401
+        self._cursor = cursor
+        self._reader = reader
+        self._schema = schema
+        self._ended = ended
+        self._context = context
+        self._open = True
+        self.explain: Callable[[Exception], VirtualizationError] = lambda error: fault(error, None, "")
+        self._withdraw = context.on_cancel(cursor.interrupt)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """As promised by the fragment."""
+        return self._schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        while self._open:
+            try:
+                batch = self._reader.read_next_batch()
+            except StopIteration:
+                self.close()
+                return
+            except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
+                self.close()
+                if self._context.cancelled:
+                    raise CancelledError("canceling statement due to user request") from None
+                raise self.explain(error) from None
+            if self._context.cancelled:
+                self.close()
+                raise CancelledError("canceling statement due to user request")
+            if batch.num_rows:
+                columns = [
+                    values if values.type == of.type else values.cast(of.type)
+                    for values, of in zip(batch.columns, self._schema, strict=True)
+                ]
+                yield pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+    def close(self) -> None:
+        """Free the cursor; harmless when repeated."""
+        if self._open:
+            self._open = False
+            self._withdraw()
+            self._cursor.interrupt()
+            self._reader = None
+            self._cursor.close()
+            self._ended()
+
+
+def stream(cursor: Any, sql: str, schema: pa.Schema, ended: Callable[[], None], context: QueryContext) -> ScanStream:  # noqa: ANN401
+    """Start ``sql``. Only ``cursor.sql`` streams: ``execute`` would hold the whole answer."""
+    return ScanStream(cursor, cursor.sql(sql).to_arrow_reader(_BATCH_ROWS), schema, ended, context)
