@@ -14,8 +14,8 @@ from sqlglot import exp
 
 from virtualization.binding.datatypes import same_type, type_of
 from virtualization.binding.naming import output_name, unique
-from virtualization.binding.sources import FromBinder
 from virtualization.binding.scope import BoundColumn, Scope, whole_row
+from virtualization.binding.sources import FromBinder
 from virtualization.catalog import Catalog, VirtualTable
 from virtualization.errors import AmbiguousColumnError, SqlError, UnknownColumnError, UnknownTableError, UnsupportedError
 
@@ -187,7 +187,7 @@ class Binder:
         node.set("expressions", [_aliased(item, name) for name, item in items])
         return [name for name, _ in items]
 
-    def _star(self, item: exp.Expr, scope: Scope) -> list[tuple[str, exp.Expr]]:
+    def _star(self, item: exp.Star | exp.Column, scope: Scope) -> list[tuple[str, exp.Expr]]:
         if isinstance(item, exp.Star):
             if not scope.sources:
                 raise SqlError("SELECT * with no tables specified is not valid")

@@ -106,7 +106,9 @@ class MemoryCatalog:
     def version(self) -> Hashable:
         """See ``Catalog``: the contents themselves."""
         secrets = [(source.name, source.credential.user, source.credential.secret) for source in self.sources.values()]
-        contents = f"{sorted(self.sources.items(), key=lambda s: s[0])!r}{secrets!r}{sorted(self.virtual_tables.items(), key=lambda t: t[0])!r}{self.search_path!r}"
+        sources = sorted(self.sources.items(), key=lambda item: item[0])
+        tables = sorted(self.virtual_tables.items(), key=lambda item: item[0])
+        contents = f"{sources!r}{secrets!r}{tables!r}{self.search_path!r}"
         return hashlib.sha256(contents.encode()).hexdigest()
 
     @classmethod

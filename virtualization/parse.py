@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import ParseError, SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from virtualization.errors import SqlError, UnsupportedError
 
@@ -31,15 +31,15 @@ _POSTGRES = Postgres()
 _PLAIN = "__plain_call_"
 
 # Calls that sqlglot's tree carries exactly. Every other name that sqlglot gives a meaning of its own stays an ``exp.Anonymous``.
-FAITHFUL_FUNCTIONS = frozenset(
-    """ABS ACOS ARRAY ARRAY_AGG ASCII ASIN ATAN ATAN2 AVG BOOL_AND BOOL_OR BTRIM CAST CBRT CEIL CEILING CHAR_LENGTH CHR COALESCE CONCAT
-    CONCAT_WS CORR COS COUNT COVAR_POP COVAR_SAMP CUME_DIST CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER DATE_TRUNC DEGREES
-    DENSE_RANK EXISTS EXP EXTRACT FIRST_VALUE FLOOR GENERATE_SERIES GREATEST GROUPING INITCAP LAG LAST_VALUE LEAD LEAST LEFT LENGTH LN
-    LOCALTIME LOCALTIMESTAMP LOWER LPAD LTRIM MAX MD5 MIN MODE NOW NTH_VALUE NTILE NULLIF OVERLAY PERCENTILE_CONT PERCENTILE_DISC
-    PERCENT_RANK PI POSITION POWER RADIANS RANDOM RANK REPEAT REPLACE REVERSE RIGHT ROUND ROW_NUMBER RPAD RTRIM SESSION_USER SIGN SIN
-    SPLIT_PART SQRT STDDEV STDDEV_POP STDDEV_SAMP STRING_AGG STRPOS SUBSTR SUBSTRING SUM TAN TRANSLATE TRIM TRUNC UNNEST UPPER VARIANCE
-    VAR_POP VAR_SAMP XMLELEMENT ANY ALL SOME IN VALUES ROW""".split()
-)
+_FAITHFUL = """ABS ACOS ARRAY ARRAY_AGG ASCII ASIN ATAN ATAN2 AVG BOOL_AND BOOL_OR BTRIM CAST CBRT CEIL CEILING CHAR_LENGTH CHR
+    COALESCE CONCAT CONCAT_WS CORR COS COUNT COVAR_POP COVAR_SAMP CUME_DIST CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP
+    CURRENT_USER DATE_TRUNC DEGREES DENSE_RANK EXISTS EXP EXTRACT FIRST_VALUE FLOOR GENERATE_SERIES GREATEST GROUPING
+    INITCAP LAG LAST_VALUE LEAD LEAST LEFT LENGTH LN LOCALTIME LOCALTIMESTAMP LOWER LPAD LTRIM MAX MD5 MIN MODE NOW
+    NTH_VALUE NTILE NULLIF OVERLAY PERCENTILE_CONT PERCENTILE_DISC PERCENT_RANK PI POSITION POWER RADIANS RANDOM RANK REPEAT
+    REPLACE REVERSE RIGHT ROUND ROW_NUMBER RPAD RTRIM SESSION_USER SIGN SIN SPLIT_PART SQRT STDDEV STDDEV_POP STDDEV_SAMP
+    STRING_AGG STRPOS SUBSTR SUBSTRING SUM TAN TRANSLATE TRIM TRUNC UNNEST UPPER VARIANCE VAR_POP VAR_SAMP XMLELEMENT ANY
+    ALL SOME IN VALUES ROW"""
+FAITHFUL_FUNCTIONS = frozenset(_FAITHFUL.split())
 _RENAMED = (frozenset(_POSTGRES.parser_class.FUNCTIONS) | {"DATE_PART"}) - FAITHFUL_FUNCTIONS
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.CASE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.END}
@@ -83,7 +83,7 @@ def replace_parameters(query: exp.Query, values: Sequence[exp.Expression]) -> ex
     return copy
 
 
-def _query(tree: exp.Expression) -> exp.Query:
+def _query(tree: exp.Expr) -> exp.Query:
     if not isinstance(tree, _STATEMENTS):
         kind = tree.name if isinstance(tree, exp.Command) else tree.key
         raise UnsupportedError(
@@ -103,7 +103,7 @@ def _query(tree: exp.Expression) -> exp.Query:
             _resolve_type(node)
         elif isinstance(node, exp.Parameter) and not node.name.isdigit():
             raise SqlError(f'syntax error at or near "@{node.name}"', hint="For the absolute value write abs(…).")
-    return tree  # type: ignore[return-value]
+    return tree
 
 
 def _values_query(values: exp.Values) -> exp.Select:
@@ -123,7 +123,7 @@ def _values_query(values: exp.Values) -> exp.Select:
 _REFUSED = (exp.Lock, exp.Into, exp.TableSample, exp.HexString, exp.DML, exp.DDL, exp.Command, exp.Placeholder, exp.Pivot)
 
 
-def _refuse(node: exp.Expression) -> None:
+def _refuse(node: exp.Expr) -> None:
     if isinstance(node, exp.Query):  # sqlglot counts queries among DML and DDL
         return
     if isinstance(node, exp.Lock):
@@ -159,7 +159,7 @@ def _resolve_type(node: exp.DataType) -> None:
     kind = node.args.get("kind")
     if isinstance(kind, exp.Dot) and kind.this.name.lower() == "pg_catalog":
         resolved = exp.DataType.build(kind.expression.name, dialect=DIALECT, udt=True)
-        node.parent.set(node.arg_key, resolved) if node.parent else None
+        node.replace(resolved)
 
 
 def _without_catalog_prefix(tokens: list[Token]) -> list[Token]:

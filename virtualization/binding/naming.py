@@ -27,17 +27,18 @@ def output_name(node: exp.Expr) -> str:
 
 def _figure(node: exp.Expr) -> str | None:
     if isinstance(node, exp.Alias):
-        return node.alias
+        return str(node.alias)
     if isinstance(node, exp.Column):
-        return node.table if isinstance(node.this, exp.Star) else node.name
+        return str(node.table if isinstance(node.this, exp.Star) else node.name)
     if isinstance(node, exp.Dot):
-        return node.expression.name
+        return str(node.expression.name)
     if isinstance(node, _TRANSPARENT):
         return _figure(node.this)
     if isinstance(node, exp.Cast):
         return _figure(node.this) or _type_label(node.to)
     if isinstance(node, exp.Subquery):
-        selects = node.unnest().selects if isinstance(node.unnest(), exp.Query) else []
+        inner = node.unnest()
+        selects = inner.selects if isinstance(inner, exp.Query) else []
         return _figure(selects[0]) if selects else None
     if isinstance(node, exp.Case):
         default = node.args.get("default")

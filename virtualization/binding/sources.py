@@ -7,7 +7,6 @@ from typing import Protocol
 
 from sqlglot import exp
 
-from virtualization.binding.datatypes import type_name
 from virtualization.binding.naming import output_name, unique
 from virtualization.binding.scope import BoundColumn, Scope, Source, Visible, visible_of
 from virtualization.catalog import Catalog, VirtualTable
@@ -131,8 +130,9 @@ class FromBinder:
         if not node.db and node.name in ctes:
             name = node.alias or node.name
             node.set("this", exp.to_identifier(node.name, quoted=True))
-            node.set("alias", _alias(name))
-            return Source(name, name, _renamed(ctes[node.name], given, name))
+            alias = self._unique(name)
+            node.set("alias", _alias(alias))
+            return Source(name, alias, _renamed(ctes[node.name], given, name))
         table = self._catalog.table(node.db or None, node.name)
         name = node.alias or node.name
         alias = self._unique(name)
@@ -229,9 +229,7 @@ def _alias_columns(node: exp.Expr) -> list[str]:
     columns = alias.args.get("columns") if alias is not None else None
     for column in columns or []:
         if isinstance(column, exp.ColumnDef):
-            raise UnsupportedError(
-                "a column definition list is not supported", hint=f"Cast the columns instead of {type_name(column.kind)}."
-            )
+            raise UnsupportedError("a column definition list is not supported", hint="Name the columns only and cast them.")
     return [column.name for column in columns or []]
 
 

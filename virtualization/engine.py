@@ -1,0 +1,146 @@
+"""The engine: text -> plan (cached) -> running query.
+
+    text --parse--> tree --bind(catalog)--> rules --cut--> fragments + residual --executor--> batches
+
+Plans are cached by (text, catalog version). A text that differs from a seen one in its literals only (postgres_fdw sends those all
+the time) skips parsing, binding and rules: see ``shapes``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
+
+from sqlglot import exp
+
+from virtualization.bind import Bound, bind
+from virtualization.catalog import Catalog, DataSource
+from virtualization.connections import Connections, Factory
+from virtualization.errors import InternalError, SqlError, UnsupportedError
+from virtualization.explain import Explanation, Meter
+from virtualization.parse import parse
+from virtualization.plan import Connector, Executor, Fragment, Kept, OutputColumn, Plan, QueryContext, Result
+from virtualization.planner.plan_query import plan_query
+from virtualization.results import EmptyFragment, FragmentResult, RenamedResult
+from virtualization.rules import rewrite
+from virtualization.shapes import Shapes
+
+PLANS_KEPT = 500
+"""Plans in the cache; the one used longest ago goes first. A plan is some kilobytes."""
+TEXT_KEPT = 100_000
+"""Longer texts are not cached: they are rarely sent twice."""
+
+
+class Engine:
+    """Plans and runs queries; thread-safe. ``executors`` are asked in order; ``connectors``: classes besides the registered ones."""
+
+    def __init__(self, executors: Sequence[Executor], connectors: Mapping[str, Factory] | None = None) -> None:
+        self._executors = tuple(executors)
+        self._connections = Connections(connectors)
+        self._lock = threading.Lock()
+        self._plans: OrderedDict[tuple[str, Hashable], Plan] = OrderedDict()
+        self._described: OrderedDict[int, tuple[Plan, tuple[OutputColumn, ...]]] = OrderedDict()
+        self._shapes = Shapes()
+
+    def plan(self, sql: str | exp.Query, catalog: Catalog) -> Plan:
+        """The plan of a query. VirtualizationError for a text that can't be parsed, bound or run by any executor."""
+        if isinstance(sql, exp.Query):
+            return self._planned(sql.sql("postgres"), self._bound(sql, catalog), catalog)
+        key = (sql, catalog.version)
+        with self._lock:
+            known = self._plans.get(key)
+            if known is not None:
+                self._plans.move_to_end(key)
+                return known
+        plan = self._planned(sql, self._shapes.bound(sql, catalog.version, lambda text: self._bound(parse(text), catalog)), catalog)
+        if len(sql) <= TEXT_KEPT:
+            with self._lock:
+                self._plans[key] = plan
+                while len(self._plans) > PLANS_KEPT:
+                    self._plans.popitem(last=False)
+        return plan
+
+    def run(self, plan: Plan, context: QueryContext | None = None) -> Result:
+        """Start a plan; rows stream. Close the result to free what is behind it."""
+        context = context or QueryContext()
+        if plan.residual is None:
+            return FragmentResult(plan.fragments[0].open(context), plan.columns or plan.fragments[0].columns)
+        result = self._executor(plan.executor).run(plan.residual, plan.fragments, context)
+        return RenamedResult(result, plan.names)
+
+    def describe(self, plan: Plan) -> tuple[OutputColumn, ...]:
+        """Names and types of the result; no source is asked (the executor sees empty fragments)."""
+        if plan.columns is not None:
+            return plan.columns
+        with self._lock:
+            known = self._described.get(id(plan))
+            if known is not None:
+                return known[1]
+        assert plan.residual is not None
+        empty: list[Fragment] = [EmptyFragment.like(fragment) for fragment in plan.fragments]
+        result = RenamedResult(self._executor(plan.executor).run(plan.residual, empty, QueryContext()), plan.names)
+        try:
+            columns = result.columns
+        finally:
+            result.close()
+        with self._lock:
+            self._described[id(plan)] = (plan, columns)  # the plan is held, so that its id stays its own
+            while len(self._described) > PLANS_KEPT:
+                self._described.popitem(last=False)
+        return columns
+
+    def explain(self, sql: str | exp.Query, catalog: Catalog, context: QueryContext | None = None, analyze: bool = False) -> Explanation:
+        """How the query is carried out; ``analyze`` runs it to its end and counts rows, bytes and time per fragment."""
+        plan = self.plan(sql, catalog)
+        meters = [Meter(fragment) for fragment in plan.fragments]
+        rows: int | None = None
+        if analyze:
+            metered = dataclasses.replace(plan, fragments=tuple(meters))
+            result = self.run(metered, context)
+            try:
+                rows = sum(batch.num_rows for batch in result)
+            finally:
+                result.close()
+        return Explanation.of(plan, catalog, meters, rows)
+
+    def connector(self, source: DataSource) -> Connector:
+        """The open connector of a source."""
+        return self._connections.connector(source)
+
+    def close(self) -> None:
+        """Close connectors and executors."""
+        self._connections.close()
+        for executor in self._executors:
+            executor.close()
+
+    def _bound(self, query: exp.Query, catalog: Catalog) -> Bound:
+        try:
+            bound = bind(query, catalog)
+            return dataclasses.replace(bound, query=rewrite(bound.query))
+        except RecursionError as error:
+            raise SqlError("the query is nested too deeply") from error
+
+    def _planned(self, sql: str, bound: Bound, catalog: Catalog) -> Plan:
+        try:
+            plan = plan_query(sql, bound, catalog, self._connections.connector)
+            return plan if plan.residual is None else self._with_executor(plan, plan.residual)
+        except RecursionError as error:
+            raise SqlError("the query is nested too deeply") from error
+
+    def _with_executor(self, plan: Plan, residual: exp.Query) -> Plan:
+        refusals: list[tuple[str, Kept]] = []
+        for executor in self._executors:
+            kept = executor.refuses(residual, plan.fragments)
+            if kept is None:
+                return dataclasses.replace(plan, executor=executor.name, refusals=tuple(refusals))
+            refusals.append((executor.name, kept))
+        why = "; ".join(f"{name}: {kept.why}" for name, kept in refusals) or "there is none"
+        raise UnsupportedError(f"no executor takes this query ({why})", hint=refusals[0][1].fix if refusals else None)
+
+    def _executor(self, name: str | None) -> Executor:
+        for executor in self._executors:
+            if executor.name == name:
+                return executor
+        raise InternalError(f"the plan names executor {name}, which this engine has not")

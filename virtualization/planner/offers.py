@@ -1,0 +1,106 @@
+"""What connectors are asked, and what they answered: fragments, each only once, and the reasons for everything they declined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
+
+from sqlglot import exp
+
+from virtualization.catalog import Catalog, DataSource, VirtualTable
+from virtualization.plan import Accepted, Connector, Fragment, FragmentRequest, Kept
+from virtualization.planner.properties import base_tables, free_aliases, free_ctes, session_call, shown
+
+Connectors = Callable[[DataSource], Connector]
+
+
+class Offers:
+    """The fragments of one plan. ``tables``: the statement's virtual tables by alias."""
+
+    def __init__(self, catalog: Catalog, connectors: Connectors, tables: Mapping[str, VirtualTable]) -> None:
+        self.tables = tables
+        self.fragments: list[Fragment] = []
+        self.kept: list[Kept] = []
+        self._catalog = catalog
+        self._connectors = connectors
+        self._known: dict[tuple[str, str], int] = {}  # (source, what was asked) -> number of the fragment
+
+    def keep(self, what: exp.Expr, code: str, why: str, fix: str | None = None) -> None:
+        """Note why something stays here."""
+        self.note([Kept(shown(what), code, why, fix)])
+
+    def note(self, reasons: Iterable[Kept]) -> None:
+        """Note a connector's reasons; repeated ones once."""
+        self.kept += [reason for reason in reasons if reason not in self.kept]
+
+    def is_off(self, table: VirtualTable) -> bool:
+        """Has somebody switched pushdown off for this table or its source?"""
+        source = self._catalog.source(table.source)
+        return "off" in (str(table.options.get("pushdown", "")).lower(), str(source.options.get("pushdown", "")).lower())
+
+    def source_of(self, node: exp.Expr) -> str | None:
+        """The one source of all tables below; None for none, several, or switched-off ones."""
+        found = [self.tables[table.alias] for table in base_tables(node)]
+        names = {table.source for table in found}
+        return names.pop() if len(names) == 1 and not any(self.is_off(table) for table in found) else None
+
+    def whole(self, query: exp.Expr) -> int | None:
+        """Offer a whole query; the number of its fragment, or None with the reasons noted."""
+        found = [self.tables[table.alias] for table in base_tables(query)]
+        if not found or free_aliases(query) or free_ctes(query):
+            return None
+        source = self.source_of(query)
+        if source is None:
+            self._note_no_source(query, found)
+            return None
+        call = session_call(query)
+        if call is not None:
+            self.keep(call, "session_function", "its value belongs to this side's session or clock, or changes at each call")
+            return None
+        return self.push(query, source)
+
+    def push(self, query: exp.Expr, source: str) -> int | None:
+        """Offer a query whose tables are all of ``source``."""
+        key = (source, query.sql("postgres"))
+        if key in self._known:
+            return self._known[key]
+        tables = {table.alias: self.tables[table.alias] for table in base_tables(query)}
+        data_source = self._catalog.source(source)
+        answer = self._connectors(data_source).push(FragmentRequest(cast(exp.Query, query.copy()), tables, data_source))
+        if isinstance(answer, Accepted):
+            return self._add(key, answer.fragment)
+        self.note(answer.kept)
+        return None
+
+    def scan(self, table: VirtualTable, columns: Sequence[str], predicates: Sequence[exp.Expr]) -> tuple[int, list[exp.Expr]]:
+        """Read a table; the fragment's number and the predicates that must still be applied above it."""
+        if self.is_off(table):
+            if predicates:
+                self.keep(predicates[0], "switched_off", f'pushdown is off for "{table.name}" or its source', "Set option pushdown to on.")
+            return self._scan(table, columns, [])[0], list(predicates)
+        return self._scan(table, columns, list(predicates))
+
+    def _scan(self, table: VirtualTable, columns: Sequence[str], predicates: list[exp.Expr]) -> tuple[int, list[exp.Expr]]:
+        connector = self._connectors(self._catalog.source(table.source))
+        scanned = connector.scan(table, columns, cast(list[exp.Expression], predicates))
+        self.note(scanned.kept)
+        key = (table.source, f"{table.key} {list(columns)} {scanned.fragment.text}")
+        number = self._known.get(key)
+        return (self._add(key, scanned.fragment) if number is None else number), list(scanned.left)
+
+    def _add(self, key: tuple[str, str], fragment: Fragment) -> int:
+        self._known[key] = number = len(self.fragments)
+        self.fragments.append(fragment)
+        return number
+
+    def _note_no_source(self, query: exp.Expr, found: list[VirtualTable]) -> None:
+        names = sorted({table.source for table in found})
+        if len(names) > 1:
+            self.keep(
+                query,
+                "several_sources",
+                f"its tables belong to the sources {', '.join(names)}",
+                "Move them to one source, or load one into the data pool.",
+            )
+        else:
+            self.keep(query, "switched_off", f"pushdown is off for tables of source {names[0]}", "Set option pushdown to on.")

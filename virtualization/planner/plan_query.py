@@ -1,0 +1,25 @@
+"""The planner's entry: SQL that is parsed, bound and rewritten becomes a plan without an executor."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sqlglot import exp
+
+from virtualization.bind import Bound
+from virtualization.catalog import Catalog
+from virtualization.plan import OutputColumn, Plan
+from virtualization.planner.blocks import Blocks
+from virtualization.planner.offers import Connectors, Offers
+
+
+def plan_query(sql: str, bound: Bound, catalog: Catalog, connectors: Connectors) -> Plan:
+    """Cut ``bound.query`` (a copy of it) into fragments and a residual. The executor is chosen afterwards, by the engine."""
+    root = bound.query.copy()
+    offers = Offers(catalog, connectors, bound.tables)
+    residual = Blocks(root, offers).residual(root)
+    columns: tuple[OutputColumn, ...] | None = None
+    if residual is None:
+        columns = tuple(OutputColumn(name, column.type) for name, column in zip(bound.names, offers.fragments[0].columns, strict=True))
+        return Plan(sql, tuple(offers.fragments), None, None, columns, (), bound.names)
+    return Plan(sql, tuple(offers.fragments), cast(exp.Query, residual), None, None, tuple(offers.kept), bound.names)
