@@ -100,6 +100,14 @@ class SubstrateError(ControllerError):
     status = 503
 
 
+class RoleSyncError(ControllerError):
+    """PostgreSQL refused to bring roles or databases in step; the message is its own."""
+
+    code = "roles_not_in_step"
+    category = "service"
+    status = 503
+
+
 class NotReadyError(ControllerError):
     """The part of the cluster that answers this is not up yet."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 import threading
 from collections.abc import Callable
 
@@ -16,6 +18,14 @@ BACKOFF_FIRST = 0.5
 BACKOFF_MOST = 30.0
 WAKE_WAIT = 5.0
 log = structlog.get_logger("loop")
+
+
+def reached_host(spec: ClusterSpec) -> str:
+    """The name under which controller and master are reached: the address they listen on, or this machine's for all of them."""
+    bind = ipaddress.ip_address(spec.spec.network.bind)
+    if bind.is_unspecified:
+        return socket.getfqdn()
+    return f"[{bind}]" if bind.version == 6 else str(bind)
 
 
 class Loop:
@@ -68,7 +78,7 @@ class Loop:
 
     def endpoints(self) -> list[EndpointStatus]:
         """All addresses."""
-        return endpoints(self._last().desired, self.spec().spec.network.bind)
+        return endpoints(self._last().desired, reached_host(self.spec()))
 
     def tail(self, workload: str, lines: int) -> tuple[str, ...]:
         """The last lines of a workload's log; UnknownNameError when there is none of that name."""

@@ -42,7 +42,8 @@ Step = EnsureStep | StopStep
 
 
 def plan(desired: tuple[Workload, ...], observed: Observed, content_hash: Mapping[str, str]) -> tuple[Step, ...]:
-    """The steps towards ``desired``. ``content_hash`` holds the substrate's digest of each desired workload by name.
+    """The steps towards ``desired``. ``content_hash`` holds the substrate's digest of each desired workload by name; one
+    without a digest (the substrate can't make it now) is left as it is.
 
     The controller itself (``control``) is left alone: the substrate starts it, and a controller that stopped itself could
     not finish its plan.
@@ -56,7 +57,7 @@ def plan(desired: tuple[Workload, ...], observed: Observed, content_hash: Mappin
     ]
     pending: set[str] = set()
     for workload in ordered:
-        if workload.name == SELF_STARTED:
+        if workload.name == SELF_STARTED or workload.name not in content_hash:
             continue
         reason = difference(workload, observed.find(workload.name), content_hash[workload.name])
         if reason is None:

@@ -25,7 +25,7 @@ ACCEPTED_FILE = "spec.json"
 WAIT_SETTLED = 5.0
 WAIT_MOVING = 0.25
 
-RoleSync = Callable[[], str | None]
+SyncRoles = Callable[[ClusterSpec], str | None]
 """Brings PostgreSQL's roles in step with the users; a sentence when it changed something. ControllerError when it can't."""
 
 
@@ -37,7 +37,7 @@ class Parts:
     store: Store
     substrate: Substrate
     workloads: Callable[[ClusterSpec], tuple[Workload, ...]]
-    sync_roles: RoleSync
+    sync_roles: SyncRoles
     master: str = "master-setup"
     """The workload that must be done before roles can be made."""
 
@@ -65,11 +65,12 @@ def reconcile_once(parts: Parts) -> Outcome:
     except ControllerError as error:
         return _failed_early(parts, [*failures, error.message])
     try:
-        done = _apply(parts.substrate, _steps(parts, desired, observed), failures)
+        done = _apply(parts.substrate, _steps(parts.substrate, desired, observed, failures), failures)
         observed = parts.substrate.observe() if done else observed
     except ControllerError as error:
         return _failed_early(parts, [*failures, error.message])
-    _roles(parts, observed, done, failures)
+    sentence = _roles(parts, spec, observed, failures)
+    done += [sentence] if sentence else []
     status = cluster_status(spec.name, desired, observed, time.time(), "; ".join(failures) or None)
     try:
         _write_status(parts.store, status)
@@ -117,8 +118,16 @@ def _remembered(store: Store) -> ClusterSpec | None:
         return None  # of another version: the file decides alone
 
 
-def _steps(parts: Parts, desired: tuple[Workload, ...], observed: Observed) -> tuple[Step, ...]:
-    return plan(desired, observed, {workload.name: parts.substrate.content_hash(workload) for workload in desired})
+def _steps(substrate: Substrate, desired: tuple[Workload, ...], observed: Observed, failures: list[str]) -> tuple[Step, ...]:
+    """The plan; a workload that the substrate can't even describe (a missing program) is left out and named, once per reason."""
+    hashes: dict[str, str] = {}
+    for workload in desired:
+        try:
+            hashes[workload.name] = substrate.content_hash(workload)
+        except ControllerError as error:
+            if error.message not in failures:
+                failures.append(error.message)
+    return plan(desired, observed, hashes)
 
 
 def _apply(substrate: Substrate, steps: tuple[Step, ...], failures: list[str]) -> list[str]:
@@ -137,20 +146,18 @@ def _apply(substrate: Substrate, steps: tuple[Step, ...], failures: list[str]) -
     return done
 
 
-def _roles(parts: Parts, observed: Observed, done: list[str], failures: list[str]) -> None:
-    """Bring the roles in step once the master is set up; before that there is nothing to say."""
+def _roles(parts: Parts, spec: ClusterSpec, observed: Observed, failures: list[str]) -> str | None:
+    """Bring the roles in step once the master is set up; before that there is nothing to say. Returns what was changed."""
     seen = observed.find(parts.master)
     if seen is None or seen.state not in SATISFIED:
-        return
+        return None
     try:
-        sentence = parts.sync_roles()
+        return parts.sync_roles(spec)
     except NotReadyError:
-        return  # the master is starting again; its own status says so, and the next pass looks again
+        return None  # the master is starting again; its own status says so, and the next pass looks again
     except ControllerError as error:
         failures.append(f"users: {error.message}")
-        return
-    if sentence:
-        done.append(sentence)
+        return None
 
 
 def _failed_early(parts: Parts, failures: list[str]) -> Outcome:

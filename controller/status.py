@@ -6,11 +6,10 @@ error; health: healthy, unhealthy, unknown.
 
 from __future__ import annotations
 
-from typing import (
-    Literal,
-    NotRequired,  # pydantic takes only this TypedDict on Python 3.11
-)
+import re
+from typing import Literal, NotRequired
 
+# pydantic takes only this TypedDict on Python 3.11
 from typing_extensions import TypedDict
 
 from controller.plan import blockers, by_requirement
@@ -39,6 +38,8 @@ HEALTHS: dict[State, Health] = {
     "unready": "unhealthy",
     "error": "unhealthy",
 }
+LOOPBACK = "127.0.0.1"
+HOST = re.compile(r"\{host(:[^}]*)?\}")
 WORST_FIRST: tuple[State, ...] = ("error", "unready", "starting", "stopped", "ready")
 
 
@@ -109,12 +110,13 @@ def cluster_status(name: str, desired: tuple[Workload, ...], observed: Observed,
 
 
 def endpoints(desired: tuple[Workload, ...], host: str) -> list[EndpointStatus]:
-    """All addresses; ``host`` is where this cluster is reached."""
+    """All addresses; ``host`` is where controller and master are reached, everything else stays on loopback."""
     found: list[EndpointStatus] = []
     for workload in desired:
         numbers = {port.name: port.number for port in workload.ports}
         for endpoint in workload.endpoints:
-            address = endpoint.address.replace("{host}", host)
+            reached = host if workload.pool in ("control", "master") else LOOPBACK
+            address = HOST.sub(reached, endpoint.address)
             for port, number in numbers.items():
                 address = address.replace("{port:" + port + "}", str(number))
             found.append({"name": endpoint.name, "description": endpoint.description, "endpoint": address, "protocol": endpoint.protocol})

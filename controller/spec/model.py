@@ -113,9 +113,9 @@ class MasterPool(Section):
 
     postgresql: Postgresql = Postgresql()
     """Which PostgreSQL runs."""
-    databases: Annotated[tuple[DatabaseName, ...], Field(strict=False, max_length=50)] = ("bdc",)
-    """User databases made at create, besides ``postgres``. More can be made later with CREATE DATABASE. Removing a name here
-    drops nothing."""
+    databases: Annotated[tuple[DatabaseName, ...], Field(strict=False, min_length=1, max_length=50)] = ("bdc",)
+    """User databases; a missing one is made, owned by the admins. The first is the one that clients are pointed to. More can be
+    made with CREATE DATABASE. Removing a name here drops nothing."""
     max_connections: Annotated[int, Field(ge=10, le=1000)] = 100
     """Connections the master takes; PostgreSQL's own default."""
     statement_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] | None = None
@@ -130,17 +130,14 @@ class ComputePool(Section):
     replicas: Annotated[int, Field(ge=1, le=16)] = 1
     """Compute services. One serves a machine well; more spread the load of many users."""
     memory_megabytes: Annotated[int, Field(ge=256, le=1048576)] = 1024
-    """Megabytes one replica may use (DuckDB, Arrow and Python together); queries that need more spill or fail cleanly."""
-    spill_megabytes: Annotated[int, Field(ge=0, le=10485760)] = 10240
-    """Megabytes of disk one replica may use to spill. 0: queries over the memory limit fail."""
-    threads: Annotated[int, Field(ge=1, le=256)] | None = None
-    """Threads one replica uses for execution. null: one for each core."""
+    """Resident megabytes of one replica (DuckDB, Arrow and Python together). A query that needs more than half of it spills to
+    disk; when the whole is used up, the largest query is cancelled with a clear error."""
     running_queries: Annotated[int, Field(ge=1, le=1000)] = 8
     """Queries one replica runs at once; the next ones wait in a queue, so that memory per query stays useful."""
-    queued_queries: Annotated[int, Field(ge=0, le=10000)] = 200
-    """Queries that may wait at one replica; more are refused with a clear error."""
-    statement_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] | None = None
-    """Seconds after which the pool cancels a statement. null: no limit of its own; the master's still holds."""
+    queue_seconds: Annotated[int, Field(ge=1, le=86400)] = 60
+    """Seconds a query may wait in that queue; then it is refused with a clear error."""
+    max_connections: Annotated[int, Field(ge=10, le=10000)] = 500
+    """Connections one replica takes: one for each session of the master that reads virtual tables, and the direct ones."""
 
 
 class StoragePool(Section):

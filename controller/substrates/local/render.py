@@ -13,7 +13,7 @@ from controller.substrates.local.layout import ClusterHome
 from controller.supervisor.rendered import Rendered, RenderedFile, RenderedPrepare, RenderedProbe, RenderedSecret
 from pools.workload import Probe, Workload
 
-PLACEHOLDER = re.compile(r"\{(data|config|run|secrets|logs|python|(?:program|classpath|host|port):[^{}\s]+)\}")
+PLACEHOLDER = re.compile(r"\{(cluster|data|config|run|secrets|logs|python|(?:program|classpath|host|port):[^{}\s]+)\}")
 HOST = "127.0.0.1"
 PASSED_ON = ("BDC_HOME", "BDC_ARTIFACTS", "BDC_JAVA", "JAVA_HOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 """Variables that decide where clusters, jars and Java lie. The control workload renders too, so it must see what create saw."""
@@ -75,6 +75,8 @@ def _value(placeholder: str, workload: Workload, home: ClusterHome, programs: Pr
             return str(home.run / (workload.pool_instance or workload.name))
         case "data" | "config" | "secrets" | "logs":
             return str(home.workload(workload.name) / kind)
+        case "cluster":
+            return str(home.path)
         case "python":
             return sys.executable
         case "program":

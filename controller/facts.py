@@ -1,0 +1,58 @@
+"""Facts about the place where the cluster runs, which the spec can't hold: its public sealing key, the version of a system PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from controller.errors import ControllerError, NotReadyError
+from controller.spec import ClusterSpec
+
+
+@dataclass(frozen=True)
+class Facts:
+    """``sealing_key``: public, base64, None while there is none; ``postgresql_version``: major version of the master's programs."""
+
+    sealing_key: str | None = None
+    postgresql_version: int = 18
+
+
+def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
+    """What only the machine knows, for the workloads."""
+    try:
+        key: str | None = sealing_key(folder)
+    except NotReadyError:
+        key = None
+    return Facts(sealing_key=key, postgresql_version=postgresql_version(spec.spec.pools.master.postgresql.bin))
+
+
+def postgresql_version(folder: str | None) -> int:
+    """Major version of a system PostgreSQL; the product's own is known."""
+    if folder is None:
+        return Facts.postgresql_version
+    program = pathlib.Path(folder) / "postgres"
+    try:
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ControllerError(f"{program} can't be run: {error}", where="spec.pools.master.postgresql.bin") from None
+    found = re.search(r"\b(\d+)(?:\.|devel|beta|rc|\b)", answer)
+    if found is None:
+        raise ControllerError(f"{program} does not say its version: {answer[:100]!r}", where="spec.pools.master.postgresql.bin")
+    return int(found.group(1))
+
+
+def sealing_key(folder: pathlib.Path) -> str:
+    """The cluster's public sealing key (base64) from ``public.json``; the private one is the compute pool's alone."""
+    path = folder / "public.json"
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        key = content.get("sealing_public_key")
+    except (OSError, ValueError, AttributeError):
+        key = None
+    if not isinstance(key, str):
+        raise NotReadyError(f"{path} holds no sealing key", where=str(path), hint="'bdc start' writes it anew")
+    return key

@@ -1,0 +1,156 @@
+"""The controller's service: ``python -m controller.main --cluster-folder F [--secrets-folder S]``.
+
+One process: the REST API in the main thread's event loop, the reconcile loop in a thread of its own. It can be stopped and killed at any
+time; pools go on without it, and the next one picks up from the store and what the substrate reports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import pathlib
+import sys
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+
+from controller.api.app import create_app
+from controller.api.services import Services
+from controller.auth.keys import TokenKeys
+from controller.auth.throttle import Throttle
+from controller.auth.tokens import Tokens
+from controller.auth.users import Users
+from controller.errors import ControllerError
+from controller.facts import facts, sealing_key
+from controller.identity import cluster_id
+from controller.loop import Loop
+from controller.reconcile import Parts
+from controller.roles import RoleSync, master_dsn
+from controller.spec import ClusterSpec, load_spec, port_numbers
+from controller.store import Store
+from controller.substrate import Substrate
+from controller.workloads import MASTER_PASSWORD_FILE, all_workloads
+
+STOP_SECONDS = 8
+IDLE_CONNECTION_SECONDS = 30
+CONNECTIONS = 200
+log = structlog.get_logger("controller")
+
+
+@dataclass(frozen=True)
+class Controller:
+    """The parts of a running controller."""
+
+    spec: ClusterSpec
+    loop: Loop
+    services: Services
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; 1 with one sentence on standard error when it can't start."""
+    parser = argparse.ArgumentParser(prog="python -m controller.main", description=__doc__)
+    parser.add_argument("--cluster-folder", type=pathlib.Path, required=True, help="holds bdc.yaml and store/")
+    parser.add_argument("--secrets-folder", type=pathlib.Path, help="where the substrate lays the controller's secrets")
+    options = parser.parse_args(arguments)
+    configure_log()
+    try:
+        from controller.substrates.local.substrate import LocalSubstrate
+
+        folder: pathlib.Path = options.cluster_folder
+        secrets: pathlib.Path = options.secrets_folder or folder / "workloads" / "control" / "secrets"
+        built = build(folder, secrets, LocalSubstrate(folder))
+    except ControllerError as error:
+        log.error("can't start", code=error.code, message=error.message, hint=error.hint)
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    return serve(built)
+
+
+def build(folder: pathlib.Path, secrets: pathlib.Path, substrate: Substrate) -> Controller:
+    """Put the parts together; nothing runs yet. The spec decides what can't change while running: port, address, log-in limits."""
+    store = Store(folder / "store")
+    spec = start_spec(folder / "bdc.yaml")
+    users, keys, login = Users(store), TokenKeys(store), spec.spec.security.login
+    roles = RoleSync(users, store, lambda current: master_dsn(current, secrets / MASTER_PASSWORD_FILE))
+    parts = Parts(folder / "bdc.yaml", store, substrate, lambda current: all_workloads(current, facts(folder, current)), roles)
+    loop = Loop(parts, roles.pending)
+    identity = cluster_id(store)
+    services = Services(
+        cluster_id=identity,
+        users=users,
+        keys=keys,
+        tokens=Tokens(identity, keys, users, login.token_hours),
+        throttle=Throttle(login.attempts, login.lockout_seconds),
+        view=loop,
+        sealing_key=lambda: sealing_key(folder),
+    )
+    keys.all()
+    return Controller(spec, loop, services)
+
+
+def serve(controller: Controller) -> int:
+    """Serve until a signal; the running pass is finished first."""
+    network = controller.spec.spec.network
+    config = uvicorn.Config(
+        create_app(controller.services),
+        host=network.bind,
+        port=port_numbers(controller.spec).controller,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_keep_alive=IDLE_CONNECTION_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS // 2,
+        limit_concurrency=CONNECTIONS,
+        ssl_certfile=network.tls.certificate,
+        ssl_keyfile=network.tls.key,
+    )
+    controller.loop.start()
+    log.info("started", name=controller.spec.name, port=config.port)
+    try:
+        uvicorn.Server(config).run()
+    except KeyboardInterrupt:
+        pass  # uvicorn has shut down in good order and passes the signal on
+    except SystemExit:
+        log.error("can't listen", address=network.bind, port=config.port)
+        return 1
+    finally:
+        stopped = controller.loop.stop(STOP_SECONDS)
+        log.info("stopped", in_order=stopped)
+    return 0
+
+
+def start_spec(path: pathlib.Path) -> ClusterSpec:
+    """The spec to start with: the file's, or, when that is invalid now, the last valid one that the store remembers."""
+    try:
+        return load_spec(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ControllerError(f"{path} can't be read: {error}", where=str(path)) from None
+    except ControllerError:
+        remembered = Store(path.parent / "store").read("spec.json")
+        if remembered is None:
+            raise
+        return ClusterSpec.model_validate(remembered)
+
+
+def configure_log() -> None:
+    """JSON lines on standard output, which the supervisor keeps and rotates. Other libraries: warnings only."""
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stdout, format='{"level": "%(levelname)s", "logger": "%(name)s", "event": "%(message)s"}'
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

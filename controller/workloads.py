@@ -1,0 +1,96 @@
+"""From the spec to every workload of the cluster: the controller's own, then each pool's. Pure."""
+
+from __future__ import annotations
+
+from controller.errors import Problem, SpecError
+from controller.facts import Facts
+from controller.spec import ClusterSpec, PortNumbers, port_numbers
+from pools.compute.settings import Limits
+from pools.compute.workloads import ComputeSettings
+from pools.compute.workloads import workloads as compute_workloads
+from pools.master.workloads import MasterSettings
+from pools.master.workloads import workloads as master_workloads
+from pools.postgresql import ListenError, Tls, is_loopback
+from pools.storage.workloads import StorageSettings
+from pools.storage.workloads import workloads as storage_workloads
+from pools.workload import Endpoint, Port, Probe, Secret, Workload
+
+MASTER_SECRET = "master-superuser"  # noqa: S105 (the name of a secret)
+MASTER_PASSWORD_FILE = "superuser"  # noqa: S105 (the name of a file)
+EVERYBODY = ("0.0.0.0/0", "::/0")
+
+
+def all_workloads(spec: ClusterSpec, facts: Facts) -> tuple[Workload, ...]:
+    """Every workload of the cluster. SpecError for what a pool refuses."""
+    ports = port_numbers(spec)
+    return (control_workload(spec), *_master(spec, ports, facts), *_compute(spec, ports, facts), *_storage(spec, ports))
+
+
+def control_workload(spec: ClusterSpec) -> Workload:
+    """The controller itself: the substrate starts it without being asked, and all else is asked for by it."""
+    network = spec.spec.network
+    scheme = "https" if network.tls.certificate else "http"
+    return Workload(
+        name="control",
+        pool="control",
+        service="control",
+        resource="control",
+        command=("{python}", "-m", "controller.main", "--cluster-folder", "{cluster}", "--secrets-folder", "{secrets}"),
+        secrets=(Secret(MASTER_SECRET, MASTER_PASSWORD_FILE),),
+        ports=(Port("api", port_numbers(spec).controller),),
+        ready=Probe("tcp", "api") if network.tls.certificate else Probe("http", "api", "/healthz"),
+        endpoints=(Endpoint("controller", "Cluster management service", scheme + "://{host}:{port:api}", scheme),),
+        stop_seconds=10.0,
+        ready_seconds=30.0,
+    )
+
+
+def _master(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
+    pool, network = spec.spec.pools.master, spec.spec.network
+    tls = network.tls
+    outside = not is_loopback(network.bind)
+    settings = MasterSettings(
+        port=ports.master,
+        addresses=tuple(dict.fromkeys(("127.0.0.1", network.bind))) if network.bind != "0.0.0.0" else ("0.0.0.0",),  # noqa: S104 (the spec's wish)
+        networks=EVERYBODY if outside else MasterSettings.networks,
+        tls=Tls(tls.certificate, tls.key) if tls.certificate and tls.key and outside else None,
+        database=pool.databases[0],
+        pool_hosts=tuple("127.0.0.1" for _ in ports.compute),
+        pool_ports=ports.compute,
+        sealing_key=facts.sealing_key,
+        statement_timeout_seconds=pool.statement_timeout_seconds or 0,
+        version=facts.postgresql_version,
+        settings={"max_connections": str(pool.max_connections), "shared_buffers": f"{pool.memory_megabytes}MB"},
+    )
+    try:
+        return master_workloads(settings)
+    except (ListenError, ValueError) as error:
+        raise SpecError((Problem("spec.pools.master", str(error)),)) from None
+
+
+def _compute(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
+    pool = spec.spec.pools.compute
+    limits = Limits(
+        running=pool.running_queries,
+        wait_seconds=pool.queue_seconds,
+        connections=pool.max_connections,
+        memory_mb=pool.memory_megabytes,
+        query_memory_mb=pool.memory_megabytes // 2,
+    )
+    settings = ComputeSettings(ports=ports.compute, master_port=ports.master, limits=limits, postgresql_version=facts.postgresql_version)
+    return compute_workloads(settings)
+
+
+def _storage(spec: ClusterSpec, ports: PortNumbers) -> tuple[Workload, ...]:
+    pool = spec.spec.pools.storage
+    if not pool.enabled:
+        return ()
+    settings = StorageSettings(
+        rpc_port=ports.namenode,
+        http_port=ports.webhdfs,
+        datanode_ports=tuple({"data": data, "http": http, "ipc": ipc} for data, http, ipc in ports.datanodes),
+        replication=pool.replication,
+        namenode_heap_mb=pool.name_node_memory_megabytes,
+        datanode_heap_mb=pool.data_node_memory_megabytes,
+    )
+    return storage_workloads(settings)

@@ -1,0 +1,103 @@
+"""The API served by a real uvicorn over a stand-in view of the cluster."""
+
+from __future__ import annotations
+
+import pathlib
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import uvicorn
+
+from controller.api.app import create_app
+from controller.api.services import Services
+from controller.auth.keys import TokenKeys
+from controller.auth.throttle import Throttle
+from controller.auth.tokens import Tokens
+from controller.auth.users import Users, create_first_admin
+from controller.errors import UnknownNameError
+from controller.profiles import render_profile
+from controller.spec import ClusterSpec, load_spec
+from controller.status import ClusterStatus, EndpointStatus, cluster_status
+from controller.store import Store
+from controller.substrate import Observed, ObservedWorkload
+from tests.controller.substrate import workload
+from tests.services.postgresql import free_port
+
+ADMIN, USER, PASSWORD = "root.admin", "alice", "correct horse battery"
+DESIRED = (workload("master-0"), workload("compute-0", "master-0"))
+
+
+@dataclass
+class StandInView:
+    """A cluster whose master is ready and whose compute pool starts."""
+
+    changes: int = 0
+    boom: bool = False
+    pending: set[str] = field(default_factory=set)
+
+    def spec(self) -> ClusterSpec:
+        return load_spec(render_profile("local", "demo"))
+
+    def status(self) -> ClusterStatus:
+        if self.boom:
+            raise RuntimeError("a secret detail")
+        return cluster_status("demo", DESIRED, Observed((ObservedWorkload("master-0", "ready", "x"),)), time.time())
+
+    def endpoints(self) -> list[EndpointStatus]:
+        return [{"name": "controller", "description": "d", "endpoint": "http://127.0.0.1:1", "protocol": "http"}]
+
+    def tail(self, name: str, lines: int) -> tuple[str, ...]:
+        if name != "master-0":
+            raise UnknownNameError("there is no such workload")
+        return tuple(f"line {number}" for number in range(lines))
+
+    def users_changed(self) -> None:
+        self.changes += 1
+
+    def role_pending(self, name: str) -> bool:
+        return name in self.pending
+
+
+@dataclass(frozen=True)
+class Service:
+    """A served API."""
+
+    services: Services
+    view: StandInView
+    client: httpx.Client
+
+    def token(self, name: str, password: str = PASSWORD) -> str:
+        answer = self.client.post("/api/v1/token", json={"username": name, "password": password})
+        assert answer.status_code == 200, answer.text
+        found: str = answer.json()["access_token"]
+        return found
+
+    def call(self, method: str, path: str, token: str | None = None, **more: object) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return self.client.request(method, path, headers=headers, **more)  # type: ignore[arg-type]
+
+
+@contextmanager
+def served(folder: pathlib.Path) -> Iterator[Service]:
+    """Serve on a free port until the end of the block; users ``ADMIN`` and ``USER`` with ``PASSWORD``."""
+    store, view = Store(folder / "store"), StandInView()
+    users, keys = Users(store), TokenKeys(store)
+    create_first_admin(store, ADMIN, PASSWORD)
+    users.add(USER, PASSWORD)
+    services = Services("test-id", users, keys, Tokens("test-id", keys, users, 12), Throttle(5, 30), view, lambda: "c2VhbGluZyBrZXk=")
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(create_app(services), host="127.0.0.1", port=port, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            yield Service(services, view, client)
+    finally:
+        server.should_exit = True
+        thread.join(10)
