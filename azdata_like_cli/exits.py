@@ -22,7 +22,7 @@ MEANINGS: dict[int, str] = {
     AUTHENTICATION: "not logged in, session expired, or name and password don't fit",
     INTERNAL: "a defect of this software; `--debug` shows where",
     INTERRUPTED: "ended by Ctrl-C",
-    BROKEN_PIPE: "the reader of the output went away (`bdc … | head`)",
+    BROKEN_PIPE: "the reader of the output went away (`head`)",
     TERMINATED: "ended by SIGTERM",
 }
 

@@ -160,8 +160,9 @@ def test(settings: Settings, name: str, login_database: str | None, login_user: 
 
 
 @source.command(
-    "import", examples=["bdc source import crm public crm", "bdc source import crm public crm --only customers --only orders", "bdc source import crm public crm --except audit"]
-)  # fmt: skip
+    "import",
+    examples=["bdc source import crm public crm", "bdc source import crm public crm --only customers --only orders"],
+)
 @click.argument("name")
 @click.argument("remote_schema")
 @click.argument("local_schema")
@@ -203,9 +204,7 @@ def import_schema(  # noqa: PLR0913 - one parameter per option
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @login_options
 @pass_settings
-def drop(
-    settings: Settings, name: str, cascade: bool, yes: bool, login_database: str | None, login_user: str | None
-) -> Value:
+def drop(settings: Settings, name: str, cascade: bool, yes: bool, login_database: str | None, login_user: str | None) -> Value:
     """Drop the data source NAME; the data behind it is not touched."""
     if not yes:
         output.message(f"Data source {name}" + (", its virtual tables and what depends on them" if cascade else "") + " will be dropped.")

@@ -166,9 +166,7 @@ def refresh(settings: Settings, name: str, login_database: str | None, login_use
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @login_options
 @pass_settings
-def drop(
-    settings: Settings, name: str, cascade: bool, yes: bool, login_database: str | None, login_user: str | None
-) -> Value:
+def drop(settings: Settings, name: str, cascade: bool, yes: bool, login_database: str | None, login_user: str | None) -> Value:
     """Drop the virtual table NAME; the data behind it is not touched."""
     if not yes:
         output.message(f"Virtual table {name}" + (" and what depends on it" if cascade else "") + " will be dropped.")
