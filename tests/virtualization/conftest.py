@@ -63,6 +63,7 @@ def database(postgresql: PostgresqlServer) -> Iterator[psycopg.Connection]:
     with postgresql.connect() as server:
         server.execute("CREATE DATABASE planner")
     with postgresql.connect("planner") as connection:
+        connection.prepare_threshold = None  # the stand-in executor makes its temporary tables anew for each query
         for name, (_, columns, rows) in TABLES.items():
             connection.execute(f"CREATE TABLE {name} ({', '.join(f'{chr(34)}{c}{chr(34)} {t}' for c, t in columns.items())})")
             with connection.cursor() as cursor:
