@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import socket
 import threading
@@ -128,7 +129,14 @@ class Loop:
         if before is None or before.sentence != outcome.sentence:
             (log.warning if outcome.failure else log.info)("pass", did=outcome.sentence, failure=outcome.failure)
         if before is not None and outcome.spec is None:
-            # keep showing what was known
-            outcome = Outcome(outcome.sentence, outcome.wait, outcome.failure, before.spec, before.desired, outcome.status or before.status)
+            status = outcome.status or _outdated(before.status, outcome.failure)
+            outcome = dataclasses.replace(outcome, spec=before.spec, desired=before.desired, status=status)
         self._outcome = outcome
         return outcome
+
+
+def _outdated(last: ClusterStatus | None, failure: str | None) -> ClusterStatus | None:
+    """The last tree, marked as what it is."""
+    if last is None:
+        return None
+    return {**last, "state": "error", "health": "unknown", "details": f"unknown since the controller's last pass failed: {failure}"}

@@ -40,7 +40,7 @@ class Border:
         try:
             if _announced(scope) > MAX_BODY_BYTES:
                 raise _too_large()
-            await self.app(scope, _limited(receive), answer)
+            await self.app(scope, await _read(receive), answer)
         except ControllerError as error:
             await answer.fail(error)
         except Exception:
@@ -135,19 +135,25 @@ def _announced(scope: Scope) -> int:
     return int(given) if given.isdigit() else 0
 
 
-def _limited(receive: Receive) -> Receive:
-    """``receive`` that stops a body which is longer than the limit, whatever it announced."""
-    taken = 0
-
-    async def limited() -> Message:
-        nonlocal taken
+async def _read(receive: Receive) -> Receive:
+    """Take the whole body (it is small by rule) and hand out a ``receive`` that gives it again; TooLargeError beyond the limit,
+    whatever was announced. Read here, because inside the framework such an error would pass for a parse error."""
+    body = b""
+    while True:
         message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > MAX_BODY_BYTES:
+        if message["type"] != "http.request":
+            break
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
             raise _too_large()
-        return message
+        if not message.get("more_body", False):
+            break
+    given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    return limited
+    async def again() -> Message:
+        return given.pop() if given else await receive()
+
+    return again
 
 
 def _too_large() -> TooLargeError:
