@@ -112,7 +112,7 @@ END $$;
 -- One request to the pool, as bdc_owner. The pool's error is raised again without its context, which would hold the whole request.
 CREATE FUNCTION bdc.request(caller name, body jsonb) RETURNS SETOF jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  text_of_request text := (body || jsonb_build_object('user', caller))::text;
+  text_of_request text COLLATE "default" := (body || jsonb_build_object('user', caller))::text;
   state text;
   problem text;
   detail text;
