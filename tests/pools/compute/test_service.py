@@ -1,0 +1,186 @@
+"""The whole way: SQL client, master, compute service, remote PostgreSQL; every process is real."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from bdc.sealing import seal
+from tests.pools.compute.cluster import Cluster, running_cluster
+from tests.services.postgresql import PostgresqlServer
+
+pytestmark = pytest.mark.service
+
+
+@pytest.fixture(scope="module")
+def cluster(postgresql: PostgresqlServer) -> Iterator[Cluster]:
+    with postgresql.connect() as admin:
+        admin.execute("CREATE DATABASE legacy")
+        with psycopg.connect(postgresql.dsn("legacy"), autocommit=True) as legacy:
+            legacy.execute("CREATE TABLE orders AS SELECT g AS id, 'customer ' || g % 100 AS customer, (g * 1.5)::numeric(12,2) AS amount FROM generate_series(1, 20000) g")  # fmt: skip  # noqa: E501
+            legacy.execute("ANALYZE orders")
+            legacy.execute("CREATE VIEW endless AS SELECT pg_sleep(60)::text AS t")
+        with running_cluster() as running:
+            running.add_user("ada", "admin", "user")
+            running.add_user("alice")
+            with running.connect("ada") as ada:
+                credential = {"user": postgresql.user, "sealed": seal(postgresql.password, running.public_key)}
+                ada.execute(
+                    "CALL bdc.create_data_source('legacy', 'postgresql', %s, '{}', %s)",
+                    (f"postgresql://127.0.0.1:{postgresql.port}/legacy", json.dumps(credential)),
+                )
+                ada.execute("CALL bdc.create_virtual_table('public.orders', 'legacy', 'public.orders')")
+                ada.execute("CALL bdc.create_virtual_table('public.endless', 'legacy', 'public.endless')")
+                ada.execute("GRANT SELECT ON public.orders, public.endless TO alice")
+            yield running
+        admin.execute("DROP DATABASE legacy WITH (FORCE)")
+
+
+def test_query_through_the_master(cluster: Cluster) -> None:
+    with cluster.connect("alice") as alice:
+        assert alice.execute("SELECT count(*), sum(amount) FROM orders WHERE id <= 10").fetchone() == (10, pytest.approx(82.5))
+        rows = alice.execute("SELECT * FROM orders ORDER BY id DESC LIMIT 2").fetchall()
+        assert [row[0] for row in rows] == [20_000, 19_999]
+
+
+def test_direct_query_checks_rights(cluster: Cluster) -> None:
+    with cluster.direct("alice") as alice:
+        assert alice.execute("SELECT count(*) FROM orders").fetchone() == (20_000,)
+    cluster.add_user("bob")
+    with cluster.direct("bob") as bob, pytest.raises(errors.InsufficientPrivilege):
+        bob.execute("SELECT count(*) FROM orders")
+
+
+def test_create_then_select_at_once_and_rollback(cluster: Cluster) -> None:
+    with cluster.connect("ada") as ada:
+        ada.execute("CALL bdc.create_virtual_table('public.fresh', 'legacy', 'public.orders')")
+        assert ada.execute("SELECT count(*) FROM fresh").fetchone() == (20_000,)
+        ada.execute("BEGIN")
+        ada.execute("CALL bdc.create_virtual_table('public.open', 'legacy', 'public.orders')")
+        with pytest.raises(errors.UndefinedTable) as caught:
+            ada.execute("SELECT count(*) FROM open")
+        assert "COMMIT" in str(caught.value)
+        ada.execute("ROLLBACK")
+
+
+def test_new_database_is_noticed(cluster: Cluster) -> None:
+    with cluster.admin("postgres") as admin:
+        admin.execute("CREATE DATABASE second")
+        try:
+            with cluster.direct("alice", database="second") as alice:
+                assert alice.execute("SELECT current_database()").fetchone() == ("second",)
+        finally:
+            admin.execute("DROP DATABASE second WITH (FORCE)")
+
+
+def test_source_is_tested_and_queries_are_listed(cluster: Cluster) -> None:
+    with cluster.connect("ada") as ada:
+        row = ada.execute("SELECT ok, version FROM bdc.test_source('legacy')").fetchone()
+        assert row is not None and row[0] is True
+        assert ada.execute("SELECT * FROM bdc.queries()").fetchall() == []
+        lines = "\n".join(str(row[0]) for row in ada.execute("SELECT * FROM bdc.explain('SELECT count(*) FROM orders')").fetchall())
+        assert "count" in lines
+
+
+def test_cancel_reaches_the_source_within_a_second(cluster: Cluster, postgresql: PostgresqlServer) -> None:
+    def active() -> int:
+        with postgresql.connect() as admin:
+            row = admin.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%endless%' AND pid <> pg_backend_pid()"
+            ).fetchone()  # noqa: E501
+            assert row is not None
+            return int(str(row[0]))
+
+    with cluster.connect("alice") as alice:
+        alice.execute("SET statement_timeout = '1s'")
+        with pytest.raises(errors.QueryCanceled):
+            alice.execute("SELECT * FROM endless")
+        deadline = time.monotonic() + 1
+        while active() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert active() == 0
+
+
+def test_kill_query(cluster: Cluster) -> None:
+    import threading
+
+    with cluster.connect("alice") as alice, cluster.connect("ada") as ada:
+        caught: list[Exception] = []
+
+        def run() -> None:
+            try:
+                alice.execute("SELECT * FROM endless")
+            except psycopg.Error as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        found: list[tuple[object, ...]] = []
+        deadline = time.monotonic() + 5
+        while not found and time.monotonic() < deadline:
+            found = ada.execute('SELECT id, "user", database, state FROM bdc.queries()').fetchall()
+            time.sleep(0.05)
+        assert found[0][1:3] == ("alice", "bdc")
+        ada.execute("SELECT bdc.kill_query(%s)", (found[0][0],))
+        thread.join(5)
+        assert isinstance(caught[0], errors.QueryCanceled)
+
+
+def test_removed_user_is_cut_off_within_five_seconds(cluster: Cluster) -> None:
+    cluster.add_user("carl")
+    with cluster.direct("carl") as carl:
+        carl.execute("SELECT 1")
+        cluster.drop_user("carl")
+        deadline = time.monotonic() + 5
+        with pytest.raises(psycopg.OperationalError):
+            while time.monotonic() < deadline:
+                carl.execute("SELECT 1")
+                time.sleep(0.1)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        cluster.direct("carl")
+
+
+def test_wrong_sealing_key_names_the_source(cluster: Cluster) -> None:
+    with cluster.connect("ada") as ada:
+        with pytest.raises(errors.InvalidParameterValue, match="sealed"):
+            ada.execute(
+                "CALL bdc.create_data_source('bad', 'postgresql', 'postgresql://127.0.0.1:1/x', '{}', '{\"user\": \"u\", \"sealed\": \"sealed:v1:AAAA\"}')"
+            )  # noqa: E501
+            ada.execute("SELECT bdc.test_source('bad')")
+        assert ada.execute("SELECT count(*) FROM orders").fetchone() == (20_000,)
+
+
+def test_master_away_and_back(cluster: Cluster) -> None:
+    from tests.pools.master import substrate
+
+    with cluster.direct("alice") as alice:
+        assert alice.execute("SELECT count(*) FROM orders").fetchone() == (20_000,)
+        cluster.running.stop()
+        assert alice.execute("SELECT count(*) FROM orders WHERE id < 3").fetchone() == (2,)
+        cluster.running.process = substrate.start(cluster.running.workload, cluster.running.folder, cluster.secrets).process
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            with cluster.connect("alice") as again:
+                assert again.execute("SELECT count(*) FROM orders").fetchone() == (20_000,)
+            break
+        except psycopg.Error:
+            assert time.monotonic() < deadline, cluster.log[-3000:]
+            time.sleep(0.2)
+
+
+def test_sigterm_and_secrets(cluster: Cluster, postgresql: PostgresqlServer) -> None:
+    with cluster.direct("alice") as alice:
+        start = time.monotonic()
+        assert cluster.stop_service() == 0
+        assert time.monotonic() - start < 5
+        with pytest.raises(psycopg.OperationalError):
+            alice.execute("SELECT 1")
+    for secret in (*cluster.secrets.values(), postgresql.password):
+        assert secret not in cluster.log
+    assert "Traceback" not in cluster.log
