@@ -27,7 +27,9 @@ def lay(folder: ClusterFolder, workload: Rendered, identity: Identity | None) ->
 def _lay(folder: ClusterFolder, workload: Rendered, identity: Identity | None) -> None:
     home, run = folder.workload(workload.name), folder.run / workload.run
     for parent in (folder.workloads, folder.run, folder.logs):
-        parent.mkdir(mode=0o711, exist_ok=True)
+        if not parent.exists():
+            parent.mkdir(mode=0o700)
+            parent.chmod(0o711 if identity is not None else 0o700)  # whatever the umask
     for path in (home, run):
         path.mkdir(mode=0o700, exist_ok=True)
         if identity is not None:

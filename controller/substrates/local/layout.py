@@ -33,15 +33,13 @@ class ClusterHome(ClusterFolder):
     def make(self, control: tuple[int, int] | None) -> None:
         """The folders, repeatable. ``control``: uid and gid of the control user when each pool has a user of its own."""
         shared = 0o711 if control else 0o700
-        self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self.path.mkdir(mode=0o755, exist_ok=True)
+        make_open(self.path)
         for folder, mode in (
             (self.supervisor, shared), (self.workloads, shared), (self.run, shared), (self.logs, shared),
             (self.secrets, 0o700), (self.store_folder, 0o700),
         ):  # fmt: skip
             folder.mkdir(mode=mode, exist_ok=True)
             folder.chmod(mode)
-        self.path.chmod(0o755)
         if control is not None:
             os.chown(self.store_folder, *control)
 
@@ -50,6 +48,15 @@ class ClusterHome(ClusterFolder):
         write_atomic(self.spec, text.encode(), SPEC_MODE)
         if control is not None:
             os.chown(self.spec, *control)
+
+
+def make_open(folder: Path) -> None:
+    """Make ``folder`` and the parents that are missing, for everybody to pass whatever the umask; those that were there stay as they are."""
+    if folder.exists():
+        return
+    make_open(folder.parent)
+    folder.mkdir(mode=0o755, exist_ok=True)
+    folder.chmod(0o755)
 
 
 def clusters_folder() -> Path:

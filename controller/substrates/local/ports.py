@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.errors import ConflictError
-from controller.supervisor.processes import markers
+from controller.supervisor.processes import markers, stat
 
 PROC = Path("/proc")
 LISTEN = "0A"
@@ -54,9 +54,21 @@ def owner(port: int) -> Owner:
     inodes = _listening(port)
     for pid in (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()):
         if inodes and _holds(pid, inodes):
-            folder = markers(pid)[0]
-            return Owner(port, pid, _command(pid), Path(folder).name if folder else None)
+            folder = cluster_folder_of(pid)
+            return Owner(port, pid, _command(pid), folder.name if folder else None)
     return Owner(port, None, None, None)
+
+
+def cluster_folder_of(pid: int) -> Path | None:
+    """The cluster that a process is of, by its own marker or an ancestor's (PostgreSQL overwrites its environment area)."""
+    current: int | None = pid
+    while current and current > 1:
+        folder = markers(current)[0]
+        if folder is not None:
+            return Path(folder)
+        found = stat(current)
+        current = found.parent if found else None
+    return None
 
 
 def check_free(named: Iterable[tuple[str, int]]) -> None:

@@ -1,0 +1,150 @@
+"""Laying a cluster on disk: spec with its port block, OS users, folders, secrets, public.json. Each step repeatable, so that a create
+that was killed anywhere is completed by the next one."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import controller
+from controller.errors import ControllerError, SubstrateError
+from controller.identity import cluster_id
+from controller.local import daemon
+from controller.local.locking import ports_lock
+from controller.local.progress import Progress
+from controller.spec import ClusterSpec, load_spec, port_numbers, with_base
+from controller.spec.edit import set_value
+from controller.status import endpoints
+from controller.store import write_atomic
+from controller.substrates.local import programs
+from controller.substrates.local.layout import PUBLIC_MODE, ClusterHome, cluster_homes, make_open
+from controller.substrates.local.ports import check_free, choose_base, cluster_folder_of, is_free, owner
+from controller.substrates.local.reachability import check_reachable
+from controller.substrates.local.secret_store import SEALING_KEY, ensure_secrets, sealing_public_key
+from controller.substrates.local.substrate import LocalSubstrate
+from controller.substrates.local.users import ensure_users, ids
+from controller.workloads import Facts, all_workloads
+from pools.workload import Workload
+
+LONGEST_SOCKET = 107
+SOCKET_ROOM = len("/run/compute-0/.s.PGSQL.65535.lock")
+
+
+def read_spec(home: ClusterHome) -> ClusterSpec:
+    """The cluster's spec as it lies there."""
+    return load_spec(home.spec.read_text(encoding="utf-8"), str(home.spec))
+
+
+def lay_spec(home: ClusterHome, text: str) -> ClusterSpec:
+    """Write bdc.yaml with a port block that is free (or is our own already). ConflictError names the owner of a taken port."""
+    spec = load_spec(text)
+    with ports_lock():
+        if spec.spec.ports.base is not None:
+            check_ports(home, spec)
+        else:
+            reserved = {base for other in cluster_homes() if other.name != home.name and (base := _base(other)) is not None}
+            base = choose_base(lambda offset: port_numbers(with_base(spec, offset)).named(), reserved)
+            text = set_value(text, "spec.ports.base", str(base))
+        make_open(home.path)
+        home.write_spec(text, None)
+    return load_spec(text)
+
+
+def check_ports(home: ClusterHome, spec: ClusterSpec) -> None:
+    """ConflictError for a port that somebody else has; what runs of this very cluster may have it."""
+    own = daemon.processes(home)
+    for what, port in port_numbers(spec).named():
+        if is_free(port):
+            continue
+        found = owner(port)
+        if found.pid is None or (found.pid not in own and cluster_folder_of(found.pid) != home.path):
+            check_free([(what, port)])
+
+
+def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress) -> tuple[Workload, ...]:
+    """Users, folders, secrets, public.json; returns all workloads. Finds every program first, so that a missing one is told at once."""
+    check_path_length(home)
+    if spec.spec.pools.storage.enabled:
+        find_jars(progress)
+    users = ensure_users(home)
+    control = ids(users["control"]) if users else None
+    home.make(control)
+    home.write_spec(home.spec.read_text(encoding="utf-8"), control)
+    if users:
+        check_reachable(_must_reach(home, spec), *ids(users["master"]), users["master"])
+    workloads = all_workloads(spec, Facts())
+    ensure_secrets(home.secrets, {SEALING_KEY, *(secret.name for workload in workloads for secret in workload.secrets)})
+    workloads = all_workloads(spec, Facts(sealing_key=sealing_public_key(home.secrets)))
+    substrate = LocalSubstrate(home.path)
+    for workload in workloads:
+        substrate.rendered(workload)
+    write_public(home, spec, workloads)
+    own_store(home, control)
+    return workloads
+
+
+def find_jars(progress: Progress) -> None:
+    """Fetch Hadoop's jars where they are not there yet."""
+    try:
+        programs.classpath("hadoop", lambda sentence: progress.tell("hadoop", "preparing", sentence))
+    except programs.ProgramMissingError as error:
+        raise SubstrateError(error.message, where="hadoop", hint=error.hint) from error
+
+
+def write_public(home: ClusterHome, spec: ClusterSpec, workloads: tuple[Workload, ...]) -> None:
+    """What any local client may read."""
+    found = endpoints(workloads, spec.spec.network.bind)
+    content = {
+        "name": spec.name,
+        "id": cluster_id(home.store),
+        "controller": next(entry["endpoint"] for entry in found if entry["name"] == "controller"),
+        "endpoints": found,
+        "sealing_public_key": sealing_public_key(home.secrets),
+    }
+    write_atomic(home.public, json.dumps(content, indent=1, ensure_ascii=False).encode(), PUBLIC_MODE)
+
+
+def own_store(home: ClusterHome, control: tuple[int, int] | None) -> None:
+    """Everything in the store belongs to the control user, also what we wrote as root (never following a link)."""
+    if control is None:
+        return
+    for folder, folders, files in os.walk(home.store_folder):
+        for name in (*folders, *files):
+            os.chown(Path(folder) / name, *control, follow_symlinks=False)
+
+
+def check_path_length(home: ClusterHome) -> None:
+    """PostgreSQL's socket lies in the cluster's folder, and the kernel takes 107 bytes for its path."""
+    if len(os.fsencode(home.path)) + SOCKET_ROOM > LONGEST_SOCKET:
+        raise SubstrateError(
+            f"{home.path} is too long a path for the sockets in it (at most {LONGEST_SOCKET - SOCKET_ROOM} bytes)",
+            where=str(home.path),
+            hint="set BDC_HOME to a shorter path",
+        )
+
+
+def _must_reach(home: ClusterHome, spec: ClusterSpec) -> dict[str, Path]:
+    given = spec.spec.pools.master.postgresql.bin
+    paths = {
+        "the cluster's folder": home.path,
+        "the Python interpreter": Path(sys.executable),
+        "the cluster's program": Path(controller.__file__).parent,
+    }
+    try:
+        paths["PostgreSQL"] = Path(programs.program("postgres", given))
+        if spec.spec.pools.storage.enabled:
+            paths["Java"] = Path(programs.program("java"))
+            paths["Hadoop's jars"] = Path(programs.classpath("hadoop").split(":")[0])
+    except programs.ProgramMissingError as error:
+        raise SubstrateError(error.message, where="programs", hint=error.hint) from error
+    return paths
+
+
+def _base(home: ClusterHome) -> int | None:
+    """The block of another cluster, running or not; a spec that can't be read reserves nothing."""
+    try:
+        return read_spec(home).spec.ports.base
+    except (OSError, ControllerError):
+        return None
