@@ -57,7 +57,7 @@ def drop_role(dsn: str, name: str) -> None:
     """
     _refuse_name(name)
     with closing(connect(dsn)) as connection:
-        if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone() is None:
+        if not _exists(connection, name):
             return
         connection.execute(sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(sql.Identifier(name)))
         _end_sessions(connection, name)
@@ -90,13 +90,19 @@ def _refuse_name(name: str) -> None:
         raise RoleError(f"\"{name}\" can't be a user's name: it is longer than {NAME_BYTES} bytes")
 
 
-def _write_role(connection: type_of_connection, name: str, verifier: str | None, admin: bool, valid_until: datetime | None) -> None:
+def _exists(connection: type_of_connection, name: str) -> bool:
+    """Is there such a role? ``RoleError`` when it is one that no user of the cluster may be."""
     row = connection.execute("SELECT rolsuper, rolreplication FROM pg_roles WHERE rolname = %s", [name]).fetchone()
     if row is not None and any(row):
         raise RoleError(f"\"{name}\" can't be a user's name: PostgreSQL has a superuser or replication role of this name")
+    return row is not None
+
+
+def _write_role(connection: type_of_connection, name: str, verifier: str | None, admin: bool, valid_until: datetime | None) -> None:
+    exists = _exists(connection, name)
     connection.execute(
         sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEROLE {} INHERIT NOREPLICATION NOBYPASSRLS PASSWORD {} VALID UNTIL {}").format(
-            sql.SQL("CREATE" if row is None else "ALTER"),
+            sql.SQL("ALTER" if exists else "CREATE"),
             sql.Identifier(name),
             sql.SQL("CREATEDB" if admin else "NOCREATEDB"),
             sql.SQL("NULL") if verifier is None else sql.Literal(verifier),

@@ -122,7 +122,7 @@ def _ensure_cluster_settings(connection: type_of_connection, wanted: Mapping[str
 
 
 def _holds(connection: type_of_connection, condition: str) -> bool:
-    row = connection.execute(sql.SQL(condition)).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(sql.SQL(condition)).fetchone()
     return row is not None and bool(row[0])
 
 

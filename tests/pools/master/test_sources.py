@@ -35,7 +35,7 @@ def test_create_alter_and_drop(people, master: Master, database: str) -> None:
         (("a", "hdfs", "/data", None, None), errors.InvalidParameterValue, r'location "/data" is none of connector "hdfs".*hdfs://namenode:8020'),
         (("a", "hdfs", "hdfs://u:secret@h:1", None, None), errors.InvalidParameterValue, "secret in clear text.*Seal it"),
         (("a", "postgresql", "postgresql://h/d?password=x", None, None), errors.InvalidParameterValue, "secret in clear text"),
-        (("a", "hdfs", "hdfs://h:1", '{"password": "x"}', None), errors.InvalidParameterValue, 'option "password" looks like it holds a secret'),
+        (("a", "hdfs", "hdfs://h:1", '{"password": "x"}', None), errors.InvalidParameterValue, 'option "password" looks like'),
         (("a", "hdfs", "hdfs://h:1", '{"o": "PWD=x"}', None), errors.InvalidParameterValue, 'option "o" looks like'),
         (("a", "hdfs", "hdfs://h:1", '{"o": []}', None), errors.InvalidParameterValue, 'option "o" must be a text'),
         (("a", "hdfs", "hdfs://h:1", "[]", None), errors.InvalidParameterValue, "options must be a JSON object"),

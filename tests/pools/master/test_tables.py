@@ -18,6 +18,13 @@ def admin(people):
     return connection
 
 
+def columns_of_house(connection) -> list[tuple[object, ...]]:
+    return connection.execute(
+        "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute "
+        "WHERE attrelid = 'house'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+    ).fetchall()
+
+
 def detect(master: Master, database: str, answer: dict[str, object], **more: object) -> None:
     request = {"action": "detect", "source": SOURCE, "location": "public.house", "options": {}, "user": "ada", **more}
     master.pool.answer(database, request, {"options": {}, "rows": None, "unmapped": [], **answer})
@@ -25,14 +32,15 @@ def detect(master: Master, database: str, answer: dict[str, object], **more: obj
 
 def test_given_columns(admin, master: Master, database: str) -> None:
     admin.execute("CALL bdc.create_virtual_table('house', 'legacy', 'public.house', %s)", [COLUMNS])
-    columns = admin.execute("SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute WHERE attrelid = 'house'::regclass AND attnum > 0 ORDER BY attnum").fetchall()  # fmt: skip
+    columns = columns_of_house(admin)
     assert columns == [("id", "bigint", True), ("price", "numeric(12,2)", False)]
     assert admin.execute("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'house'::regclass").fetchone() == ("ada",)
     with master.connect("bdc_pool", master.secrets["pool-password"], database) as pool:
         (table,) = pool.execute("SELECT bdc.pool_catalog() -> 'tables'").fetchone()[0]
     assert table == {
         "schema": "public", "name": "house", "source": "legacy", "location": "public.house", "options": {}, "rows": None,
-        "columns": [{"name": "id", "type": "bigint", "nullable": False, "remote": "id"}, {"name": "price", "type": "numeric(12,2)", "nullable": True, "remote": "PRICE"}],
+        "columns": [{"name": "id", "type": "bigint", "nullable": False, "remote": "id"},
+                    {"name": "price", "type": "numeric(12,2)", "nullable": True, "remote": "PRICE"}],
     }  # fmt: skip
 
 
@@ -111,7 +119,7 @@ def test_refresh_follows_the_source(admin, master: Master, database: str) -> Non
     admin.execute("CALL bdc.create_virtual_table('house', 'legacy', 'public.house')")
     detect(master, database, {"columns": [{"name": "a", "type": "bigint"}, {"name": "new", "type": "date", "nullable": False}], "rows": 20})
     admin.execute("CALL bdc.refresh_table('house')")
-    columns = admin.execute("SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute WHERE attrelid = 'house'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum").fetchall()  # fmt: skip
+    columns = columns_of_house(admin)
     assert columns == [("a", "bigint", False), ("new", "date", True)]
     assert admin.execute("SELECT rows, reltuples FROM bdc.virtual_tables, pg_class WHERE oid = relation").fetchone() == (20, 20)
     admin.execute("CREATE VIEW v AS SELECT new FROM house")
@@ -146,7 +154,7 @@ def test_pool_errors_keep_code_message_and_hint_and_hide_the_request(admin, mast
         "ALTER TABLE bdc.compute_request RENAME TO was; CREATE FUNCTION bdc.fail() RETURNS text LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION USING ERRCODE = '28000', MESSAGE = 'the source refused', HINT = 'ask'; END $$;"
         "CREATE VIEW bdc.compute_request AS SELECT bdc.fail() AS request, 1 AS ordinal, ''::text AS response;"
-        'GRANT SELECT ON bdc.compute_request TO PUBLIC',
+        "GRANT SELECT ON bdc.compute_request TO PUBLIC",
     )
     with pytest.raises(errors.InvalidAuthorizationSpecification) as caught:
         admin.execute("CALL bdc.create_virtual_table('house', 'legacy', 'public.house')")
@@ -169,7 +177,10 @@ def test_default_grants(admin, people) -> None:
 def test_test_queries_and_kill(admin, people, master: Master, database: str) -> None:
     master.pool.answer(database, {"action": "test", "source": SOURCE, "user": "ada"}, {"version": "PostgreSQL 18", "milliseconds": 1.5})
     assert admin.execute("SELECT * FROM bdc.test_source('legacy')").fetchone() == (True, "PostgreSQL 18", 1.5)
-    running = [{"id": str(number), "user": user, "database": "d", "sql": "SELECT", "state": "running", "seconds": 1.0, "rows": 5} for number, user in enumerate(("ada", "uwe"))]  # fmt: skip
+    running = [
+        {"id": str(number), "user": user, "database": "d", "sql": "SELECT", "state": "running", "seconds": 1.0, "rows": 5}
+        for number, user in enumerate(("ada", "uwe"))
+    ]
     user = people("uwe")
     for name in ("ada", "uwe"):
         master.pool.answer(database, {"action": "queries", "user": name}, *running)

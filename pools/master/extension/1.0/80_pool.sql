@@ -22,14 +22,14 @@ BEGIN
                FROM bdc.table_definitions AS t JOIN bdc.source_definitions AS s ON s.id = t.source_id)));
 END $$;
 
--- "user" is the role's name without "fdw:"; up to one row of each kind.
+-- "user" is the role's name without "fdw:"; up to one row of each kind; valid_until is null for ever.
 CREATE FUNCTION bdc.pool_verifiers("user" text) RETURNS TABLE (kind text, verifier text, valid_until timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT 'mapping', m.verifier, r.rolvaliduntil
+  SELECT 'mapping', m.verifier, nullif(r.rolvaliduntil, 'infinity')
   FROM bdc.mapping_verifiers AS m JOIN pg_roles AS r ON r.rolname = m.role_name
   WHERE m.role_name = "user" AND (r.rolcanlogin OR r.rolname IN ('bdc_owner', 'bdc_admin'))
   UNION ALL
-  SELECT 'password', rolpassword, rolvaliduntil FROM pg_authid
+  SELECT 'password', rolpassword, nullif(rolvaliduntil, 'infinity') FROM pg_authid
   WHERE rolname = "user" AND rolcanlogin AND rolpassword LIKE 'SCRAM-SHA-256$%' AND rolname <> 'bdc_pool'
 $$;
 
@@ -97,7 +97,10 @@ BEGIN
   IF format NOT IN ('text', 'json') THEN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = pg_catalog.format('bdc.explain: format "%s" is neither text nor json', format);
   END IF;
-  EXECUTE 'EXPLAIN (VERBOSE, FORMAT JSON) ' || query INTO plan;
+  -- a loop, because only a cursor refuses several statements: the second one would be run
+  FOR plan IN EXECUTE 'EXPLAIN (VERBOSE, FORMAT JSON) ' || query LOOP
+    EXIT;
+  END LOOP;
   IF format = 'json' THEN
     FOR remote IN SELECT * FROM bdc.remote_statements(plan) LOOP
       explained := explained || pg_catalog.jsonb_build_object('remote_sql', remote.remote_sql, 'pool',
