@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from azdata_like_cli import exits, output
 from bdc import contexts
-from bdc.session import Session
+from bdc.errors import UserError
+
+if TYPE_CHECKING:
+    from bdc.session import Session
 
 FORMATS = ("table", "json", "yaml", "tsv")
 OLD = "azdata_like_cli.old."
@@ -29,6 +33,8 @@ class Settings:
 
     def session(self) -> Session:
         """The session of ``--context`` or of the active context; nothing is sent yet."""
+        from bdc.session import Session  # brings http.client; --help does without
+
         return Session(contexts.load().find(self.context))
 
     def say(self, text: str) -> None:
@@ -146,6 +152,14 @@ def argument(name: str, *old: str, needed: bool = True, **settings: Any) -> Call
         return click.argument(name, cls=NamedArgument, needed=needed, **settings)(function)
 
     return decorate
+
+
+def confirm(question: str) -> None:
+    """Ask for a yes; anything else ends the command. UserError when nobody can be asked."""
+    if sys.stdin is None:
+        raise UserError("standard input is closed, so nobody can be asked", hint="--yes answers beforehand")
+    if not click.confirm(question, err=True):
+        raise UserError("not confirmed; nothing was done", code="not_confirmed")
 
 
 def legacy_option(*names: str, is_flag: bool = False) -> Callable[[Function], Function]:

@@ -18,6 +18,7 @@ from azdata_like_cli.tree import root
 from bdc.errors import BdcError, InternalError, UserError
 
 NAME = "bdc"
+COMPLETION = "_BDC_COMPLETE"
 
 
 class Terminated(BaseException):
@@ -46,8 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(words: list[str], settings: Settings) -> int:
     """The command itself; errors are told here."""
     try:
-        code = root().main(words, prog_name=NAME, standalone_mode=False, obj=settings)
-        return code if isinstance(code, int) else exits.OK
+        return _invoke(words, settings)
+    except click.exceptions.Exit as finished:
+        return finished.exit_code
     except click.exceptions.NoArgsIsHelpError as failure:
         output.message(failure.format_message())
         return exits.USAGE
@@ -56,7 +58,7 @@ def run(words: list[str], settings: Settings) -> int:
         output.error(UserError(failure.format_message(), hint=f"{path} --help"))
         return exits.USAGE
     except click.Abort as failure:
-        if isinstance(failure.__cause__ or failure.__context__, EOFError):
+        if isinstance(failure.__cause__ or failure.__context__, EOFError):  # click's prompts end so
             output.error(UserError("the input ended before the question was answered", hint="--yes answers questions beforehand"))
             return exits.USER_ERROR
         return exits.INTERRUPTED
@@ -78,6 +80,18 @@ def run(words: list[str], settings: Settings) -> int:
             )
         )
         return exits.INTERNAL
+
+
+def _invoke(words: list[str], settings: Settings) -> int:
+    # not Command.main(): it turns a broken pipe into exit code 1 and hides who was interrupted
+    command = root()
+    if COMPLETION in os.environ:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(command, {}, NAME, COMPLETION, os.environ[COMPLETION])
+    with command.make_context(NAME, words, obj=settings) as context:
+        code = command.invoke(context)
+    return code if isinstance(code, int) else exits.OK
 
 
 def _trace(settings: Settings) -> None:

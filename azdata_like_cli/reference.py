@@ -35,8 +35,9 @@ in `contexts.json` (mode 0600, in a folder of mode 0700; a file that others can 
 
 - the controller's token, for as long as it lives (12 hours by default);
 - unless `--no-sql`: the two SCRAM keys that follow from the password and the master's salt (RFC 5802). With them libpq (18 and later)
-  logs in to this master as this user without the password. They are used until the token expires, end with the password's next change, are of no
-  use at another server, and the password can't be read back from them. Whoever reads the file is you until then, as with the token.
+  logs in to this master as this user without the password. They are used until the token expires and end with the password's next change;
+  they are of no use at another server, and the password can't be read back from them. Whoever reads the file is you until then, as with
+  the token.
 
 `bdc sql` and everything else that talks to the master uses, in this order: `BDC_PASSWORD`, `PGPASSWORD`, the keys of the login,
 `~/.pgpass`, a prompt. `bdc logout` forgets token and keys.

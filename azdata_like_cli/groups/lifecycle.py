@@ -7,7 +7,7 @@ import pathlib
 import click
 
 from azdata_like_cli import local, output, passwords
-from azdata_like_cli.command import BdcCommand, Settings, argument, legacy_option, pass_settings
+from azdata_like_cli.command import BdcCommand, Settings, argument, confirm, legacy_option, pass_settings
 from azdata_like_cli.groups.session import find_local, forget_cluster, sign_in_after_create
 from azdata_like_cli.output import Records, Value
 from azdata_like_cli.progress import WorkloadProgress
@@ -130,7 +130,7 @@ def delete(settings: Settings, name: str, yes: bool) -> Value:
     wanted = cluster_name(name)
     if not yes:
         output.message(f"Cluster {wanted}: all databases, files and users in it will be gone.")
-        click.confirm(f"Delete the cluster {wanted} with all its data?", abort=True, err=True)
+        confirm(f"Delete the cluster {wanted} with all its data?")
     controller = _controller_of(wanted)
     with WorkloadProgress(f"Deleting cluster {wanted}") as show:
         result = local.run("delete", wanted, show=show, debug=settings.debug)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import click
 
 from azdata_like_cli import output, passwords
-from azdata_like_cli.command import BdcGroup, Settings, pass_settings
+from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.output import Records, Report, Value
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
 from bdc.errors import InternalError, NotFoundError, UserError
@@ -208,7 +208,7 @@ def drop(settings: Settings, name: str, cascade: bool, yes: bool, login_database
     """Drop the data source NAME; the data behind it is not touched."""
     if not yes:
         output.message(f"Data source {name}" + (", its virtual tables and what depends on them" if cascade else "") + " will be dropped.")
-        click.confirm("Go on?", abort=True, err=True)
+        confirm("Go on?")
     with connected(settings, Login(login_database, login_user)) as connection:
         call(connection, "bdc.drop_data_source", name, cascade)
     return Value(data={"dropped": name}, sentence=f"Data source {name} is dropped.")

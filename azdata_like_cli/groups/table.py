@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from azdata_like_cli import output
-from azdata_like_cli.command import BdcGroup, Settings, pass_settings
+from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.groups.source import options_of
 from azdata_like_cli.output import Records, Report, Value
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
@@ -170,7 +170,7 @@ def drop(settings: Settings, name: str, cascade: bool, yes: bool, login_database
     """Drop the virtual table NAME; the data behind it is not touched."""
     if not yes:
         output.message(f"Virtual table {name}" + (" and what depends on it" if cascade else "") + " will be dropped.")
-        click.confirm("Go on?", abort=True, err=True)
+        confirm("Go on?")
     with connected(settings, Login(login_database, login_user)) as connection:
         call(connection, "bdc.drop_virtual_table", name, cascade)
     return Value(data={"dropped": name}, sentence=f"{name} is dropped.")

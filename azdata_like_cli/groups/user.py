@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from azdata_like_cli import local, passwords
-from azdata_like_cli.command import BdcGroup, Settings, pass_settings
+from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.groups.session import find_local
 from azdata_like_cli.output import Records, Value
 from bdc.errors import InvalidNameError
@@ -96,7 +96,7 @@ def remove(settings: Settings, name: str, yes: bool) -> Value:
     """Remove the user NAME: the sessions end, the PostgreSQL role goes."""
     controller = settings.session().controller
     if not yes:
-        click.confirm(f"Remove the user {name}?", abort=True, err=True)
+        confirm(f"Remove the user {name}?")
     controller.remove_user(_checked(name))
     return Value(data={"removed": name}, sentence=f"User {name} is removed.")
 
