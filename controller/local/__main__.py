@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _broken_off(options, "interrupted", EXIT_INTERRUPTED)
     except Terminated:
         return _broken_off(options, "terminated", EXIT_TERMINATED)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the reader needs an error event whatever happened
         traceback.print_exc()  # standard error: shown with --debug
         found = LocalError("internal", f"a defect of this program: {type(error).__name__}: {error}", hint="--debug", category="internal")
         write({"event": "error", "error": event(found)})
@@ -56,10 +56,7 @@ def _run(options: argparse.Namespace) -> dict[str, object]:
         return create.create(options.name, options.spec, create.first_admin(given), options.timeout, progress)
     if options.verb == "list":
         return showing.clusters()
-    if options.verb in ("start", "unit"):
-        home = opening.complete(options.name)
-    else:
-        home = opening.existing(options.name)
+    home = opening.complete(options.name) if options.verb in ("start", "unit") else opening.existing(options.name)
     if options.verb == "status":
         return showing.status(home)
     if options.verb == "unit":

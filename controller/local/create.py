@@ -21,7 +21,7 @@ from controller.local import daemon
 from controller.local.delete import remove
 from controller.local.errors import LocalError
 from controller.local.following import forget_status, until_ready
-from controller.local.laying import lay, lay_spec, own_store, read_spec, write_public
+from controller.local.laying import check_ports, lay, lay_spec, own_store, read_spec
 from controller.local.locking import cluster_lock
 from controller.local.opening import check_name, check_owner
 from controller.local.progress import Progress
@@ -103,12 +103,9 @@ def bring_up(home: ClusterHome, workloads: tuple[Workload, ...], seconds: float,
 
 def start(home: ClusterHome, seconds: float, progress: Progress) -> dict[str, object]:
     """``start``: after stop, a reboot, or the loss of the supervisor. What runs is adopted; what is ready already is no error."""
-    from controller.local.laying import check_ports
-
     spec = read_spec(home)
     check_ports(home, spec)
     workloads = lay(home, spec, progress)
-    write_public(home, spec, workloads)
     if daemon.running(home):
         LocalSubstrate(home.path).ensure(next(workload for workload in workloads if workload.name == "control"))
         until_ready(home, (workload.name for workload in workloads), seconds, progress)

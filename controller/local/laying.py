@@ -10,6 +10,7 @@ from pathlib import Path
 
 import controller
 from controller.errors import ControllerError, SubstrateError
+from controller.facts import Facts, facts
 from controller.identity import cluster_id
 from controller.local import daemon
 from controller.local.locking import ports_lock
@@ -25,7 +26,7 @@ from controller.substrates.local.reachability import check_reachable
 from controller.substrates.local.secret_store import SEALING_KEY, ensure_secrets, sealing_public_key
 from controller.substrates.local.substrate import LocalSubstrate
 from controller.substrates.local.users import ensure_users, ids
-from controller.workloads import Facts, all_workloads
+from controller.workloads import all_workloads
 from pools.workload import Workload
 
 LONGEST_SOCKET = 107
@@ -76,11 +77,11 @@ def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress) -> tuple[Workl
         check_reachable(_must_reach(home, spec), *ids(users["master"]), users["master"])
     workloads = all_workloads(spec, Facts())
     ensure_secrets(home.secrets, {SEALING_KEY, *(secret.name for workload in workloads for secret in workload.secrets)})
-    workloads = all_workloads(spec, Facts(sealing_key=sealing_public_key(home.secrets)))
+    write_public(home, spec, workloads)
+    workloads = all_workloads(spec, facts(home.path, spec))  # it reads the sealing key from public.json, as the controller does
     substrate = LocalSubstrate(home.path)
     for workload in workloads:
         substrate.rendered(workload)
-    write_public(home, spec, workloads)
     own_store(home, control)
     return workloads
 

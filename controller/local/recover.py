@@ -1,4 +1,4 @@
-"""``recover-admin``: nobody can log in as admin any more. Whoever owns the cluster's files, or root, sets a password on the machine itself."""
+"""``recover-admin``: nobody can log in as admin any more. The owner of the cluster's files, or root, sets a password on the machine."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class ClusterHome(ClusterFolder):
 
 
 def make_open(folder: Path) -> None:
-    """Make ``folder`` and the parents that are missing, for everybody to pass whatever the umask; those that were there stay as they are."""
+    """Make ``folder`` and the parents that are missing, passable for all whatever the umask; those that are there stay as they are."""
     if folder.exists():
         return
     make_open(folder.parent)
