@@ -1,0 +1,487 @@
+"""Expressions of the residual, typed by PostgreSQL's rules and written for DuckDB, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from sqlglot import exp
+
+from virtualization.errors import DefinitionError
+from virtualization.executors.duckdb import allowed
+from virtualization.executors.duckdb.kinds import (
+    BOOL,
+    DATE,
+    EXACT_DOUBLE_PRECISION,
+    FLOAT8,
+    INT4,
+    INTEGERS,
+    SIMPLE,
+    TEXT,
+    UNKNOWN,
+    Kind,
+    RefusedError,
+    as_decimal,
+    common_decimal,
+    decimal,
+    kind_of_text,
+)
+from virtualization.executors.duckdb.literals import Value, number, quoted, take_kind
+from virtualization.plan import Kept
+
+MAX_SQL = 200_000
+"""Checks repeat their operands: deeper nesting than this many characters is refused."""
+_HINTS = frozenset({"big_int", "safe", "typed", "requires_string", "is_left", "kind"})
+"""Arguments of nodes that the parser leaves as notes to itself."""
+
+
+def refuse(node: exp.Expr, code: str, why: str) -> NoReturn:
+    """Not on the list."""
+    raise RefusedError(Kept(node.sql("postgres")[:200], code, why))
+
+
+def only(node: exp.Expr, *known: str) -> None:
+    """Refuse arguments that the caller does not look at."""
+    for name, value in node.args.items():
+        if value and name not in known and name not in _HINTS:
+            refuse(node, "syntax", f"its part {name} is not on DuckDB's allow list")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table in scope: its name in the rendered text, and its columns by PostgreSQL name: (rendered name, kind)."""
+
+    name: str
+    columns: dict[str, tuple[str, Kind]]
+
+
+@dataclass
+class Scope:
+    """What names mean inside one SELECT; ``outer`` for correlated sub-queries."""
+
+    sources: dict[str, Source] = field(default_factory=dict)
+    outer: Scope | None = None
+
+    def find(self, table: str, column: str) -> tuple[str, Kind] | None:
+        """The rendered reference and kind."""
+        source = self.sources.get(table)
+        if source is not None:
+            found = source.columns.get(column)
+            return None if found is None else (f"{source.name}.{found[0]}", found[1])
+        return self.outer.find(table, column) if self.outer else None
+
+
+SubQuery = Callable[[exp.Expr, Scope], tuple[str, Sequence[tuple[str, Kind]]]]
+
+
+class Expressions:
+    """``sub_query`` renders a nested query. ``used`` collects the lines of the allow list that were needed."""
+
+    def __init__(self, sub_query: SubQuery) -> None:
+        self._sub_query = sub_query
+        self.used: set[object] = set()
+
+    def value(self, node: exp.Expr, scope: Scope) -> Value:
+        """Any expression."""
+        handler = getattr(self, f"_{type(node).__name__.lower()}", None)
+        made: Value = handler(node, scope) if handler is not None else self._by_line(node, scope)
+        if len(made.sql) > MAX_SQL:
+            refuse(node, "too_deep", "it is nested too deeply for DuckDB's checks")
+        return made
+
+    def typed(self, node: exp.Expr, scope: Scope) -> Value:
+        """An expression of known kind: an untyped constant is text."""
+        return self.coerce(node, self.value(node, scope), None)
+
+    def condition(self, node: exp.Expr, scope: Scope) -> str:
+        """A boolean expression."""
+        made = self.coerce(node, self.value(node, scope), BOOL)
+        if made.kind.name != "bool":
+            refuse(node, "type", "it is not boolean")
+        return made.sql
+
+    def coerce(self, node: exp.Expr, value: Value, to: Kind | None) -> Value:
+        """An untyped constant as ``to`` (None: text), a number where PostgreSQL converts it by itself; others as they are."""
+        if value.kind.name == "unknown":
+            to = TEXT if to is None or to.name == "unknown" else to
+            if value.literal is None:
+                return Value(f"CAST(NULL AS {to.duckdb})", to)
+            sql = take_kind(value.literal, to)
+            if sql is None:
+                refuse(node, "literal", f"this constant as {to.pg} is not on DuckDB's allow list")
+            return Value(sql, to.plain)
+        return value if to is None or to.name == value.kind.name else self._widened(node, value, to)
+
+    def _widened(self, node: exp.Expr, value: Value, to: Kind) -> Value:
+        source = value.kind
+        if source.name in INTEGERS and to.name in (*INTEGERS, "decimal", "float8"):
+            if to.name in INTEGERS and INTEGERS.index(source.name) > INTEGERS.index(to.name):
+                return value
+            return Value(f"CAST({value.sql} AS {to.duckdb})", to)
+        if to.name == "float8" and source.name == "float4":
+            return Value(f"CAST({value.sql} AS DOUBLE)", FLOAT8)
+        if to.name == "float8" and source.name == "decimal":
+            if value.literal is not None:
+                return Value(f"CAST({quoted(value.literal)} AS DOUBLE)", FLOAT8)
+            if source.precision > EXACT_DOUBLE_PRECISION:
+                refuse(node, "numeric_to_double", f"numeric of more than {EXACT_DOUBLE_PRECISION} digits may become another double")
+            return Value(f"CAST({value.sql} AS DOUBLE)", FLOAT8)
+        return value
+
+    def same_kind(self, node: exp.Expr, values: Sequence[Value], *, keep_scale: bool) -> tuple[list[Value], Kind]:
+        """All values in their common kind. ``keep_scale``: numerics of different scales would print differently, so they are refused."""
+        known = [value.kind for value in values if value.kind.name != "unknown"]
+        kind = known[0] if known else TEXT
+        for other in known[1:]:
+            kind = self._common(node, kind, other, keep_scale=keep_scale)
+        made = [self.coerce(node, value, kind) for value in values]
+        if any(value.kind.name != kind.name for value in made):
+            refuse(node, "type", "its operands have types that are not brought together on DuckDB's allow list")
+        if len({of.pg for of in known}) > 1 or len(known) < len(values):
+            kind = kind.unmodified
+        return made, kind
+
+    def _common(self, node: exp.Expr, left: Kind, right: Kind, *, keep_scale: bool) -> Kind:
+        names = {left.name, right.name}
+        if len(names) == 1 and left.name != "decimal":
+            return left if left.pg == right.pg else left.unmodified if left.unmodified == right.unmodified else left.plain
+        if names <= set(INTEGERS):
+            return max(left, right, key=lambda kind: INTEGERS.index(kind.name))
+        if names <= {*INTEGERS, "decimal"}:
+            if keep_scale and as_decimal(left).scale != as_decimal(right).scale:
+                refuse(node, "scale", "numerics of different scales would all be printed with the same one")
+            both = left if left == right else common_decimal(left, right)
+            if both is not None:
+                return both
+        if names <= {*INTEGERS, "decimal", "float4", "float8"}:
+            return FLOAT8
+        return refuse(node, "type", f"{left.pg} beside {right.pg} is not on DuckDB's allow list")
+
+    # names and constants
+
+    def _column(self, node: exp.Column, scope: Scope) -> Value:
+        found = scope.find(node.table, node.name)
+        if found is None or node.args.get("db"):
+            refuse(node, "name", "this column is not known here")
+        return Value(*found)
+
+    def _literal(self, node: exp.Literal, scope: Scope) -> Value:
+        if node.is_string:
+            return Value(quoted(node.name), UNKNOWN, node.name)
+        return number(node.name) or refuse(node, "literal", "this form of a number is not on DuckDB's allow list")
+
+    def _null(self, node: exp.Null, scope: Scope) -> Value:
+        return Value("NULL", UNKNOWN)
+
+    def _boolean(self, node: exp.Boolean, scope: Scope) -> Value:
+        return Value("TRUE" if node.this else "FALSE", BOOL)
+
+    def _paren(self, node: exp.Paren, scope: Scope) -> Value:
+        inner = self.value(node.this, scope)
+        return Value(f"({inner.sql})", inner.kind, inner.literal)
+
+    # logic
+
+    def _and(self, node: exp.And, scope: Scope) -> Value:
+        only(node, "this", "expression")
+        word = "AND" if isinstance(node, exp.And) else "OR"
+        parts = [self.condition(part, scope) for part in node.flatten()]
+        return Value("(" + f" {word} ".join(parts) + ")", BOOL)
+
+    _or = _and
+
+    def _not(self, node: exp.Not, scope: Scope) -> Value:
+        return Value(f"(NOT {self.condition(node.this, scope)})", BOOL)
+
+    def _is(self, node: exp.Is, scope: Scope) -> Value:
+        only(node, "this", "expression", "negate")
+        negated = "NOT " if node.args.get("negate") else ""
+        if isinstance(node.expression, exp.Null):
+            return Value(f"({self.typed(node.this, scope).sql} IS {negated}NULL)", BOOL)
+        if isinstance(node.expression, exp.Boolean):
+            word = "TRUE" if node.expression.this else "FALSE"
+            return Value(f"({self.condition(node.this, scope)} IS {negated}{word})", BOOL)
+        return refuse(node, "syntax", "this IS is not on DuckDB's allow list")
+
+    def _compare(self, node: Any, scope: Scope) -> Value:  # noqa: ANN401 any binary node
+        only(node, "this", "expression")
+        word = allowed.COMPARISONS[type(node).__name__.lower()]
+        left, right = self._pair(node, node.this, node.expression, scope)
+        self.used.add(word)
+        return Value(f"({left.sql} {word} {right.sql})", BOOL)
+
+    _eq = _neq = _lt = _lte = _gt = _gte = _nullsafeeq = _nullsafeneq = _compare
+
+    def _pair(self, node: exp.Expr, left: exp.Expr, right: exp.Expr, scope: Scope) -> list[Value]:
+        values, kind = self.same_kind(node, [self.value(left, scope), self.value(right, scope)], keep_scale=False)
+        if kind.name not in allowed.COMPARABLE:
+            refuse(node, "type", f"comparing {kind.pg} is not on DuckDB's allow list")
+        return values
+
+    def _between(self, node: exp.Between, scope: Scope) -> Value:
+        only(node, "this", "low", "high", "negate")
+        low = self._pair(node, node.this, node.args["low"], scope)
+        high = self._pair(node, node.this, node.args["high"], scope)
+        negated = "NOT " if node.args.get("negate") else ""
+        return Value(f"({negated}({low[0].sql} >= {low[1].sql} AND {high[0].sql} <= {high[1].sql}))", BOOL)
+
+    def _in(self, node: exp.In, scope: Scope) -> Value:
+        only(node, "this", "expressions", "query", "negate")
+        word = "NOT IN" if node.args.get("negate") else "IN"
+        query = node.args.get("query")
+        if query is not None:
+            text, columns = self._sub_query(query, scope)
+            left = self.typed(node.this, scope)
+            if len(columns) != 1 or left.kind.duckdb != columns[0][1].duckdb or left.kind.name not in allowed.COMPARABLE:
+                refuse(node, "type", "IN over a sub-query of another type is not on DuckDB's allow list")
+            return Value(f"({left.sql} {word} ({text}))", BOOL)
+        values, kind = self.same_kind(node, [self.value(item, scope) for item in (node.this, *node.expressions)], keep_scale=False)
+        if kind.name not in allowed.COMPARABLE:
+            refuse(node, "type", f"comparing {kind.pg} is not on DuckDB's allow list")
+        return Value(f"({values[0].sql} {word} ({', '.join(value.sql for value in values[1:])}))", BOOL)
+
+    def _like(self, node: exp.Like, scope: Scope) -> Value:
+        only(node, "this", "expression", "negate")
+        pattern = node.expression
+        if not isinstance(pattern, exp.Literal) or not pattern.is_string or "\\" in pattern.name:
+            refuse(node, "like_pattern", "only constant patterns without backslash mean the same in DuckDB")
+        text = self.typed(node.this, scope)
+        if text.kind.name != "text":
+            refuse(node, "type", "LIKE over this type is not on DuckDB's allow list")
+        return Value(f"({text.sql} {'NOT ' if node.args.get('negate') else ''}LIKE {quoted(pattern.name)})", BOOL)
+
+    def _exists(self, node: exp.Exists, scope: Scope) -> Value:
+        only(node, "this")
+        text, _ = self._sub_query(node.this, scope)
+        return Value(f"EXISTS ({text})", BOOL)
+
+    def _subquery(self, node: exp.Subquery, scope: Scope) -> Value:
+        only(node, "this")
+        text, columns = self._sub_query(node.this, scope)
+        if len(columns) != 1:
+            refuse(node, "syntax", "a sub-query used as a value has one column")
+        return Value(f"({text})", columns[0][1])
+
+    # choices
+
+    def _case(self, node: exp.Case, scope: Scope) -> Value:
+        only(node, "this", "ifs", "default")
+        subject = node.this
+        conditions = []
+        for branch in node.args["ifs"]:
+            if subject is None:
+                conditions.append(self.condition(branch.this, scope))
+            else:
+                left, right = self._pair(node, subject, branch.this, scope)
+                conditions.append(f"({left.sql} = {right.sql})")
+        default = node.args.get("default") or exp.Null()
+        results = [*(branch.args["true"] for branch in node.args["ifs"]), default]
+        values, kind = self.same_kind(node, [self.value(result, scope) for result in results], keep_scale=True)
+        branches = " ".join(f"WHEN {when} THEN {then.sql}" for when, then in zip(conditions, values, strict=False))
+        return Value(f"(CASE {branches} ELSE {values[-1].sql} END)", kind)
+
+    def _coalesce(self, node: Any, scope: Scope) -> Value:  # noqa: ANN401 also Greatest and Least
+        only(node, "this", "expressions")
+        word = type(node).__name__
+        values, kind = self.same_kind(node, [self.value(item, scope) for item in (node.this, *node.expressions)], keep_scale=True)
+        if word != "Coalesce" and kind.name not in allowed.COMPARABLE:
+            refuse(node, "type", "comparing this type is not on DuckDB's allow list")
+        return Value(f"{word.lower()}({', '.join(value.sql for value in values)})", kind)
+
+    def _greatest(self, node: exp.Greatest, scope: Scope) -> Value:
+        only(node, "this", "expressions", "ignore_nulls")
+        return self._coalesce(type(node)(this=node.this, expressions=node.expressions), scope)
+
+    _least = _greatest
+
+    def _nullif(self, node: exp.Nullif, scope: Scope) -> Value:
+        left, right = self._pair(node, node.this, node.expression, scope)
+        own = self.typed(node.this, scope)
+        if left.kind.name != own.kind.name:
+            refuse(node, "type", "NULLIF over two types is not on DuckDB's allow list")
+        own = Value(own.sql, TEXT) if own.kind.name == "text" else own
+        return Value(f"(CASE WHEN {left.sql} = {right.sql} THEN NULL ELSE {own.sql} END)", own.kind)
+
+    # functions with rules of their own
+
+    def _cast(self, node: exp.Cast, scope: Scope) -> Value:
+        only(node, "this", "to")
+        text = node.to.sql("postgres")
+        try:
+            to = kind_of_text(text)
+        except DefinitionError:
+            return refuse(node, "type", f"type {text} is not on DuckDB's allow list")
+        value = self.value(node.this, scope)
+        if value.kind.name == "unknown" and value.literal is not None and to.name not in ("decimal", "opaque"):
+            sql = None if to.pg.startswith("character varying(") else take_kind(value.literal, to)
+            return Value(sql, to) if sql is not None else refuse(node, "literal", f"this constant as {to.pg} is not on DuckDB's allow list")
+        if value.kind.name == "unknown" and value.literal is None and to.name != "opaque":
+            return Value(f"CAST(NULL AS {to.duckdb})", to)
+        if to.pg == "numeric" and value.kind.name in (*INTEGERS, "decimal"):
+            to = as_decimal(value.kind).plain
+        return self._cast_value(node, value, to)
+
+    def _cast_value(self, node: exp.Expr, value: Value, to: Kind) -> Value:
+        if to.name == "float8" and value.kind.name == "decimal":
+            return self._widened(node, value, to)
+        render = allowed.CASTS.get((value.kind.name, to.name))
+        if render is None or to.pg.startswith(("timestamp(", "time(")):
+            refuse(node, "cast", f"casting {value.kind.pg} to {to.pg} is not on DuckDB's allow list")
+        self.used.add((value.kind.name, to.name))
+        sql = render.format(value.sql, type=to.duckdb)
+        if to.pg.startswith("character varying("):
+            sql = f"left({sql}, {to.pg[18:-1]})" if value.kind.name == "text" else refuse(node, "cast", "the length may not suffice")
+        return Value(sql, to)
+
+    def _substring(self, node: exp.Substring, scope: Scope) -> Value:
+        only(node, "this", "start", "length")
+        text = self.typed(node.this, scope)
+        numbers = [node.args.get("start"), node.args.get("length")]
+        for least, item in zip((1, 0), numbers, strict=True):
+            plain = item is None or (isinstance(item, exp.Literal) and item.name.isdigit() and least <= int(item.name) < 2**31)
+            if not plain or text.kind.name != "text" or numbers[0] is None:
+                refuse(node, "substring", "only constant places from 1 on mean the same in DuckDB")
+        places = ", ".join(str(int(item.name)) for item in numbers if item is not None)
+        return Value(f"substring({text.sql}, {places})", TEXT)
+
+    def _left(self, node: Any, scope: Scope) -> Value:  # noqa: ANN401 Left or Right
+        only(node, "this", "expression")
+        text, count = self.typed(node.this, scope), node.expression
+        if text.kind.name != "text" or not isinstance(count, exp.Literal) or not count.name.isdigit() or int(count.name) >= 2**31:
+            refuse(node, "substring", "only constant lengths mean the same in DuckDB")
+        return Value(f"{type(node).__name__.lower()}({text.sql}, {int(count.name)})", TEXT)
+
+    _right = _left
+
+    def _extract(self, node: exp.Extract, scope: Scope) -> Value:
+        only(node, "this", "expression")
+        unit = node.this.name.lower()
+        value = self.typed(node.expression, scope)
+        render = allowed.EXTRACT_FIELDS.get(unit)
+        if render is None or value.kind.name not in ("date", "timestamp") or (value.kind.name == "date" and unit in ("hour", "minute")):
+            refuse(node, "extract", f"extract({unit} from {value.kind.pg}) is not on DuckDB's allow list")
+        self.used.add(("extract", unit))
+        whole = (
+            f"(CASE WHEN isinf({value.sql}) THEN error('parts of an infinite date are not supported') ELSE {render.format(value.sql)} END)"
+        )
+        return Value(f"CAST({whole} AS DECIMAL(18,0))", Kind("decimal", "numeric", 18, 0))
+
+    def _timestamptrunc(self, node: exp.TimestampTrunc, scope: Scope) -> Value:
+        only(node, "this", "unit")
+        value, unit = self.typed(node.this, scope), node.args["unit"].name.lower()
+        if value.kind.name != "timestamp" or unit not in allowed.TRUNCATED_UNITS:
+            refuse(node, "date_trunc", f"date_trunc('{unit}', {value.kind.pg}) is not on DuckDB's allow list")
+        self.used.add(("date_trunc", unit))
+        sql = f"(CASE WHEN isinf({value.sql}) THEN {value.sql} ELSE CAST(date_trunc('{unit}', {value.sql}) AS TIMESTAMP) END)"
+        return Value(sql, value.kind)
+
+    def _round(self, node: exp.Round, scope: Scope) -> Value:
+        only(node, "this", "decimals")
+        value, places = self.typed(node.this, scope), node.args.get("decimals")
+        if places is None:
+            return self._line(node, [value])
+        if (
+            value.kind.name != "decimal"
+            or not isinstance(places, exp.Literal)
+            or not places.name.isdigit()
+            or int(places.name) > value.kind.scale
+        ):
+            refuse(node, "round", "only numerics rounded to a constant number of the places they have mean the same in DuckDB")
+        kind = decimal(value.kind.precision + 1, int(places.name))
+        if kind is None:
+            refuse(node, "precision", "DuckDB's decimals have 38 digits")
+        return Value(f"CAST({value.sql} AS {kind.duckdb})", kind)
+
+    def _trim(self, node: exp.Trim, scope: Scope) -> Value:
+        only(node, "this", "position")
+        position = str(node.args.get("position") or "").upper()
+        name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(position, "trim")
+        return self._line(node, [self.typed(node.this, scope)], name)
+
+    def _mul(self, node: Any, scope: Scope) -> Value:  # noqa: ANN401 any arithmetic node
+        """Arithmetic: both operands are brought to PostgreSQL's operator first."""
+        only(node, "this", "expression")
+        left, right = self.value(node.this, scope), self.value(node.expression, scope)
+        if left.kind.name == "date" and isinstance(node, exp.Add | exp.Sub):
+            if right.kind.name == "unknown":
+                right = self.coerce(node, right, DATE)
+            return self._line(node, [left, right])
+        left, right = self.coerce(node, left, right.kind), self.coerce(node, right, left.kind)
+        names = {left.kind.name, right.kind.name}
+        if "decimal" in names and names <= {*INTEGERS, "decimal"}:
+            return self._decimal_arithmetic(node, left, right)
+        if names == {"float4"} or "opaque" in names or "text" in names:
+            refuse(node, "type", "arithmetic over this type is not on DuckDB's allow list")
+        values, _ = self.same_kind(node, [left, right], keep_scale=False)
+        return self._line(node, values)
+
+    _add = _sub = _div = _mod = _mul
+
+    def _decimal_arithmetic(self, node: exp.Expr, left: Value, right: Value) -> Value:
+        """The scale grows as PostgreSQL's does; quotients are refused: PostgreSQL chooses their digits by the value."""
+        a, b = as_decimal(left.kind), as_decimal(right.kind)
+        word = {"add": "+", "sub": "-", "mul": "*"}.get(type(node).__name__.lower())
+        if word is None:
+            refuse(node, "numeric_division", "PostgreSQL chooses the digits of a numeric quotient by its value")
+        self.used.add(("decimal", word))
+        kind = decimal(a.precision + b.precision, a.scale + b.scale) if word == "*" else common_decimal(a, b, 1)
+        if kind is None:
+            refuse(node, "precision", "the result may need more than the 38 digits of DuckDB's decimals")
+        to = (a, b) if word == "*" else (kind, kind)
+        sides = [f"CAST({value.sql} AS {of.duckdb})" for value, of in zip((left, right), to, strict=True)]
+        return Value(f"CAST({sides[0]} {word} {sides[1]} AS {kind.duckdb})", kind)
+
+    # all the rest: lines of the list
+
+    def _by_line(self, node: exp.Expr, scope: Scope) -> Value:
+        name = node.name.lower() if isinstance(node, exp.Anonymous) else type(node).__name__.lower()
+        if name not in allowed.BY_NODE or isinstance(node, exp.Anonymous):
+            what = node.name if isinstance(node, exp.Anonymous) else name
+            refuse(node, "not_allowed", f"{what} is not on DuckDB's allow list")
+        return self._line(node, [self.value(item, scope) for item in _operands(node)])
+
+    def _line(self, node: exp.Expr, values: Sequence[Value], name: str | None = None) -> Value:
+        name = name or type(node).__name__.lower()
+        for line in allowed.BY_NODE.get(name, ()):
+            if len(line.operands) != len(values):
+                continue
+            made = [_fitting(value, of) for value, of in zip(values, line.operands, strict=True)]
+            if all(made):
+                self.used.add(line)
+                kind = _result(line, [value.kind for value in values])
+                sql = line.render.format(*[value.sql for value in made if value], type=kind.duckdb)
+                return Value(f"CAST({sql} AS {kind.duckdb})" if line.result == "decimal0" else sql, kind)
+        shown = ", ".join(value.kind.pg for value in values)
+        return refuse(node, "not_allowed", f"{name}({shown}) is not on DuckDB's allow list")
+
+
+def _operands(node: exp.Expr) -> list[exp.Expr]:
+    operands = []
+    for name, value in node.args.items():
+        if name in _HINTS or not value:
+            continue
+        if not isinstance(value, exp.Expr):
+            refuse(node, "syntax", f"its part {name} is not on DuckDB's allow list")
+        operands.append(value)
+    return operands
+
+
+def _fitting(value: Value, of: str) -> Value | None:
+    """The value where it is of kind ``of``; an untyped constant may become it."""
+    if value.kind.name == of:
+        return value
+    if value.kind.name == "unknown" and value.literal is not None and of == "text":
+        sql = take_kind(value.literal, TEXT)
+        return None if sql is None else Value(sql, TEXT)
+    if value.kind.name == "int2" and of == "int4":
+        return Value(f"CAST({value.sql} AS INTEGER)", INT4)
+    return None
+
+
+def _result(line: allowed.Line, kinds: Sequence[Kind]) -> Kind:
+    if line.result == "decimal":
+        return kinds[0].plain
+    if line.result == "decimal0":
+        return Kind("decimal", "numeric", min(kinds[0].precision + 1, 38), 0)
+    return SIMPLE[line.result]

@@ -1,0 +1,78 @@
+"""Fragments as tables of one DuckDB cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pyarrow as pa
+
+from virtualization.catalog import Column
+from virtualization.errors import CancelledError, VirtualizationError
+from virtualization.executors.duckdb.kinds import kind_of_text
+from virtualization.executors.duckdb.statements import Translated, placeholder
+from virtualization.plan import Batches, Fragment, QueryContext
+from virtualization.types import schema_of
+
+
+class Inputs:
+    """The fragments of one query. A stream can be read once only: a fragment that the query reads twice is first stored (DuckDB
+    spills it to disk where it must)."""
+
+    def __init__(self, cursor: Any, context: QueryContext) -> None:  # noqa: ANN401 duckdb is untyped
+        self._cursor = cursor
+        self._context = context
+        self._open: list[Batches] = []
+        self.error: VirtualizationError | None = None
+        """What a source said: the engine would only repeat its text."""
+
+    def place(self, translated: Translated, fragments: list[Fragment]) -> str:
+        """Make every fragment that is read a table of the cursor; the text to run."""
+        sql = translated.sql
+        for number, reads in translated.reads.items():
+            sql = sql.replace(placeholder(number), self._table(number, fragments[number], reads))
+        return sql
+
+    def _table(self, number: int, fragment: Fragment, reads: int) -> str:
+        names = ", ".join(f"c{at}" for at in range(len(fragment.columns)))
+        inline = fragment.duckdb_sql()
+        if inline is not None:
+            fragment.prepare_duckdb(self._cursor)
+            casts = [f"CAST(x.c{at} AS {_duckdb_type(column.type)}) AS c{at}" for at, column in enumerate(fragment.columns)]
+            return f"(SELECT {', '.join(casts)} FROM ({inline}) AS x({names}))"
+        stream = f"bdc_stream_{number}"
+        self._cursor.register(stream, self._reader(fragment))
+        if reads == 1:
+            return stream
+        self._cursor.execute(f"CREATE TEMP TABLE bdc_stored_{number} AS SELECT * FROM {stream}")
+        return f"bdc_stored_{number}"
+
+    def _reader(self, fragment: Fragment) -> pa.RecordBatchReader:
+        told = schema_of([Column(column.name, column.type) for column in fragment.columns])
+        schema = pa.schema([pa.field(f"c{at}", field.type) for at, field in enumerate(told)])
+        batches = fragment.open(self._context)
+        self._open.append(batches)
+        return pa.RecordBatchReader.from_batches(schema, self._batches(batches, schema))
+
+    def _batches(self, batches: Batches, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in batches:
+                if self._context.cancelled:
+                    raise CancelledError("canceling statement due to user request")
+                columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
+                yield pa.RecordBatch.from_arrays(columns, schema=schema)
+        except VirtualizationError as error:
+            self.error = error
+            raise
+
+    def close(self) -> None:
+        """Leave all streams; the sources stop."""
+        opened, self._open = self._open, []
+        for batches in opened:
+            with suppress(VirtualizationError):  # what a cancelled source says while it is closed is no news
+                batches.close()
+
+
+def _duckdb_type(text: str) -> str:
+    return kind_of_text(text).duckdb
