@@ -1,22 +1,24 @@
 """I/O with one HDFS: its NameNode asked within a time limit, its files listed, its errors made ours.
 
-hdfs-native retries an unreachable NameNode for minutes. So each request is preceded by a plain TCP connect and runs in a thread
-that is given up after the time limit.
+hdfs-native retries an unreachable NameNode for minutes. So requests are preceded by a plain TCP connect (when none succeeded in
+the last second) and run in a thread that is given up after the time limit. It takes the user's name from the environment whenever
+it connects, not only at first: see ``identity``.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import os
 import posixpath
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import hdfs_native
 
+from virtualization.connectors.hdfs import identity
 from virtualization.connectors.hdfs.options import Settings
 from virtualization.errors import (
     DefinitionError,
@@ -28,8 +30,8 @@ from virtualization.errors import (
     VirtualizationError,
 )
 
-_IDENTITY = threading.Lock()
 _GLOB = frozenset("*?[")
+_FRESH_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._native: Any = None
+        self._reached = -_FRESH_SECONDS
         self._lock = threading.Lock()
 
     def status(self, path: str) -> RemoteFile | None:
@@ -82,7 +85,7 @@ class Client:
             return native.read(file.path), native.get_file_info(file.path)
 
         reader, now = self.call(begin, file.path)
-        if (now.length, now.modification_time) != (file.size, file.modified) or reader.file_length() != file.size:
+        if (now.length, now.modification_time) != (file.size, file.modified) or len(reader) != file.size:
             raise RemoteObjectError(
                 f'data source "{self.settings.source}": file {file.path} was replaced during the query', hint="Run the query again."
             )
@@ -95,7 +98,8 @@ class Client:
 
         def run() -> None:
             try:
-                outcome.append((request(self._connected()), None))
+                with identity.acting_as(self.settings.user, self.settings.timeout):
+                    outcome.append((request(self._connected()), None))
             except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
                 outcome.append((None, error))
 
@@ -133,6 +137,8 @@ class Client:
         return f"{self.settings.host}:{self.settings.port}"
 
     def _reach(self) -> None:
+        if time.monotonic() < self._reached + _FRESH_SECONDS:
+            return
         try:
             socket.create_connection((self.settings.host, self.settings.port), min(5.0, self.settings.timeout)).close()
         except OSError as error:
@@ -140,11 +146,12 @@ class Client:
                 f'data source "{self.settings.source}" ({self._address}) can\'t be reached: {error.strerror or error}',
                 hint="Is the NameNode running, and are host and port right?",
             ) from None
+        self._reached = time.monotonic()
 
     def _connected(self) -> Any:  # noqa: ANN401
         with self._lock:
             if self._native is None:
-                self._native = _as_user(self.settings.user, f"hdfs://{self._address}")
+                self._native = hdfs_native.Client(f"hdfs://{self._address}")
             return self._native
 
     def _below(self, path: str) -> list[RemoteFile]:
@@ -185,17 +192,3 @@ def checked_path(location: str) -> str:
     if not location.startswith("/") or ".." in location.split("/") or "\0" in location:
         raise DefinitionError(f'location "{location}" is not an absolute path', hint="Write it as /folder/file.csv, without '..'.")
     return posixpath.normpath("/" + location.lstrip("/"))
-
-
-def _as_user(user: str, url: str) -> Any:  # noqa: ANN401
-    """hdfs-native takes the identity from the environment when the client is made, and keeps it."""
-    with _IDENTITY:
-        before = os.environ.get("HADOOP_USER_NAME")
-        os.environ["HADOOP_USER_NAME"] = user
-        try:
-            return hdfs_native.Client(url)
-        finally:
-            if before is None:
-                del os.environ["HADOOP_USER_NAME"]
-            else:
-                os.environ["HADOOP_USER_NAME"] = before

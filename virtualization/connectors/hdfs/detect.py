@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from virtualization.catalog import Column
 from virtualization.connectors.hdfs.client import Client, RemoteFile
@@ -80,7 +81,7 @@ def _parquet(client: Client, files: Sequence[RemoteFile]) -> Detected:
 def _csv(client: Client, files: Sequence[RemoteFile], shape: FileFormat, kept: dict[str, str]) -> Detected:
     file = files[0]
     text = head(client, file, shape)
-    rows = csv_rows(text, shape)[: _SAMPLE_ROWS + 1]
+    rows = list(islice(csv_rows(text, shape, file.path), _SAMPLE_ROWS + 1))
     if not rows:
         raise SourceError(f"file {file.path} holds no row", hint="The options first_row and delimiter say how it is read.")
     if "header" not in kept:

@@ -47,9 +47,8 @@ def fault(error: Exception, listing: Listing | None, source: str) -> Virtualizat
         return listing.faults[0]
     text = with_real_paths(str(error))
     if DATA_MARK in text:
-        place, _, value = text.split(DATA_MARK, 1)[1].partition("/x: ")
-        shown = place if value == "" else f"{place}: the value '{value.strip()}' does not fit"
-        return DataError(f'data source "{source}": {shown.replace("/x: ", ": the value ")}')
+        said = text.split(DATA_MARK, 1)[1].splitlines()[0]
+        return DataError(f'data source "{source}": {said}', hint="The value does not fit the declared type.")
     if "CSV Error" in text:
         return DataError(f'data source "{source}": {_csv_message(text)}', hint="The table's options say how its files are read.")
     if isinstance(error, duckdb.OutOfMemoryException):
@@ -93,10 +92,11 @@ class ScanStream:
                 self.close()
                 return
             except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
+                meant = self.explain(error)  # before close: it needs the listing
                 self.close()
                 if self._context.cancelled:
                     raise CancelledError("canceling statement due to user request") from None
-                raise self.explain(error) from None
+                raise meant from None
             if self._context.cancelled:
                 self.close()
                 raise CancelledError("canceling statement due to user request")

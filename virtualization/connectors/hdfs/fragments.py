@@ -49,9 +49,10 @@ class FilesFragment:
             sql = self._sql(listing)
             rows = stream(cursor, sql, _schema(self.scan.columns), lambda: forget(listing), context)
         except (duckdb.Error, pa.ArrowException, OSError) as error:
+            meant = fault(error, listing, self.source)  # before forget: it needs the listing
             cursor.close()
             forget(listing)
-            raise fault(error, listing, self.source) from None
+            raise meant from None
         except VirtualizationError:
             cursor.close()
             forget(listing)

@@ -7,7 +7,7 @@ import gzip
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +65,7 @@ class Layouts:
             return parquet_layout(self._client, file)
         if not shape.header or file.size == 0:
             return Layout(())
-        names = tuple(next(iter(csv_rows(head(self._client, file, shape), shape)), []))
+        names = tuple(next(csv_rows(head(self._client, file, shape), shape, file.path), []))
         doubled = next((name for number, name in enumerate(names) if name in names[:number]), None)
         if doubled is not None:
             raise DataError(f'file {file.path}: its header names "{doubled}" twice', hint="Set the option header to false, or rename it.")
@@ -109,21 +109,25 @@ def head(client: Client, file: RemoteFile, shape: FileFormat, limit: int = _HEAD
         ) from None
 
 
-def csv_rows(text: str, shape: FileFormat) -> list[list[str]]:
+def csv_rows(text: str, shape: FileFormat, path: str) -> Iterator[list[str]]:
     """A head's rows, from ``first_row`` on. For headers and detection only: rows of a query are read by the engine."""
     lines = io.StringIO(text, newline="")
     for _ in range(shape.first_row - 1):
         lines.readline()
     if len(shape.delimiter) > 1:
-        return [line.rstrip("\r\n").split(shape.delimiter) for line in lines]
-    options = {"delimiter": shape.delimiter, "doublequote": shape.escape in ("", shape.quote), "strict": True}
+        yield from (line.rstrip("\r\n").split(shape.delimiter) for line in lines)
+        return
+    options: dict[str, Any] = {"delimiter": shape.delimiter, "doublequote": shape.escape in ("", shape.quote), "strict": True}
     if shape.quote:
         options["quotechar"] = shape.quote
     else:
         options["quoting"] = csv.QUOTE_NONE
     if shape.escape and shape.escape != shape.quote:
         options["escapechar"] = shape.escape
+    reader = csv.reader(lines, **options)
     try:
-        return [row for row in csv.reader(lines, **options) if row]  # type: ignore[arg-type]
+        yield from (row for row in reader if row)
     except csv.Error as error:
-        raise DataError(f"badly quoted CSV: {error}") from None
+        if len(text) >= _HEAD_BYTES // 4 and "unexpected end" in str(error):
+            return  # the head was cut inside a quoted value
+        raise DataError(f"file {path}, line {reader.line_num + shape.first_row - 1}: badly quoted CSV: {error}") from None

@@ -15,6 +15,7 @@ from virtualization.types import PgType
 
 _LOGIC = (exp.And, exp.Or, exp.Not, exp.Paren)
 _SIGNS: Mapping[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_UNDERSTOOD = frozenset({"this", "expression", "low", "high", "expressions", "negate", "quoted", "table"})
 _INTEGERS = ("smallint", "integer", "bigint")
 _ISO_DATE = re.compile(r"^\d{4}-\d\d-\d\d$")
 _ISO_TIMESTAMP = re.compile(r"^\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$")
@@ -29,6 +30,8 @@ def duckdb_predicate(predicate: exp.Expr, types: Mapping[str, PgType]) -> str | 
 
 
 def _made(node: exp.Expr, types: Mapping[str, PgType]) -> str | None:
+    if any(value for name, value in node.args.items() if name not in _UNDERSTOOD):
+        return None  # a flag of the parser that is not known here may turn the meaning round
     if isinstance(node, _LOGIC):
         parts = [_made(part, types) for part in (node.this, node.args.get("expression")) if part is not None]
         if None in parts:
@@ -36,12 +39,16 @@ def _made(node: exp.Expr, types: Mapping[str, PgType]) -> str | None:
         return f"(NOT {parts[0]})" if isinstance(node, exp.Not) else f"({_word(node).join(str(part) for part in parts)})"
     if isinstance(node, exp.Is):
         column = _column(node.this, types)
-        return f"({column[0]} IS NULL)" if column is not None and isinstance(node.expression, exp.Null) else None
+        if column is None or not isinstance(node.expression, exp.Null):
+            return None
+        return f"({column[0]} IS {'NOT ' if node.args.get('negate') else ''}NULL)"
     if type(node) in _SIGNS:
         return _comparison(node, types)
-    if isinstance(node, exp.Between) and not node.args.get("symmetric"):
+    if isinstance(node, (exp.Between, exp.In)) and node.args.get("negate"):
+        return None
+    if isinstance(node, exp.Between):
         return _with_constants(node.this, [node.args["low"], node.args["high"]], "{0} BETWEEN {1} AND {2}", types)
-    if isinstance(node, exp.In) and node.expressions and not node.args.get("query"):
+    if isinstance(node, exp.In) and node.expressions:
         return _with_constants(
             node.this, node.expressions, "{0} IN (" + ", ".join(f"{{{n + 1}}}" for n in range(len(node.expressions))) + ")", types
         )

@@ -99,7 +99,7 @@ def _group(listing: Listing, numbers: list[int], layout: Layout, scan: Scan, sha
     stored = _stored_names(layout, scan.table, shape, folders)
     items = []
     for column in scan.needed:
-        place = f"{literal(_place(column) + ' in ')} || {literal(listing.path(0).split('__f=')[0] + '__f=')} || __f || '/x: '"
+        place = f"{literal(_place(column) + ' in ')} || {literal(listing.path(0).split('__f=')[0] + '__f=')} || __f || '/x: not a value: '"
         of = pg_type(column.type)
         if column.name in folders:
             value = csv_value(_folder_value(listing, column, shape), of, FileFormat("csv"), place)
