@@ -8,9 +8,8 @@ import socket
 import threading
 from collections.abc import Callable
 
-import structlog
-
 from controller.errors import NotReadyError, UnknownNameError
+from controller.log import Log
 from controller.reconcile import Outcome, Parts, reconcile_once
 from controller.spec import ClusterSpec
 from controller.status import ClusterStatus, EndpointStatus, endpoints
@@ -18,7 +17,7 @@ from controller.status import ClusterStatus, EndpointStatus, endpoints
 BACKOFF_FIRST = 0.5
 BACKOFF_MOST = 30.0
 WAKE_WAIT = 5.0
-log = structlog.get_logger("loop")
+log = Log("loop")
 
 
 def reached_host(spec: ClusterSpec) -> str:

@@ -7,12 +7,10 @@ time; pools go on without it, and the next one picks up from the store and what 
 from __future__ import annotations
 
 import argparse
-import logging
 import pathlib
 import sys
 from dataclasses import dataclass
 
-import structlog
 import uvicorn
 
 from controller.api.app import create_app
@@ -24,6 +22,7 @@ from controller.auth.users import Users
 from controller.errors import ControllerError
 from controller.facts import facts, sealing_key
 from controller.identity import cluster_id
+from controller.log import Log, configure
 from controller.loop import Loop
 from controller.reconcile import Parts
 from controller.roles import RoleSync, master_dsn
@@ -35,7 +34,7 @@ from controller.workloads import MASTER_PASSWORD_FILE, all_workloads
 STOP_SECONDS = 8
 IDLE_CONNECTION_SECONDS = 30
 CONNECTIONS = 200
-log = structlog.get_logger("controller")
+log = Log("controller")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cluster-folder", type=pathlib.Path, required=True, help="holds bdc.yaml and store/")
     parser.add_argument("--secrets-folder", type=pathlib.Path, help="where the substrate lays the controller's secrets")
     options = parser.parse_args(arguments)
-    configure_log()
+    configure()
     try:
         from controller.substrates.local.substrate import LocalSubstrate
 
@@ -132,24 +131,6 @@ def start_spec(path: pathlib.Path) -> ClusterSpec:
         if remembered is None:
             raise
         return ClusterSpec.model_validate(remembered)
-
-
-def configure_log() -> None:
-    """JSON lines on standard output, which the supervisor keeps and rotates. Other libraries: warnings only."""
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stdout, format='{"level": "%(levelname)s", "logger": "%(name)s", "event": "%(message)s"}'
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-        cache_logger_on_first_use=True,
-    )
 
 
 if __name__ == "__main__":

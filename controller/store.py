@@ -67,6 +67,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"{path} can't be locked: {error.strerror}", where=str(path), hint="check its owner and mode") from error
         try:
+            _keep_owner(path, handle)
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
@@ -104,10 +105,11 @@ def write_atomic(path: pathlib.Path, content: bytes, mode: int) -> None:
 
 
 def _keep_owner(path: pathlib.Path, handle: int) -> None:
-    """Root repairing a file (lost admin) must not take it away from the controller's user; a new file takes the folder's owner."""
+    """Root repairing a file (lost admin) must not take it away from the controller's user: a new file, or one of root's, gets the
+    folder's owner."""
     if os.geteuid() != 0:
         return
-    like = path.stat() if path.exists() else path.parent.stat()
+    like = path.stat() if path.exists() and path.stat().st_uid != 0 else path.parent.stat()
     os.fchown(handle, like.st_uid, like.st_gid)
 
 

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -16,11 +15,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controller.errors import ControllerError, RateLimitError, TokenError, TooLargeError
+from controller.log import Log
 
 MAX_BODY_BYTES = 64 * 1024
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 HTTP_WORDS = {404: ("not_found", "there is no such path"), 405: ("method_not_allowed", "this path does not take that method")}
-log = structlog.get_logger("api")
+log = Log("api")
 
 
 class Border:
