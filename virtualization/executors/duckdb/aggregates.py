@@ -136,6 +136,3 @@ class AllExpressions(Expressions):
             descending, nulls = bool(item.args.get("desc")), bool(item.args.get("nulls_first"))
             items.append(f"{sql} {'DESC' if descending else 'ASC'} NULLS {'FIRST' if nulls else 'LAST'}")
         return "ORDER BY " + ", ".join(items)
-
-
-__all__ = ["INTEGERS", "AllExpressions"]

@@ -407,7 +407,10 @@ class Expressions:
             if right.kind.name == "unknown":
                 right = self.coerce(node, right, DATE)
             return self._line(node, [left, right])
-        left, right = self.coerce(node, left, right.kind), self.coerce(node, right, left.kind)
+        if left.kind.name == "unknown":
+            left = self.coerce(node, left, right.kind)
+        if right.kind.name == "unknown":
+            right = self.coerce(node, right, left.kind)
         names = {left.kind.name, right.kind.name}
         if "decimal" in names and names <= {*INTEGERS, "decimal"}:
             return self._decimal_arithmetic(node, left, right)
