@@ -78,7 +78,7 @@ class HdfsServer:
             "dfs.heartbeat.interval": "1", "dfs.blockreport.initialDelay": "0",
         })  # fmt: skip
         process = self.start(folder, "datanode.DataNode", f"datanode{number}.log")
-        self.datanodes[number:number + 1] = [process]
+        self.datanodes[number : number + 1] = [process]
 
     def start(self, folder: pathlib.Path, main: str, log: str, *arguments: str) -> subprocess.Popen[bytes]:
         """One daemon, its log beside it."""
@@ -95,7 +95,8 @@ class HdfsServer:
             rows = "".join(f"<property><name>{key}</name><value>{value}</value></property>" for key, value in values.items())
             (folder / name).write_text(f"<configuration>{rows}</configuration>")
         (folder / "log4j.properties").write_text(
-            "log4j.rootLogger=WARN, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\nlog4j.appender.out.layout=org.apache.log4j.SimpleLayout\n"
+            "log4j.rootLogger=WARN, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n"
+            "log4j.appender.out.layout=org.apache.log4j.SimpleLayout\n"
         )
 
     def wait(self, datanodes: int) -> None:

@@ -290,7 +290,8 @@ class Client:
 def _execute(cursor: adbc.Cursor, sql: str, batch_bytes: int) -> pa.RecordBatchReader:
     cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(batch_bytes)})
     cursor.execute(sql)
-    reader: pa.RecordBatchReader = cursor.fetch_record_batch()
+    # not ``fetch_record_batch``: it strips the wrapper that keeps the server's SQLSTATE for errors in the middle of the answer
+    reader: pa.RecordBatchReader = cursor._results.reader
     return reader
 
 

@@ -1,0 +1,203 @@
+"""What every connector must do, whatever its source. A connector joins by a class that inherits ``ConnectorConformance`` and gives the
+fixtures ``connector`` and ``tables``: the tables of ``TABLES`` as they lie at its source.
+
+A gap is a strict xfail in the joining class, marked *not implemented / not possible yet / never, because …*.
+"""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from sqlglot import parse_one
+
+from virtualization.catalog import Column, VirtualTable
+from virtualization.errors import CancelledError, RemoteObjectError, UnknownColumnError, VirtualizationError
+from virtualization.plan import Connector, Declined, Fragment, FragmentRequest, QueryContext
+from virtualization.types import PG_TYPE, schema_of
+
+COLUMNS = (
+    Column("id", "bigint"),
+    Column("n", "integer"),
+    Column("amount", "numeric(12,2)"),
+    Column("ratio", "double precision"),
+    Column("flag", "boolean"),
+    Column("name", "text"),
+    Column("Day Of", "date"),
+    Column("at", "timestamp without time zone"),
+)
+ROWS: list[tuple[Any, ...]] = [
+    (1, 10, Decimal("1.50"), 0.5, True, "alpha", datetime.date(2024, 1, 1), datetime.datetime(2024, 1, 1, 12, 30)),
+    (2, -10, Decimal("-2.25"), -1.0, False, "Beta", datetime.date(1, 1, 1), datetime.datetime(1969, 12, 31, 23, 59, 59, 999999)),
+    (3, 2147483647, Decimal("9999999999.99"), 1e308, True, "", datetime.date(9999, 12, 31), datetime.datetime(9999, 12, 31)),
+    (4, None, None, None, None, None, None, None),
+    (5, 0, Decimal("0.00"), 5e-324, False, "ünï 'q\" \\ ,;日本", datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29)),
+    (9223372036854775807, 7, Decimal("7.00"), 0.1, True, "zebra", datetime.date(2024, 1, 2), datetime.datetime(2024, 1, 2)),
+]
+BIG_ROWS = 300_000
+
+FILTERS: list[tuple[str, list[int]]] = [
+    ('"id" = 2', [2]),
+    ('"id" <> 2 AND "id" < 5', [1, 3, 4]),
+    ('"n" >= 7', [1, 3, ROWS[5][0]]),
+    ('"n" IS NULL', [4]),
+    ('"n" IS NOT NULL AND "id" <= 3', [1, 2, 3]),
+    ('"n" IN (10, 0)', [1, 5]),
+    ('NOT "n" IN (10, 0)', [2, 3, ROWS[5][0]]),
+    ('"n" BETWEEN -10 AND 5', [2, 5]),
+    ('NOT ("n" BETWEEN -10 AND 5)', [1, 3, ROWS[5][0]]),
+    ('"amount" < 0', [2]),
+    ('"amount" = 1.50', [1]),
+    ('"ratio" > 0.3', [1, 3]),
+    ('"flag"', [1, 3, ROWS[5][0]]),
+    ('NOT "flag"', [2, 5]),
+    ("\"name\" = ''", [3]),
+    ("\"name\" < 'a'", [2, 3]),
+    ("\"name\" > 'alpha'", [5, ROWS[5][0]]),
+    ("\"name\" = 'ünï ''q\" \\ ,;日本'", [5]),
+    ("\"Day Of\" = '2024-02-29'", [5]),
+    ("\"Day Of\" > CAST('2024-01-01' AS DATE)", [3, 5, ROWS[5][0]]),
+    ("\"at\" <= '1970-01-01'", [2]),
+    ('"n" = 10 OR "name" IS NULL', [1, 4]),
+]
+
+
+def table(location: str, columns: Sequence[Column] = COLUMNS, name: str = "t", **options: str) -> VirtualTable:
+    """A virtual table of source ``src``."""
+    return VirtualTable("public", name, "src", location, tuple(columns), options)
+
+
+def read(fragment: Fragment, context: QueryContext | None = None) -> pa.Table:
+    """All rows; the stream's schema must be what the fragment promises."""
+    batches = fragment.open(context or QueryContext())
+    rows = pa.Table.from_batches(list(batches), batches.schema)
+    assert [(f.name, f.metadata[PG_TYPE].decode()) for f in rows.schema] == [(c.name, c.type) for c in fragment.columns]
+    return rows
+
+
+def ids(fragment: Fragment) -> list[int]:
+    return sorted(read(fragment)["id"].to_pylist())
+
+
+class ConnectorConformance:
+    """The suite. ``tables`` has ``rows`` (ROWS), ``empty``, ``big`` (BIG_ROWS ids from 0), ``missing`` (not there)."""
+
+    def test_answers_a_test(self, connector: Connector) -> None:
+        tested = connector.test()
+        assert tested.version and 0 < tested.milliseconds < 5000
+
+    def test_all_columns_with_edge_values(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        rows = read(connector.scan(tables["rows"], [c.name for c in COLUMNS], []).fragment)
+        assert rows.schema.types == schema_of(COLUMNS).types
+        assert sorted((tuple(row.values()) for row in rows.to_pylist()), key=lambda row: row[0]) == ROWS
+
+    def test_projection_in_the_asked_order(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        rows = read(connector.scan(tables["rows"], ["Day Of", "id"], []).fragment)
+        assert rows.column_names == ["Day Of", "id"]
+        assert rows.num_rows == len(ROWS)
+
+    def test_no_column_still_counts_rows(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        assert read(connector.scan(tables["rows"], [], []).fragment).num_rows == len(ROWS)
+
+    @pytest.mark.parametrize(("predicate", "expected"), FILTERS, ids=[text for text, _ in FILTERS])
+    def test_filter(self, connector: Connector, tables: dict[str, VirtualTable], predicate: str, expected: list[int]) -> None:
+        scanned = connector.scan(tables["rows"], ["id"], [parse_one(predicate, dialect="postgres")])
+        if scanned.left:
+            assert [kept.code for kept in scanned.kept], "what is left has a reason"
+            assert set(expected) <= set(ids(scanned.fragment))
+        else:
+            assert ids(scanned.fragment) == sorted(expected)
+
+    def test_takes_plain_comparisons(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        predicates = [parse_one(text, dialect="postgres") for text in ('"id" = 1', '"amount" > 0', "\"name\" = 'alpha'", '"n" IS NOT NULL')]
+        scanned = connector.scan(tables["rows"], ["id"], predicates)
+        assert scanned.left == ()
+        assert ids(scanned.fragment) == [1]
+
+    def test_leaves_what_it_does_not_know(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        predicate = parse_one('"n" = random()', dialect="postgres")
+        scanned = connector.scan(tables["rows"], ["id"], [predicate, parse_one('"id" < 3', dialect="postgres")])
+        assert scanned.left == (predicate,)
+        assert ids(scanned.fragment) == [1, 2]
+
+    def test_empty_table(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        assert read(connector.scan(tables["empty"], ["id", "name"], []).fragment).num_rows == 0
+
+    def test_fragment_runs_again_and_side_by_side(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        fragment = connector.scan(tables["rows"], ["id"], []).fragment
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: ids(fragment), range(24)))
+        assert answers == [sorted(row[0] for row in ROWS)] * 24
+
+    def test_big_answer_comes_in_batches(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        batches = connector.scan(tables["big"], ["id"], []).fragment.open(QueryContext())
+        sizes = [batch.num_rows for batch in batches]
+        assert sum(sizes) == BIG_ROWS
+        assert len(sizes) > 1
+
+    def test_leaving_early_frees_the_source(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        fragment = connector.scan(tables["big"], ["id"], []).fragment
+        for _ in range(30):  # more than any pool holds
+            batches = fragment.open(QueryContext())
+            assert next(iter(batches)).num_rows
+            batches.close()
+            batches.close()
+        assert len(ids(connector.scan(tables["rows"], ["id"], []).fragment)) == len(ROWS)
+
+    def test_cancel(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        context = QueryContext()
+        batches = connector.scan(tables["big"], ["id"], []).fragment.open(context)
+        iterator = iter(batches)
+        next(iterator)
+        threading.Thread(target=context.cancel).start()
+        with pytest.raises(CancelledError):
+            while True:
+                next(iterator)
+                threading.Event().wait(0.2)
+        batches.close()
+        assert len(ids(connector.scan(tables["rows"], ["id"], []).fragment)) == len(ROWS)
+
+    def test_missing_object(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        with pytest.raises(RemoteObjectError) as caught:
+            read(connector.scan(tables["missing"], ["id"], []).fragment)
+        assert "src" in caught.value.message and "missing" in caught.value.message and caught.value.hint
+
+    def test_missing_remote_column(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        changed = VirtualTable("public", "t", "src", tables["rows"].location, (*COLUMNS, Column("gone", "text")), tables["rows"].options)
+        with pytest.raises(RemoteObjectError, match="gone"):
+            read(connector.scan(changed, ["id", "gone"], []).fragment)
+
+    def test_unknown_column(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        with pytest.raises(UnknownColumnError, match="nope"):
+            connector.scan(tables["rows"], ["nope"], [])
+
+    def test_detect(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        detected = connector.detect(tables["rows"].location, {})
+        assert [column.name for column in detected.columns] == [column.name for column in COLUMNS]
+        assert {column.name: column.type for column in detected.columns}["name"] == "text"
+        found = VirtualTable("public", "t", "src", tables["rows"].location, detected.columns, detected.options)
+        assert ids(connector.scan(found, ["id"], []).fragment) == sorted(row[0] for row in ROWS)
+
+    def test_detect_of_nothing(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        with pytest.raises(RemoteObjectError, match="missing"):
+            connector.detect(tables["missing"].location, {})
+
+    def test_push_takes_or_says_why(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
+        from virtualization.catalog import DataSource
+
+        query = parse_one("SELECT random() AS x FROM public.t AS t", dialect="postgres")
+        answer = connector.push(FragmentRequest(query, {"t": tables["rows"]}, DataSource("src", "", "")))
+        assert isinstance(answer, Declined) and answer.kept[0].code and answer.kept[0].why
+
+    def test_errors_never_show_the_credential(self, broken: list[Connector]) -> None:
+        for connector in broken:
+            with pytest.raises(VirtualizationError) as caught:
+                connector.test()
+            shown = f"{caught.value.message} {caught.value.detail} {caught.value.hint} {caught.value!r} {caught.value.__cause__!r}"
+            assert "src" in caught.value.message and "planted-secret" not in shown
