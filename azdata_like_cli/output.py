@@ -138,7 +138,8 @@ def _plain(result: object) -> object:
     if isinstance(result, SqlRows):
         return [dict(zip(result.names, map(_value, row, result.kinds), strict=True)) for row in result.rows]
     if isinstance(result, Several):
-        return [_plain(answer) for answer in result.answers]
+        found = [_plain(answer) for answer in result.answers]
+        return found[0] if len(found) == 1 else found
     if isinstance(result, Bytes):
         raise UserError("--query picks from structured results, and this is a file's content")
     return result
@@ -158,9 +159,7 @@ def _write_plain(data: object, form: str, to: TextIO) -> None:
     if form == "json":
         to.write(_json(data, indent=2) + "\n")
     elif form == "yaml":
-        import yaml
-
-        to.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=140))
+        to.write(_yaml(data))
     elif form == "tsv":
         rows = _records(data)
         for row in rows or []:
@@ -174,6 +173,15 @@ def _write_plain(data: object, form: str, to: TextIO) -> None:
 def _json(data: object, indent: int | None = None) -> str:
     text = json.dumps(data, indent=indent, ensure_ascii=False, default=str)
     return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _yaml(data: object) -> str:
+    import yaml
+
+    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=140)
+    if _UNSAFE_IN_JSON.search(text):  # then with everything beyond ASCII as escapes
+        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=False, width=140)
+    return text
 
 
 def _write_view(data: object, to: TextIO) -> None:
@@ -282,12 +290,10 @@ def _sql_json(result: SqlRows, to: TextIO) -> None:
 
 
 def _sql_yaml(result: SqlRows, to: TextIO) -> None:
-    import yaml
-
     names, empty = _distinct(result.names), True
     for row in result.rows:
         fields = dict(zip(names, map(_value, row, result.kinds), strict=True))
-        to.write(yaml.safe_dump([fields], sort_keys=False, allow_unicode=True, width=140))
+        to.write(_yaml([fields]))
         empty = False
     if empty:
         to.write("[]\n")

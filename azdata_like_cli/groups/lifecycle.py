@@ -60,7 +60,7 @@ def create(
     with WorkloadProgress(f"Creating cluster {name or spec}") as show:
         result = local.run(
             "create",
-            cluster_name(name) if name else None,
+            cluster_name(name) if name is not None else None,
             arguments=arguments,
             secrets={"username": username, "password": password},
             show=show,

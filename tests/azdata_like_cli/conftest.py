@@ -17,7 +17,10 @@ import pytest
 from azdata_like_cli.main import main
 from tests.azdata_like_cli.standin_controller import PASSWORD, StandinController, standin_controller
 
-FOREIGN = ("BDC_PASSWORD", "AZDATA_PASSWORD", "BDC_NEW_PASSWORD", "BDC_SOURCE_PASSWORD", "BDC_USERNAME", "AZDATA_USERNAME", "PGPASSWORD", "PGDATABASE", "PGPASSFILE", "BDC_NO_LOGIN", "BDC_LOCAL_PROGRAM")  # fmt: skip
+FOREIGN = (
+    *("BDC_PASSWORD", "AZDATA_PASSWORD", "BDC_NEW_PASSWORD", "BDC_SOURCE_PASSWORD", "BDC_USERNAME", "AZDATA_USERNAME"),
+    *("PGPASSWORD", "PGDATABASE", "PGPASSFILE", "BDC_NO_LOGIN", "BDC_LOCAL_PROGRAM"),
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -127,7 +127,7 @@ def standin_controller(**settings: Any) -> Iterator[StandinController]:
             self.end_headers()
             self.wfile.write(payload)
 
-        do_GET = do_POST = do_PUT = do_DELETE = handle_any
+        do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
             pass
