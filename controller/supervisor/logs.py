@@ -72,23 +72,24 @@ def tail(path: Path, lines: int) -> list[str]:
     return found[-lines:] if lines > 0 else []
 
 
-class SteadyHandler(logging.FileHandler):
+class SteadyHandler(logging.Handler):
     """The supervisor's own log: a full disk is counted and told later, never raised."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, encoding="utf-8", delay=True)
+        super().__init__()
         self._path = path
         self.lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Rotate by size, then write."""
+        """Rotate by size, then write. Opened for each line: there are few, and a disk that is free again is noticed at once."""
+        missed = f" ({self.lost} lines before this were lost)" if self.lost else ""
         try:
             rotate(self._path)
-            if self.stream is None:
-                self.stream = self._open()
-            missed = f" ({self.lost} lines before this were lost)" if self.lost else ""
-            self.stream.write(self.format(record) + missed + "\n")
-            self.stream.flush()
+            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(handle, f"{self.format(record)}{missed}\n".encode(errors="replace"))
+            finally:
+                os.close(handle)
             self.lost = 0
         except OSError:
             self.lost += 1

@@ -202,7 +202,7 @@ def test_unreadable_requests_are_answered(supervisor: Running) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(supervisor.folder.socket))
         connection.sendall(b'nonsense\n[1]\n{"op": "dance"}\n{"op": "ping"}\n')
-        answers = [json.loads(line) for line, _ in zip(connection.makefile("rb"), range(4), strict=False)]
+        answers = [json.loads(line) for _, line in zip(range(4), connection.makefile("rb"), strict=False)]
     assert [answer.get("error", {}).get("code") for answer in answers] == ["invalid_request"] * 3 + [None]
 
 
@@ -210,7 +210,8 @@ def test_unreadable_requests_are_answered(supervisor: Running) -> None:
 def test_other_users_are_not_heard(supervisor: Running) -> None:
     supervisor.folder.supervisor.chmod(0o755)
     supervisor.folder.socket.chmod(0o666)
-    source = f"import socket; s = socket.socket(socket.AF_UNIX); s.connect({str(supervisor.folder.socket)!r}); s.sendall(b'{{}}\\n'); print(s.recv(999))"
+    path = str(supervisor.folder.socket)
+    source = f"import socket; s = socket.socket(socket.AF_UNIX); s.connect({path!r}); s.sendall(b'{{}}\\n'); print(s.recv(999))"
     found = subprocess.run(
         ["/usr/bin/python3", "-c", source], capture_output=True, text=True, user="nobody", group="nogroup", extra_groups=[]
     )
@@ -282,7 +283,6 @@ def test_full_disk_costs_lines_not_the_supervisor(tmp_path: Path) -> None:
     handler.emit(one)
     assert handler.lost == 2
     path.unlink()
-    handler.stream = None
     handler.emit(one)
     assert "2 lines before this were lost" in path.read_text()
 
@@ -297,7 +297,8 @@ def test_busy_backend_of_a_killed_postmaster_goes_before_the_next_one() -> None:
         initdb = [str(bin_folder() / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"]
         workload = {
             "name": "master-0", "pool": "master", "run": "master-0", "stop_signal": "INT",
-            "command": [str(bin_folder() / "postgres"), "-D", str(data), "-p", str(port), "-k", "", "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"],
+            "command": [str(bin_folder() / "postgres"), "-D", str(data), "-p", str(port), "-k", "",
+                        "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"],
             "prepare": [{"name": "initdb", "command": initdb, "creates": str(data / "PG_VERSION"), "removes": str(data)}],
             "ready": {"kind": "tcp", "port": port},
         }  # fmt: skip
