@@ -20,6 +20,8 @@ from pools.workload import ConfigFile, Endpoint, PoolName, Port, Prepare, Probe,
 DATA = "{data}/pgdata"
 SUPERUSER_FILE = "superuser"
 OLDEST_SUPPORTED = 15
+EXTENSION_PATH_SINCE = 18
+"""Older servers look for extensions in their own folder only."""
 
 
 class ListenError(ValueError):
@@ -172,7 +174,7 @@ def postgresql_conf(server: PostgresqlServer) -> str:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
     if server.tls is not None:
         settings |= {"ssl": "on", "ssl_cert_file": _quoted(server.tls.certificate), "ssl_key_file": _quoted(server.tls.key)}
-    if server.extension_folder:
+    if server.extension_folder and server.version >= EXTENSION_PATH_SINCE:
         settings["extension_control_path"] = "'{config}:$system'"
     settings |= server.settings
     return "".join(f"{name} = {value}\n" for name, value in settings.items())

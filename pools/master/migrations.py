@@ -9,6 +9,10 @@ from psycopg import sql
 from pools.master.databases import connect, each_database, has_extension, type_of_connection
 
 
+class MigrationError(Exception):
+    """The server can't get the extension; says what it lacks."""
+
+
 def migrate(dsn: str) -> dict[str, str]:
     """Install or upgrade ``bdc`` in template1 and all databases that allow connections.
 
@@ -29,6 +33,7 @@ def migrate_database(connection: type_of_connection) -> str | None:
     """Install, upgrade or leave; then settle. Returns a sentence of what was done."""
     sentence: str | None = None
     if not has_extension(connection):
+        _refuse_unavailable(connection)
         connection.execute("CREATE EXTENSION IF NOT EXISTS postgres_fdw")
         connection.execute("REVOKE ALL ON FOREIGN DATA WRAPPER postgres_fdw FROM PUBLIC")
         connection.execute("CREATE EXTENSION bdc")
@@ -43,6 +48,15 @@ def migrate_database(connection: type_of_connection) -> str | None:
     return sentence
 
 
+def _refuse_unavailable(connection: type_of_connection) -> None:
+    for name in ("postgres_fdw", "bdc"):
+        if connection.execute("SELECT FROM pg_available_extensions WHERE name = %s", [name]).fetchone() is None:
+            raise MigrationError(
+                f'the server does not have the extension "{name}". A system PostgreSQL needs its contrib package; one older than 18 '
+                "also needs the files of master-0's config/extension copied to where pg_config --sharedir says, into extension/"
+            )
+
+
 def _versions(connection: type_of_connection) -> tuple[str, str]:
     """(installed, newest that the server has)."""
     row = connection.execute(
@@ -52,8 +66,12 @@ def _versions(connection: type_of_connection) -> tuple[str, str]:
     return str(row[0]), str(row[1])
 
 
-def ensure_database(dsn: str, name: str, owner: str) -> None:
-    """The user database ``name`` exists. Made by cloning template1, so it has the extension at once."""
+def ensure_database(dsn: str, name: str, owner: str) -> bool:
+    """The user database ``name`` exists; True: it was made now, by cloning template1, so it has the extension at once."""
     with closing(connect(dsn)) as connection:
-        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner)))
+        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None:
+            return False
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner)))
+    with closing(connect(dsn, name)) as connection:
+        connection.execute("SELECT bdc.settle()")
+    return True

@@ -24,12 +24,14 @@ from psycopg.conninfo import make_conninfo
 
 from pools.master.databases import connect, type_of_connection
 from pools.master.mappings import ensure_mappings
-from pools.master.migrations import ensure_database, migrate
+from pools.master.migrations import MigrationError, ensure_database, migrate
 from pools.master.roles import ADMIN, GROUPS, user_roles
 from pools.master.scram import matches, scram_verifier
 
 OWNER = "bdc_owner"
 POOL = "bdc_pool"
+ADMIN_MEMBERSHIPS = ("bdc_user", "pg_signal_backend", "pg_read_all_stats")
+"""Ending sessions is also what DROP DATABASE … WITH (FORCE) needs: the compute pool listens in every user database."""
 MAPPED_GROUPS = (OWNER, GROUPS[ADMIN])
 """Roles without login that still reach the pool: bdc_owner's requests, and what bdc_admin inherited from users that are gone."""
 
@@ -45,8 +47,8 @@ class SetupSettings:
     pool_hosts: tuple[str, ...]
     """Addresses of the compute pool's replicas, as the master reaches them."""
     pool_ports: tuple[int, ...]
-    database: str
-    """The first user database."""
+    databases: tuple[str, ...]
+    """User databases that there should be."""
     sealing_key: str | None = None
     """Public key (base64), for ``bdc.sealing_key()``."""
 
@@ -56,6 +58,7 @@ class SetupSettings:
         given = json.loads(path.read_text())
         given["pool_hosts"] = tuple(given["pool_hosts"])
         given["pool_ports"] = tuple(given["pool_ports"])
+        given["databases"] = tuple(given["databases"])
         return cls(**given)
 
 
@@ -69,9 +72,9 @@ def set_up(settings: SetupSettings) -> list[str]:
         done += _ensure_cluster_settings(connection, cluster_settings(settings))
     done += [f'database "{name}": {change}' for name, change in migrate(dsn).items()]
     ensure_mappings(dsn, [*MAPPED_GROUPS, *user_roles(dsn)])
-    ensure_database(dsn, settings.database, GROUPS[ADMIN])
-    with closing(connect(dsn, settings.database)) as connection:
-        connection.execute("SELECT bdc.settle()")
+    for name in settings.databases:
+        if ensure_database(dsn, name, GROUPS[ADMIN]):
+            done.append(f'made database "{name}"')
     return done
 
 
@@ -89,9 +92,11 @@ def _ensure_groups(connection: type_of_connection) -> list[str]:
         if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
             done.append(f"made role {role}")
-    if not _holds(connection, "SELECT pg_has_role('bdc_admin', 'bdc_user', 'MEMBER')"):
-        connection.execute("GRANT bdc_user TO bdc_admin")
-        done.append("made bdc_admin a member of bdc_user")
+    for group in ADMIN_MEMBERSHIPS:
+        row = connection.execute("SELECT pg_has_role('bdc_admin', %s, 'MEMBER')", [group]).fetchone()
+        if row is not None and not row[0]:
+            connection.execute(sql.SQL("GRANT {} TO bdc_admin").format(sql.Identifier(group)))
+            done.append(f"made bdc_admin a member of {group}")
     return done
 
 
@@ -121,11 +126,6 @@ def _ensure_cluster_settings(connection: type_of_connection, wanted: Mapping[str
     return done
 
 
-def _holds(connection: type_of_connection, condition: str) -> bool:
-    row = connection.execute(sql.SQL(condition)).fetchone()
-    return row is not None and bool(row[0])
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The job; prints what it did. A server that just starts gets half a minute."""
     parser = argparse.ArgumentParser(prog="python -m pools.master.setup", description=__doc__)
@@ -133,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = SetupSettings.read(parser.parse_args(arguments).config)
     try:
         done = _patiently(settings)
-    except (psycopg.Error, OSError) as error:
+    except (psycopg.Error, MigrationError, OSError) as error:
         sys.stderr.write(f"master-setup failed: {error}\n")
         return 1
     sys.stdout.write("".join(f"{sentence}\n" for sentence in done) or "nothing to do\n")

@@ -28,7 +28,9 @@ class MasterSettings:
     """Clients that are let in (CIDR)."""
     tls: Tls | None = None
     database: str = "bdc"
-    """The first user database."""
+    """The first user database: the one that clients are pointed to."""
+    more_databases: tuple[str, ...] = ()
+    """Further user databases; a missing one is made, none is ever dropped."""
     pool_hosts: tuple[str, ...] = ("127.0.0.1",)
     """Addresses of the compute pool's replicas as the master reaches them; ``pool_ports`` runs beside it."""
     pool_ports: tuple[int, ...] = (31434,)
@@ -84,7 +86,7 @@ def _setup(settings: MasterSettings) -> Workload:
         "pool_password_file": "{secrets}/pool",
         "pool_hosts": list(settings.pool_hosts),
         "pool_ports": list(settings.pool_ports),
-        "database": settings.database,
+        "databases": list(dict.fromkeys((settings.database, *settings.more_databases))),
         "sealing_key": settings.sealing_key,
     }
     return Workload(

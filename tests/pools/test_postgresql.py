@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -69,7 +70,10 @@ def test_every_login_is_scram() -> None:
 def rss_mb(pid: int) -> float:
     """Proportional share of the memory of a process and its children, MB."""
     pids = [pid, *(int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
-    texts = [pathlib.Path(f"/proc/{p}/smaps_rollup").read_text() for p in pids]
+    texts = []
+    for process in pids:
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # a backend that just ended
+            texts.append(pathlib.Path(f"/proc/{process}/smaps_rollup").read_text())
     return sum(int(line.split()[1]) for text in texts for line in text.splitlines() if line.startswith("Pss:")) / 1024
 
 

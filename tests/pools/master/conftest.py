@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import secrets as random_secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -97,7 +96,12 @@ def people(master: Master, database: str) -> Iterator[Callable[..., psycopg.Conn
         drop_role(master.dsn, name)
 
 
-@pytest.fixture
-def scratch_folder() -> Iterator[pathlib.Path]:
-    with reachable_folder() as folder:
-        yield folder
+@pytest.fixture(scope="package")
+def resident(master: Master) -> Iterator[psycopg.Connection]:
+    """An administrator in the first database, for statements that change nothing."""
+    ensure_role(master.dsn, "rita", scram_verifier("pw of rita"), ("user", "admin"))
+    master.pool.learn(master.superuser())
+    with master.connect("rita", "pw of rita") as connection:
+        connection.execute("CALL bdc.create_data_source('resident', 'postgresql', 'postgresql://db:5432/sales')")
+        connection.execute("CREATE TABLE taken ()")
+        yield connection

@@ -43,7 +43,8 @@ def test_one_secret_for_all_databases_and_kept_over_calls(master: Master, databa
         for place in ("template1", "bdc", "postgres", database):
             with master.superuser(place) as connection:
                 rows = connection.execute(
-                    "SELECT umoptions, verifier FROM pg_user_mappings JOIN bdc.mapping_verifiers ON role_name = usename WHERE usename = 'kim'"
+                    "SELECT umoptions, verifier FROM pg_user_mappings JOIN bdc.mapping_verifiers ON role_name = usename "
+                    "WHERE usename = 'kim'"
                 )
                 known |= {str(row) for row in rows}
         return known

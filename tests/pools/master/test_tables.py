@@ -78,27 +78,26 @@ def test_unmappable_type_is_named_with_its_column(admin, master: Master, databas
         ('[{"name": "' + "x" * 64 + '", "type": "int"}]', errors.NameTooLong, "longer than 63 bytes"),
     ],
 )
-def test_bad_columns(admin, columns: str, error, words: str) -> None:
+def test_bad_columns(resident, columns: str, error, words: str) -> None:
     with pytest.raises(error, match=words):
-        admin.execute("CALL bdc.create_virtual_table('t', 'legacy', 'x', %s)", [columns])
+        resident.execute("CALL bdc.create_virtual_table('t', 'resident', 'x', %s)", [columns])
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
         (("t", "nosource", "x"), errors.UndefinedObject, 'data source "nosource" does not exist'),
-        (("t", "legacy", None), errors.InvalidParameterValue, "location is missing"),
-        (("no.t", "legacy", "x"), errors.InvalidSchemaName, 'schema "no" does not exist'),
-        (("bdc.t", "legacy", "x"), errors.InsufficientPrivilege, "the system's own"),
-        (("pg_catalog.t", "legacy", "x"), errors.InsufficientPrivilege, "the system's own"),
-        (("a.b.c", "legacy", "x"), errors.InvalidName, "no table name"),
-        (("taken", "legacy", "x"), errors.DuplicateTable, '"public.taken" already exists'),
+        (("t", "resident", None), errors.InvalidParameterValue, "location is missing"),
+        (("no.t", "resident", "x"), errors.InvalidSchemaName, 'schema "no" does not exist'),
+        (("bdc.t", "resident", "x"), errors.InsufficientPrivilege, "the system's own"),
+        (("pg_catalog.t", "resident", "x"), errors.InsufficientPrivilege, "the system's own"),
+        (("a.b.c", "resident", "x"), errors.InvalidName, "no table name"),
+        (("taken", "resident", "x"), errors.DuplicateTable, '"public.taken" already exists'),
     ],
 )
-def test_bad_arguments(admin, arguments, error, words: str) -> None:
-    admin.execute("CREATE TABLE taken ()")
+def test_bad_arguments(resident, arguments, error, words: str) -> None:
     with pytest.raises(error, match=words):
-        admin.execute("CALL bdc.create_virtual_table(%s, %s, %s, %s)", [*arguments, COLUMNS])
+        resident.execute("CALL bdc.create_virtual_table(%s, %s, %s, %s)", [*arguments, COLUMNS])
 
 
 def test_names_with_metacharacters(admin) -> None:

@@ -24,10 +24,14 @@ def test_names_order_and_secrets() -> None:
 
 
 def test_the_job_reads_what_the_builder_writes(tmp_path) -> None:
-    _, job = workloads(MasterSettings(pool_hosts=("127.0.0.1", "127.0.0.1"), pool_ports=(1, 2), sealing_key="k", database='wé"ird'))
+    _, job = workloads(
+        MasterSettings(
+            pool_hosts=("127.0.0.1", "127.0.0.1"), pool_ports=(1, 2), sealing_key="k", more_databases=("two",), database='wé"ird'
+        )
+    )
     (tmp_path / "setup.json").write_text(job.files[0].content)
     settings = SetupSettings.read(tmp_path / "setup.json")
-    assert settings.database == 'wé"ird' and json.loads(job.files[0].content)["dsn"].startswith("host={host:master-0} port=31433")
+    assert settings.databases == ('wé"ird', "two") and json.loads(job.files[0].content)["dsn"].startswith("host={host:master-0} port=31433")
     assert cluster_settings(settings) == {"pool_hosts": "127.0.0.1,127.0.0.1", "pool_ports": "1,2", "sealing_key": "k"}
 
 
