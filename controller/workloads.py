@@ -59,6 +59,7 @@ def _master(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Worklo
         networks=EVERYBODY if outside else MasterSettings.networks,
         tls=Tls(tls.certificate, tls.key) if tls.certificate and tls.key and outside else None,
         database=pool.databases[0],
+        more_databases=pool.databases[1:],
         pool_hosts=tuple("127.0.0.1" for _ in ports.compute),
         pool_ports=ports.compute,
         sealing_key=facts.sealing_key,
