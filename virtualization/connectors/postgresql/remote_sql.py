@@ -94,6 +94,7 @@ def rendered(query: exp.Expr, tables: Mapping[str, VirtualTable], facts: Facts) 
         kept = [column for column in table.columns if used is None or (alias, column.name) in used]
         made = exp.Table(this=exp.Var(this=_derived(table, kept or table.columns[:1], facts)))
         made.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+        made.set("joins", node.args.get("joins"))  # of a join in brackets
         node.replace(made)
     return query.sql(dialect="postgres", identify=True)
 
