@@ -19,11 +19,11 @@ from virtualization.bind import Bound, bind
 from virtualization.catalog import Catalog, DataSource
 from virtualization.connections import Connections, Factory
 from virtualization.errors import InternalError, SqlError, UnsupportedError
-from virtualization.explain import Explanation, Meter
+from virtualization.explanation import Explanation, Meter
 from virtualization.parse import parse
-from virtualization.plan import Connector, Executor, Fragment, Kept, OutputColumn, Plan, QueryContext, Result
+from virtualization.plan import Connector, Executor, Kept, OutputColumn, Plan, QueryContext, Result
 from virtualization.planner.plan_query import plan_query
-from virtualization.results import EmptyFragment, FragmentResult, RenamedResult
+from virtualization.results import FragmentResult, RenamedResult, with_names
 from virtualization.rules import rewrite
 from virtualization.shapes import Shapes
 
@@ -71,7 +71,7 @@ class Engine:
         return RenamedResult(result, plan.names)
 
     def describe(self, plan: Plan) -> tuple[OutputColumn, ...]:
-        """Names and types of the result; no source is asked (the executor sees empty fragments)."""
+        """Names and types of the result; no source is asked."""
         if plan.columns is not None:
             return plan.columns
         with self._lock:
@@ -79,12 +79,7 @@ class Engine:
             if known is not None:
                 return known[1]
         assert plan.residual is not None
-        empty: list[Fragment] = [EmptyFragment.like(fragment) for fragment in plan.fragments]
-        result = RenamedResult(self._executor(plan.executor).run(plan.residual, empty, QueryContext()), plan.names)
-        try:
-            columns = result.columns
-        finally:
-            result.close()
+        columns = with_names(self._executor(plan.executor).describe(plan.residual, plan.fragments), plan.names)
         with self._lock:
             self._described[id(plan)] = (plan, columns)  # the plan is held, so that its id stays its own
             while len(self._described) > PLANS_KEPT:

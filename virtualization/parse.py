@@ -43,7 +43,8 @@ FAITHFUL_FUNCTIONS = frozenset(_FAITHFUL.split())
 _RENAMED = (frozenset(_POSTGRES.parser_class.FUNCTIONS) | {"DATE_PART"}) - FAITHFUL_FUNCTIONS
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.CASE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.END}
-_CHAINED = {TokenType.NOT, TokenType.DASH, TokenType.TILDE, TokenType.DCOLON, TokenType.L_BRACKET, TokenType.PLUS}
+_CHAINED = {TokenType.NOT, TokenType.TILDE, TokenType.DCOLON, TokenType.L_BRACKET, TokenType.DOT}
+_SIGNS = {TokenType.PLUS, TokenType.DASH}
 _RESETS = {TokenType.COMMA, TokenType.AND, TokenType.OR, TokenType.SELECT, TokenType.WHERE, TokenType.FROM, TokenType.WHEN}
 _STARTS = {"SELECT", "VALUES", "TABLE", "WITH"}
 _STATEMENTS = (exp.Select, exp.SetOperation, exp.Values, exp.Subquery)
@@ -97,6 +98,9 @@ def _query(tree: exp.Expr) -> exp.Query:
             _refuse(node)
         elif isinstance(node, exp.Anonymous):
             _restore_call(node)
+        elif isinstance(node, exp.CurrentTimestamp) and node.this is not None:
+            # sqlglot's generator drops the precision
+            node.replace(exp.cast(exp.CurrentTimestamp(), f"timestamptz({node.name})", dialect=DIALECT))
         elif isinstance(node, exp.Operator):
             _resolve_operator(node)
         elif isinstance(node, exp.DataType) and node.this == exp.DType.USERDEFINED:
@@ -203,8 +207,10 @@ def _check_tokens(tokens: list[Token], text: str) -> None:
             depth -= 1
         if kind in _RESETS:
             run = 0
-        elif kind in _CHAINED:
+        elif kind in _CHAINED or (kind in _SIGNS and tokens[position - 1].token_type in _SIGNS):
             run += 1
+        elif kind in _SIGNS:  # between two operands, or the first sign of one
+            run = 0
         chain = 0 if kind in (TokenType.COMMA, TokenType.SELECT) else chain + 1
         if depth > MAX_NESTING or run > MAX_NESTING * 2 or chain > MAX_TERMS * 4:
             raise _too_deep()

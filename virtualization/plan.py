@@ -261,6 +261,10 @@ class Executor(Protocol):
         """Why this executor can't give PostgreSQL's exact answer, or None."""
         ...
 
+    def describe(self, residual: exp.Query, fragments: Sequence[Fragment]) -> tuple[OutputColumn, ...]:
+        """Names and PostgreSQL types of the result; no fragment is opened."""
+        ...
+
     def run(self, residual: exp.Query, fragments: Sequence[Fragment], context: QueryContext) -> Result:
         """Start; streams."""
         ...

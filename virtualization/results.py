@@ -1,4 +1,4 @@
-"""Results that need no executor's work: a fragment passed through, output names put back, fragments without rows for describing."""
+"""Results that need no executor's work: a fragment passed through, output names put back."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from virtualization.catalog import Column
-from virtualization.plan import Batches, Fragment, OutputColumn, QueryContext, Result
-from virtualization.types import schema_of
+from virtualization.plan import Batches, OutputColumn, Result
 
 
 def renamed(batch: pa.RecordBatch, columns: tuple[OutputColumn, ...]) -> pa.RecordBatch:
@@ -18,6 +16,13 @@ def renamed(batch: pa.RecordBatch, columns: tuple[OutputColumn, ...]) -> pa.Reco
         return batch
     fields = [field.with_name(column.name) for field, column in zip(batch.schema, columns, strict=True)]
     return pa.RecordBatch.from_arrays(batch.columns, schema=pa.schema(fields))
+
+
+def with_names(columns: tuple[OutputColumn, ...], names: tuple[str, ...] | None) -> tuple[OutputColumn, ...]:
+    """The same types under other names (None: their own)."""
+    if names is None:
+        return columns
+    return tuple(OutputColumn(name, column.type) for name, column in zip(names, columns, strict=True))
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,7 @@ class RenamedResult:
     @property
     def columns(self) -> tuple[OutputColumn, ...]:
         """Names of the statement, types of the executor."""
-        given = self._result.columns
-        if self._names is None:
-            return given
-        return tuple(OutputColumn(name, column.type) for name, column in zip(self._names, given, strict=True))
+        return with_names(self._result.columns, self._names)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         columns = self.columns
@@ -59,40 +61,3 @@ class RenamedResult:
     def close(self) -> None:
         """Free what is behind it."""
         self._result.close()
-
-
-@dataclass(frozen=True)
-class _NoBatches:
-    schema: pa.Schema
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return iter(())
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-@dataclass(frozen=True)
-class EmptyFragment:
-    """A fragment's columns without its rows: enough for an executor to say what a residual query returns."""
-
-    source: str
-    columns: tuple[OutputColumn, ...]
-    text: str
-    tables: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def like(cls, fragment: Fragment) -> EmptyFragment:
-        """The same columns."""
-        return cls(fragment.source, fragment.columns, fragment.text, fragment.tables)
-
-    def open(self, context: QueryContext) -> Batches:
-        """No rows."""
-        return _NoBatches(schema_of([Column(column.name, column.type) for column in self.columns]))
-
-    def duckdb_sql(self) -> str | None:
-        """Rows (none) come through ``open``."""
-        return None
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """Nothing to prepare."""

@@ -160,6 +160,14 @@ class StandInExecutor:
     def refuses(self, residual: exp.Query, fragments: Sequence[object]) -> Kept | None:
         return self.refusal
 
+    def describe(self, residual: exp.Query, fragments: Sequence[SqlFragment]) -> tuple[OutputColumn, ...]:
+        with self.connection.cursor() as cursor:
+            for number, fragment in enumerate(fragments):
+                columns = ", ".join(f'"{c.name}" {c.type}' for c in fragment.columns)
+                cursor.execute(f"DROP TABLE IF EXISTS __f{number}")
+                cursor.execute(f"CREATE TEMP TABLE __f{number} ({columns})")
+        return described(self.connection, residual.sql("postgres"))
+
     def run(self, residual: exp.Query, fragments: Sequence[SqlFragment], context: QueryContext) -> TextResult:
         with self.connection.cursor() as cursor:
             for number, fragment in enumerate(fragments):

@@ -1,0 +1,61 @@
+"""The library in a plain Python process: one engine, made on first use, behind ``virtualization.query`` and ``virtualization.explain``."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import tempfile
+import threading
+from functools import cache
+
+import pyarrow as pa
+
+from virtualization.catalog import Catalog
+from virtualization.engine import Engine
+from virtualization.explanation import Explanation
+from virtualization.plan import Executor, QueryContext
+from virtualization.types import arrow_field
+
+DEFAULT_MEMORY_BYTES = 1 << 30
+"""What DuckDB may use before it spills to the temporary folder."""
+
+_lock = threading.Lock()
+
+
+def default_engine(scratch_dsn: str | None = None) -> Engine:
+    """DuckDB, then the PostgreSQL that ``scratch_dsn`` names (in which temporary tables are made); one engine per address, kept."""
+    with _lock:
+        return _engine(scratch_dsn)
+
+
+@cache
+def _engine(scratch_dsn: str | None) -> Engine:
+    from virtualization.executors.duckdb import DuckDbExecutor  # on use: programs that bring their own engine need no DuckDB
+
+    folder = tempfile.TemporaryDirectory(prefix="virtualization-")
+    executors: list[Executor] = [DuckDbExecutor(DEFAULT_MEMORY_BYTES, folder.name, os.cpu_count() or 1)]
+    if scratch_dsn is not None:
+        from virtualization.executors.scratch import ScratchExecutor
+
+        executors.append(ScratchExecutor(scratch_dsn))
+    engine = Engine(executors)
+    atexit.register(folder.cleanup)
+    atexit.register(engine.close)  # runs before the folder goes
+    return engine
+
+
+def query(sql: str, catalog: Catalog, *, scratch_dsn: str | None = None, context: QueryContext | None = None) -> pa.Table:
+    """The answer as an Arrow table; its fields carry the PostgreSQL types. VirtualizationError for everything that goes wrong."""
+    engine = default_engine(scratch_dsn)
+    result = engine.run(engine.plan(sql, catalog), context)
+    try:
+        batches = list(result)
+        fields = [arrow_field(column.name, column.type) for column in result.columns]
+        return pa.Table.from_batches(batches, batches[0].schema if batches else pa.schema(fields))
+    finally:
+        result.close()
+
+
+def explain(sql: str, catalog: Catalog, *, scratch_dsn: str | None = None, analyze: bool = False) -> Explanation:
+    """How the query is carried out; ``analyze`` runs it and counts."""
+    return default_engine(scratch_dsn).explain(sql, catalog, analyze=analyze)
