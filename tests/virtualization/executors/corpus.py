@@ -305,6 +305,11 @@ ACCEPTED: list[str] = [
     "SELECT bool_and(a.b) AS x, bool_or(a.b) AS y, count(DISTINCT a.g) AS z, sum(DISTINCT a.g) AS w, count(*) FILTER (WHERE a.b) AS fc, sum(a.p) FILTER (WHERE a.g = 1) AS fs FROM __f0 AS a",
     "SELECT count(*) AS c, sum(a.n) AS s, max(a.t) AS m FROM __f0 AS a WHERE a.id > 100",
     "SELECT a.g AS g FROM __f0 AS a GROUP BY a.g HAVING count(*) > 1 ORDER BY a.g DESC",
+    "SELECT a.g AS g, avg(a.n) AS an, avg(a.p) AS ap, avg(a.id) AS ai, avg(a.s) AS ass, avg(a.q) AS aq, avg(a.g - a.g) AS z FROM __f0 AS a GROUP BY a.g",
+    "SELECT avg(a.p) AS x, avg(DISTINCT a.g) AS y, avg(a.n) FILTER (WHERE a.b) AS z, avg(a.p * 0.0001) AS w FROM __f0 AS a",
+    "SELECT a.id AS id, avg(a.p) OVER (PARTITION BY a.g) AS x, avg(a.s) OVER (ORDER BY a.id) AS y FROM __f0 AS a",
+    "SELECT q.x AS x FROM (SELECT a.g AS g, avg(a.id * 1000000000) AS x FROM __f0 AS a GROUP BY a.g) AS q",
+    "SELECT a.s % 9::smallint + 1::smallint AS x, a.g::integer AS y, a.id::bigint AS z FROM __f0 AS a",
     "SELECT DISTINCT a.g AS g, a.b AS b FROM __f0 AS a",
     "SELECT a.n AS n, a.f AS f FROM __f0 AS a ORDER BY a.f DESC, a.n LIMIT 5 OFFSET 1",
     "SELECT a.t AS t FROM __f0 AS a ORDER BY a.t",
@@ -335,8 +340,9 @@ ACCEPTED: list[str] = [
 ]
 
 KEPT: list[tuple[str, str]] = [
-    ("SELECT avg(a.n) AS x FROM __f0 AS a", "aggregate"),
-    ("SELECT avg(a.p) AS x FROM __f0 AS a", "aggregate"),
+    ("SELECT avg(a.p) + 1 AS x FROM __f0 AS a", "type"),
+    ("SELECT a.g AS g, avg(a.p) AS x FROM __f0 AS a GROUP BY a.g ORDER BY 2", "type"),
+    ("SELECT a.g AS g FROM __f0 AS a GROUP BY a.g HAVING avg(a.n) > 1", "type"),
     ("SELECT a.p / 3 AS x FROM __f0 AS a", "numeric_division"),
     ("SELECT a.u + 1 AS x FROM __f0 AS a", "type"),
     ("SELECT a.u AS u FROM __f0 AS a ORDER BY a.u", "type"),

@@ -45,7 +45,7 @@ class AllExpressions(Expressions):
         if distinct and operand.kind.name not in allowed.COMPARABLE:
             refuse(node, "type", "DISTINCT over this type is not on DuckDB's allow list")
         sql = operand.sql if condition is None else f"CASE WHEN {condition} THEN {operand.sql} END"
-        return Value(render.format(f"DISTINCT {sql}" if distinct else sql, over=over), kind)
+        return Value(render.format(f"DISTINCT {sql}" if distinct else sql, over=over, scale=kind.scale), kind)
 
     def _aggregate_line(self, node: exp.Expr, name: str, kind: Kind) -> tuple[str, Kind]:
         if name in ("min", "max"):
@@ -58,7 +58,9 @@ class AllExpressions(Expressions):
             refuse(node, "aggregate", f"{name}({kind.pg}) is not on DuckDB's allow list")
         self.used.add(key)
         result, render = allowed.AGGREGATES[key]
-        return render, Kind("decimal", "numeric", 38, kind.scale) if result == "decimal38" else SIMPLE[result]
+        if result in ("decimal38", "average"):
+            return render, Kind(result.removesuffix("38"), "numeric", 38, kind.scale)
+        return render, SIMPLE[result]
 
     def _window(self, node: exp.Window, scope: Scope) -> Value:
         only(node, "this", "partition_by", "order", "spec", "over")

@@ -130,11 +130,15 @@ AGGREGATES: dict[tuple[str, str], tuple[str, str]] = {
     ("sum", "decimal"): ("decimal38", "sum({0}){over}"),
     ("sum", "float8"): ("float8", _FINITE % ("sum", "sum")),
     ("avg", "float8"): ("float8", _FINITE % ("avg", "avg")),
+    **{
+        ("avg", kind): ("average", "{{'s': CAST(sum({0}){over} AS DECIMAL(38,{scale})), 'n': count({0}){over}}}")
+        for kind in ("int2", "int4", "int8", "decimal")
+    },
     ("logicaland", "bool"): ("bool", "bool_and({0}){over}"),
     ("logicalor", "bool"): ("bool", "bool_or({0}){over}"),
 }
 """(aggregate, kind) → (result, rendering). Sums of doubles depend on the order of rows, in PostgreSQL as here.
-avg of integers and numerics is not here: PostgreSQL chooses the number of its digits by the value.
+avg of integers and numerics: see averages.py.
 ``{over}`` is where a window goes; without it the aggregate is refused as a window function and with DISTINCT."""
 
 EXTREMES = COMPARABLE - {"bool", "bytea"}

@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from virtualization.encoding.numerics import decimal_text
 from virtualization.errors import UnsupportedError
+from virtualization.executors.duckdb.averages import average_text
 from virtualization.executors.duckdb.faults import fault
 from virtualization.executors.duckdb.inputs import Inputs
 from virtualization.executors.duckdb.kinds import Kind, kind_of_text
@@ -173,6 +174,8 @@ def _output(columns: Sequence[tuple[str, Kind]]) -> tuple[OutputColumn, ...]:
 
 def _carried(column: Any, kind: Kind, field: Any) -> Any:  # noqa: ANN401 Arrow arrays and fields of any type
     """DuckDB's column in the Arrow type of the result: an unconstrained numeric travels as text."""
+    if kind.name == "average":
+        return average_text(column, kind.scale)
     if kind.name == "decimal" and pa.types.is_string(field.type):
         return decimal_text(column).cast(pa.string())
     return column.cast(field.type)

@@ -26,7 +26,8 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """``name``: a line of ``DUCKDB_TYPES``, ``decimal``, ``opaque`` (only passed through), or ``unknown`` (an untyped literal).
+    """``name``: a line of ``DUCKDB_TYPES``, ``decimal``, ``opaque`` and ``average`` (only passed
+    through), or ``unknown`` (an untyped literal).
     ``pg``: the PostgreSQL type as the result reports it."""
 
     name: str
@@ -37,6 +38,8 @@ class Kind:
     @property
     def duckdb(self) -> str:
         """The DuckDB type."""
+        if self.name == "average":
+            return f"STRUCT(s DECIMAL(38,{self.scale}), n BIGINT)"
         return f"DECIMAL({self.precision},{self.scale})" if self.name == "decimal" else DUCKDB_TYPES[self.name]
 
     @property
