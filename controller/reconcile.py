@@ -125,7 +125,7 @@ def _steps(substrate: Substrate, desired: tuple[Workload, ...], observed: Observ
         try:
             hashes[workload.name] = substrate.content_hash(workload)
         except ControllerError as error:
-            if error.message not in failures:
+            if not any(error.message in failure for failure in failures):
                 failures.append(error.message)
     return plan(desired, observed, hashes)
 

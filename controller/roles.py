@@ -1,4 +1,4 @@
-"""PostgreSQL roles and databases kept in step with the user file and the spec; compared in each pass, changed only where they differ.
+"""PostgreSQL roles kept in step with the user file; compared in each pass, changed only where they differ.
 
 What is compared: each user's verifier and groups at the master, and the record ``roles.json`` of what was carried out whole (a role
 alone is not enough: its mappings lie in every database, and a pass may die between them).
@@ -27,7 +27,6 @@ OBSERVE = """
            ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY 1)
     FROM pg_authid r WHERE r.rolname = ANY(%s)
 """
-DATABASES = "SELECT datname FROM pg_database WHERE datallowconn"
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,12 @@ class RoleSync:
         wanted, removed = self._users.all(), self._users.removed()
         dsn = self._dsn(spec)
         with _postgresql_errors():
-            seen, databases = _observe(dsn, [user["name"] for user in wanted])
+            seen = _observe(dsn, [user["name"] for user in wanted])
         record = self._record()
         changes: list[tuple[str, Callable[[], None]]] = [
-            (f"made database {name}", lambda name=name: _ensure_database(dsn, name))  # type: ignore[misc]
-            for name in spec.spec.pools.master.databases
-            if name not in databases
+            (f"dropped role {name}", lambda name=name: self._drop(dsn, name))  # type: ignore[misc]
+            for name in removed
         ]
-        changes += [(f"dropped role {name}", lambda name=name: self._drop(dsn, name)) for name in removed]  # type: ignore[misc]
         changes += [
             (f"set role {user['name']}", lambda user=user: self._ensure(dsn, user))  # type: ignore[misc]
             for user in wanted
@@ -105,13 +102,12 @@ def digest(user: User) -> str:
     return hashlib.sha256(json.dumps([user["name"], user["verifier"], user["roles"], user["stamp"]]).encode()).hexdigest()
 
 
-def _observe(dsn: str, names: list[str]) -> tuple[dict[str, _Seen], frozenset[str]]:
+def _observe(dsn: str, names: list[str]) -> dict[str, _Seen]:
     from pools.master.databases import connect
 
     with closing(connect(dsn)) as connection:
         rows = connection.execute(OBSERVE, [names]).fetchall()
-        databases = frozenset(str(name) for (name,) in connection.execute(DATABASES))
-    return {str(row[0]): _seen(*row[1:]) for row in rows}, databases
+    return {str(row[0]): _seen(*row[1:]) for row in rows}
 
 
 def _seen(can_login: Any, verifier: Any, groups: Any) -> _Seen:  # noqa: ANN401 (a row of OBSERVE)
@@ -122,12 +118,6 @@ def _differs(user: User, seen: _Seen | None) -> bool:
     if seen is None or not seen.can_login or seen.verifier != user["verifier"]:
         return True
     return seen.groups & frozenset(GROUPS.values()) != {GROUPS[role] for role in user["roles"]}
-
-
-def _ensure_database(dsn: str, name: str) -> None:
-    from pools.master.migrations import ensure_database
-
-    ensure_database(dsn, name, GROUPS["admin"])
 
 
 def _carry_out(changes: list[tuple[str, Callable[[], None]]]) -> str | None:
