@@ -190,12 +190,12 @@ def _write_view(data: object, to: TextIO) -> None:
         to.write(harmless(data.sentence, keep="\n") + "\n")
     elif isinstance(data, Report):
         for number, (title, records) in enumerate(data.blocks):
-            to.write(("\n" if number else "") + (f"{harmless(title)}\n\n" if title else ""))
+            to.write(("\n" if number else "") + (harmless(title, keep="\n") + "\n\n" if title else ""))
             _write_view(records, to)
     elif isinstance(data, Records):
         shown = data.columns or {key: key for row in data.rows[:1] for key in row}
-        cells = ([_cell(row.get(key)) for key in shown] for row in data.rows)
-        right = [bool(data.rows) and all(_is_number(row.get(key)) for row in data.rows) for key in shown]
+        cells = ([_shortened(row.get(key)) for key in shown] for row in data.rows)
+        right = [_is_numeric([row.get(key) for row in data.rows]) for key in shown]
         write_table(list(shown.values()), right, cells, to)
     else:
         _write_data(_plain(data), to)
@@ -222,8 +222,15 @@ def _records(data: object) -> list[dict[str, object]] | None:
     return None
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_numeric(values: Sequence[object]) -> bool:
+    """Whether a column is aligned to the right: numbers, and at least one."""
+    known = [value for value in values if value is not None]
+    return bool(known) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
+
+
+def _shortened(value: object) -> str | None:
+    """A cell for people: three decimals are enough for durations and estimates."""
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else _cell(value)
 
 
 def _cell(value: object) -> str | None:

@@ -61,7 +61,7 @@ class WorkloadProgress:
         if self._live is not None:
             self._live.update(self._table())
         elif before is None or (before.state, before.reason) != (event.state, event.reason):
-            elapsed = event.seconds or time.monotonic() - self._started
+            elapsed = time.monotonic() - self._started
             output.message(f"  {elapsed:6.1f} s  {event.workload:<20} {event.state:<10} {event.reason}".rstrip())
 
     def _table(self) -> Table:

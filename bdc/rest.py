@@ -64,11 +64,18 @@ def open_connection(url: str, timeout: float) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(parts.hostname, port, timeout=timeout)
 
 
-def unreachable(url: str, error: OSError | http.client.HTTPException) -> UnreachableError:
+def unreachable(url: str, error: OSError | http.client.HTTPException, hint: str | None = None) -> UnreachableError:
     """The error for an address that does not answer; says the cause in words."""
     parts = urllib.parse.urlsplit(url)
-    why = "it did not answer in time" if isinstance(error, TimeoutError) else (str(error) or type(error).__name__)
-    return UnreachableError(f"{parts.scheme}://{parts.netloc} does not answer", where=f"{parts.scheme}://{parts.netloc}", why=why)
+    why = "it did not answer in time" if isinstance(error, TimeoutError) else error_text(error)
+    return UnreachableError(
+        f"{parts.scheme}://{parts.netloc} does not answer", where=f"{parts.scheme}://{parts.netloc}", why=why, hint=hint
+    )
+
+
+def error_text(error: Exception) -> str:
+    """What the operating system or the library says, without error numbers."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,9 @@ class JsonClient:
             response = connection.getresponse()
             raw = response.read(MAX_BODY)
         except (OSError, http.client.HTTPException) as error:
-            raise unreachable(self.base, error) from error
+            raise unreachable(
+                self.base, error, "'bdc list' shows this machine's clusters, 'bdc start' starts one that is stopped"
+            ) from error
         finally:
             connection.close()
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, self._decode(raw, response.status))

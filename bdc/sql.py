@@ -88,7 +88,8 @@ def connect(address: Address, *, timeout: int = 10) -> psycopg.Connection[tuple[
 
 def _connect_error(error: psycopg.Error, address: Address) -> BdcError:
     where = f"{address.host}:{address.port}/{address.database}"
-    text = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = text.rpartition(" failed: ")[2]  # libpq repeats the address before the reason
     if "no password supplied" in text:
         return AuthenticationError(
             f"the master needs the password of {address.user!r}", where=where,
@@ -117,8 +118,6 @@ def translate(error: psycopg.Error) -> BdcError:
     details: dict[str, str | None] = {"why": error.diag.message_detail, "hint": error.diag.message_hint, "code": state}
     if error.diag.statement_position:
         details["where"] = f"character {error.diag.statement_position} of the statement"
-    elif error.diag.context:
-        details["where"] = error.diag.context.splitlines()[0]
     return _kind(state)(error.diag.message_primary, **details)
 
 

@@ -6,7 +6,7 @@ import click
 
 from azdata_like_cli import local, passwords
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
-from azdata_like_cli.groups.session import find_local
+from azdata_like_cli.groups.session import find_local, when
 from azdata_like_cli.output import Records, Value
 from bdc.errors import InvalidNameError
 
@@ -85,7 +85,12 @@ def passwd(settings: Settings, name: str | None, password_stdin: bool) -> Value:
 @pass_settings
 def list_users(settings: Settings) -> Records:
     """List the users, their roles, and whether their PostgreSQL role is in step."""
-    return Records(rows=settings.session().controller.users(), columns=COLUMNS)
+    rows = [{**found, "created_at": _time(found.get("created_at"))} for found in settings.session().controller.users()]
+    return Records(rows=rows, columns=COLUMNS)
+
+
+def _time(value: object) -> object:
+    return when(value) if isinstance(value, int | float) else value
 
 
 @user.command("remove", examples=["bdc user remove alice", "bdc user remove alice --yes"])
