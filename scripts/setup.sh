@@ -11,7 +11,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "error: $1"; say "next: $2"; exit 1; }
 root() { [ "$(id -u)" = 0 ]; }
 # can somebody who is nobody reach it?
-reachable() { ! root || setpriv --reuid=65534 --regid=65534 --clear-groups "$@" >/dev/null 2>&1; }
+reachable() { ! root || setpriv --reuid=65534 --regid=65534 --clear-groups sh -c '"$@"' sh "$@" >/dev/null 2>&1; }
 
 choose_python() {
   local candidate real

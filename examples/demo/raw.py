@@ -18,18 +18,18 @@ import pyarrow.csv
 
 SEED = 20261121
 SALES = 1_000_000
-NAMES = {
-    1: "Harbour",
-    2: "Old Town",
-    3: "Riverside",
-    4: "Mill End",
-    5: "Station",
-    6: "Hillcrest",
-    7: "Meadows",
-    8: "Lakeside",
-    24: "Ring Road",
+# value of column RAD of house.csv -> name and yearly tax rate of the neighbourhood
+NEIGHBOURHOODS = {
+    1: ("Harbour", "0.0110"),
+    2: ("Old Town", "0.0125"),
+    3: ("Riverside", "0.0105"),
+    4: ("Mill End", "0.0130"),
+    5: ("Station", "0.0120"),
+    6: ("Hillcrest", "0.0115"),
+    7: ("Meadows", "0.0100"),
+    8: ("Lakeside", "0.0135"),
+    24: ("Ring Road", "0.0140"),
 }
-TAX_RATES = {1: "0.0110", 2: "0.0125", 3: "0.0105", 4: "0.0130", 5: "0.0120", 6: "0.0115", 7: "0.0100", 8: "0.0135", 24: "0.0140"}
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def write(folder: Path) -> RawFiles:
     files = RawFiles(folder / "house.csv", folder / "neighbourhoods.csv", folder / "sales.csv")
     files.house.write_bytes(house_source().read_bytes())
     _without_b(files.house, folder / "house_without_b.csv")
-    ids = np.array(sorted(NAMES), dtype=np.int32)
-    pyarrow.csv.write_csv(pa.table({"id": ids, "name": [NAMES[int(i)] for i in ids]}), files.neighbourhoods)
+    ids = np.array(sorted(NEIGHBOURHOODS), dtype=np.int32)
+    pyarrow.csv.write_csv(pa.table({"id": ids, "name": [NEIGHBOURHOODS[int(i)][0] for i in ids]}), files.neighbourhoods)
     pyarrow.csv.write_csv(_sales(ids), files.sales)
     return files
 
