@@ -6,13 +6,13 @@ the reason, where they can't be had.
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import pathlib
 import shutil
 import socket
 import subprocess
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -24,17 +24,17 @@ import pytest
 
 from controller.substrates.local.programs import ProgramMissingError, classpath, java
 from tests.services.postgresql import free_port, reachable_folder, unprivileged
+from virtualization.connectors.hdfs.identity import acting_as
 
 READY_SECONDS = 90
 _MAIN = "org.apache.hadoop.hdfs.server"
 _JVM = ["-Xmx128m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:MaxMetaspaceSize=128m", "-Xshare:auto",
         "-Djava.net.preferIPv4Stack=true"]  # fmt: skip
-_USER = threading.Lock()
 
 
 @dataclass
 class HdfsServer:
-    """Where it listens; ``client`` acts as the superuser of this HDFS."""
+    """Where it listens, and its processes."""
 
     port: int
     http: int
@@ -48,24 +48,17 @@ class HdfsServer:
         """As a data source names it."""
         return f"hdfs://127.0.0.1:{self.port}"
 
-    def client(self, user: str | None = None) -> hdfs_native.Client:
-        """A client of its own; without ``user`` as the superuser."""
-        with _USER:
-            before = os.environ.get("HADOOP_USER_NAME")
-            os.environ["HADOOP_USER_NAME"] = user or ("nobody" if os.geteuid() == 0 else _me())
-            try:
-                return hdfs_native.Client(self.location)
-            finally:
-                if before is None:
-                    del os.environ["HADOOP_USER_NAME"]
-                else:
-                    os.environ["HADOOP_USER_NAME"] = before
+    @contextmanager
+    def superuser(self) -> Iterator[hdfs_native.Client]:
+        """A client that acts as this HDFS's superuser inside the block (hdfs-native reads the name whenever it connects)."""
+        with acting_as("nobody" if os.geteuid() == 0 else getpass.getuser(), 60):
+            yield hdfs_native.Client(self.location)
 
     def write(self, path: str, content: bytes | str, replication: int = 2) -> None:
         """Write a whole file, over an older one; parents are made."""
         data = content.encode() if isinstance(content, str) else content
         options = hdfs_native.WriteOptions(overwrite=True, replication=replication, create_parent=True)
-        with self.client().create(path, options) as writer:
+        with self.superuser() as client, client.create(path, options) as writer:
             writer.write(data)
 
     def start_datanode(self, number: int) -> None:
@@ -113,12 +106,6 @@ class HdfsServer:
                 pass
             time.sleep(0.1)
         raise RuntimeError(f"HDFS is not ready:\n{(self.folder / 'namenode.log').read_text()[-3000:]}")
-
-
-def _me() -> str:
-    import getpass
-
-    return getpass.getuser()
 
 
 def jars() -> str:

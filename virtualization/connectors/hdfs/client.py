@@ -95,18 +95,22 @@ class Client:
         """Run ``request`` with the native client within the time limit; ``what`` (a path) is for messages."""
         self._reach()
         outcome: list[tuple[Any, BaseException | None]] = []
+        hold = identity.Hold(self.settings.user, self.settings.timeout)
 
         def run() -> None:
             try:
-                with identity.acting_as(self.settings.user, self.settings.timeout):
-                    outcome.append((request(self._connected()), None))
+                outcome.append((request(self._connected()), None))
             except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
                 outcome.append((None, error))
+            finally:
+                hold.release()
 
         thread = threading.Thread(target=run, name="hdfs-request", daemon=True)
         thread.start()
         thread.join(self.settings.timeout)
         if not outcome:
+            self._abandon()
+            hold.release()
             raise SourceTimeoutError(
                 f'data source "{self.settings.source}": the NameNode did not answer within {self.settings.timeout:g} s ({what})',
                 hint="Is the NameNode in trouble? The option timeout sets the seconds.",
@@ -153,6 +157,11 @@ class Client:
             if self._native is None:
                 self._native = hdfs_native.Client(f"hdfs://{self._address}")
             return self._native
+
+    def _abandon(self) -> None:
+        """Never use this native client again: what it still does in its lost thread may connect as another user."""
+        with self._lock:
+            self._native = None
 
     def _below(self, path: str) -> list[RemoteFile]:
         found = self.call(lambda native: list(native.list_status(path, True)), path)

@@ -30,26 +30,41 @@ class _Gate:
 _GATE = _Gate()
 
 
-@contextmanager
-def acting_as(user: str, seconds: float) -> Iterator[None]:
-    """Hold the variable at ``user``; SourceTimeoutError when another user's requests do not end in time."""
-    end = time.monotonic() + seconds
-    with _GATE.changed:
-        while _GATE.running and _GATE.user != user:
-            if not _GATE.changed.wait(end - time.monotonic()) and time.monotonic() >= end:
-                raise SourceTimeoutError("HDFS requests of another user do not end", hint="Is a NameNode in trouble?")
-        if not _GATE.running:
-            _GATE.before, _GATE.user = os.environ.get(_VARIABLE), user
-            os.environ[_VARIABLE] = user
-        _GATE.running += 1
-    try:
-        yield
-    finally:
+class Hold:
+    """The variable is kept at one user until ``release``, which may be called twice."""
+
+    def __init__(self, user: str, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        self._held = True
         with _GATE.changed:
+            while _GATE.running and _GATE.user != user:
+                if not _GATE.changed.wait(end - time.monotonic()) and time.monotonic() >= end:
+                    raise SourceTimeoutError("HDFS requests of another user do not end", hint="Is a NameNode in trouble?")
+            if not _GATE.running:
+                _GATE.before, _GATE.user = os.environ.get(_VARIABLE), user
+                os.environ[_VARIABLE] = user
+            _GATE.running += 1
+
+    def release(self) -> None:
+        """Let other users' requests run."""
+        with _GATE.changed:
+            if not self._held:
+                return
+            self._held = False
             _GATE.running -= 1
             if not _GATE.running:
                 _restore(_GATE.before)
                 _GATE.changed.notify_all()
+
+
+@contextmanager
+def acting_as(user: str, seconds: float) -> Iterator[None]:
+    """Hold the variable at ``user``; SourceTimeoutError when another user's requests do not end in time."""
+    hold = Hold(user, seconds)
+    try:
+        yield
+    finally:
+        hold.release()
 
 
 def _restore(value: str | None) -> None:
