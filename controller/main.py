@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+import signal
 import sys
 from dataclasses import dataclass
 
@@ -105,12 +106,13 @@ def serve(controller: Controller) -> int:
         ssl_certfile=network.tls.certificate,
         ssl_keyfile=network.tls.key,
     )
+    # uvicorn raises the signal again once it has shut down; then nothing more is to happen than to return from here
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     controller.loop.start()
     log.info("started", name=controller.spec.name, port=config.port)
     try:
         uvicorn.Server(config).run()
-    except KeyboardInterrupt:
-        pass  # uvicorn has shut down in good order and passes the signal on
     except SystemExit:
         log.error("can't listen", address=network.bind, port=config.port)
         return 1

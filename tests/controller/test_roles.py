@@ -133,18 +133,6 @@ def test_a_pass_that_died_after_the_role_is_finished_by_the_next(roles: Roles) -
     assert roles() == "set role erin"
 
 
-def test_databases_of_the_spec_are_made(roles: Roles) -> None:
-    master = roles.master
-    text = set_value(render_profile("local", "demo"), "spec.ports.master", str(master.port))
-    spec = load_spec(set_value(text, "spec.pools.master.databases", "[bdc, extra]"))
-    assert roles.sync(spec) == "made database extra"
-    assert roles.sync(spec) is None
-    roles.users.add("frank", PASSWORD)
-    roles.sync(spec)
-    with master.log_in("frank", PASSWORD, "extra") as connection:
-        assert connection.execute("SELECT extname FROM pg_extension WHERE extname = 'bdc'").fetchone() == ("bdc",)
-
-
 def test_without_the_master_it_waits(roles: Roles, tmp_path: pathlib.Path) -> None:
     roles.users.add("grace", PASSWORD)
     text = set_value(render_profile("local", "demo"), "spec.ports.master", str(free_port()))
