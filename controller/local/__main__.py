@@ -36,6 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
         return _broken_off(options, "interrupted", EXIT_INTERRUPTED)
     except Terminated:
         return _broken_off(options, "terminated", EXIT_TERMINATED)
+    except OSError as error:
+        found = LocalError(
+            "files", f"the files of the cluster can't be handled: {error}", hint="see free space, owner and mode", category="service"
+        )
+        write({"event": "error", "error": event(found)})
+        return exit_code(found)
     except Exception as error:  # noqa: BLE001 - the reader needs an error event whatever happened
         traceback.print_exc()  # standard error: shown with --debug
         found = LocalError("internal", f"a defect of this program: {type(error).__name__}: {error}", hint="--debug", category="internal")

@@ -15,8 +15,10 @@ from pools.workload import Probe, Workload
 
 PLACEHOLDER = re.compile(r"\{(cluster|data|config|run|secrets|logs|python|(?:program|classpath|host|port):[^{}\s]+)\}")
 HOST = "127.0.0.1"
-PASSED_ON = ("BDC_HOME", "BDC_ARTIFACTS", "BDC_JAVA", "JAVA_HOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+PASSED_ON = ("BDC_HOME", "BDC_ARTIFACTS", "BDC_JAVA", "JAVA_HOME")
 """Variables that decide where clusters, jars and Java lie. The control workload renders too, so it must see what create saw."""
+PYTHON = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+"""What our own programs may need to run from a checkout."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ def render(workload: Workload, home: ClusterHome, programs: Programs) -> Rendere
         return tuple(fill(text) for text in texts)
 
     environment = {name: fill(value) for name, value in workload.environment.items()}
-    if workload.pool == "control":
-        environment = {**{name: os.environ[name] for name in PASSED_ON if name in os.environ}, **environment}
+    passed_on = (*PYTHON, *(PASSED_ON if workload.pool == "control" else ()))
+    environment = {**{name: os.environ[name] for name in passed_on if name in os.environ}, **environment}
     return Rendered(
         name=workload.name,
         command=fills(workload.command),

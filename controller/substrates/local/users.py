@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from controller.errors import ConflictError, SubstrateError
-from controller.substrates.local.layout import ClusterHome
+from controller.store import write_atomic
+from controller.substrates.local.layout import ClusterHome, make_open
 
 POOLS = ("control", "master", "compute", "storage")
 LONGEST = 32
@@ -50,10 +51,8 @@ def ensure_users(home: ClusterHome) -> dict[str, str]:
         with _lock():
             for name in names.values():
                 _ensure(name, _comment(home))
-    home.users.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    temporary = home.users.with_suffix(".new")
-    temporary.write_text(json.dumps(names))
-    temporary.replace(home.users)
+    make_open(home.users.parent)
+    write_atomic(home.users, json.dumps(names).encode(), 0o644)
     return names
 
 

@@ -21,6 +21,7 @@ from controller.supervisor.folder import ClusterFolder
 from controller.supervisor.processes import kill, of_cluster
 from tests.services.postgresql import reachable_folder
 
+CHECKOUT = Path(__file__).parents[3]
 SLEEPER = "import time\nwhile True: time.sleep(60)"
 LISTENER = """
     import socket, sys
@@ -48,7 +49,7 @@ class Running:
 
     def start(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "controller.supervisor", "--cluster-folder", str(self.folder.path), *arguments]
-        self.processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True))
+        self.processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, cwd=CHECKOUT))
         self.until(lambda: self.answers(), "the supervisor answers")
 
     def answers(self) -> bool:

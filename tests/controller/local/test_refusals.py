@@ -1,0 +1,117 @@
+"""Everything that create, start, stop and delete refuse before anything runs: one clear error, nothing left."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.controller.local.running import PASSWORD, Local, local_home
+
+ADMIN = {"username": "admin", "password": PASSWORD}
+
+
+@pytest.fixture
+def local() -> Iterator[Local]:
+    with local_home() as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", ["../x", "A", "x/y", "-x", "x" * 21, "naïve", ""])
+def test_bad_names(local: Local, name: str) -> None:
+    error = local.error("create", f"--name={name}", given=ADMIN)
+    assert error["category"] == "user" and not (local.home / "clusters").exists()
+    assert local.error("delete", f"--name={name}")["category"] == "user"
+
+
+def test_spec_with_an_unknown_key_names_path_and_line(local: Local) -> None:
+    error = local.error("create", "--spec", local.spec("demo", "    mester: {}\n"), given=ADMIN)
+    assert error["code"] == "invalid_spec" and "spec.pools.mester" in error["message"] and ":9" in error["message"]
+    assert not (local.home / "clusters").exists()
+
+
+def test_spec_of_another_name(local: Local) -> None:
+    assert (
+        "names the cluster 'demo', not 'other'"
+        in local.error("create", "--name", "other", "--spec", local.spec("demo"), given=ADMIN)["message"]
+    )
+
+
+def test_missing_spec(local: Local) -> None:
+    assert local.error("create", "--spec", "/no/such.yaml", given=ADMIN)["where"] == "/no/such.yaml"
+
+
+def test_weak_password_and_bad_user(local: Local) -> None:
+    weak = local.error("create", "--name", "demo", given={"username": "admin", "password": "x"})
+    assert weak["code"] == "password_rules"
+    assert local.error("create", "--name", "demo", given={"username": "postgres", "password": PASSWORD})["category"] == "user"
+    assert not (local.home / "clusters").exists()
+
+
+def test_unreadable_standard_input_is_not_shown(local: Local) -> None:
+    error = local.error("create", "--name", "demo", given="not an object s3cret")
+    assert "JSON object" in error["message"] and "s3cret" not in str(error)
+
+
+def test_taken_port_names_the_owner_and_leaves_nothing(local: Local) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        spec = local.spec("demo", ports=(port, port + 1, port + 2))
+        spec_text = (local.home / "demo.yaml").read_text().replace("ports: {", "ports: {base: 0, ")
+        (local.home / "demo.yaml").write_text(spec_text)
+        error = local.error("create", "--spec", spec, given=ADMIN)
+    assert f"port {port} is taken by pid {os.getpid()}" in error["message"]
+    local.nothing_left("demo")
+
+
+def test_unknown_cluster(local: Local) -> None:
+    for verb in ("start", "stop", "delete", "status"):
+        assert local.error(verb, "--name", "nobody")["code"] == "not_found"
+    assert local.done("list") == {"clusters": []}
+
+
+def test_busy_cluster_names_the_pid(local: Local) -> None:
+    (local.home / "clusters").mkdir()
+    with (local.home / "clusters" / ".demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("4711\n")
+        lock.flush()
+        error = local.error("create", "--spec", local.spec("demo"), given=ADMIN)
+    assert error["code"] == "busy" and "pid 4711" in error["message"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_home_that_the_pools_users_can_not_reach(local: Local) -> None:
+    closed = local.home / "closed"
+    closed.mkdir(0o700)
+    error = local.error("create", "--spec", local.spec("demo"), given=ADMIN, BDC_HOME=str(closed))
+    assert error["code"] == "not_reachable" and error["where"] == str(closed) and "chmod o+rx" in error["hint"]
+    assert list((closed / "clusters").iterdir()) == []
+    local.nothing_left("demo")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_home_that_is_not_writable() -> None:
+    with local_home("nobody") as local:
+        error = local.error("create", "--name", "demo", given=ADMIN, BDC_HOME="/usr/no-such-folder")
+        assert error["code"] == "not_reachable" and "/usr is not writable" in error["message"]
+
+
+def test_path_too_long_for_sockets(local: Local) -> None:
+    deep = local.home / ("d" * 60) / ("e" * 40)
+    error = local.error("create", "--spec", local.spec("demo"), given=ADMIN, BDC_HOME=str(deep))
+    assert "too long a path for the sockets" in error["message"] and "BDC_HOME" in error["hint"]
+
+
+def test_jars_that_are_not_to_be_had(local: Local) -> None:
+    path = local.home / "hdfs.yaml"
+    path.write_text("apiVersion: openbdc.dev/v1alpha1\nkind: BigDataCluster\nmetadata: {name: demo}\n")
+    nowhere = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), "http://127.0.0.1:1")
+    error = local.error("create", "--spec", str(path), given=ADMIN, BDC_ARTIFACTS=str(local.home / "jars"), **nowhere)
+    assert error["category"] == "service" and ".jar can't be fetched" in error["message"] and error["hint"]
+    local.nothing_left("demo")
