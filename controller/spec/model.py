@@ -114,8 +114,8 @@ class MasterPool(Section):
     postgresql: Postgresql = Postgresql()
     """Which PostgreSQL runs."""
     databases: Annotated[tuple[DatabaseName, ...], Field(strict=False, min_length=1, max_length=50)] = ("bdc",)
-    """User databases; a missing one is made, owned by the admins. The first is the one that clients are pointed to. More can be
-    made with CREATE DATABASE. Removing a name here drops nothing."""
+    """User databases, made when they are named here first. The first one is what clients are pointed to. More can be made with
+    CREATE DATABASE. Removing a name drops nothing."""
     max_connections: Annotated[int, Field(ge=10, le=1000)] = 100
     """Connections the master takes; PostgreSQL's own default."""
     statement_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] | None = None
