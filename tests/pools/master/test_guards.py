@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from psycopg import errors
 
+from tests.pools.master.conftest import Master
+
 COLUMNS = '[{"name": "a", "type": "int"}]'
 
 
@@ -79,6 +81,20 @@ def test_the_key_can_not_be_changed(admin, verb: str, option: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege, match="can't be changed"):
         admin.execute(f"{verb} one OPTIONS ({option})")
     admin.execute(f"{verb} one OPTIONS (ADD fetch_size '5')")
+
+
+def test_the_key_can_not_be_changed_by_way_of_a_superusers_session(admin, master: Master, database: str) -> None:
+    admin.execute(
+        "CREATE FUNCTION trap() RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS "
+        "$$ BEGIN EXECUTE 'ALTER FOREIGN TABLE public.one OPTIONS (SET table_name ''two'')'; RETURN 1; END $$"
+    )
+    with master.superuser(database) as superuser, pytest.raises(errors.InsufficientPrivilege, match="can't be changed"):
+        superuser.execute("SELECT trap()")
+
+
+def test_others_alter_their_own_tables(admin, people) -> None:
+    admin.execute("CREATE SCHEMA w; GRANT USAGE, CREATE ON SCHEMA w TO PUBLIC")
+    people("uwe").execute("CREATE TABLE w.t (a int); ALTER TABLE w.t ADD COLUMN b int")
 
 
 def test_virtual_tables_are_read_only_with_a_clear_error(admin) -> None:

@@ -35,23 +35,28 @@ CREATE EVENT TRIGGER bdc_drop ON sql_drop WHEN TAG IN ('DROP FOREIGN TABLE', 'DR
 
 -- The owner of a foreign table may change its options, and so could make it stand for somebody else's virtual table, which the pool
 -- would then answer: it trusts the master's privileges. So each key may be carried by one foreign table only, and must be a known one.
--- Superusers are left alone: pg_restore makes foreign tables before it loads the definitions.
-CREATE FUNCTION bdc.on_alter_table() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Superusers are left alone: pg_restore makes foreign tables before it loads the definitions. The trigger runs as whoever alters, so that
+-- a function of a user that a superuser's session happens to call (autovacuum, say) is checked as that user's.
+CREATE FUNCTION bdc.relation_with_wrong_key(relations oid[]) RETURNS regclass LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT r.relation::regclass FROM bdc.virtual_relations AS r
+  WHERE r.relation = ANY (relations)
+    AND (NOT EXISTS (SELECT FROM bdc.table_definitions AS t WHERE t.schema_name = r.schema_name AND t.table_name = r.table_name)
+      OR EXISTS (SELECT FROM bdc.virtual_relations AS other
+                 WHERE other.relation <> r.relation AND other.schema_name = r.schema_name AND other.table_name = r.table_name))
+  LIMIT 1
+$$;
+
+CREATE FUNCTION bdc.on_alter_table() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  wrong record;
+  wrong regclass;
 BEGIN
-  IF (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) THEN
+  IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
     RETURN;
   END IF;
-  FOR wrong IN
-    SELECT r.relation::regclass AS relation FROM bdc.virtual_relations AS r
-    WHERE r.relation IN (SELECT objid FROM pg_event_trigger_ddl_commands())
-      AND (NOT EXISTS (SELECT FROM bdc.table_definitions AS t WHERE t.schema_name = r.schema_name AND t.table_name = r.table_name)
-        OR EXISTS (SELECT FROM bdc.virtual_relations AS other
-                   WHERE other.relation <> r.relation AND other.schema_name = r.schema_name AND other.table_name = r.table_name))
-  LOOP
-    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('the options schema_name and table_name of virtual table %s can''t be changed', wrong.relation),
+  wrong := bdc.relation_with_wrong_key(ARRAY(SELECT objid FROM pg_event_trigger_ddl_commands() WHERE classid = 'pg_class'::regclass));
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('the options schema_name and table_name of virtual table %s can''t be changed', wrong),
       HINT = 'ALTER TABLE … RENAME renames it; CALL bdc.create_virtual_table(…) makes another one.';
-  END LOOP;
+  END IF;
 END $$;
 CREATE EVENT TRIGGER bdc_alter_table ON ddl_command_end WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE') EXECUTE FUNCTION bdc.on_alter_table();
