@@ -300,12 +300,25 @@ ACCEPTED: list[str] = [
         "NULL::integer",
         "'5'::integer",
     ),
-    "SELECT a.g AS g, count(*) AS c, count(a.n) AS cn, sum(a.g) AS s, sum(a.id) AS si, sum(a.p) AS sp, min(a.n) AS mn, max(a.p) AS mp, min(a.t) AS mt, max(a.v) AS mv, max(a.d) AS md, min(a.ts) AS mts, sum(a.s) AS ss FROM __f0 AS a GROUP BY a.g ORDER BY 1",
-    "SELECT a.g AS g, sum(a.f) AS s, avg(a.f) AS v, max(a.f) AS m, min(a.r) AS n, max(a.tz) AS z, max(a.s) AS ms, max(a.id) AS mi FROM __f0 AS a WHERE a.id IN (1, 2, 3, 8) GROUP BY 1 ORDER BY 1 NULLS FIRST",
-    "SELECT bool_and(a.b) AS x, bool_or(a.b) AS y, count(DISTINCT a.g) AS z, sum(DISTINCT a.g) AS w, count(*) FILTER (WHERE a.b) AS fc, sum(a.p) FILTER (WHERE a.g = 1) AS fs FROM __f0 AS a",
+    (
+        "SELECT a.g AS g, count(*) AS c, count(a.n) AS cn, sum(a.g) AS s, sum(a.id) AS si, sum(a.p) AS sp, min(a.n) AS mn,"
+        " max(a.p) AS mp, min(a.t) AS mt, max(a.v) AS mv, max(a.d) AS md, min(a.ts) AS mts, sum(a.s) AS ss FROM __f0 AS a"
+        " GROUP BY a.g ORDER BY 1"
+    ),
+    (
+        "SELECT a.g AS g, sum(a.f) AS s, avg(a.f) AS v, max(a.f) AS m, min(a.r) AS n, max(a.tz) AS z, max(a.s) AS ms,"
+        " max(a.id) AS mi FROM __f0 AS a WHERE a.id IN (1, 2, 3, 8) GROUP BY 1 ORDER BY 1 NULLS FIRST"
+    ),
+    (
+        "SELECT bool_and(a.b) AS x, bool_or(a.b) AS y, count(DISTINCT a.g) AS z, sum(DISTINCT a.g) AS w, count(*) FILTER"
+        " (WHERE a.b) AS fc, sum(a.p) FILTER (WHERE a.g = 1) AS fs FROM __f0 AS a"
+    ),
     "SELECT count(*) AS c, sum(a.n) AS s, max(a.t) AS m FROM __f0 AS a WHERE a.id > 100",
     "SELECT a.g AS g FROM __f0 AS a GROUP BY a.g HAVING count(*) > 1 ORDER BY a.g DESC",
-    "SELECT a.g AS g, avg(a.n) AS an, avg(a.p) AS ap, avg(a.id) AS ai, avg(a.s) AS ass, avg(a.q) AS aq, avg(a.g - a.g) AS z FROM __f0 AS a GROUP BY a.g",
+    (
+        "SELECT a.g AS g, avg(a.n) AS an, avg(a.p) AS ap, avg(a.id) AS ai, avg(a.s) AS ass, avg(a.q) AS aq, avg(a.g - a.g) AS"
+        " z FROM __f0 AS a GROUP BY a.g"
+    ),
     "SELECT avg(a.p) AS x, avg(DISTINCT a.g) AS y, avg(a.n) FILTER (WHERE a.b) AS z, avg(a.p * 0.0001) AS w FROM __f0 AS a",
     "SELECT a.id AS id, avg(a.p) OVER (PARTITION BY a.g) AS x, avg(a.s) OVER (ORDER BY a.id) AS y FROM __f0 AS a",
     "SELECT q.x AS x FROM (SELECT a.g AS g, avg(a.id * 1000000000) AS x FROM __f0 AS a GROUP BY a.g) AS q",

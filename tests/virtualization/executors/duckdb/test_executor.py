@@ -20,7 +20,7 @@ from virtualization.plan import OutputColumn, QueryContext
 
 @pytest.fixture(scope="module")
 def duck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDbExecutor]:
-    executor = DuckDbExecutor(96 << 20, tmp_path_factory.mktemp("spill"), 2)
+    executor = DuckDbExecutor(192 << 20, tmp_path_factory.mktemp("spill"), 2)
     yield executor
     executor.close()
 
@@ -85,8 +85,9 @@ def test_cancel_while_a_fragment_is_stored(duck: DuckDbExecutor) -> None:
         list(duck.run(query(text), [Endless(NUMBERS)], context))
 
 
-def test_a_large_sort_spills(duck: DuckDbExecutor) -> None:
-    wide = memory_table({"v": ("bigint", list(range(150_000, 0, -1))), "t": ("text", ["x" * 1000 + str(n) for n in range(150_000)])})
+def test_a_large_sort_spills(tmp_path: pathlib.Path) -> None:
+    duck = DuckDbExecutor(192 << 20, tmp_path, 1)
+    wide = memory_table({"v": ("bigint", list(range(250_000, 0, -1))), "t": ("text", ["x" * 1000 + str(n) for n in range(250_000)])})
     result = duck.run(
         query("SELECT a.v AS v, a.t AS t FROM __f0 AS a ORDER BY a.v"), [MemoryFragment(wide, batch_rows=10_000)], QueryContext()
     )
@@ -96,7 +97,8 @@ def test_a_large_sort_spills(duck: DuckDbExecutor) -> None:
         rows += batch.num_rows
         assert batch.column(0)[0].as_py() > last
         last = batch.column(0)[-1].as_py()
-    assert (rows, last) == (150_000, 150_000)
+    assert (rows, last) == (250_000, 250_000)
+    duck.close()
 
 
 def test_out_of_memory_is_one_clear_error(tmp_path: pathlib.Path) -> None:
