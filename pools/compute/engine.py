@@ -5,18 +5,26 @@ The only module of the service that names parts of ``virtualization`` beyond its
 
 from __future__ import annotations
 
+import os
 import pathlib
+import tempfile
 
 from pools.compute.runner import QueryRunner
 from pools.compute.settings import ServiceSettings
+
+DUCKDB_MEMORY_MB = 1024
+"""Where the settings name no limit."""
 
 
 def build_engine(settings: ServiceSettings) -> QueryRunner:
     """DuckDB first, the scratch PostgreSQL for what DuckDB can't answer exactly."""
     from virtualization.engine import Engine
+    from virtualization.executors.duckdb import DuckDbExecutor
     from virtualization.plan import Executor
 
-    executors: list[Executor] = []
+    memory = (settings.limits.query_memory_mb or DUCKDB_MEMORY_MB) << 20
+    folder = settings.work_folder or tempfile.gettempdir()
+    executors: list[Executor] = [DuckDbExecutor(memory, pathlib.Path(folder) / "spill", os.cpu_count() or 1)]
     dsn = scratch_dsn(settings)
     if dsn is not None:
         from virtualization.executors.scratch import ScratchExecutor

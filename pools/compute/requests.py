@@ -50,7 +50,9 @@ def recognise(sql: str) -> Request | None:
     rest = [(word, kind) for word, kind in zip(words[start + 4 :], kinds[start + 4 :], strict=True) if word != "pg_catalog" and word != "."]
     shape = " ".join("?" if kind == "string" else word for word, kind in rest)
     if not shape.startswith(("where request = ? :: text", "where request = ?")) or not _harmless(shape):
-        raise StatementError("0A000", "bdc.compute_request must be read with one request", detail=f"Read: {shape}", hint="WHERE request = '{…}'")
+        raise StatementError(
+            "0A000", "bdc.compute_request must be read with one request", detail=f"Read: {shape}", hint="WHERE request = '{…}'"
+        )
     if any(column not in _COLUMNS and column != "null" for column in columns):
         raise StatementError("42703", "bdc.compute_request has the columns request, ordinal and response")
     return Request(columns, next(word for word, kind in rest if kind == "string"))
