@@ -28,7 +28,7 @@ _TOKENS = re.compile(
     r"""(?P<skip>"(?:[^"]|"")*"|[A-Za-z_\u0080-\U0010ffff][\w$]*'?)   # names, and words glued to a quote (E'…', B'…')
       | (?P<string>'(?:[^'\\]|'')*')
       | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
-      | (?P<odd>--|/\*|\$|'|\\)""",
+      | (?P<odd>&'|--|/\*|\$|'|\\)""",
     re.VERBOSE,
 )
 _INT4, _INT8 = 2**31, 2**63

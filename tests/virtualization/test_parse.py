@@ -98,11 +98,12 @@ SAME = {
     "current_timestamp(3)": "cast(current_timestamp as timestamptz(3))",
     "now()": "current_timestamp",
     "char_length(t)": "length(t)",
+    "variance(n)": "var_samp(n)",
     "|/ f": "sqrt(f)",
 }
 
 STATEMENTS = """
-select count(distinct a), stddev(n), variance(a), every(bo), bit_and(a), string_agg(t, ',' order by t desc), jsonb_object_agg(t, a) from k
+select count(distinct a), stddev(n), every(bo), bit_and(a), string_agg(t, ',' order by t desc), jsonb_object_agg(t, a) from k
 select percentile_cont(0.5) within group (order by f), mode() within group (order by t), rank(1) within group (order by a) from k
 select rank() over (partition by a order by b desc nulls last), lag(a, 1, 0) over w from k window w as (partition by c order by d)
 select sum(a) over (order by b groups between 1 preceding and 1 following exclude current row) from k

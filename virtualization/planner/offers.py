@@ -8,7 +8,7 @@ from typing import cast
 from sqlglot import exp
 
 from virtualization.catalog import Catalog, DataSource, VirtualTable
-from virtualization.plan import Accepted, Connector, Fragment, FragmentRequest, Kept
+from virtualization.plan import Accepted, Connector, Fragment, FragmentRequest, Kept, Scanned
 from virtualization.planner.properties import base_tables, free_aliases, free_ctes, session_call, shown
 
 Connectors = Callable[[DataSource], Connector]
@@ -72,21 +72,29 @@ class Offers:
         self.note(answer.kept)
         return None
 
-    def scan(self, table: VirtualTable, columns: Sequence[str], predicates: Sequence[exp.Expr]) -> tuple[int, list[exp.Expr]]:
-        """Read a table; the fragment's number and the predicates that must still be applied above it."""
+    def scan(self, table: VirtualTable, columns: list[str], predicates: Sequence[exp.Expr]) -> tuple[int, list[str], list[exp.Expr]]:
+        """Read a table: the fragment's number, its columns, and the predicates that must still be applied above it (and whose
+        columns the fragment therefore brings too)."""
         if self.is_off(table):
             if predicates:
                 self.keep(predicates[0], "switched_off", f'pushdown is off for "{table.name}" or its source', "Set option pushdown to on.")
-            return self._scan(table, columns, [])[0], list(predicates)
-        return self._scan(table, columns, list(predicates))
-
-    def _scan(self, table: VirtualTable, columns: Sequence[str], predicates: list[exp.Expr]) -> tuple[int, list[exp.Expr]]:
-        connector = self._connectors(self._catalog.source(table.source))
-        scanned = connector.scan(table, columns, cast(list[exp.Expression], predicates))
+            columns, left = _with_columns_of(predicates, columns, table), list(predicates)
+            scanned = self._ask_scan(table, columns, [])
+        else:
+            scanned = self._ask_scan(table, columns, predicates)
+            wider = _with_columns_of(scanned.left, columns, table)
+            if wider != columns:
+                columns = wider
+                scanned = self._ask_scan(table, columns, predicates)
+            left = list(scanned.left)
         self.note(scanned.kept)
-        key = (table.source, f"{table.key} {list(columns)} {scanned.fragment.text}")
+        key = (table.source, f"{table.key} {columns} {scanned.fragment.text}")
         number = self._known.get(key)
-        return (self._add(key, scanned.fragment) if number is None else number), list(scanned.left)
+        return (self._add(key, scanned.fragment) if number is None else number), columns, left
+
+    def _ask_scan(self, table: VirtualTable, columns: list[str], predicates: Sequence[exp.Expr]) -> Scanned:
+        connector = self._connectors(self._catalog.source(table.source))
+        return connector.scan(table, columns, cast(Sequence[exp.Expression], list(predicates)))
 
     def _add(self, key: tuple[str, str], fragment: Fragment) -> int:
         self._known[key] = number = len(self.fragments)
@@ -104,3 +112,9 @@ class Offers:
             )
         else:
             self.keep(query, "switched_off", f"pushdown is off for tables of source {names[0]}", "Set option pushdown to on.")
+
+
+def _with_columns_of(predicates: Sequence[exp.Expr], columns: Sequence[str], table: VirtualTable) -> list[str]:
+    """``columns`` and those of (unqualified) predicates that must be applied here after all, in the table's order."""
+    names = {column.name for predicate in predicates for column in predicate.find_all(exp.Column)} | set(columns)
+    return [column.name for column in table.columns if column.name in names]

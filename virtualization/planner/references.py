@@ -43,11 +43,6 @@ class References:
         names = {column.name for column in self._columns.get(alias, {}).values()}
         return [column.name for column in table.columns if column.name in names or self.has_whole_row(alias)]
 
-    def with_columns_of(self, predicates: Sequence[exp.Expr], columns: Sequence[str], table: VirtualTable) -> list[str]:
-        """``columns`` and those of (unqualified) predicates that must be applied here after all."""
-        names = {column.name for predicate in predicates for column in predicate.find_all(exp.Column)} | set(columns)
-        return [column.name for column in table.columns if column.name in names]
-
     def move(self, columns: Sequence[tuple[str, str]], names: Sequence[str], olds: Iterable[str], alias: str) -> None:
         """``(alias, column)`` is from now on read as ``alias.name`` of a joined fragment."""
         for (old, column), name in zip(columns, names, strict=True):

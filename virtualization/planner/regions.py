@@ -172,10 +172,7 @@ class Regions:
         table = self._offers.tables[leaf.alias]
         self._references.release(c.node for c in mine)
         columns = self._references.needed(leaf.alias, table) or [table.columns[0].name]  # with none, only the number of rows counts
-        number, left = self._offers.scan(table, columns, [_unqualified(c.node) for c in mine])
-        if left:
-            columns = self._references.with_columns_of(left, columns, table)
-            number, left = self._offers.scan(table, columns, [_unqualified(c.node) for c in mine])
+        number, columns, left = self._offers.scan(table, columns, [_unqualified(c.node) for c in mine])
         return Leaf(_scan_item(number, leaf.alias, columns, left)), [c for c in filters if c not in mine]
 
     def _push(self, tree: JoinTree, filters: list[Condition], source: str) -> tuple[list[Condition], Leaf] | None:

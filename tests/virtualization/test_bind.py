@@ -1,0 +1,99 @@
+"""Names: what PostgreSQL would find, and the error it would give, with what there is instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.virtualization.conftest import catalog
+from virtualization.bind import bind
+from virtualization.errors import (
+    AmbiguousColumnError,
+    SqlError,
+    UnknownColumnError,
+    UnknownTableError,
+    UnsupportedError,
+    VirtualizationError,
+)
+from virtualization.parse import parse
+
+ERRORS = [
+    ("SELECT nope FROM orders", UnknownColumnError, "42703"),
+    ("SELECT o.nope FROM orders o", UnknownColumnError, "42703"),
+    ("SELECT orders.id FROM orders o", UnknownTableError, "42P01"),
+    ('SELECT "ID" FROM orders', UnknownColumnError, "42703"),
+    ("SELECT weight FROM pages", UnknownColumnError, "42703"),
+    ("SELECT id FROM orders, customer", AmbiguousColumnError, "42702"),
+    ("SELECT q.id FROM (SELECT o.id, c.id FROM orders o, customer c) q", AmbiguousColumnError, "42702"),
+    ("SELECT 1 FROM nope", UnknownTableError, "42P01"),
+    ("SELECT 1 FROM other.orders", UnknownTableError, "42P01"),
+    ("SELECT 1 FROM orders, orders", SqlError, "42601"),
+    ("SELECT id FROM orders ORDER BY 3", SqlError, "42601"),
+    ("SELECT id AS x, cust AS x FROM orders ORDER BY x", AmbiguousColumnError, "42702"),
+    ("SELECT id FROM orders UNION SELECT id, name FROM customer", SqlError, "42601"),
+    ("SELECT id FROM orders UNION SELECT id FROM customer ORDER BY cust", UnknownColumnError, "42703"),
+    ("SELECT id FROM orders WHERE s > 1 AND id + 1 = 2", UnknownColumnError, "42703"),
+    ("SELECT id + 1 AS s FROM orders WHERE s > 1", UnknownColumnError, "42703"),
+    ("SELECT id + 1 AS s FROM orders GROUP BY s HAVING s > 1", UnknownColumnError, "42703"),
+    ("SELECT 1 FROM orders JOIN customer USING (amt)", UnknownColumnError, "42703"),
+    ("SELECT * FROM (SELECT 1 FROM orders) q(a, b)", SqlError, "42601"),
+    ("SELECT o FROM orders o", UnsupportedError, "0A000"),
+    ("SELECT 1 FROM db.public.orders", UnsupportedError, "0A000"),
+    ("SELECT *", SqlError, "42601"),
+]
+
+
+@pytest.mark.parametrize(("sql", "error", "code"), ERRORS)
+def test_errors(sql: str, error: type[VirtualizationError], code: str) -> None:
+    with pytest.raises(error) as raised:
+        bind(parse(sql), catalog())
+    assert raised.value.code == code
+
+
+def test_an_unknown_column_names_those_that_exist() -> None:
+    with pytest.raises(UnknownColumnError) as raised:
+        bind(parse("SELECT nope FROM customer"), catalog())
+    assert "id, name, region" in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("SELECT *, id AS \"Mixed\", id + 1, count(*) OVER (), 'a', ID FROM orders", "id cust amt d note Mixed ?column? count ?column? id"),
+        ("SELECT o.id, c.id FROM orders o, customer c", "id id"),
+        ("SELECT * FROM orders JOIN customer USING (id)", "id cust amt d note name region"),
+        (
+            "SELECT amt::text, lower(note), (SELECT max(id) FROM visits), CASE WHEN true THEN id END, NULL FROM orders",
+            "amt lower max case ?column?",
+        ),
+        ("SELECT '1'::int, coalesce(id, 1), exists (SELECT 1 FROM pages), -id FROM orders", "int4 coalesce exists ?column?"),
+        ("VALUES (1, 2)", "column1 column2"),
+        ("SELECT id AS a FROM orders UNION SELECT n FROM visits", "a"),
+    ],
+)
+def test_output_names(sql: str, names: str) -> None:
+    assert bind(parse(sql), catalog()).names == tuple(names.split(" "))
+
+
+def test_columns_are_qualified_and_typed() -> None:
+    query = bind(parse("SELECT AMT FROM Orders"), catalog()).query
+    assert query.sql("postgres") == 'SELECT "orders"."amt" AS "amt" FROM "public"."orders" AS "orders"'
+    assert query.selects[0].this.type.sql("postgres") == "DECIMAL(12, 2)"
+
+
+def test_aliases_are_unique_in_the_statement() -> None:
+    bound = bind(
+        parse("SELECT id FROM orders WHERE id IN (SELECT id FROM orders WHERE id IN (SELECT orders.id FROM customer orders))"), catalog()
+    )
+    assert set(bound.tables) == {"orders", "orders_1", "orders_2"}
+    assert bound.tables["orders_2"].name == "customer"
+
+
+def test_order_and_group_by_names() -> None:
+    def text(sql: str) -> str:
+        return bind(parse(sql), catalog()).query.sql("postgres").partition(' AS "orders" ')[2]
+
+    # ORDER BY: first an output name; GROUP BY: first an input column
+    assert text("SELECT amt AS cust FROM orders ORDER BY cust") == 'ORDER BY "orders"."amt"'
+    assert text("SELECT amt AS cust FROM orders GROUP BY cust, amt") == 'GROUP BY "orders"."cust", "orders"."amt"'
+    assert text("SELECT id + 1 AS k FROM orders GROUP BY k ORDER BY k") == "GROUP BY 1 ORDER BY 1"
+    assert text("SELECT id FROM orders ORDER BY id + 0") == 'ORDER BY "orders"."id" + 0'
