@@ -45,7 +45,8 @@ class Local:
         process = subprocess.Popen(
             [sys.executable, "-m", "controller.local", *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-            env={**os.environ, "BDC_HOME": str(self.home), "HOME": str(self.home), "PYTHONPATH": str(CHECKOUT), **environment}, cwd="/", **identity,
+            env={**os.environ, "BDC_HOME": str(self.home), "HOME": str(self.home), "PYTHONPATH": str(CHECKOUT), **environment},
+            cwd="/", **identity,
         )  # fmt: skip
         assert process.stdin is not None
         process.stdin.write(json.dumps(given or {}))

@@ -18,6 +18,7 @@ from controller.local.unit import render_unit
 from controller.substrates.local.layout import ClusterHome
 from controller.supervisor.client import SupervisorClient
 from controller.supervisor.errors import SupervisorError
+from controller.supervisor.processes import kill
 from tests.controller.local.running import PASSWORD, Local, local_home, until
 
 ADMIN = {"username": "admin", "password": PASSWORD}
@@ -152,8 +153,7 @@ def test_stop_keeps_data_and_start_brings_it_back(local: Local) -> None:
 
 
 def test_everything_killed_as_by_a_reboot(local: Local) -> None:
-    for pid in processes(ClusterHome(local.folder(NAME).path)):
-        os.kill(pid, signal.SIGKILL)
+    kill(processes(ClusterHome(local.folder(NAME).path)))
     until(lambda: supervisor_pid(local) is None, "dead", 5)
     time.sleep(0.5)
     local.done("start", "--name", NAME, "--timeout", "60")
@@ -162,6 +162,7 @@ def test_everything_killed_as_by_a_reboot(local: Local) -> None:
 
 def test_two_clusters_side_by_side_get_blocks_of_their_own(local: Local) -> None:
     """And Ctrl-C of a create leaves nothing of it, and the other one untouched."""
+    until(lambda: settled(local), "settled")
     before = pids(local)
     process = local.start("create", "--name", f"{NAME}-s", given=ADMIN, BDC_JAVA="/usr/bin/java")
     until(lambda: (local.folder(f"{NAME}-s").path / "bdc.yaml").exists() or process.poll() is not None, "its spec is laid")
