@@ -323,6 +323,7 @@ ACCEPTED: list[str] = [
     "SELECT a.id AS id, avg(a.p) OVER (PARTITION BY a.g) AS x, avg(a.s) OVER (ORDER BY a.id) AS y FROM __f0 AS a",
     "SELECT q.x AS x FROM (SELECT a.g AS g, avg(a.id * 1000000000) AS x FROM __f0 AS a GROUP BY a.g) AS q",
     "SELECT a.s % 9::smallint + 1::smallint AS x, a.g::integer AS y, a.id::bigint AS z FROM __f0 AS a",
+    "SELECT greatest(a.f, 1.0) AS x, least(a.f, 0) AS y, a.f IN (1.5, 2.5) AS z, a.n IN (3, 2.5) AS w, a.s + 1 AS v, a.s IN (1, 7) AS u, greatest(a.r, a.r) AS r FROM __f0 AS a",
     "SELECT DISTINCT a.g AS g, a.b AS b FROM __f0 AS a",
     "SELECT a.n AS n, a.f AS f FROM __f0 AS a ORDER BY a.f DESC, a.n LIMIT 5 OFFSET 1",
     "SELECT a.t AS t FROM __f0 AS a ORDER BY a.t",
@@ -388,4 +389,6 @@ KEPT: list[tuple[str, str]] = [
     ("SELECT a.g AS x FROM __f0 AS a UNION SELECT b.name AS x FROM __f1 AS b", "set_types"),
     ("SELECT a.d > '2024-1-1' AS x FROM __f0 AS a", "literal"),
     ("SELECT lower(a.t) AS x FROM __f0 AS a", "not_allowed"),
+    ("SELECT a.r IN (0.1, 0.2) AS x FROM __f0 AS a", "type"),
+    ("SELECT coalesce(a.r, 0) AS x FROM __f0 AS a", "type"),
 ]

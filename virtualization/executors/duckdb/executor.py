@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from virtualization.encoding.numerics import decimal_text
-from virtualization.errors import UnsupportedError
+from virtualization.errors import CancelledError, UnsupportedError
 from virtualization.executors.duckdb.averages import average_text
 from virtualization.executors.duckdb.faults import fault
 from virtualization.executors.duckdb.inputs import Inputs
@@ -118,6 +118,8 @@ class DuckDbResult:
         self._open = True
         self._withdraw = context.on_cancel(self._interrupt)
         try:
+            if context.cancelled:  # before there was anything to interrupt
+                raise CancelledError("canceling statement due to user request")
             sql = self._inputs.place(translated, fragments)
             # sql() streams, execute() would materialise
             self._reader = cursor.sql(sql).to_arrow_reader(BATCH_ROWS)

@@ -154,6 +154,8 @@ class Expressions:
             both = left if left == right else common_decimal(left, right)
             if both is not None:
                 return both
+        if keep_scale and "float4" in names:
+            refuse(node, "type", "PostgreSQL brings real and another number to real here, but to double precision in comparisons")
         if names <= {*INTEGERS, "decimal", "float4", "float8"}:
             return FLOAT8
         return refuse(node, "type", f"{left.pg} beside {right.pg} is not on DuckDB's allow list")
@@ -236,7 +238,10 @@ class Expressions:
             if len(columns) != 1 or left.kind.duckdb != columns[0][1].duckdb or left.kind.name not in allowed.COMPARABLE:
                 refuse(node, "type", "IN over a sub-query of another type is not on DuckDB's allow list")
             return Value(f"({left.sql} {word} ({text}))", BOOL)
-        values, kind = self.same_kind(node, [self.value(item, scope) for item in (node.this, *node.expressions)], keep_scale=False)
+        items = [self.value(item, scope) for item in (node.this, *node.expressions)]
+        if "float4" in {item.kind.name for item in items} and len({item.kind.name for item in items}) > 1:
+            refuse(node, "type", "PostgreSQL compares real with a list of other numbers as real, with a single one as double precision")
+        values, kind = self.same_kind(node, items, keep_scale=False)
         if kind.name not in allowed.COMPARABLE:
             refuse(node, "type", f"comparing {kind.pg} is not on DuckDB's allow list")
         return Value(f"({values[0].sql} {word} ({', '.join(value.sql for value in values[1:])}))", BOOL)
@@ -244,7 +249,7 @@ class Expressions:
     def _like(self, node: exp.Like, scope: Scope) -> Value:
         only(node, "this", "expression", "negate")
         pattern = node.expression
-        if not isinstance(pattern, exp.Literal) or not pattern.is_string or "\\" in pattern.name:
+        if not isinstance(pattern, exp.Literal) or not pattern.is_string or set("\\\0") & set(pattern.name):
             refuse(node, "like_pattern", "only constant patterns without backslash mean the same in DuckDB")
         text = self.typed(node.this, scope)
         if text.kind.name != "text":
