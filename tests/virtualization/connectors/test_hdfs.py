@@ -283,6 +283,17 @@ def test_inline_scan_for_an_executor(connector: HdfsConnector) -> None:
     assert answer == [(3, Decimal("9999999999.24"))]
 
 
+def test_bad_value_inside_an_executor(connector: HdfsConnector, lake: HdfsServer) -> None:
+    lake.write("/bad/inline.csv", "id\n1\nx\n")
+    fragment = connector.scan(table("/bad/inline.csv", [ID]), ["id"], []).fragment
+    with duckdb.connect() as connection:
+        fragment.prepare_duckdb(connection)
+        with pytest.raises(duckdb.Error) as caught:
+            connection.sql(f"SELECT sum(id) FROM ({fragment.duckdb_sql()})").fetchall()
+    meant = fragment.fault(caught.value)  # type: ignore[attr-defined]
+    assert isinstance(meant, DataError) and 'column "id" (bigint) in /bad/inline.csv' in meant.message
+
+
 def test_detection_of_csv_types(connector: HdfsConnector, lake: HdfsServer) -> None:
     lake.write(
         "/detect/a.csv",
@@ -350,8 +361,11 @@ def test_file_replaced_during_the_query(connector: HdfsConnector, lake: HdfsServ
         inline = fragment.duckdb_sql()
         time.sleep(0.01)
         lake.write("/change/a.csv", "id\n2\n3\n")
-        with pytest.raises(duckdb.Error, match=r"/change/a\.csv was replaced during the query"):
+        with pytest.raises(duckdb.Error) as caught:
             connection.sql(f"SELECT * FROM ({inline})").fetchall()
+    meant = fragment.fault(caught.value)  # type: ignore[attr-defined]
+    assert isinstance(meant, RemoteObjectError) and "/change/a.csv was replaced during the query" in meant.message
+    assert fragment.fault(duckdb.OutOfRangeException("Out of Range Error: overflow")) is None  # type: ignore[attr-defined]
     assert ids(fragment) == [2, 3]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from virtualization.connectors.hdfs.file_system import Listing, register, with_real_paths
+from virtualization.connectors.hdfs.file_system import PROTOCOL, Listing, register, with_real_paths
 from virtualization.connectors.hdfs.scan_sql import DATA_MARK
 from virtualization.errors import CancelledError, DataError, MemoryLimitError, SourceError, VirtualizationError
 from virtualization.plan import QueryContext
@@ -39,6 +39,11 @@ class Engine:
             if self._instance is not None:
                 self._instance.close()
                 self._instance = None
+
+
+def concerns_files(text: str) -> bool:
+    """Is an engine's message about reading files of a listing?"""
+    return DATA_MARK in text or "CSV Error" in text or f"{PROTOCOL}://" in text
 
 
 def fault(error: Exception, listing: Listing | None, source: str) -> VirtualizationError:

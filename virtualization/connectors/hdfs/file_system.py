@@ -27,6 +27,7 @@ from virtualization.errors import VirtualizationError
 
 PROTOCOL = "bdchdfs"
 _MAX_LISTINGS = 4096
+_MAX_FILES = 500_000
 _MAX_AGE_SECONDS = 24 * 3600.0
 _PATH = re.compile(rf"{PROTOCOL}://([0-9a-f]+)/__f=(\d+)/x[.\w]*")
 
@@ -59,8 +60,9 @@ def remember(client: Client, files: Sequence[RemoteFile]) -> Listing:
     with _LOCK:
         _LISTINGS[listing.token] = listing
         old = time.monotonic() - _MAX_AGE_SECONDS
-        while len(_LISTINGS) > _MAX_LISTINGS or next(iter(_LISTINGS.values())).made < old:
-            _LISTINGS.popitem(last=False)
+        held = sum(len(one.files) for one in _LISTINGS.values())
+        while len(_LISTINGS) > 1 and (len(_LISTINGS) > _MAX_LISTINGS or held > _MAX_FILES or next(iter(_LISTINGS.values())).made < old):
+            held -= len(_LISTINGS.popitem(last=False)[1].files)
     return listing
 
 
@@ -76,6 +78,13 @@ def _find(path: str) -> tuple[Listing, RemoteFile]:
     if match is None or listing is None or int(match[2]) >= len(listing.files):
         raise FileNotFoundError(path)
     return listing, listing.files[int(match[2])]
+
+
+def fault_behind(text: str, client: Client) -> VirtualizationError | None:
+    """Our own error that an engine's message repeats."""
+    with _LOCK:
+        told = [fault for listing in _LISTINGS.values() if listing.client is client for fault in listing.faults]
+    return next((fault for fault in told if fault.message in text), None)
 
 
 def with_real_paths(text: str) -> str:

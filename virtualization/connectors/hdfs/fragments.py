@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from virtualization.catalog import Column
 from virtualization.connectors.hdfs.client import Client, RemoteFile
-from virtualization.connectors.hdfs.engine import Engine, fault, stream
-from virtualization.connectors.hdfs.file_system import Listing, forget, register, remember
+from virtualization.connectors.hdfs.engine import Engine, concerns_files, fault, stream
+from virtualization.connectors.hdfs.file_system import Listing, fault_behind, forget, register, remember
 from virtualization.connectors.hdfs.layout import Layouts
 from virtualization.connectors.hdfs.options import FileFormat
 from virtualization.connectors.hdfs.scan_sql import Scan, pruning_sql, scan_sql
@@ -68,8 +68,12 @@ class FilesFragment:
         """Register the file system with the connection's instance."""
         register(connection)
 
-    def fault(self, error: Exception) -> VirtualizationError:
-        """What an engine's error means that came up while it ran ``duckdb_sql``."""
+    def fault(self, error: Exception) -> VirtualizationError | None:
+        """What an engine's error means that came up while it ran ``duckdb_sql``; None: it has nothing to do with the files."""
+        text = str(error)
+        own = fault_behind(text, self.client)
+        if own is not None or not concerns_files(text):
+            return own
         return fault(error, None, self.source)
 
     def files(self) -> list[RemoteFile]:

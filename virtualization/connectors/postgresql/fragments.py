@@ -35,5 +35,9 @@ class StatementFragment:
     def prepare_duckdb(self, connection: object) -> None:
         """Nothing to register."""
 
+    def fault(self, error: Exception) -> None:
+        """Nothing of it runs inside an engine."""
+        return
+
     def _schema(self) -> pa.Schema:
         return pa.schema([arrow_field(column.name, column.type) for column in self.columns])
