@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import string
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -154,9 +155,16 @@ class WebHdfs:
         parts = urllib.parse.urlsplit(location)
         connection = open_connection(location, self._timeout)
         headers = {"Content-Type": "application/octet-stream"} if body is not None else {}
+        sent = _Guarded(body) if body is not None else None
         try:
-            connection.request(method, f"{parts.path}?{parts.query}", body, headers, encode_chunked=body is not None)
+            # the NameNode leaves signs beyond ASCII as they are; everything else is escaped already
+            target = urllib.parse.quote(f"{parts.path}?{parts.query}", safe=string.punctuation)
+            connection.request(method, target, sent, headers, encode_chunked=body is not None)
             return connection, connection.getresponse()
+        except _SourceError as error:
+            connection.close()
+            assert error.__cause__ is not None
+            raise error.__cause__ from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise unreachable(location, error) from error
@@ -198,6 +206,23 @@ class WebHdfs:
         raise _BY_EXCEPTION.get(name, default)(
             message[0] if message else f"HDFS refused the operation on {path}", where=f"{self._base} {path}", code=name, hint=_hint(name)
         )
+
+
+class _SourceError(Exception):
+    """Carries an OSError of the data's source past the handling of the network's."""
+
+
+class _Guarded:
+    """Blocks on their way to the network; a failure of their source is not the network's."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = blocks
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._blocks
+        except OSError as error:
+            raise _SourceError from error
 
 
 def _hint(name: str) -> str | None:

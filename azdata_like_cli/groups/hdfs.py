@@ -300,7 +300,7 @@ def exists(settings: Settings, path: str) -> Value:
 @pass_settings
 def status(settings: Settings, path: str | None) -> dict[str, object]:
     """Show how much there is below PATH (default: /). How HDFS itself is, `bdc status --service hdfs` shows."""
-    target = remote_path(path or "/")
+    target = remote_path("/" if path is None else path)
     summary = settings.session().files.summary(target)
     used, stored = int(str(summary.get("length", 0))), int(str(summary.get("spaceConsumed", 0)))
     sizes = {"size": size(used), "stored_size": size(stored)}
