@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import pathlib
 import signal
 import sys
@@ -34,6 +35,8 @@ log = structlog.get_logger()
 
 THREADS = 64
 """Workers for planning and engines; made when needed."""
+
+CLOSE_SECONDS = 2.0
 
 REVOCATION_SECONDS = 2.0
 """How often the logins of open sessions are checked again."""
@@ -96,7 +99,16 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
         await asyncio.gather(*tasks, return_exceptions=True)
         await master.stop()
         threads.shutdown(wait=False, cancel_futures=True)
-        engine.close()
+        _close(engine)
+
+
+def _close(engine: LazyEngine) -> None:
+    """Close the engine, briefly: a source that hangs must not hold up the end of the process."""
+    closing = threading.Thread(target=engine.close, name="close engine", daemon=True)
+    closing.start()
+    closing.join(CLOSE_SECONDS)
+    if closing.is_alive():
+        log.warning("the engine did not close in time", seconds=CLOSE_SECONDS)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
@@ -166,4 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    # Nothing here is durable, and a worker that hangs in a driver would be waited for without end: leave without joining threads.
+    os._exit(code)

@@ -184,3 +184,4 @@ def test_sigterm_and_secrets(cluster: Cluster, postgresql: PostgresqlServer) -> 
     for secret in (*cluster.secrets.values(), postgresql.password):
         assert secret not in cluster.log
     assert "Traceback" not in cluster.log
+    assert "did not close" not in cluster.log
