@@ -69,7 +69,6 @@ def database(master: Master) -> Iterator[str]:
     name = f"test_{random_secrets.token_hex(4)}"
     with master.superuser("postgres") as connection:
         connection.execute(f"CREATE DATABASE {name} OWNER bdc_admin")
-        master.pool.ensure_database(name)
         yield name
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         master.pool.drop_database(name)
@@ -85,7 +84,6 @@ def people(master: Master, database: str) -> Iterator[Callable[..., psycopg.Conn
         password = random_secrets.token_urlsafe(12)
         ensure_role(master.dsn, name, scram_verifier(password), roles or ("user",))
         made.append(name)
-        master.pool.learn(master.superuser())
         connections.append(master.connect(name, password, database))
         return connections[-1]
 
@@ -100,7 +98,6 @@ def people(master: Master, database: str) -> Iterator[Callable[..., psycopg.Conn
 def resident(master: Master) -> Iterator[psycopg.Connection]:
     """An administrator in the first database, for statements that change nothing."""
     ensure_role(master.dsn, "rita", scram_verifier("pw of rita"), ("user", "admin"))
-    master.pool.learn(master.superuser())
     with master.connect("rita", "pw of rita") as connection:
         connection.execute("CALL bdc.create_data_source('resident', 'postgresql', 'postgresql://db:5432/sales')")
         connection.execute("CREATE TABLE taken ()")

@@ -27,9 +27,12 @@ class PoolStandIn:
 
     def __init__(self, server: PostgresqlServer) -> None:
         self.server = server
-        self.ensure_database("bdc")
+        self.made: set[str] = set()
 
     def ensure_database(self, name: str) -> None:
+        if name in self.made:
+            return
+        self.made.add(name)
         with closing(self.server.connect()) as connection:
             if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -46,11 +49,14 @@ class PoolStandIn:
                 connection.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, name, sql.Literal(verifier)))
 
     def drop_database(self, name: str) -> None:
+        if name not in self.made:
+            return
         with closing(self.server.connect()) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def answer(self, database: str, request: dict[str, object], *responses: dict[str, object]) -> None:
         """What the pool will say to exactly this request (key order does not matter)."""
+        self.ensure_database(database)
         with closing(self.server.connect(database)) as connection:
             text = connection.execute("SELECT (%s::jsonb)::text", [json.dumps(request)]).fetchone()[0]
             connection.execute("DELETE FROM bdc.compute_request WHERE request = %s", [text])
@@ -58,5 +64,6 @@ class PoolStandIn:
                 connection.execute("INSERT INTO bdc.compute_request VALUES (%s, %s, %s)", [text, ordinal, json.dumps(response)])
 
     def run(self, database: str, statement: str) -> None:
+        self.ensure_database(database)
         with closing(self.server.connect(database)) as connection:
             connection.execute(statement)

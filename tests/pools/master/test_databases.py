@@ -33,6 +33,7 @@ def identity(master: Master, database: str) -> str:
 
 def test_create_database_works_at_once(people, master: Master, database: str) -> None:
     admin = people("ada", "admin")
+    master.pool.learn(master.superuser())
     master.pool.run(
         database, "CREATE TABLE public.house (a int); INSERT INTO public.house VALUES (42); GRANT SELECT ON public.house TO PUBLIC"
     )

@@ -61,6 +61,7 @@ def test_one_secret_for_all_databases_and_kept_over_calls(master: Master, databa
 
 def test_the_secret_logs_in_at_the_pool_as_the_user(people, master: Master, database: str) -> None:
     admin, user = people("ada", "admin"), people("uwe")
+    master.pool.learn(master.superuser())
     master.pool.run(database, "CREATE VIEW public.me AS SELECT session_user::text AS name; GRANT SELECT ON public.me TO PUBLIC")
     admin.execute("CALL bdc.create_data_source('p', 'hdfs', 'hdfs://h:1'); INSERT INTO bdc.default_grants VALUES (NULL, 'bdc_user')")
     admin.execute("CALL bdc.create_virtual_table('me', 'p', '/x', '[{\"name\": \"name\", \"type\": \"text\"}]')")
