@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 
 from virtualization.catalog import Catalog
-from virtualization.errors import UnknownTableError
+from virtualization.errors import UnknownTableError, VirtualizationError
 from virtualization.plan import Batches, Fragment, Kept, OutputColumn, Plan, QueryContext
 
 
@@ -62,6 +62,10 @@ class Meter:
     def prepare_duckdb(self, connection: object) -> None:
         """As the fragment."""
         self.fragment.prepare_duckdb(connection)
+
+    def fault(self, error: Exception) -> VirtualizationError | None:
+        """As the fragment."""
+        return self.fragment.fault(error)
 
 
 class _Counted:

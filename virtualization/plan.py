@@ -20,6 +20,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from virtualization.catalog import Column, DataSource, VirtualTable
+from virtualization.errors import VirtualizationError
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,10 @@ class Fragment(Protocol):
 
     def prepare_duckdb(self, connection: object) -> None:
         """Make ``duckdb_sql`` runnable (register file systems)."""
+        ...
+
+    def fault(self, error: Exception) -> VirtualizationError | None:
+        """What an engine's error means that came up while it ran ``duckdb_sql``; None: it is none of this fragment's."""
         ...
 
 

@@ -145,8 +145,8 @@ class DuckDbResult:
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
     def _ended(self, error: Exception) -> Exception:
-        said = self._inputs.error
         cancelled = self._context.cancelled
+        said = None if cancelled else self._inputs.meaning(error)
         self.close()
         if said is not None:
             return said

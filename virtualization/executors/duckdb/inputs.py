@@ -24,6 +24,7 @@ class Inputs:
         self._cursor = cursor
         self._context = context
         self._open: list[Batches] = []
+        self._inline: list[Fragment] = []
         self.error: VirtualizationError | None = None
         """What a source said: the engine would only repeat its text."""
 
@@ -39,6 +40,7 @@ class Inputs:
         inline = fragment.duckdb_sql()
         if inline is not None:
             fragment.prepare_duckdb(self._cursor)
+            self._inline.append(fragment)
             casts = [f"CAST(x.c{at} AS {_duckdb_type(column.type)}) AS c{at}" for at, column in enumerate(fragment.columns)]
             return f"(SELECT {', '.join(casts)} FROM ({inline}) AS x({names}))"
         stream = f"bdc_stream_{number}"
@@ -65,6 +67,11 @@ class Inputs:
         except VirtualizationError as error:
             self.error = error
             raise
+
+    def meaning(self, error: Exception) -> VirtualizationError | None:
+        """What ``error`` is when an inline scan failed (a value in a file that does not fit); None: the engine itself failed."""
+        told = (fragment.fault(error) for fragment in self._inline)
+        return self.error or next((meant for meant in told if meant is not None), None)
 
     def close(self) -> None:
         """Leave all streams; the sources stop."""
