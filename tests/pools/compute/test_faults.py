@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import pathlib
 import socket
 import struct
 import threading
@@ -111,7 +111,7 @@ def test_many_clients_side_by_side() -> None:
                     for _ in range(5):
                         row = connection.execute("SELECT count(*) FROM numbers WHERE id < %s", (number,)).fetchone()
                         assert row == (number,)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 (shown by the test)
                 failures.append(error)
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(1, 21)]
@@ -228,9 +228,9 @@ def test_no_file_descriptors_are_left(pool: RunningPool) -> None:
     with pool.connect() as connection:
         connection.execute("SELECT 1")
     time.sleep(0.1)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(pathlib.Path("/proc/self/fd").iterdir()))
     for _ in range(20):
         with pool.connect() as connection:
             connection.execute("SELECT count(*) FROM numbers")
     time.sleep(0.2)
-    assert len(os.listdir("/proc/self/fd")) <= before + 2
+    assert len(list(pathlib.Path("/proc/self/fd").iterdir())) <= before + 2

@@ -29,7 +29,8 @@ def master(postgresql: PostgresqlServer, pool: RunningPool) -> Iterator[Connecti
             connection.execute(f"CREATE USER MAPPING FOR postgres SERVER pool OPTIONS (user 'fdw:alice', password '{PASSWORD}')")
             for table in ("numbers", "slow", "many"):
                 connection.execute(
-                    f"CREATE FOREIGN TABLE {table} (id bigint, name text, day date) SERVER pool OPTIONS (schema_name 'public', table_name '{table}')"
+                    f"CREATE FOREIGN TABLE {table} (id bigint, name text, day date) SERVER pool "
+                    f"OPTIONS (schema_name 'public', table_name '{table}')"
                 )
             yield connection
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -104,7 +105,8 @@ def test_import_foreign_schema(master: Connection) -> None:
     master.execute("CREATE SCHEMA imported")
     master.execute("IMPORT FOREIGN SCHEMA public LIMIT TO (numbers) FROM SERVER pool INTO imported")
     columns = master.execute(
-        "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'imported' ORDER BY ordinal_position"
+        "SELECT table_name, column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = 'imported' ORDER BY ordinal_position"
     ).fetchall()
     assert columns == [("numbers", "id", "bigint"), ("numbers", "name", "text"), ("numbers", "day", "date")]
     with pytest.raises(errors.FdwSchemaNotFound):

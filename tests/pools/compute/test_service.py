@@ -92,7 +92,7 @@ def test_cancel_reaches_the_source_within_a_second(cluster: Cluster, postgresql:
         with postgresql.connect() as admin:
             row = admin.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%endless%' AND pid <> pg_backend_pid()"
-            ).fetchone()  # noqa: E501
+            ).fetchone()
             assert row is not None
             return int(str(row[0]))
 
@@ -149,8 +149,9 @@ def test_wrong_sealing_key_names_the_source(cluster: Cluster) -> None:
     with cluster.connect("ada") as ada:
         with pytest.raises(errors.InvalidParameterValue, match="sealed"):
             ada.execute(
-                "CALL bdc.create_data_source('bad', 'postgresql', 'postgresql://127.0.0.1:1/x', '{}', '{\"user\": \"u\", \"sealed\": \"sealed:v1:AAAA\"}')"
-            )  # noqa: E501
+                "CALL bdc.create_data_source('bad', 'postgresql', 'postgresql://127.0.0.1:1/x', '{}', "
+                '\'{"user": "u", "sealed": "sealed:v1:AAAA"}\')'
+            )
             ada.execute("SELECT bdc.test_source('bad')")
         assert ada.execute("SELECT count(*) FROM orders").fetchone() == (20_000,)
 

@@ -9,8 +9,23 @@ from hypothesis import strategies as st
 from pools.compute import lexer, parameters, statements
 from pools.compute.errors import StatementError
 from pools.compute.statements import (
-    ALL, Begin, CloseCursor, Commit, Deallocate, Declare, Discard, Explain, Fetch, Rewind, Rollback, Savepoint, Select, Set, Show,
-    Statement, Unsupported,
+    ALL,
+    Begin,
+    CloseCursor,
+    Commit,
+    Deallocate,
+    Declare,
+    Discard,
+    Explain,
+    Fetch,
+    Rewind,
+    Rollback,
+    Savepoint,
+    Select,
+    Set,
+    Show,
+    Statement,
+    Unsupported,
 )  # fmt: skip
 
 

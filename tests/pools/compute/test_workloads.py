@@ -35,5 +35,5 @@ def test_settings_survive_the_file(tmp_path: pathlib.Path) -> None:
 def test_bad_settings_are_named(tmp_path: pathlib.Path, content: str) -> None:
     path = tmp_path / "compute.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match="compute.json"):
+    with pytest.raises(ValueError, match=r"compute\.json"):
         ServiceSettings.read(path)

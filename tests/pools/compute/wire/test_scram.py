@@ -30,7 +30,7 @@ def test_example_of_rfc_7677() -> None:
 @pytest.mark.parametrize("login", [dialogue("pen"), dialogue(real=False)])
 def test_wrong_password_and_unknown_user_fail_alike(login: Dialogue) -> None:
     login.first(FIRST)
-    with pytest.raises(AuthenticationError, match='^password authentication failed for user "user"$'):
+    with pytest.raises(AuthenticationError, match=r'^password authentication failed for user "user"$'):
         login.final(FINAL)
 
 
