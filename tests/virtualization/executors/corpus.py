@@ -323,7 +323,8 @@ ACCEPTED: list[str] = [
     "SELECT a.id AS id, avg(a.p) OVER (PARTITION BY a.g) AS x, avg(a.s) OVER (ORDER BY a.id) AS y FROM __f0 AS a",
     "SELECT q.x AS x FROM (SELECT a.g AS g, avg(a.id * 1000000000) AS x FROM __f0 AS a GROUP BY a.g) AS q",
     "SELECT a.s % 9::smallint + 1::smallint AS x, a.g::integer AS y, a.id::bigint AS z FROM __f0 AS a",
-    "SELECT greatest(a.f, 1.0) AS x, least(a.f, 0) AS y, a.f IN (1.5, 2.5) AS z, a.n IN (3, 2.5) AS w, a.s + 1 AS v, a.s IN (1, 7) AS u, greatest(a.r, a.r) AS r FROM __f0 AS a",
+    "SELECT greatest(a.f, 1.0) AS x, least(a.f, 0) AS y, a.f IN (1.5, 2.5) AS z, a.n IN (3, 2.5) AS w,"
+    " a.s + 1 AS v, a.s IN (1, 7) AS u, greatest(a.r, a.r) AS r FROM __f0 AS a",
     "SELECT DISTINCT a.g AS g, a.b AS b FROM __f0 AS a",
     "SELECT a.n AS n, a.f AS f FROM __f0 AS a ORDER BY a.f DESC, a.n LIMIT 5 OFFSET 1",
     "SELECT a.t AS t FROM __f0 AS a ORDER BY a.t",

@@ -7,14 +7,15 @@ from typing import Any
 from sqlglot import exp
 
 from virtualization.executors.duckdb import allowed
-from virtualization.executors.duckdb.expressions import Expressions, Scope, only, refuse
+from virtualization.executors.duckdb.expressions import Scope, only, refuse
+from virtualization.executors.duckdb.functions import Functions
 from virtualization.executors.duckdb.kinds import INT8, SIMPLE, Kind
 from virtualization.executors.duckdb.literals import Value
 
 _SIDES = {"PRECEDING", "FOLLOWING", None}
 
 
-class AllExpressions(Expressions):
+class AllExpressions(Functions):
     """Expressions with aggregates and windows."""
 
     def _count(self, node: exp.Count, scope: Scope) -> Value:

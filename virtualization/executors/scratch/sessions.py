@@ -50,14 +50,14 @@ class Session:
                 self._interrupted = True
                 self.cursor.adbc_cancel()
 
-    def close(self) -> None:
+    def close(self, *, usable: bool = True) -> None:
         """End the transaction. A connection that was interrupted is not used again: a late cancel must hit nobody else."""
         self._withdraw()
         with self._lock:
             if self._over:
                 return
             self._over = True
-        usable = not self._interrupted
+        usable = usable and not self._interrupted
         try:
             self.cursor.close()
             self._connection.rollback()
@@ -78,18 +78,31 @@ class Sessions:
         self._changed = threading.Condition()
 
     def begin(self, context: QueryContext) -> Session:
-        """A transaction of its own, its settings those of ``context``."""
+        """A transaction of its own, its settings those of ``context``.
+
+        A kept connection may have died with the server: each is tried once, then a new one."""
+        for _ in range(self._limit):
+            session = self._opened(context)
+            try:
+                return self._prepared(session, context)
+            except InternalError:
+                continue
+        return self._prepared(self._opened(context), context)
+
+    def _opened(self, context: QueryContext) -> Session:
         connection = self._take(context)
         try:
-            session = Session(self, connection, context)
+            return Session(self, connection, context)
         except BaseException:
             self.give_back(connection, usable=False)
             raise
+
+    def _prepared(self, session: Session, context: QueryContext) -> Session:
         try:
             session.execute("SET LOCAL search_path = pg_catalog, pg_temp")
             session.execute(f"SET LOCAL TimeZone = {_literal(context.timezone)}")
-        except VirtualizationError:
-            session.close()
+        except VirtualizationError as error:
+            session.close(usable=not isinstance(error, InternalError))
             raise
         return session
 

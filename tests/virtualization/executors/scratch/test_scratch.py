@@ -187,3 +187,14 @@ def test_large_fragments_stream_and_are_analysed(scratch: ScratchExecutor, postg
     assert first.column(0)[0].as_py() == 49_998
     result.close()
     assert "ANALYZE pg_temp.__f0" in postgresql.log
+
+
+def test_kept_connections_may_die(postgresql: PostgresqlServer) -> None:
+    executor = ScratchExecutor(postgresql.dsn(application_name="dying"), max_connections=2)
+    held = [executor.run(query("SELECT 1 AS one"), [], QueryContext()) for _ in range(2)]
+    for result in held:
+        result.close()
+    with postgresql.connect() as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dying'")
+    assert len(list(executor.run(query("SELECT 1 AS one"), [], QueryContext()))) == 1
+    executor.close()
