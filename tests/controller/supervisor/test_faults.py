@@ -115,6 +115,7 @@ def test_killed_watcher_is_replaced(supervisor: Running) -> None:
     def watchers() -> list[int]:
         return [one for one, command in supervisor.marked().items() if command == "bdc-watcher"]
 
+    supervisor.until(lambda: len(watchers()) == 1, "it has a watcher", 5)
     (first,) = watchers()
     os.kill(first, signal.SIGKILL)
     supervisor.until(lambda: len(watchers()) == 1 and watchers() != [first], "another watcher", 5)
