@@ -6,17 +6,19 @@ compared with what was sent, and it is then renamed. What breaks off leaves noth
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import pathlib
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from bdc.errors import BdcError, ConflictError, NotFoundError, ServiceError, UserError
 from bdc.paths import base_name, join, parent
 from bdc.webhdfs import BLOCK, FileStatus, WebHdfs
+
+CLEANUP_SECONDS = 2.0
 
 Progress = Callable[[str, int], None]
 """Called with the path that is being written and the number of bytes just moved."""
@@ -133,11 +135,23 @@ class Copier:
                 raise ServiceError(f"{target} differs from what was sent", hint="try again")
             self.files.rename(part, target, overwrite=self.force)
         except BaseException:
-            with contextlib.suppress(BdcError):  # the first error is the one to tell; a left-over has a hidden name
-                self.files.delete(part)
+            self._remove(part)
             raise
         self.copied.files += 1
         self.copied.bytes += counter.count
+
+    def _remove(self, part: str) -> None:
+        """Remove what an upload that broke off left. A DataNode may make the file just after we went away, so look more than once."""
+        deadline = time.monotonic() + CLEANUP_SECONDS
+        removed = False
+        while not removed and time.monotonic() < deadline:
+            try:
+                self.files.delete(part)
+                removed = True
+            except NotFoundError:
+                time.sleep(CLEANUP_SECONDS / 10)
+            except BdcError:
+                return  # the error that brought us here is the one to tell; what is left has a hidden name
 
     def _existing(self, target: str) -> FileStatus | None:
         try:

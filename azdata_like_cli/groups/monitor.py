@@ -112,12 +112,14 @@ def list_endpoints(settings: Settings, name: str | None) -> object:
 def logs(settings: Settings, workload: str, lines: int, follow: bool) -> Lines:
     """Show what WORKLOAD wrote: an instance of `bdc status --all`, such as control, master-0, compute-0, nmnode-0."""
     controller = settings.session().controller
-    first = controller.log(workload, lines)
-    return Lines(lines=_followed(controller, workload, first), endless=True) if follow else Lines(lines=first)
+    if follow:
+        return Lines(lines=_followed(controller, workload, lines), endless=True)
+    return Lines(lines=controller.log(workload, lines))
 
 
-def _followed(controller: Controller, workload: str, seen: list[str]) -> Iterator[str]:
-    yield from seen
+def _followed(controller: Controller, workload: str, lines: int) -> Iterator[str]:
+    seen = controller.log(workload, FOLLOW_LINES)
+    yield from seen[-lines:]
     while True:
         time.sleep(FOLLOW_SECONDS)
         latest = controller.log(workload, FOLLOW_LINES)
@@ -126,10 +128,12 @@ def _followed(controller: Controller, workload: str, seen: list[str]) -> Iterato
 
 
 def new_lines(seen: list[str], latest: list[str]) -> list[str]:
-    """What of ``latest`` (the tail of a file) comes after ``seen`` (an earlier tail): the longest overlap is cut off."""
-    for length in range(min(len(seen), len(latest)), 0, -1):
-        # the end of what was seen must stand somewhere in the new tail; look for it from the end
-        for start in range(len(latest) - length, -1, -1):
-            if latest[start : start + length] == seen[-length:] and (start == 0 or length == len(seen)):
-                return latest[start + length :]
+    """What of ``latest`` comes after ``seen``: both are tails of one growing file, the same number of lines at most.
+
+    So ``latest`` begins with what is left of ``seen`` after some lines fell off its front; nothing is left when the log was rotated.
+    """
+    for gone in range(len(seen) + 1):
+        left = len(seen) - gone
+        if seen[gone:] == latest[:left]:
+            return latest[left:]
     return latest

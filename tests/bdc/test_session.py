@@ -1,0 +1,69 @@
+"""The SDK's session: login, controller, SQL with Python values and Arrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow
+import pytest
+
+import bdc
+from bdc.errors import AuthenticationError, NotFoundError, SqlError, UserError
+from bdc.session import master_address
+from tests.azdata_like_cli import standin_controller as standin
+from tests.services.postgresql import PostgresqlServer
+
+
+@pytest.fixture
+def controller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[standin.StandinController]:
+    monkeypatch.setenv("BDC_CONFIG", str(tmp_path))
+    with standin.standin_controller() as found:
+        yield found
+
+
+def test_connect_by_login_saves_nothing(controller: standin.StandinController, tmp_path: Path) -> None:
+    with bdc.connect(controller=controller.url, username="admin", password=standin.PASSWORD) as session:
+        assert session.controller.whoami()["name"] == "admin"
+        assert session.context.cluster == "demo"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_connect_without_a_context(controller: standin.StandinController) -> None:
+    with pytest.raises(AuthenticationError):
+        bdc.connect()
+    with pytest.raises(AuthenticationError):
+        bdc.connect(controller=controller.url)
+    with pytest.raises(AuthenticationError, match="wrong"):
+        bdc.connect(controller=controller.url, username="admin", password="nope")
+
+
+@pytest.mark.service
+def test_sql(controller: standin.StandinController, postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standin, "PASSWORD", postgresql.password)
+    controller.endpoints["sql-server-master"] = f"postgresql://127.0.0.1:{postgresql.port}/postgres"
+    with bdc.connect(controller=controller.url, username=postgresql.user, password=postgresql.password) as session:
+        assert session.sql("SELECT %s::numeric AS n, NULL AS x", [Decimal("1.10")]).one() == (Decimal("1.10"), None)
+        table = session.sql("SELECT i, i::text AS t FROM generate_series(1, 3) i").arrow()
+        assert table.schema == pyarrow.schema([("i", pyarrow.int64()), ("t", pyarrow.string())])
+        assert table.to_pylist()[2] == {"i": 3, "t": "3"}
+        assert list(session.sql("CREATE TEMP TABLE t AS SELECT 1 AS a")) == []
+        assert session.sql("SELECT a AS a, a AS b FROM t").arrow().num_rows == 1
+        with pytest.raises(UserError):
+            session.sql("SELECT 1 WHERE false").one()
+        with pytest.raises(SqlError) as caught:
+            session.sql("SELECT nope")
+        assert caught.value.code == "42703"
+        with pytest.raises(NotFoundError):
+            _ = session.files
+
+
+@pytest.mark.parametrize("address", ["postgresql://127.0.0.1:31433/bdc", "127.0.0.1:31433", "127.0.0.1,31433"])
+def test_master_addresses(address: str) -> None:
+    assert master_address({"sql-server-master": address}) == ("127.0.0.1", 31433)
+
+
+def test_no_master() -> None:
+    with pytest.raises(NotFoundError):
+        master_address({"sql-server-master": "nonsense"})
