@@ -89,11 +89,15 @@ class Batches(Protocol):
     """A stream of record batches that can be left at any time; ``close`` frees everything behind it, also at the source."""
 
     @property
-    def schema(self) -> pa.Schema: ...
+    def schema(self) -> pa.Schema:
+        """Known before the first batch."""
+        ...
 
     def __iter__(self) -> Iterator[pa.RecordBatch]: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Harmless when repeated."""
+        ...
 
 
 class Fragment(Protocol):
@@ -105,7 +109,9 @@ class Fragment(Protocol):
         ...
 
     @property
-    def columns(self) -> tuple[OutputColumn, ...]: ...
+    def columns(self) -> tuple[OutputColumn, ...]:
+        """Names and types, in order."""
+        ...
 
     @property
     def text(self) -> str:
@@ -250,11 +256,15 @@ class Result(Protocol):
     """A running query. ``columns`` are known before the first batch."""
 
     @property
-    def columns(self) -> tuple[OutputColumn, ...]: ...
+    def columns(self) -> tuple[OutputColumn, ...]:
+        """Names and types, in order."""
+        ...
 
     def __iter__(self) -> Iterator[pa.RecordBatch]: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Harmless when repeated."""
+        ...
 
 
 class Executor(Protocol):
