@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,6 +19,7 @@ from tests.pools.master.conftest import Master, database, master
 __all__ = ["database", "master"]  # fixtures
 
 pytestmark = pytest.mark.service
+VECTOR = json.loads((Path(__file__).parents[1] / "bdc" / "sealing_vector.json").read_text(encoding="utf-8"))
 USER = "o\"dd 'name; DROP"
 
 
@@ -29,6 +31,12 @@ def admin(
     password = secrets.token_urlsafe(12)
     ensure_role(master.dsn, USER, scram_verifier(password), ("user", "admin"))
     master.pool.learn(master.superuser())
+    with master.superuser(database) as connection:  # that folder's key is a text; sealing needs a real one
+        connection.execute(
+            "CREATE OR REPLACE FUNCTION bdc.sealing_key() RETURNS text LANGUAGE sql AS $$ SELECT '{}' $$".format(
+                VECTOR["recipient_public_key"]
+            )
+        )
     controller.endpoints["sql-server-master"] = f"postgresql://127.0.0.1:{master.settings.port}/bdc"
     controller.database = database
     monkeypatch.setattr("tests.azdata_like_cli.standin_controller.PASSWORD", password)
