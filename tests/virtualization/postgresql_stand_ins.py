@@ -65,6 +65,9 @@ class SqlFragment:
     def prepare_duckdb(self, connection: object) -> None:
         return None
 
+    def fault(self, error: Exception) -> None:
+        return None
+
 
 def fetch_text(connection: psycopg.Connection, sql: str) -> Rows:
     """All rows, each value as PostgreSQL's text."""

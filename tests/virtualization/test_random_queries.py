@@ -50,7 +50,8 @@ def predicates(draw: st.DrawFn, columns: Columns, depth: int = 2) -> str:
     if kind == "like" and of == "text":
         return f"{name} LIKE {draw(st.sampled_from(['$$a%$$', chr(39) + '%b' + chr(39), chr(39) + 'a_b' + chr(39)]))}"
     if kind == "case":
-        return f"CASE WHEN {name} = {draw(values(of))} THEN true WHEN {name} IS NULL THEN {draw(st.sampled_from(['NULL', 'false', 'true']))} END"
+        otherwise = draw(st.sampled_from(["NULL", "false", "true"]))
+        return f"CASE WHEN {name} = {draw(values(of))} THEN true WHEN {name} IS NULL THEN {otherwise} END"
     if kind == "coalesce":
         return f"coalesce({name} <> {draw(values(of))}, {draw(st.sampled_from(['true', 'false']))})"
     if kind == "subquery" and depth:
@@ -141,7 +142,8 @@ def selects(draw: st.DrawFn) -> str:
         return f"SELECT {', '.join(shown)}, count(*) OVER (PARTITION BY {shown[0]}) FROM {from_}{where}"
     if kind == "top":
         everything = ", ".join(name for name, _ in columns)
-        return f"SELECT {', '.join(shown)} FROM {from_}{where} ORDER BY {everything} LIMIT {draw(st.integers(0, 5))} OFFSET {draw(st.integers(0, 2))}"
+        limit, offset = draw(st.integers(0, 5)), draw(st.integers(0, 2))
+        return f"SELECT {', '.join(shown)} FROM {from_}{where} ORDER BY {everything} LIMIT {limit} OFFSET {offset}"
     return f"SELECT {'DISTINCT ' if kind == 'distinct' else ''}{', '.join(shown)} FROM {from_}{where}"
 
 
@@ -149,13 +151,15 @@ def selects(draw: st.DrawFn) -> str:
 def statements(draw: st.DrawFn) -> str:
     kind = draw(st.sampled_from(["select"] * 4 + ["cte", "derived", "set"]))
     if kind == "cte":
-        return f"WITH c AS (SELECT id, cust FROM orders), d AS ({draw(selects())}) SELECT count(*), count(a.id) FROM d, c a LEFT JOIN c b ON a.id = b.cust"
+        ctes = f"c AS (SELECT id, cust FROM orders), d AS ({draw(selects())})"
+        return f"WITH {ctes} SELECT count(*), count(a.id) FROM d, c a LEFT JOIN c b ON a.id = b.cust"
     if kind == "derived":
         return f"SELECT count(*) FROM ({draw(selects())}) q"
     if kind == "set":
         operator = draw(st.sampled_from(["UNION", "UNION ALL", "EXCEPT", "INTERSECT"]))
         left, right = draw(st.sampled_from(["id", "cust", "NULL"])), draw(st.sampled_from(["n", "id", "cust"]))
-        return f"SELECT {left} FROM orders {operator} SELECT {right} FROM visits WHERE {draw(predicates([('visits.id', 'integer'), ('visits.page', 'text')]))}"
+        where = draw(predicates([("visits.id", "integer"), ("visits.page", "text")]))
+        return f"SELECT {left} FROM orders {operator} SELECT {right} FROM visits WHERE {where}"
     return draw(selects())
 
 

@@ -130,6 +130,8 @@ TABLE customer
 SELECT e.id, o.id FROM empty e RIGHT JOIN orders o ON o.id = e.id
 SELECT o.id FROM orders o LEFT JOIN empty e ON false
 SELECT o.id, e.v FROM (orders o CROSS JOIN pages p) LEFT JOIN empty e ON e.id = o.id AND p.page = e.v WHERE p.page = 'x'
+SELECT a.id, v.n FROM (orders a LEFT JOIN customer b ON a.cust = b.id AND a.amt > 6) FULL JOIN visits v ON v.cust = a.cust
+SELECT a.id, v.n FROM (orders a JOIN visits b ON a.cust = b.cust AND a.id < (SELECT 5)) FULL JOIN visits v ON v.cust = a.cust
 SELECT c.name FROM customer c WHERE (c.id, c.region) IN (SELECT o.cust, 'r1' FROM orders o)
 SELECT count(*) FROM (SELECT id FROM orders LIMIT 4) q
 SELECT c.id FROM customer c WHERE c.id = 4 ORDER BY c.id LIMIT 1
@@ -138,7 +140,7 @@ SELECT id FROM orders WHERE (d + '1 day'::interval) > '2024-02-01 00:00:00'::tim
 SELECT o.id, c.name FROM visits v LEFT JOIN (orders o JOIN customer c ON c.id = o.cust) ON o.cust = v.cust
 SELECT o.id FROM customer k LEFT JOIN (orders o JOIN customer c ON c.id = o.cust) ON o.cust = k.id
 SELECT r1.id FROM (public.orders r1 INNER JOIN public.customer r2 ON (((r1.cust = r2.id)) AND ((r2.region = 'r1'::text)))) LIMIT 10::bigint
-SELECT r1.id, r4.page FROM ((public.orders r1 LEFT JOIN public.customer r2 ON (r1.cust = r2.id)) LEFT JOIN public.visits r4 ON (r4.cust = r2.id))
+SELECT r1.id, r4.page FROM ((orders r1 LEFT JOIN customer r2 ON (r1.cust = r2.id)) LEFT JOIN public.visits r4 ON (r4.cust = r2.id))
 SELECT s1.c1, s1.c2 FROM (SELECT r1.cust, sum(r1.amt) FROM public.orders r1 GROUP BY 1) s1(c1, c2) WHERE s1.c2 > 3::numeric
 """
 
@@ -162,7 +164,8 @@ def difference(lab: Lab, sql: str) -> str | None:
     except (VirtualizationError, psycopg.Error) as error:
         return f"{sql}\n   {type(error).__name__}: {str(error)[:300]}\n   residual {_residual(lab, sql)}"
     if Counter(actual) != Counter(expected):
-        return f"{sql}\n   expected {expected}\n   actual   {actual}\n   fragments {lab.texts(sql)}\n   residual {_residual(lab, sql)}"
+        found = f"expected {expected}\n   actual   {actual}"
+        return f"{sql}\n   {found}\n   fragments {lab.texts(sql)}\n   residual {_residual(lab, sql)}"
     return None
 
 

@@ -270,7 +270,9 @@ def _filtered(tree: JoinTree, left: list[exp.Expr]) -> JoinTree:
         return tree
     if isinstance(tree, JoinNode) and tree.kind == "INNER":
         return JoinNode("INNER", tree.left, tree.right, [*tree.on, *left])
-    return JoinNode("INNER", tree, Leaf(exp.Subquery(this=exp.select("1"), alias=exp.TableAlias(this=exp.to_identifier("__one")))), left)
+    name = f"__one_{next(leaves(tree)).alias}"  # one row, joined on the conditions: a filter inside FROM
+    one = exp.Subquery(this=exp.select("1 AS one"), alias=exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
+    return JoinNode("INNER", tree, Leaf(one), left)
 
 
 def _copied(tree: JoinTree) -> JoinTree:

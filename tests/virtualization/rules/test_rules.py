@@ -1,4 +1,4 @@
-"""Each rule alone, against its fixture file: ``query`` / ``-->`` / ``what it becomes`` (``=`` for: stays as it is), separated by blank lines."""
+"""Each rule alone, against its fixture file: query, ``-->``, what it becomes (``=``: stays as it is), separated by blank lines."""
 
 from __future__ import annotations
 
