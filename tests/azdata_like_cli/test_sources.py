@@ -33,7 +33,8 @@ def admin(
     master.pool.learn(master.superuser())
     with master.superuser(database) as connection:  # that folder's key is a text; sealing needs a real one
         connection.execute(
-            "CREATE OR REPLACE FUNCTION bdc.sealing_key() RETURNS text LANGUAGE sql AS $$ SELECT '{}' $$".format(
+            "CREATE OR REPLACE FUNCTION bdc.sealing_key() RETURNS text LANGUAGE sql "
+            f"AS $$ SELECT '{VECTOR['recipient_public_key']}' $$"
                 VECTOR["recipient_public_key"]
             )
         )
