@@ -24,7 +24,8 @@ def factory(name: str) -> Factory:
         made: Factory = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
         raise DefinitionError(
-            f'connector "{name}" needs a module that is not installed: {error.name}', hint=f"Install the extra [{entry[1]}]."
+            f'connector "{name}" needs a module that is not installed: {error.name}',
+            hint=f"Install the extra [{entry[1]}]." if entry[1] else "Install the cluster distribution with its requirements.",
         ) from error
     return made
 

@@ -1,10 +1,13 @@
-"""Which connectors there are: name -> ("module:Class", the extra of the distribution that brings its driver). Imported on first use."""
+"""Which connectors there are: name -> ("module:Class", the extra that brings its driver). Imported on first use.
+
+None: the driver is among the distribution's own requirements.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-CONNECTORS: Mapping[str, tuple[str, str]] = {
-    "hdfs": ("virtualization.connectors.hdfs:HdfsConnector", "hdfs"),
-    "postgresql": ("virtualization.connectors.postgresql:PostgresqlConnector", "postgresql"),
+CONNECTORS: Mapping[str, tuple[str, str | None]] = {
+    "hdfs": ("virtualization.connectors.hdfs:HdfsConnector", None),
+    "postgresql": ("virtualization.connectors.postgresql:PostgresqlConnector", None),
 }
