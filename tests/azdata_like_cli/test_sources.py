@@ -33,10 +33,7 @@ def admin(
     master.pool.learn(master.superuser())
     with master.superuser(database) as connection:  # that folder's key is a text; sealing needs a real one
         connection.execute(
-            "CREATE OR REPLACE FUNCTION bdc.sealing_key() RETURNS text LANGUAGE sql "
-            f"AS $$ SELECT '{VECTOR['recipient_public_key']}' $$"
-                VECTOR["recipient_public_key"]
-            )
+            f"CREATE OR REPLACE FUNCTION bdc.sealing_key() RETURNS text LANGUAGE sql AS $$ SELECT '{VECTOR['recipient_public_key']}' $$"
         )
     controller.endpoints["sql-server-master"] = f"postgresql://127.0.0.1:{master.settings.port}/bdc"
     controller.database = database
