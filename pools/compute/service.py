@@ -20,6 +20,7 @@ from typing import Any
 
 import structlog
 
+from pools.compute import lean  # noqa: F401 (first: see there)
 from pools.compute.engine import build_engine
 from pools.compute.master import Address, Master
 from pools.compute.memory import MemoryGuard

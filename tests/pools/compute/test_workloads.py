@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -37,3 +39,8 @@ def test_bad_settings_are_named(tmp_path: pathlib.Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(ValueError, match=r"compute\.json"):
         ServiceSettings.read(path)
+
+
+def test_the_process_stays_without_pandas() -> None:
+    code = "import pools.compute.service, sys, pyarrow; pyarrow.array([1]); assert 'pandas' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
