@@ -40,7 +40,7 @@ def add_points(place: Stage, server: PostgresqlServer) -> None:
     """Source ``remote`` and virtual table ``points`` over it."""
     place.bdc(
         "source", "create", "remote", "--connector", "postgresql", "--location", f"postgresql://127.0.0.1:{server.port}/postgres",
-        "--user", server.user, output=None, secret=server.password,
+        "--user", server.user, "--password-stdin", output=None, secret=server.password + "\n",
     )  # fmt: skip
     place.bdc("table", "create", "points", "--source", "remote", "--location", "public.points", output=None)
 
@@ -67,6 +67,7 @@ def add_rows(place: Stage) -> None:
     """``rows.parquet`` in HDFS and virtual table ``rows_parquet`` over it."""
     local = Path(place.folder) / "rows.parquet"
     pa.parquet.write_table(rows_table(), local, row_group_size=250_000)
+    place.bdc("source", "create", "hdfs", "--connector", "hdfs", output=None)
     place.bdc("hdfs", "mkdir", "hdfs:/bench", output=None)
     place.bdc("hdfs", "cp", str(local), "hdfs:/bench/rows.parquet", output=None)
     place.bdc("table", "create", "rows_parquet", "--source", "hdfs", "--location", "/bench/rows.parquet", output=None)

@@ -72,7 +72,7 @@ class Stage:
 
     def sql(self, **more: object) -> psycopg.Connection[Row]:
         """A connection to the master as the first admin."""
-        host, _, port = self.endpoint("sql-master").rpartition("//")[2].partition("/")[0].partition(":")
+        host, _, port = self.endpoint("sql-server-master").rpartition("//")[2].partition("/")[0].partition(":")
         return psycopg.connect(host=host, port=int(port), user="admin", password=self.password, dbname="bdc", autocommit=True, **more)  # type: ignore[arg-type]
 
     def processes(self) -> list[int]:
