@@ -7,8 +7,8 @@ import resource
 import subprocess
 import sys
 
-from benchmarks import stage
 from benchmarks.report import Figure, Report, median
+from tests.services import cluster as stage
 
 
 def cpu_seconds(arguments: list[str], environment: dict[str, str]) -> float:

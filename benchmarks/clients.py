@@ -8,10 +8,10 @@ import time
 
 import psycopg
 
-from benchmarks import stage
 from benchmarks.footprint import measure
 from benchmarks.remote import POINTS, add_points, add_rows, remote_postgresql
 from benchmarks.report import Figure, Report, median, percentile
+from tests.services import cluster as stage
 
 CLIENTS = 50
 SECONDS = 120

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from benchmarks import stage
 from benchmarks.report import Figure, Report, median
+from tests.services import cluster as stage
 
 
 def run(rounds: int | None) -> Report:

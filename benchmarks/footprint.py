@@ -6,8 +6,8 @@ import re
 import time
 from pathlib import Path
 
-from benchmarks import stage
 from benchmarks.report import Figure, Report
+from tests.services import cluster as stage
 
 SETTLE_SECONDS = 10
 

@@ -10,10 +10,10 @@ import time
 
 import psycopg
 
-from benchmarks import stage
 from benchmarks.footprint import workload_of
 from benchmarks.remote import add_points, add_rows, remote_postgresql
 from benchmarks.report import Figure, Report
+from tests.services import cluster as stage
 
 QUERY = """
 SELECT r.grp, count(*), sum(r.amount), max(p.name)

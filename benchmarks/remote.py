@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from psycopg import sql
 
-from benchmarks.stage import Stage
+from tests.services.cluster import Stage
 from tests.services.postgresql import PostgresqlServer, postgresql_server
 
 POINTS = 1_000_000

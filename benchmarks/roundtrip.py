@@ -8,9 +8,9 @@ import time
 
 import psycopg
 
-from benchmarks import stage
 from benchmarks.remote import POINTS, add_points, remote_postgresql
 from benchmarks.report import Figure, Report, median, percentile
+from tests.services import cluster as stage
 
 WARM_UP = 30
 

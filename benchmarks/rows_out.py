@@ -8,9 +8,9 @@ import time
 import psycopg
 from psycopg import pq
 
-from benchmarks import stage
 from benchmarks.remote import ROWS, add_rows
 from benchmarks.report import Figure, Report, median
+from tests.services import cluster as stage
 
 COLUMNS = "id bigint, grp integer, amount numeric(12,2), made_on date, note text, share double precision"
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.services.cluster import Stage
+from tests.services.cluster import cluster as running_cluster
 from tests.services.postgresql import PostgresqlServer, postgresql_server
 
 ALLOWED_SKIPS = pathlib.Path(__file__).parent / "allowed_skips.toml"
@@ -20,6 +22,13 @@ def postgresql() -> Iterator[PostgresqlServer]:
     """One PostgreSQL for the whole run; make databases of your own in it."""
     with postgresql_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Stage]:
+    """One whole cluster for the run; make databases, schemas, folders and users of your own in it, and leave it healthy."""
+    with running_cluster() as stage:
+        yield stage
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -94,16 +94,43 @@ def postgresql_server(*settings: str) -> Iterator[PostgresqlServer]:
         (folder / "pw").chmod(0o644)
         data, port = folder / "data", free_port()
         subprocess.run(
-            [bin_folder() / "initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={folder / 'pw'}",
-             "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "-E", "UTF8", "--no-sync"],
-            check=True, capture_output=True, cwd=folder, **unprivileged(),  # type: ignore[call-overload]
+            [
+                bin_folder() / "initdb",
+                "-D",
+                data,
+                "-U",
+                "postgres",
+                "-A",
+                "scram-sha-256",
+                f"--pwfile={folder / 'pw'}",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+                "--locale=C",
+                "-E",
+                "UTF8",
+                "--no-sync",
+            ],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            **unprivileged(),  # type: ignore[call-overload]
         )
-        options = ["fsync=off", "listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}",
-                   "log_statement=all", "log_line_prefix=%p [%a] ", *settings]
+        options = [
+            "fsync=off",
+            "listen_addresses=127.0.0.1",
+            f"port={port}",
+            f"unix_socket_directories={folder}",
+            "log_statement=all",
+            "log_line_prefix=%p [%a] ",
+            *settings,
+        ]
         with (folder / "server.log").open("wb") as log:
             process = subprocess.Popen(
                 [bin_folder() / "postgres", "-D", data, *[part for option in options for part in ("-c", option)]],
-                stdout=log, stderr=log, cwd=folder, **unprivileged(),  # type: ignore[call-overload]
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                **unprivileged(),  # type: ignore[call-overload]
             )
         server = PostgresqlServer(port, "postgres", password, folder, process.pid)
         try:

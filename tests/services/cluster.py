@@ -1,4 +1,4 @@
-"""A cluster of its own for a benchmark, made and deleted with ``bdc``, and the remote PostgreSQL beside it."""
+"""A real cluster for tests and benchmarks, with a home and a client configuration of its own, made and deleted with ``bdc``."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Row = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Stage:
-    """One machine's state for a benchmark: a ``BDC_HOME`` and client configuration of its own."""
+    """One machine's state: a ``BDC_HOME``, a client configuration, and the name of the one cluster in it."""
 
     folder: Path
     password: str
-    cluster: str = "bench"
+    cluster: str
 
     @property
     def environment(self) -> dict[str, str]:
@@ -98,9 +98,9 @@ class Stage:
 @contextmanager
 def folder() -> Iterator[Stage]:
     """A stage without a cluster; what is left of one is deleted at the end."""
-    place = Path(tempfile.mkdtemp(prefix="openbdc-bench-", dir="/var/tmp"))
+    place = Path(tempfile.mkdtemp(prefix="openbdc-stage-", dir="/var/tmp"))
     place.chmod(0o755)
-    stage = Stage(place, secrets.token_urlsafe(12))
+    stage = Stage(place, secrets.token_urlsafe(12), f"t{secrets.token_hex(3)}")  # OS users carry the name: two stages must not share it
     try:
         yield stage
     finally:
@@ -111,7 +111,7 @@ def folder() -> Iterator[Stage]:
 
 @contextmanager
 def cluster() -> Iterator[Stage]:
-    """A stage with a running cluster and a logged-in client."""
+    """A stage with a running cluster (profile local, HDFS included; some 12 s) and a logged-in client."""
     with folder() as stage:
         stage.create()
         yield stage
