@@ -11,7 +11,8 @@ Strings in ``command``, ``environment``, ``files`` and ``prepare`` may hold plac
 ``{secrets}``   where ``secrets`` are laid, one file each
 ``{logs}``      the log folder
 ``{python}``    the Python interpreter with the cluster distribution
-``{program:NAME}`` an external program: ``postgres``, ``initdb``, ``pg_isready``, ``java`` (on one machine the path found or brought by a wheel)
+``{program:NAME}`` an external program: ``postgres``, ``initdb``, ``pg_isready``, ``java``
+                (on one machine the path found or brought by a wheel)
 ``{classpath:hadoop}`` the class path of the Hadoop jars
 ``{cluster}``   the cluster's own folder; only for ``control``, and only where the store is a folder
 ``{host:NAME}`` the address under which workload NAME is reached
