@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import pathlib
+import signal
 import tomllib
 from collections.abc import Iterator
 
@@ -15,6 +16,10 @@ from tests.services.postgresql import PostgresqlServer, postgresql_server
 
 ALLOWED_SKIPS = pathlib.Path(__file__).parent / "allowed_skips.toml"
 _skipped: list[tuple[str, str]] = []
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a shell: what tests start would ignore Ctrl-C too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
