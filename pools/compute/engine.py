@@ -10,6 +10,7 @@ import pathlib
 import tempfile
 
 from pools.compute.runner import QueryRunner
+from pools.compute.scratch import unprivileged
 from pools.compute.settings import ServiceSettings
 
 DUCKDB_MEMORY_MB = 1024
@@ -29,7 +30,7 @@ def build_engine(settings: ServiceSettings) -> QueryRunner:
     if dsn is not None:
         from virtualization.executors.scratch import ScratchExecutor
 
-        executors.append(ScratchExecutor(dsn, max_connections=settings.limits.running))
+        executors.append(ScratchExecutor(unprivileged(dsn), max_connections=settings.limits.running))
     return Engine(executors)
 
 
