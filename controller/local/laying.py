@@ -10,12 +10,12 @@ from pathlib import Path
 
 import controller
 from controller.errors import ControllerError, SubstrateError
-from controller.facts import Facts, facts
+from controller.facts import facts
 from controller.identity import cluster_id
 from controller.local import daemon
 from controller.local.locking import ports_lock
 from controller.local.progress import Progress
-from controller.spec import ClusterSpec, load_spec, port_numbers, with_base
+from controller.spec import ClusterSpec, load_spec, port_numbers
 from controller.spec.edit import set_value
 from controller.status import endpoints
 from controller.store import write_atomic
@@ -45,8 +45,8 @@ def lay_spec(home: ClusterHome, text: str) -> ClusterSpec:
         if spec.spec.ports.base is not None:
             check_ports(home, spec)
         else:
-            reserved = {base for other in cluster_homes() if other.name != home.name and (base := _base(other)) is not None}
-            base = choose_base(lambda offset: port_numbers(with_base(spec, offset)).named(), reserved)
+            reserved = {port for other in cluster_homes() if other.name != home.name for port in _ports(other)}
+            base = choose_base(lambda offset: port_numbers(spec, offset).named(), reserved)
             text = set_value(text, "spec.ports.base", str(base))
         make_open(home.path)
         home.write_spec(text, None)
@@ -75,7 +75,7 @@ def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress) -> tuple[Workl
     home.write_spec(home.spec.read_text(encoding="utf-8"), control)
     if users:
         check_reachable(_must_reach(home, spec), *ids(users["master"]), users["master"])
-    workloads = all_workloads(spec, Facts())
+    workloads = all_workloads(spec, facts(home.path, spec))  # there may be no sealing key yet
     ensure_secrets(home.secrets, {SEALING_KEY, *(secret.name for workload in workloads for secret in workload.secrets)})
     write_public(home, spec, workloads)
     workloads = all_workloads(spec, facts(home.path, spec))  # it reads the sealing key from public.json, as the controller does
@@ -143,9 +143,9 @@ def _must_reach(home: ClusterHome, spec: ClusterSpec) -> dict[str, Path]:
     return paths
 
 
-def _base(home: ClusterHome) -> int | None:
-    """The block of another cluster, running or not; a spec that can't be read reserves nothing."""
+def _ports(home: ClusterHome) -> tuple[int, ...]:
+    """The ports of another cluster, running or not; a spec that can't be read reserves nothing."""
     try:
-        return read_spec(home).spec.ports.base
+        return tuple(port for _, port in port_numbers(read_spec(home)).named())
     except (OSError, ControllerError):
-        return None
+        return ()

@@ -2,11 +2,10 @@
 
 from controller.spec.model import API_VERSION, KIND, ClusterSpec
 from controller.spec.parse import check_spec, dump_spec, load_spec
-from controller.spec.ports import BLOCK, PortNumbers, port_numbers, with_base
+from controller.spec.ports import PortNumbers, port_numbers, with_base
 
 __all__ = [
     "API_VERSION",
-    "BLOCK",
     "KIND",
     "ClusterSpec",
     "PortNumbers",

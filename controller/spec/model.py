@@ -47,8 +47,9 @@ class Metadata(Section):
 class Ports(Section):
     """Port numbers. Everything that is not given follows from ``base``, so that clusters of one machine lie side by side."""
 
-    base: Annotated[int, Field(ge=0, le=30000)] | None = None
-    """Added to every default number. null: `bdc create` takes the first free block (0, 1000, 2000, …) and writes it here."""
+    base: Annotated[int, Field(ge=-29000, le=30000)] | None = None
+    """Added to every default number. null: `bdc create` takes the first free block (0, 100, 200, … 1100, then -100, -200, …) and
+    writes it here: blocks below the range from which the kernel takes ports for outgoing connections (usually 32768 and up)."""
     controller: PortNumber | None = None
     """REST API of the controller. null: 30080 + base, the original product's number."""
     master: PortNumber | None = None

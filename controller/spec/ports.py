@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from controller.spec.model import ClusterSpec, Ports
 
 DEFAULTS = {"controller": 30080, "master": 31433, "compute": 31434, "namenode": 31500, "webhdfs": 31570, "datanode": 31510}
-BLOCK = 1000
 DATANODE_PORTS = ("data", "http", "ipc")
 
 

@@ -13,8 +13,11 @@ from controller.supervisor.processes import markers, stat
 
 PROC = Path("/proc")
 LISTEN = "0A"
-BLOCK = 1000
-HIGHEST_BASE = 30000
+BLOCK = 100
+BASES = (*range(0, 30001, BLOCK), *range(-BLOCK, -29001, -BLOCK))
+"""Offsets in the order in which they are tried; those whose ports the kernel may hand out come last."""
+PRIVILEGED = 1024
+USUAL_RANGE = (32768, 60999)
 HOST = "127.0.0.1"
 
 
@@ -50,12 +53,12 @@ def is_free(port: int, host: str = HOST) -> bool:
 
 
 def owner(port: int) -> Owner:
-    """Who listens on ``port``."""
-    inodes = _listening(port)
-    for pid in (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()):
-        if inodes and _holds(pid, inodes):
-            folder = cluster_folder_of(pid)
-            return Owner(port, pid, _command(pid), folder.name if folder else None)
+    """Who has ``port``: who listens there, else whose outgoing connection got it from the kernel."""
+    for inodes in _sockets(port):
+        for pid in (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()):
+            if inodes and _holds(pid, inodes):
+                folder = cluster_folder_of(pid)
+                return Owner(port, pid, _command(pid), folder.name if folder else None)
     return Owner(port, None, None, None)
 
 
@@ -78,28 +81,37 @@ def check_free(named: Iterable[tuple[str, int]]) -> None:
             raise ConflictError(
                 f"{what}: {owner(port).sentence()}",
                 where=f"port {port}",
-                hint="stop that process, or set another block with spec.ports.base (for example 1000)",
+                hint="stop that process, or set another block with spec.ports.base (for example 100)",
             )
 
 
 def choose_base(named: Callable[[int], Iterable[tuple[str, int]]], reserved: set[int]) -> int:
-    """The lowest base whose block no cluster has and whose ports are all free. ``named(base)``: what needs which port."""
-    first: ConflictError | None = None
-    for base in range(0, HIGHEST_BASE, BLOCK):
-        if base in reserved:
-            continue
-        try:
-            check_free(named(base))
-        except ConflictError as error:
-            first = first or error
-            continue
-        return base
-    assert first is not None
-    raise first
+    """The first base whose ports are all free and in no other cluster's spec (``reserved``), running or not. ``named(base)``: what needs
+    which port. Ports that the kernel hands out to outgoing connections are taken only when there are no others."""
+    lowest, highest = outgoing_range()
+    blocks = {base: tuple(named(base)) for base in BASES}
+    valid = [base for base in BASES if all(PRIVILEGED <= port <= 65535 for _, port in blocks[base])]
+    candidates = [base for base in valid if not reserved.intersection(port for _, port in blocks[base])]
+    for base in sorted(candidates, key=lambda base: any(lowest <= port <= highest for _, port in blocks[base])):
+        if all(is_free(port) for _, port in blocks[base]):
+            return base
+    if candidates:
+        check_free(blocks[candidates[0]])
+    raise ConflictError("every block of ports is taken, most by other clusters", hint="delete one, or give each port in spec.ports")
 
 
-def _listening(port: int) -> set[str]:
-    found = set()
+def outgoing_range() -> tuple[int, int]:
+    """First and last port that the kernel may give to an outgoing connection, at any time and for as long as that lasts."""
+    try:
+        lowest, highest = (PROC / "sys/net/ipv4/ip_local_port_range").read_text().split()
+    except OSError:
+        return USUAL_RANGE
+    return int(lowest), int(highest)
+
+
+def _sockets(port: int) -> tuple[set[str], set[str]]:
+    """The sockets that listen on ``port``, and all others that have it as their own."""
+    listening, others = set(), set()
     for table in ("tcp", "tcp6"):
         try:
             lines = (PROC / "net" / table).read_text().splitlines()[1:]
@@ -107,9 +119,9 @@ def _listening(port: int) -> set[str]:
             continue
         for line in lines:
             fields = line.split()
-            if fields[3] == LISTEN and int(fields[1].rsplit(":", 1)[1], 16) == port:
-                found.add(f"socket:[{fields[9]}]")
-    return found
+            if int(fields[1].rsplit(":", 1)[1], 16) == port:
+                (listening if fields[3] == LISTEN else others).add(f"socket:[{fields[9]}]")
+    return listening, others
 
 
 def _holds(pid: int, inodes: set[str]) -> bool:

@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from controller.errors import ConflictError
-from controller.substrates.local import users
+from controller.profiles import render_profile
+from controller.spec import load_spec, port_numbers
+from controller.substrates.local import ports, users
 from controller.substrates.local.layout import ClusterHome
 from controller.substrates.local.ports import check_free, choose_base, cluster_folder_of, owner
 from controller.substrates.local.reachability import UnreachableError, check_creatable, check_reachable, first_barrier
@@ -52,20 +54,40 @@ def test_cluster_is_found_by_an_ancestors_marker() -> None:
         os.kill(child, 9)
 
 
-def test_the_first_free_block_is_taken() -> None:
+def test_the_first_free_block_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "outgoing_range", lambda: (32768, 60999))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         number = taken.getsockname()[1]
-        other = free_port()
 
         def named(base: int) -> list[tuple[str, int]]:
-            return [("master", number if base == 1000 else other)]
+            return [("master", number if base == 100 else 30190 + base)]
 
         assert choose_base(named, set()) == 0
-        assert choose_base(named, {0}) == 2000
+        assert choose_base(named, {30190}) == 200  # 100 needs the port that is taken
         with pytest.raises(ConflictError, match=f"port {number}"):
             choose_base(lambda base: [("master", number)], set())
+        with pytest.raises(ConflictError, match="every block"):
+            choose_base(lambda base: [("master", number)], {number})
+
+
+def test_blocks_stay_below_the_ports_of_outgoing_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "outgoing_range", lambda: (32768, 60999))
+    monkeypatch.setattr(ports, "is_free", lambda port: True)
+    spec = load_spec(render_profile("local", "demo"))
+    reserved: set[int] = set()
+    bases = []
+    for _ in range(100):
+        bases.append(choose_base(lambda base: port_numbers(spec, base).named(), reserved))
+        reserved |= {port for _, port in port_numbers(spec, bases[-1]).named()}
+    assert bases[:13] == [*range(0, 1101, 100), -100]
+    assert len(reserved) == 100 * len(port_numbers(spec, 0).named()) and min(reserved) >= 1024 and max(reserved) < 32768
+
+
+def test_owner_of_a_port_that_an_outgoing_connection_got() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as outgoing:
+        assert owner(outgoing.getsockname()[1]).pid == os.getpid()
 
 
 def test_user_names_fit_linux() -> None:
