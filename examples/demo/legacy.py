@@ -7,9 +7,11 @@ python examples/demo/legacy.py stop
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,12 +23,16 @@ import raw
 
 from controller.substrates.local.programs import home, program
 
+FIRST_PORT = 25432
+"""Below the range from which the kernel takes ports for outgoing connections."""
+
 SCHEMA = """
 CREATE TABLE neighbourhoods (id integer PRIMARY KEY, name text NOT NULL);
 CREATE TABLE sales (
-    id bigint PRIMARY KEY, neighbourhood_id integer NOT NULL REFERENCES neighbourhoods,
-    sold_on date NOT NULL, price numeric(12,2) NOT NULL, rooms smallint NOT NULL);
+    id bigint NOT NULL, neighbourhood_id integer NOT NULL, sold_on date NOT NULL, price numeric(12,2) NOT NULL, rooms smallint NOT NULL);
 """
+# after the rows: one sort and one join instead of a million look-ups
+KEYS = "ALTER TABLE sales ADD PRIMARY KEY (id), ADD FOREIGN KEY (neighbourhood_id) REFERENCES neighbourhoods"
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,12 @@ class Legacy:
         if not (self.folder / "data" / "PG_VERSION").exists():
             self._initialise()
         if self._control("status").returncode != 0:
-            started = self._control(
-                "start", "-w", "-l", str(self.folder / "server.log"), "-o", f"-p {self.port} -h 127.0.0.1 -k '' -c log_statement=all"
-            )
+            if not _free(self.port):  # somebody took it while we were away
+                (self.folder / "port").write_text(str(_free_port()))
+            options = f"-p {self.port} -h 127.0.0.1 -k '' -c log_statement=all -c wal_level=minimal -c max_wal_senders=0"
+            started = self._control("start", "-w", "-l", str(self.folder / "server.log"), "-o", options)
             if started.returncode != 0:
-                sys.exit(f"demo: the legacy PostgreSQL did not start\nnext: read {self.folder / 'server.log'}")
+                sys.exit(f"demo: error: the legacy PostgreSQL did not start\n  next:    read {self.folder / 'server.log'}")
         if not (self.folder / "loaded").exists():
             self._load()
 
@@ -79,19 +86,26 @@ class Legacy:
         if remove:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    @staticmethod
+    def interrupt(process: subprocess.Popen[bytes]) -> None:
+        """End ``legacy.py start`` in its own process group, and what it runs (a server has a session of its own and stays)."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
     def _initialise(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         (self.folder / "password").write_text(secrets.token_urlsafe(16))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            (self.folder / "port").write_text(str(probe.getsockname()[1]))
+        (self.folder / "port").write_text(str(_free_port()))
         if os.geteuid() == 0:  # PostgreSQL refuses root
             shutil.chown(self.folder, "nobody", "nogroup")
             shutil.chown(self.folder / "password", "nobody", "nogroup")
         (self.folder / "password").chmod(0o600)
-        command = [program("initdb"), "-D", str(self.folder / "data"), "-U", "legacy", "-A", "scram-sha-256", "-E", "UTF8", "--no-locale"]
+        begun = self.folder / "data.begun"  # takes its name when it is complete
+        command = [program("initdb"), "-D", str(begun), "-U", "legacy", "-A", "scram-sha-256", "-E", "UTF8", "--no-locale"]
         subprocess.run([*command, f"--pwfile={self.folder / 'password'}", "--no-sync"], check=True, stdout=subprocess.DEVNULL, **self._as())
+        begun.rename(self.folder / "data")
 
     def _load(self) -> None:
         files = raw.write(self.raw)
@@ -100,12 +114,13 @@ class Legacy:
         ) as server:
             server.execute("DROP DATABASE IF EXISTS legacy")
             server.execute("CREATE DATABASE legacy")
-        with self.connect() as server:
+        with self.connect() as server, server.transaction():  # with wal_level=minimal, rows of a new table need no log
             server.execute(SCHEMA)
             for table, path in (("neighbourhoods", files.neighbourhoods), ("sales", files.sales)):
                 with path.open("rb") as rows, server.cursor().copy(f"COPY {table} FROM STDIN (FORMAT csv, HEADER true)") as copy:
                     while block := rows.read(1 << 20):
                         copy.write(block)
+            server.execute(KEYS)
             server.execute("ANALYZE")
         (self.folder / "loaded").touch()
 
@@ -124,17 +139,36 @@ class Legacy:
         )
 
 
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # TIME_WAIT does not count
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port() -> int:
+    found = next((port for port in range(FIRST_PORT, FIRST_PORT + 100) if _free(port)), None)
+    if found is None:
+        sys.exit(f"demo: error: no port from {FIRST_PORT} to {FIRST_PORT + 99} is free\n  next:    end what listens there")
+    return found
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("verb", choices=["start", "stop"])
-    verb = parser.parse_args().verb
+    parser.add_argument("--quiet", action="store_true")
+    arguments = parser.parse_args()
     legacy = Legacy.default()
-    if verb == "stop":
+    if arguments.verb == "stop":
         legacy.stop()
         return
     legacy.start()
-    print(f"postgresql://127.0.0.1:{legacy.port}/legacy (user legacy, password in {legacy.folder / 'password'})")
+    if not arguments.quiet:
+        print(f"postgresql://127.0.0.1:{legacy.port}/legacy (user legacy, password in {legacy.folder / 'password'})")
 
 
 if __name__ == "__main__":
