@@ -1,4 +1,4 @@
-"""Facts about the place where the cluster runs, which the spec can't hold: its public sealing key, the version of a system PostgreSQL."""
+"""Facts about a cluster which the spec can't hold: its public sealing key, who made it, the version of a system PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.errors import ControllerError, NotReadyError
+from controller.identity import USUAL_ADMIN, first_admin
 from controller.spec import ClusterSpec
+from controller.store import Store
 
 
 @dataclass(frozen=True)
 class Facts:
-    """``sealing_key``: public, base64, None while there is none; ``postgresql_version``: major version of the master's programs."""
+    """``sealing_key``: public, base64, None while there is none; ``postgresql_version``: major version of the master's programs;
+    ``first_admin``: HDFS's superuser."""
 
     sealing_key: str | None = None
     postgresql_version: int = 18
+    first_admin: str = USUAL_ADMIN
 
 
 def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
@@ -27,7 +31,11 @@ def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
         key: str | None = sealing_key(folder)
     except NotReadyError:
         key = None
-    return Facts(sealing_key=key, postgresql_version=postgresql_version(spec.spec.pools.master.postgresql.bin))
+    return Facts(
+        sealing_key=key,
+        postgresql_version=postgresql_version(spec.spec.pools.master.postgresql.bin),
+        first_admin=first_admin(Store(folder / "store")),
+    )
 
 
 def postgresql_version(folder: str | None) -> int:

@@ -11,7 +11,7 @@ from pools.compute.workloads import workloads as compute_workloads
 from pools.master.workloads import MasterSettings
 from pools.master.workloads import workloads as master_workloads
 from pools.postgresql import ListenError, Tls, is_loopback
-from pools.storage.workloads import StorageSettings
+from pools.storage.workloads import NAMENODE, StorageSettings
 from pools.storage.workloads import workloads as storage_workloads
 from pools.workload import Endpoint, Port, Probe, Secret, Workload
 
@@ -19,19 +19,21 @@ __all__ = ["Facts", "all_workloads", "control_workload"]
 
 MASTER_SECRET = "master-superuser"  # noqa: S105 (the name of a secret)
 MASTER_PASSWORD_FILE = "superuser"  # noqa: S105 (the name of a file)
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a server that listens everywhere is asked on loopback)
 EVERYBODY = ("0.0.0.0/0", "::/0")
 
 
 def all_workloads(spec: ClusterSpec, facts: Facts) -> tuple[Workload, ...]:
     """Every workload of the cluster. SpecError for what a pool refuses."""
     ports = port_numbers(spec)
-    return (control_workload(spec), *_master(spec, ports, facts), *_compute(spec, ports, facts), *_storage(spec, ports))
+    return (control_workload(spec), *_master(spec, ports, facts), *_compute(spec, ports, facts), *_storage(spec, ports, facts))
 
 
 def control_workload(spec: ClusterSpec) -> Workload:
     """The controller itself: the substrate starts it without being asked, and all else is asked for by it."""
     network = spec.spec.network
     scheme = "https" if network.tls.certificate else "http"
+    asked = ANY_ADDRESS.get(network.bind, network.bind)  # where it listens: nothing may answer on loopback
     return Workload(
         name="control",
         pool="control",
@@ -42,7 +44,7 @@ def control_workload(spec: ClusterSpec) -> Workload:
         environment={"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"},
         secrets=(Secret(MASTER_SECRET, MASTER_PASSWORD_FILE),),
         ports=(Port("api", port_numbers(spec).controller),),
-        ready=Probe("tcp", "api") if network.tls.certificate else Probe("http", "api", "/healthz"),
+        ready=Probe("tcp", "api", host=asked) if network.tls.certificate else Probe("http", "api", "/healthz", host=asked),
         endpoints=(Endpoint("controller", "Cluster management service", scheme + "://{host}:{port:api}", scheme),),
         stop_seconds=10.0,
         ready_seconds=30.0,
@@ -63,6 +65,7 @@ def _master(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Worklo
         pool_hosts=tuple("127.0.0.1" for _ in ports.compute),
         pool_ports=ports.compute,
         sealing_key=facts.sealing_key,
+        storage_location=f"hdfs://{{host:{NAMENODE}}}:{ports.namenode}" if spec.spec.pools.storage.enabled else None,
         statement_timeout_seconds=pool.statement_timeout_seconds or 0,
         version=facts.postgresql_version,
         settings={"max_connections": str(pool.max_connections), "shared_buffers": f"{pool.memory_megabytes}MB"},
@@ -86,7 +89,7 @@ def _compute(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
     return compute_workloads(settings)
 
 
-def _storage(spec: ClusterSpec, ports: PortNumbers) -> tuple[Workload, ...]:
+def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
     pool = spec.spec.pools.storage
     if not pool.enabled:
         return ()
@@ -95,6 +98,7 @@ def _storage(spec: ClusterSpec, ports: PortNumbers) -> tuple[Workload, ...]:
         http_port=ports.webhdfs,
         datanode_ports=tuple({"data": data, "http": http, "ipc": ipc} for data, http, ipc in ports.datanodes),
         replication=pool.replication,
+        superusers=(facts.first_admin,),
         namenode_heap_mb=pool.name_node_memory_megabytes,
         datanode_heap_mb=pool.data_node_memory_megabytes,
     )

@@ -71,13 +71,15 @@ class Prepare:
 @dataclass(frozen=True)
 class Probe:
     """How to see that the process serves. ``tcp``: the port accepts; ``http``: GET answers 2xx;
-    ``exec``: the command ends with 0. ``path`` is for http, ``command`` for exec."""
+    ``exec``: the command ends with 0. ``path`` is for http, ``command`` for exec. ``host``: the address to ask; None: loopback on one
+    machine, the pod's own on Kubernetes."""
 
     kind: Literal["tcp", "http", "exec"]
     port: str | None = None
     path: str = "/"
     command: tuple[str, ...] = ()
     seconds: float = 5.0
+    host: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from controller.supervisor.processes import kill
 from controller.supervisor.rendered import RenderedProbe
 
-HOST = "127.0.0.1"
 Run = Callable[[Sequence[str]], tuple[int, "asyncio.Future[int]"]]
 
 
@@ -28,7 +27,7 @@ async def probe(how: RenderedProbe, run: Run) -> str | None:
 
 async def _tcp(how: RenderedProbe) -> str | None:
     try:
-        _, writer = await asyncio.open_connection(HOST, how.port)
+        _, writer = await asyncio.open_connection(how.host, how.port)
     except OSError as error:
         return f"{_what(how)} does not accept connections ({error.strerror or error})"
     writer.close()
@@ -37,11 +36,11 @@ async def _tcp(how: RenderedProbe) -> str | None:
 
 async def _http(how: RenderedProbe) -> str | None:
     try:
-        reader, writer = await asyncio.open_connection(HOST, how.port)
+        reader, writer = await asyncio.open_connection(how.host, how.port)
     except OSError as error:
         return f"{_what(how)} does not accept connections ({error.strerror or error})"
     try:
-        writer.write(f"GET {how.path} HTTP/1.1\r\nHost: {HOST}:{how.port}\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"GET {how.path} HTTP/1.1\r\nHost: {_authority(how)}\r\nConnection: close\r\n\r\n".encode())
         await writer.drain()
         status = (await reader.readline()).split()
     except OSError as error:
@@ -64,6 +63,10 @@ async def _exec(how: RenderedProbe, run: Run) -> str | None:
         kill([pid], signal.SIGKILL)
         raise
     return None if code == 0 else f"{_what(how)} ended with {code}"
+
+
+def _authority(how: RenderedProbe) -> str:
+    return f"[{how.host}]:{how.port}" if ":" in how.host else f"{how.host}:{how.port}"
 
 
 def _what(how: RenderedProbe) -> str:

@@ -51,13 +51,14 @@ class RenderedPrepare:
 
 @dataclass(frozen=True)
 class RenderedProbe:
-    """How to see that it serves; ``port`` is a number on 127.0.0.1, ``seconds`` the limit of one attempt."""
+    """How to see that it serves; ``port`` is a number on ``host``, ``seconds`` the limit of one attempt."""
 
     kind: str
     port: int | None = None
     path: str = "/"
     command: tuple[str, ...] = ()
     seconds: float = 5.0
+    host: str = "127.0.0.1"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
     python -m pools.master.setup --config setup.json
 
 Order: group roles and the pool's login; settings of the cluster; the extension in template1, then in every database; mappings of all
-users; the first user database. After it, CREATE DATABASE alone makes a database that has it all. Run it again after anything that came
+users; the user databases, with the data source of the cluster's own HDFS. After it,
+CREATE DATABASE alone makes a database that has it all. Run it again after anything that came
 from outside: a restored database, another address of the compute pool, a newer version of the extension.
 """
 
@@ -27,6 +28,7 @@ from pools.master.mappings import ensure_mappings
 from pools.master.migrations import MigrationError, ensure_database, migrate
 from pools.master.roles import ADMIN, GROUPS, user_roles
 from pools.master.scram import matches, scram_verifier
+from pools.master.storage import ensure_storage_source
 
 OWNER = "bdc_owner"
 POOL = "bdc_pool"
@@ -51,6 +53,8 @@ class SetupSettings:
     """User databases that there should be."""
     sealing_key: str | None = None
     """Public key (base64), for ``bdc.sealing_key()``."""
+    storage_location: str | None = None
+    """``hdfs://host:port`` of the cluster's own HDFS; None: it has none."""
 
     @classmethod
     def read(cls, path: Path) -> SetupSettings:
@@ -75,6 +79,8 @@ def set_up(settings: SetupSettings) -> list[str]:
     for name in settings.databases:
         if ensure_database(dsn, name, GROUPS[ADMIN]):
             done.append(f'made database "{name}"')
+        if settings.storage_location is not None and (change := ensure_storage_source(dsn, name, settings.storage_location)):
+            done.append(f'database "{name}": {change}')
     return done
 
 

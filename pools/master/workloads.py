@@ -36,6 +36,8 @@ class MasterSettings:
     pool_ports: tuple[int, ...] = (31434,)
     sealing_key: str | None = None
     """The cluster's public sealing key, base64; None: ``bdc.sealing_key()`` says that there is none yet."""
+    storage_location: str | None = None
+    """``hdfs://host:port`` of the cluster's own HDFS: the data source ``hdfs`` of the user databases above. None: there is no HDFS."""
     statement_timeout_seconds: float = 0
     """Default time limit of a statement, 0: none. A session may set its own."""
     version: int = 18
@@ -88,6 +90,7 @@ def _setup(settings: MasterSettings) -> Workload:
         "pool_ports": list(settings.pool_ports),
         "databases": list(dict.fromkeys((settings.database, *settings.more_databases))),
         "sealing_key": settings.sealing_key,
+        "storage_location": settings.storage_location,
     }
     return Workload(
         name="master-setup",

@@ -67,7 +67,7 @@ def _probe(workload: Workload, probe: Probe | None, fills: Callable[[tuple[str, 
     if probe is None:
         return None
     port = _port(workload, probe.port) if probe.port is not None else None
-    return RenderedProbe(probe.kind, port, probe.path, fills(probe.command), probe.seconds)
+    return RenderedProbe(probe.kind, port, probe.path, fills(probe.command), probe.seconds, probe.host or HOST)
 
 
 def _value(placeholder: str, workload: Workload, home: ClusterHome, programs: Programs) -> str:
