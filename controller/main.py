@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from controller.accepted import spec_in_force
 from controller.api.app import create_app
 from controller.api.services import Services
 from controller.auth.keys import TokenKeys
@@ -27,7 +28,7 @@ from controller.log import Log, configure
 from controller.loop import Loop
 from controller.reconcile import Parts
 from controller.roles import RoleSync, master_dsn
-from controller.spec import ClusterSpec, load_spec, port_numbers
+from controller.spec import ClusterSpec, port_numbers
 from controller.store import Store
 from controller.substrate import Substrate
 from controller.workloads import MASTER_PASSWORD_FILE, all_workloads
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 def build(folder: pathlib.Path, secrets: pathlib.Path, substrate: Substrate) -> Controller:
     """Put the parts together; nothing runs yet. The spec decides what can't change while running: port, address, log-in limits."""
     store = Store(folder / "store")
-    spec = start_spec(folder / "bdc.yaml")
+    spec = spec_in_force(folder)
     users, keys, login = Users(store), TokenKeys(store), spec.spec.security.login
     roles = RoleSync(users, store, lambda current: master_dsn(current, secrets / MASTER_PASSWORD_FILE))
     parts = Parts(folder / "bdc.yaml", store, substrate, lambda current: all_workloads(current, facts(folder, current)), roles)
@@ -120,19 +121,6 @@ def serve(controller: Controller) -> int:
         stopped = controller.loop.stop(STOP_SECONDS)
         log.info("stopped", in_order=stopped)
     return 0
-
-
-def start_spec(path: pathlib.Path) -> ClusterSpec:
-    """The spec to start with: the file's, or, when that is invalid now, the last valid one that the store remembers."""
-    try:
-        return load_spec(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ControllerError(f"{path} can't be read: {error}", where=str(path)) from None
-    except ControllerError:
-        remembered = Store(path.parent / "store").read("spec.json")
-        if remembered is None:
-            raise
-        return ClusterSpec.model_validate(remembered)
 
 
 if __name__ == "__main__":

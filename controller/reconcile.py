@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from controller.accepted import ACCEPTED_FILE, remembered
 from controller.errors import ControllerError, NotReadyError, Problem, SpecError, StoreError
 from controller.plan import EnsureStep, Step, by_requirement, plan
 from controller.spec import ClusterSpec, load_spec
@@ -21,7 +22,6 @@ from controller.substrate import SATISFIED, Observed, Substrate
 from pools.workload import Workload
 
 STATUS_FILE = "status.json"
-ACCEPTED_FILE = "spec.json"
 WAIT_SETTLED = 5.0
 WAIT_MOVING = 0.25
 
@@ -92,13 +92,13 @@ def _accepted_spec(parts: Parts, failures: list[str]) -> ClusterSpec:
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError((Problem("", f"can't be read: {error}"),), str(parts.spec_file)) from None
         spec = load_spec(text, str(parts.spec_file))
-        before = _remembered(parts.store)
+        before = remembered(parts.store)
         if before is not None and before.name != spec.name:
             raise SpecError(
                 (Problem("metadata.name", f"the name of a cluster can't change (it is {before.name!r})"),), str(parts.spec_file)
             )
     except SpecError as error:
-        last = _remembered(parts.store)
+        last = remembered(parts.store)
         if last is None:
             raise
         failures.append(f"{error.message} (the cluster goes on with the last valid spec)")
@@ -106,16 +106,6 @@ def _accepted_spec(parts: Parts, failures: list[str]) -> ClusterSpec:
     if spec != before:
         parts.store.write(ACCEPTED_FILE, spec.model_dump(mode="json", by_alias=True))
     return spec
-
-
-def _remembered(store: Store) -> ClusterSpec | None:
-    content = store.read(ACCEPTED_FILE)
-    if content is None:
-        return None
-    try:
-        return ClusterSpec.model_validate(content)
-    except ValueError:
-        return None  # of another version: the file decides alone
 
 
 def _steps(substrate: Substrate, desired: tuple[Workload, ...], observed: Observed, failures: list[str]) -> tuple[Step, ...]:

@@ -25,6 +25,7 @@ from controller.local.laying import check_ports, lay, lay_spec, own_store, read_
 from controller.local.locking import cluster_lock
 from controller.local.opening import check_name, check_owner
 from controller.local.progress import Progress
+from controller.plan import by_requirement
 from controller.profiles import render_profile
 from controller.spec import ClusterSpec, load_spec
 from controller.status import endpoints
@@ -83,7 +84,7 @@ def create(name: str | None, spec_file: Path | None, admin: Admin, seconds: floa
 def _create(home: ClusterHome, text: str, admin: Admin, seconds: float, progress: Progress) -> dict[str, object]:
     progress.tell("cluster", "preparing", "choosing ports, laying folders, secrets and users")
     spec = lay_spec(home, text)
-    workloads = lay(home, spec, progress)
+    workloads = lay(home, spec, progress, admin.name)
     create_first_admin(home.store, admin.name, admin.password)
     bring_up(home, workloads, seconds, progress)
     home.ready_once.touch(mode=0o600)
@@ -92,13 +93,16 @@ def _create(home: ClusterHome, text: str, admin: Admin, seconds: float, progress
 
 
 def bring_up(home: ClusterHome, workloads: tuple[Workload, ...], seconds: float, progress: Progress) -> None:
-    """Start the supervisor and the controller, and wait until all is ready."""
+    """Start the supervisor and have it run everything, and wait until all is ready."""
     users = user_names(home.name)
     own_store(home, ids(users["control"]) if users else None)
     forget_status(home)
     daemon.start(home)
-    LocalSubstrate(home.path).ensure(next(workload for workload in workloads if workload.name == "control"))
-    until_ready(home, (workload.name for workload in workloads), seconds, progress)
+    substrate = LocalSubstrate(home.path)
+    for workload in by_requirement(workloads):
+        # what the controller is about to ask for, word by word: nothing waits for it to come up, and it finds all as it wants it
+        substrate.ensure(workload)
+    until_ready(home, workloads, seconds, progress)
 
 
 def start(home: ClusterHome, seconds: float, progress: Progress) -> dict[str, object]:
@@ -108,7 +112,7 @@ def start(home: ClusterHome, seconds: float, progress: Progress) -> dict[str, ob
     workloads = lay(home, spec, progress)
     if daemon.running(home):
         LocalSubstrate(home.path).ensure(next(workload for workload in workloads if workload.name == "control"))
-        until_ready(home, (workload.name for workload in workloads), seconds, progress)
+        until_ready(home, workloads, seconds, progress)
     else:
         bring_up(home, workloads, seconds, progress)
     return summary(spec, workloads)

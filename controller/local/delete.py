@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 import time
@@ -60,9 +61,11 @@ def _shutdown(home: ClusterHome, seconds: float, immediately: bool, progress: Pr
         except SupervisorError as error:
             errors.append(error)
 
+    client = SupervisorClient(home.path, seconds=5)
+    with contextlib.suppress(SupervisorError):  # it just ended: the request below says so
+        progress.know(client.call("list")["workloads"])
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    client = SupervisorClient(home.path, seconds=5)
     while asking.is_alive():
         try:
             progress.tell_all(client.call("list")["workloads"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import controller
 from controller.errors import ControllerError, SubstrateError
 from controller.facts import facts
-from controller.identity import cluster_id
+from controller.identity import cluster_id, remember_first_admin
 from controller.local import daemon
 from controller.local.locking import ports_lock
 from controller.local.progress import Progress
@@ -64,15 +64,19 @@ def check_ports(home: ClusterHome, spec: ClusterSpec) -> None:
             check_free([(what, port)])
 
 
-def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress) -> tuple[Workload, ...]:
-    """Users, folders, secrets, public.json; returns all workloads. Finds every program first, so that a missing one is told at once."""
+def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress, admin: str | None = None) -> tuple[Workload, ...]:
+    """Users, folders, secrets, public.json; returns all workloads. Finds every program first, so that a missing one is told at once.
+    ``admin``: the first admin's name, at create."""
     check_path_length(home)
     if spec.spec.pools.storage.enabled:
         find_jars(progress)
+        find_java()
     users = ensure_users(home)
     control = ids(users["control"]) if users else None
     home.make(control)
     home.write_spec(home.spec.read_text(encoding="utf-8"), control)
+    if admin is not None:
+        remember_first_admin(home.store, admin)
     if users:
         check_reachable(_must_reach(home, spec), *ids(users["master"]), users["master"])
     workloads = all_workloads(spec, facts(home.path, spec))  # there may be no sealing key yet
@@ -92,6 +96,14 @@ def find_jars(progress: Progress) -> None:
         programs.classpath("hadoop", lambda sentence: progress.tell("hadoop", "preparing", sentence))
     except programs.ProgramMissingError as error:
         raise SubstrateError(error.message, where="hadoop", hint=error.hint) from error
+
+
+def find_java() -> None:
+    """From here on this very Java: the controller has another PATH than whoever runs this, and must not find another one."""
+    try:
+        os.environ["BDC_JAVA"] = programs.program("java")
+    except programs.ProgramMissingError as error:
+        raise SubstrateError(error.message, where="java", hint=error.hint) from error
 
 
 def write_public(home: ClusterHome, spec: ClusterSpec, workloads: tuple[Workload, ...]) -> None:

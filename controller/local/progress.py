@@ -36,6 +36,11 @@ class Progress:
         self._told[workload] = (state, reason)
         write({"event": "progress", "workload": workload, "state": state, "reason": reason, "seconds": self.seconds})
 
+    def know(self, entries: Iterable[Mapping[str, object]]) -> None:
+        """What is so already is no news: only what changes from here on is told."""
+        for entry in entries:
+            self._told[str(entry["name"])] = (str(entry["state"]), str(entry["reason"]))
+
     def tell_all(self, entries: Iterable[Mapping[str, object]]) -> None:
         """The entries of the supervisor's list."""
         for entry in entries:

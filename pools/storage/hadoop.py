@@ -22,6 +22,11 @@ log4j.logger.org.apache.hadoop.hdfs.server.datanode.DataNode.clienttrace=WARN
 log4j.logger.BlockStateChange=WARN
 log4j.logger.org.apache.hadoop.http=WARN
 log4j.logger.org.eclipse.jetty=WARN
+log4j.logger.org.apache.hadoop.shaded.org.eclipse.jetty=WARN
+# a thousand lines at each start, one for every folder of blocks
+log4j.logger.org.apache.hadoop.hdfs.server.datanode.fsdataset.impl.FsDatasetImpl=WARN
+# the readiness probe asks before all is there: a stack trace each time
+log4j.logger.org.apache.hadoop.jmx=OFF
 """
 
 
@@ -45,6 +50,9 @@ def java_command(main: str, kind: str, heap_mb: int, *arguments: str) -> tuple[s
         "-XX:ReservedCodeCacheSize=48m",
         "-XX:MaxDirectMemorySize=64m",
         "-XX:+ExitOnOutOfMemoryError",
+        # nothing outside of the cluster's folder: a killed daemon would leave its files in the machine's /tmp for ever
+        "-XX:-UsePerfData",
+        "-Djava.io.tmpdir={run}",
         "-Djava.net.preferIPv4Stack=true",
         "-Dhadoop.log.dir={logs}",
         f"-Dproc_{kind}",

@@ -37,7 +37,7 @@ def _reason(body: bytes) -> str:
 
 def make_folders(webhdfs: str, seconds: float) -> None:
     """Make ``FOLDERS``; while HDFS is in safe mode or without DataNodes, wait up to ``seconds``."""
-    deadline = time.monotonic() + seconds
+    deadline, told = time.monotonic() + seconds, ""
     while True:
         try:
             for path, permission in FOLDERS:
@@ -47,7 +47,9 @@ def make_folders(webhdfs: str, seconds: float) -> None:
         except (RuntimeError, OSError) as error:
             if time.monotonic() > deadline:
                 raise
-            print(f"waiting for HDFS: {error}", flush=True)  # noqa: T201 - the log of the job
+            if str(error) != told:
+                told = str(error)
+                print(f"waiting for HDFS: {told}", flush=True)  # noqa: T201 - the log of the job
             time.sleep(0.2)
 
 

@@ -34,7 +34,7 @@ class StorageSettings:
 def workloads(settings: StorageSettings) -> tuple[Workload, ...]:
     """NameNode, DataNodes, ``hdfs-setup``."""
     datanodes = tuple(_datanode(settings, index) for index in range(len(settings.datanode_ports)))
-    return (_namenode(settings), *datanodes, _setup(settings, tuple(d.name for d in datanodes)))
+    return (_namenode(settings), *datanodes, _setup(settings))
 
 
 def _core(settings: StorageSettings) -> ConfigFile:
@@ -100,7 +100,8 @@ def _datanode(settings: StorageSettings, index: int) -> Workload:
     )
 
 
-def _setup(settings: StorageSettings, datanodes: tuple[str, ...]) -> Workload:
+def _setup(settings: StorageSettings) -> Workload:
+    """Begins beside the DataNodes, and waits for the first of them itself."""
     return Workload(
         name="hdfs-setup",
         pool="storage",
@@ -108,5 +109,5 @@ def _setup(settings: StorageSettings, datanodes: tuple[str, ...]) -> Workload:
         resource="nmnode-0",
         kind="job",
         command=("{python}", "-m", "pools.storage.setup", "--webhdfs", f"http://{{host:{NAMENODE}}}:{settings.http_port}/webhdfs/v1"),
-        requires=(NAMENODE, *datanodes),
+        requires=(NAMENODE,),
     )

@@ -14,7 +14,7 @@ from controller.supervisor.processes import markers, stat
 PROC = Path("/proc")
 LISTEN = "0A"
 BLOCK = 100
-BASES = (*range(0, 30001, BLOCK), *range(-BLOCK, -29001, -BLOCK))
+BASES: tuple[int, ...] = (*range(0, 30001, BLOCK), *range(-BLOCK, -29001, -BLOCK))
 """Offsets in the order in which they are tried; those whose ports the kernel may hand out come last."""
 PRIVILEGED = 1024
 USUAL_RANGE = (32768, 60999)
@@ -89,7 +89,7 @@ def choose_base(named: Callable[[int], Iterable[tuple[str, int]]], reserved: set
     """The first base whose ports are all free and in no other cluster's spec (``reserved``), running or not. ``named(base)``: what needs
     which port. Ports that the kernel hands out to outgoing connections are taken only when there are no others."""
     lowest, highest = outgoing_range()
-    blocks = {base: tuple(named(base)) for base in BASES}
+    blocks: dict[int, tuple[tuple[str, int], ...]] = {base: tuple(named(base)) for base in BASES}
     valid = [base for base in BASES if all(PRIVILEGED <= port <= 65535 for _, port in blocks[base])]
     candidates = [base for base in valid if not reserved.intersection(port for _, port in blocks[base])]
     for base in sorted(candidates, key=lambda base: any(lowest <= port <= highest for _, port in blocks[base])):
@@ -111,7 +111,8 @@ def outgoing_range() -> tuple[int, int]:
 
 def _sockets(port: int) -> tuple[set[str], set[str]]:
     """The sockets that listen on ``port``, and all others that have it as their own."""
-    listening, others = set(), set()
+    listening: set[str] = set()
+    others: set[str] = set()
     for table in ("tcp", "tcp6"):
         try:
             lines = (PROC / "net" / table).read_text().splitlines()[1:]

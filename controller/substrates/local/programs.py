@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import os
@@ -103,10 +104,11 @@ def _java_candidates() -> list[str]:
     return [candidate for candidate in found if candidate]
 
 
+@functools.cache
 def java_version(path: str) -> int | None:
     """The feature release of a Java (17, 25), or None when it does not run."""
     try:
-        said = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=20, check=True).stderr
+        said = subprocess.run([path, "-XX:-UsePerfData", "-version"], capture_output=True, text=True, timeout=20, check=True).stderr
     except (OSError, subprocess.SubprocessError):
         return None
     version = re.search(r'version "(\d+)', said)

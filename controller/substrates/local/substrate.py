@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from controller.accepted import spec_in_force
 from controller.errors import SubstrateError
-from controller.spec import load_spec
 from controller.substrate import Observed, ObservedWorkload
 from controller.substrates.local import programs
 from controller.substrates.local.layout import ClusterHome
@@ -60,11 +60,11 @@ class LocalSubstrate:
         return _translated(lambda: render(workload, self._home, self._programs))
 
     def _program(self, name: str) -> str:
-        """PostgreSQL's programs come from the folder that the spec names, if it names one; read anew, since the spec may change."""
+        """PostgreSQL's programs come from the folder that the spec names, if it names one; read anew, since the spec may change, and
+        the last valid one while it is invalid."""
         if name == "java":
             return self._find(name)
-        spec = load_spec(self._home.spec.read_text(encoding="utf-8"), str(self._home.spec))
-        return self._find(name, spec.spec.pools.master.postgresql.bin)
+        return self._find(name, spec_in_force(self._home.path).spec.pools.master.postgresql.bin)
 
     def _call(self, op: str, **arguments: object) -> dict[str, Any]:
         return _translated(lambda: self._client.call(op, **arguments))
