@@ -67,7 +67,6 @@ def add_rows(place: Stage) -> None:
     """``rows.parquet`` in HDFS and virtual table ``rows_parquet`` over it."""
     local = Path(place.folder) / "rows.parquet"
     pa.parquet.write_table(rows_table(), local, row_group_size=250_000)
-    place.bdc("source", "create", "hdfs", "--connector", "hdfs", output=None)
     place.bdc("hdfs", "mkdir", "hdfs:/bench", output=None)
     place.bdc("hdfs", "cp", str(local), "hdfs:/bench/rows.parquet", output=None)
     place.bdc("table", "create", "rows_parquet", "--source", "hdfs", "--location", "/bench/rows.parquet", output=None)
