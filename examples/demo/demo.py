@@ -81,8 +81,6 @@ def file_in_hdfs(session: sdk.Session, house: Path) -> None:
         bdc("hdfs", "mkdir", "hdfs:/sandbox")
         bdc("hdfs", "cp", str(house), "hdfs:/sandbox/house.csv")
     bdc("hdfs", "ls", "hdfs:/sandbox")
-    if "hdfs" not in sources(session):
-        bdc("source", "create", "hdfs", "--connector", "hdfs")
     if ("public", "house") not in tables(session):
         bdc("table", "create", "house", "--source", "hdfs", "--location", "/sandbox/house.csv")
 
