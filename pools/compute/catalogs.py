@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +32,10 @@ class Catalogs(Protocol):
 
     async def refresh(self, database: str) -> Snapshot:
         """Read it again; what was known, while the master is away."""
+        ...
+
+    def confirm(self, database: str) -> Awaitable[None] | None:
+        """Ends when ``current`` is at least as new as this call, or the master is away; None where nothing is followed."""
         ...
 
     async def forbidden(self, identity: Identity, tables: Collection[tuple[str, str]]) -> tuple[str, str] | None:

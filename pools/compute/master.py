@@ -26,6 +26,9 @@ log = structlog.get_logger()
 ROLE = "bdc_pool"
 CHANNEL = "bdc_catalog"
 SYSTEM = "postgres"
+SESSION = "-c search_path=pg_catalog -c statement_timeout=0"
+"""Of each connection: the owner of a database sets its defaults and makes functions in its public schema; ours calls none of them."""
+
 POLL_SECONDS = 3.0
 """How often new and dropped databases are looked for (a login to an unknown one looks at once)."""
 
@@ -73,7 +76,7 @@ class DatabaseLink:
             async with asyncio.timeout(ANSWER_SECONDS):
                 connection = await psycopg.AsyncConnection.connect(
                     host=address.host, port=address.port, user=ROLE, password=address.password, dbname=self.database,
-                    application_name=address.name, autocommit=True, connect_timeout=5,
+                    application_name=address.name, autocommit=True, connect_timeout=5, options=SESSION,
                 )  # fmt: skip
                 connection.add_notify_handler(lambda _: self.changed.set())
                 if self._listen:
@@ -137,6 +140,8 @@ class Followed:
 
         self._unseal = unseal
         self._raw: object = None
+        self._turn = asyncio.Lock()
+        self._next: asyncio.Task[None] | None = None
         self.task = asyncio.create_task(self._follow())
 
     async def _follow(self) -> None:
@@ -158,6 +163,10 @@ class Followed:
 
     async def read(self) -> Snapshot:
         """Read the catalog; MasterAway. An unchanged one stays the same object, with its plans."""
+        async with self._turn:  # one after the other, so that an older one never replaces a newer one
+            return await self._read()
+
+    async def _read(self) -> Snapshot:
         rows = await self.link.ask("SELECT bdc.pool_catalog()")
         content = rows[0][0]
         if content != self._raw:
@@ -167,6 +176,21 @@ class Followed:
             for name, why in self.catalog.broken.items():
                 log.warning("a credential can't be opened", database=self.link.database, source=name, why=why)
         return self.catalog
+
+    def confirm(self) -> asyncio.Task[None]:
+        """Ask whether the catalog is the newest. All who come before the question is sent share its answer: a notification of a
+        change comes a moment after the COMMIT that made it, and whoever committed must not be answered from before."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._confirm())
+        return self._next
+
+    async def _confirm(self) -> None:
+        async with self._turn:
+            self._next = None
+            with contextlib.suppress(MasterAway):
+                rows = await self.link.ask("SELECT bdc.pool_version()")
+                if not isinstance(self._raw, dict) or rows[0][0] != self._raw.get("version"):
+                    await self._read()
 
     async def stop(self) -> None:
         """Give it up."""
@@ -233,6 +257,11 @@ class Master:
         """See ``Catalogs``."""
         followed = self._followed.get(database)
         return followed.catalog if followed is not None else snapshot.empty(database)
+
+    def confirm(self, database: str) -> asyncio.Task[None] | None:
+        """See ``Catalogs``."""
+        followed = self._followed.get(database)
+        return followed.confirm() if followed is not None and followed.link.connected else None
 
     async def refresh(self, database: str) -> Snapshot:
         """See ``Catalogs``."""

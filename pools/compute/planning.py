@@ -36,6 +36,7 @@ class Planning:
         request = requests.recognise(sql)
         if request is not None:
             return await self._requested(request)
+        await self._session.confirmed()
         known = answers.answer(sql, self._session.facts(), self._session.catalog()) if _may_be_short(sql) else None
         if known is not None:
             return FixedRows(known.columns, known.rows)
@@ -46,6 +47,7 @@ class Planning:
         request = requests.recognise(sql)
         if request is not None:
             return requests.shaped(request, ())[0]
+        await self._session.confirmed()
         known = answers.answer(sql, self._session.facts(), self._session.catalog()) if _may_be_short(sql) else None
         if known is not None:
             return known.columns
@@ -63,6 +65,7 @@ class Planning:
 
     async def explanation(self, statement: Explain) -> list[str]:
         """Lines of EXPLAIN. The master's planner reads the first: it wants PostgreSQL's own form."""
+        await self._session.confirmed()
         query = await self._opened(statement.sql)
         try:
 
@@ -189,6 +192,7 @@ class Planning:
         def work(catalog: Snapshot) -> list[object]:
             return self._pool.requests.answer(content, catalog)
 
+        await self._session.confirmed()
         if content["action"] == "explain":
             return await self._with_catalog(query, str(content.get("sql", "")), work)
         known = self._session.catalog()

@@ -5,6 +5,7 @@ Knows nothing of bytes: statements in, ``Outcome`` out. Everything here runs on 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,6 +76,7 @@ class Session:
         self.fetch_hint = 10_000
         """Rows of the last FETCH: what the next one will most likely ask for."""
 
+        self._confirming: Awaitable[None] | None = None
         self._savepoints: list[tuple[str, frozenset[str]]] = []
         application = self.variables.get("application_name")
         from_master = identity.mapping and application.startswith("bdc ")
@@ -87,6 +89,12 @@ class Session:
     def catalog(self) -> Snapshot:
         """What is known now, along this session's search path."""
         return self.pool.catalogs.current(self.identity.database).along(self.variables.search_path(self.identity.user))
+
+    async def confirmed(self) -> None:
+        """From here on ``catalog`` is as new as this transaction's begin (outside of one and for its later queries: as now)."""
+        asked, self._confirming = self._confirming or self.pool.catalogs.confirm(self.identity.database), None
+        if asked is not None:
+            await asyncio.wait((asyncio.ensure_future(asked),))  # others may wait for the same answer: not cancelled with us
 
     async def refreshed_catalog(self) -> Snapshot:
         """The same, read again."""
@@ -186,6 +194,7 @@ class Session:
         if self.status != "I":
             return Outcome("BEGIN", warning=("25001", "there is already a transaction in progress"))
         self.status = "T"
+        self._confirming = self.pool.catalogs.confirm(self.identity.database)  # asked now, so that the first query hardly waits
         self.variables.begin()
         return Outcome("BEGIN")
 

@@ -158,6 +158,9 @@ class StandInCatalogs:
         source = DataSource("somewhere", "stand-in", "nowhere", credential=Credential("me", "planted-secret"))
         return snapshot.Snapshot(database, f"{self.refreshed}", {"somewhere": source}, dict(self.tables))
 
+    def confirm(self, database: str) -> None:
+        return None
+
     async def refresh(self, database: str) -> snapshot.Snapshot:
         self.refreshed += 1
         self.tables |= self.late

@@ -22,6 +22,11 @@ BEGIN
                FROM bdc.table_definitions AS t JOIN bdc.source_definitions AS s ON s.id = t.source_id)));
 END $$;
 
+-- What the pool asks before each query: is the catalog that it knows still the newest?
+CREATE FUNCTION bdc.pool_version() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT version::text FROM bdc.catalog_version
+$$;
+
 -- "user" is the role's name without "fdw:"; up to one row of each kind; valid_until is null for ever.
 CREATE FUNCTION bdc.pool_verifiers("user" text) RETURNS TABLE (kind text, verifier text, valid_until timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -27,7 +27,7 @@ GRANT EXECUTE ON FUNCTION bdc.make_table, bdc.remove_table, bdc.set_rows, bdc.ch
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system TO bdc_owner;
 GRANT SELECT (rolname, rolpassword, rolcanlogin, rolvaliduntil) ON pg_catalog.pg_authid TO bdc_owner;
 
-GRANT EXECUTE ON FUNCTION bdc.pool_catalog, bdc.pool_verifiers, bdc.pool_privileges TO bdc_pool;
+GRANT EXECUTE ON FUNCTION bdc.pool_catalog, bdc.pool_version, bdc.pool_verifiers, bdc.pool_privileges TO bdc_pool;
 
 GRANT INSERT (command, arguments) ON bdc.commands TO bdc_user;
 GRANT SELECT ON bdc.data_sources, bdc.virtual_tables, bdc.virtual_relations, bdc.connectors, bdc.default_grants TO bdc_user;
