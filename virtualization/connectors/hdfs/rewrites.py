@@ -87,7 +87,7 @@ def _column(node: exp.Expr, types: Mapping[str, PgType]) -> tuple[str, PgType] |
 def _constant(node: exp.Expr, of: PgType) -> str | None:
     """A constant that keeps its meaning beside a column of type ``of``."""
     if isinstance(node, exp.Cast):
-        node = node.this if _same_kind(node.args["to"], of) else exp.Null()
+        node = _uncast(node, of) or exp.Null()
     negative = isinstance(node, exp.Neg)
     value = node.this if negative else node
     if isinstance(value, exp.Boolean) and of.name == "boolean":
@@ -99,9 +99,17 @@ def _constant(node: exp.Expr, of: PgType) -> str | None:
     return _number(("-" if negative else "") + value.name, of)
 
 
-def _same_kind(to: exp.DataType, of: PgType) -> bool:
-    kinds = {"date": exp.DType.DATE, "timestamp without time zone": exp.DType.TIMESTAMP, "text": exp.DType.TEXT}
-    return bool(kinds.get(of.name) == to.this)
+def _uncast(node: exp.Cast, of: PgType) -> exp.Expr | None:
+    """The constant inside ``2::numeric`` or ``'2024-01-01'::date`` where the cast neither changes nor checks anything."""
+    kinds = {
+        "date": exp.DType.DATE,
+        "timestamp without time zone": exp.DType.TIMESTAMP,
+        "text": exp.DType.TEXT,
+        "numeric": exp.DType.DECIMAL,
+        "double precision": exp.DType.DOUBLE,
+    }
+    inner = node.this.unnest()
+    return inner if kinds.get(of.name) == node.to.this and not node.to.expressions else None
 
 
 def _string(text: str, of: PgType) -> str | None:

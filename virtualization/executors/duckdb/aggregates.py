@@ -9,7 +9,7 @@ from sqlglot import exp
 from virtualization.executors.duckdb import allowed
 from virtualization.executors.duckdb.expressions import Scope, only, refuse
 from virtualization.executors.duckdb.functions import Functions
-from virtualization.executors.duckdb.kinds import INT8, SIMPLE, Kind
+from virtualization.executors.duckdb.kinds import INT8, SIMPLE, Kind, sum_kind
 from virtualization.executors.duckdb.literals import Value
 
 _SIDES = {"PRECEDING", "FOLLOWING", None}
@@ -46,7 +46,7 @@ class AllExpressions(Functions):
         if distinct and operand.kind.name not in allowed.COMPARABLE:
             refuse(node, "type", "DISTINCT over this type is not on DuckDB's allow list")
         sql = operand.sql if condition is None else f"CASE WHEN {condition} THEN {operand.sql} END"
-        return Value(render.format(f"DISTINCT {sql}" if distinct else sql, over=over, scale=kind.scale), kind)
+        return Value(render.format(f"DISTINCT {sql}" if distinct else sql, over=over, scale=kind.scale, type=kind.duckdb), kind)
 
     def _aggregate_line(self, node: exp.Expr, name: str, kind: Kind) -> tuple[str, Kind]:
         if name in ("min", "max"):
@@ -59,8 +59,10 @@ class AllExpressions(Functions):
             refuse(node, "aggregate", f"{name}({kind.pg}) is not on DuckDB's allow list")
         self.used.add(key)
         result, render = allowed.AGGREGATES[key]
-        if result in ("decimal38", "average"):
-            return render, Kind(result.removesuffix("38"), "numeric", 38, kind.scale)
+        if result == "sum":
+            return render, sum_kind(kind)
+        if result == "average":
+            return render, Kind("average", "numeric", 38, kind.scale)
         return render, SIMPLE[result]
 
     def _window(self, node: exp.Window, scope: Scope) -> Value:

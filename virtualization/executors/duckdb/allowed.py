@@ -126,8 +126,8 @@ AGGREGATES: dict[tuple[str, str], tuple[str, str]] = {
     ("count", "any"): ("int8", "count({0}){over}"),
     ("sum", "int2"): ("int8", "CAST(sum({0}){over} AS BIGINT)"),
     ("sum", "int4"): ("int8", "CAST(sum({0}){over} AS BIGINT)"),
-    ("sum", "int8"): ("decimal38", "CAST(sum({0}){over} AS DECIMAL(38,0))"),
-    ("sum", "decimal"): ("decimal38", "sum({0}){over}"),
+    ("sum", "int8"): ("sum", "CAST(sum({0}){over} AS {type})"),
+    ("sum", "decimal"): ("sum", "CAST(sum({0}){over} AS {type})"),
     ("sum", "float8"): ("float8", _FINITE % ("sum", "sum")),
     ("avg", "float8"): ("float8", _FINITE % ("avg", "avg")),
     **{

@@ -9,8 +9,8 @@ from sqlglot import exp
 from virtualization.errors import DefinitionError
 from virtualization.executors.duckdb import allowed
 from virtualization.executors.duckdb.expressions import Expressions, Scope, only, refuse
-from virtualization.executors.duckdb.kinds import DATE, INTEGERS, TEXT, Kind, as_decimal, common_decimal, decimal, kind_of_text
-from virtualization.executors.duckdb.literals import Value, take_kind
+from virtualization.executors.duckdb.kinds import DATE, INTEGERS, TEXT, Kind, as_decimal, common_decimal, decimal, kind_of_text, literal_decimal
+from virtualization.executors.duckdb.literals import Value, quoted, take_kind
 
 
 class Functions(Expressions):
@@ -30,7 +30,9 @@ class Functions(Expressions):
         if value.kind.name == "unknown" and value.literal is None and to.name != "opaque":
             return Value(f"CAST(NULL AS {to.duckdb})", to)
         if to.pg == "numeric" and value.kind.name in (*INTEGERS, "decimal"):
-            to = as_decimal(value.kind).plain
+            to = _decimal_of(value).plain
+            if value.literal is not None:  # 2::numeric is a constant like 2
+                return Value(f"CAST({quoted(value.literal)} AS {to.duckdb})", to, value.literal)
         return self._cast_value(node, value, to)
 
     def _cast_value(self, node: exp.Expr, value: Value, to: Kind) -> Value:
@@ -134,7 +136,7 @@ class Functions(Expressions):
 
     def _decimal_arithmetic(self, node: exp.Expr, left: Value, right: Value) -> Value:
         """The scale grows as PostgreSQL's does; quotients are refused: PostgreSQL chooses their digits by the value."""
-        a, b = as_decimal(left.kind), as_decimal(right.kind)
+        a, b = _decimal_of(left), _decimal_of(right)
         word = {"add": "+", "sub": "-", "mul": "*"}.get(type(node).__name__.lower())
         if word is None:
             refuse(node, "numeric_division", "PostgreSQL chooses the digits of a numeric quotient by its value")
@@ -145,3 +147,9 @@ class Functions(Expressions):
         to = (a, b) if word == "*" else (kind, kind)
         sides = [f"CAST({value.sql} AS {of.duckdb})" for value, of in zip((left, right), to, strict=True)]
         return Value(f"CAST({sides[0]} {word} {sides[1]} AS {kind.duckdb})", kind)
+
+
+def _decimal_of(value: Value) -> Kind:
+    """The decimal that holds a value: a constant needs its own digits only."""
+    narrow = literal_decimal(value.literal) if value.literal is not None and value.kind.name in INTEGERS else None
+    return narrow or as_decimal(value.kind)

@@ -117,6 +117,22 @@ def decimal(precision: int, scale: int) -> Kind | None:
     return Kind("decimal", "numeric", precision, scale) if precision <= MAX_PRECISION else None
 
 
+MOST_ROWS_DIGITS = 13
+"""No query adds up more than 10^13 rows: a sum has at most so many digits more than its largest operand."""
+
+
+def sum_kind(kind: Kind) -> Kind:
+    """The sum of an integer or decimal kind: an unconstrained numeric of the same scale."""
+    operand = as_decimal(kind)
+    return Kind("decimal", "numeric", min(operand.precision + MOST_ROWS_DIGITS, MAX_PRECISION), operand.scale)
+
+
+def literal_decimal(text: str) -> Kind | None:
+    """The narrowest decimal that holds a plain number as it is written."""
+    whole, _, fraction = text.partition(".")
+    return decimal(max(len(whole.lstrip("0")) + len(fraction), 1), len(fraction))
+
+
 def as_decimal(kind: Kind) -> Kind:
     """An integer kind as the decimal that holds it."""
     return kind if kind.name == "decimal" else Kind("decimal", "numeric", _INTEGER_DIGITS[kind.name], 0)

@@ -6,7 +6,7 @@ import datetime
 import re
 from dataclasses import dataclass
 
-from virtualization.executors.duckdb.kinds import INT4, INT8, Kind, decimal
+from virtualization.executors.duckdb.kinds import INT4, INT8, Kind, literal_decimal
 
 _INTEGER = re.compile(r"-?\d{1,18}")
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,15})?")
@@ -40,7 +40,7 @@ def number(text: str) -> Value | None:
     whole, _, fraction = text.partition(".")
     if not re.fullmatch(r"\d*", whole + fraction) or not whole + fraction:
         return None
-    kind = decimal(max(len(whole.lstrip("0")) + len(fraction), 1), len(fraction))
+    kind = literal_decimal(text)
     return None if kind is None else Value(f"CAST({quoted(text)} AS {kind.duckdb})", kind, text)
 
 
