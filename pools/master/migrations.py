@@ -34,7 +34,7 @@ def migrate_database(connection: type_of_connection) -> str | None:
     sentence: str | None = None
     if not has_extension(connection):
         _refuse_unavailable(connection)
-        connection.execute("CREATE EXTENSION IF NOT EXISTS postgres_fdw")
+        connection.execute("CREATE EXTENSION IF NOT EXISTS postgres_fdw SCHEMA public")
         connection.execute("REVOKE ALL ON FOREIGN DATA WRAPPER postgres_fdw FROM PUBLIC")
         connection.execute("CREATE EXTENSION bdc")
         connection.execute("GRANT CREATE ON SCHEMA public TO bdc_admin")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import psycopg
 import pytest
 from psycopg import errors
 
+from pools.compute.catalogs import Identity
+from pools.compute.master import Address
+from pools.compute.master import Master as PoolOfMaster
 from tests.pools.master.conftest import Master
 
 SECRET_STATEMENTS = [
@@ -121,3 +127,36 @@ def test_nothing_secret_in_the_log(connections, master: Master) -> None:
     assert 'role "nobody_here" does not exist' in log or "permission denied" in log
     assert "planted secret" not in log and "SCRAM-SHA-256" not in log
     assert all(secret not in log for secret in master.secrets.values())
+
+
+@pytest.fixture
+def trapped(people, database: str) -> psycopg.Connection:
+    """The owner of a database lays functions of his own before PostgreSQL's; they tell on who calls them."""
+    admin = people("ada", "admin")
+    admin.execute(
+        "CREATE TABLE public.caught (who text); GRANT ALL ON public.caught TO PUBLIC; "
+        "CREATE FUNCTION public.pg_options_to_table(options text[], OUT option_name text, OUT option_value text) RETURNS SETOF record "
+        "LANGUAGE sql AS $$ INSERT INTO public.caught VALUES (current_user); SELECT NULL::text, NULL::text WHERE false $$; "
+        "CREATE FUNCTION public.unnest(text[]) RETURNS SETOF text LANGUAGE sql AS "
+        "$$ INSERT INTO public.caught VALUES (current_user); SELECT NULL::text WHERE false $$"
+    )
+    admin.execute(f"ALTER DATABASE {database} SET search_path = public, pg_catalog")
+    return admin
+
+
+def test_a_databases_owner_lays_no_trap_for_the_superuser(trapped, people, master: Master) -> None:
+    people("uwe")  # makes a mapping in every database
+    master.setup()
+    assert trapped.execute("SELECT who FROM public.caught").fetchall() == []
+
+
+def test_a_databases_owner_lays_no_trap_for_the_pool(trapped, master: Master, database: str) -> None:
+    async def ask() -> None:
+        pool = PoolOfMaster(Address("127.0.0.1", master.settings.port, master.secrets["pool-password"]), lambda sealed: sealed)
+        try:
+            assert await pool.verifier(Identity("ada", database, mapping=False)) is not None
+        finally:
+            await pool.stop()
+
+    asyncio.run(ask())
+    assert trapped.execute("SELECT who FROM public.caught").fetchall() == []
