@@ -1,4 +1,4 @@
-"""What tests of a cluster's life look at: its workloads as the supervisor sees them, and a main query that must be right after each fault."""
+"""What tests of a cluster's life look at: its workloads as the supervisor sees them, and a main query that must be right after a fault."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def main_job(stage: Stage, server: PostgresqlServer, name: str) -> MainJob:
     stage.bdc("hdfs", "mkdir", f"hdfs:/{name}", output=None)
     stage.bdc("hdfs", "cp", str(lines), f"hdfs:/{name}/lines.csv", output=None)
     with server.connect() as remote:
-        remote.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type] # a name of ours
+        remote.execute(f"CREATE DATABASE {name}")
     with server.connect(name) as remote:
         remote.execute("CREATE TABLE labels AS SELECT i AS id, 'label ' || i AS label FROM generate_series(0, 9) AS i")
     with stage.sql() as master:
