@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from pools.compute.queries import Query
-from pools.compute.rows import CHUNK_ROWS, Chunk, QueryRows, Rows
+from pools.compute.rows import CHUNK_ROWS, Chunk, Rows
 from pools.compute.statements import ALL
+from pools.compute.streams import QueryRows
 from virtualization.plan import OutputColumn
 
 
@@ -75,12 +76,12 @@ class FetchedRows:
     async def take(self, limit: int, formats: tuple[int, ...]) -> Chunk:
         """See ``Rows``."""
         if self._left == 0:
-            return Chunk((), 0, True, formats)
+            return Chunk((), 0, True)
         chunk = await self._cursor.take(limit if self._left is None else min(limit, self._left), formats)
         if self._left is None:
             return chunk
         self._left -= chunk.rows
-        return Chunk(chunk.parts, chunk.rows, chunk.last or self._left == 0, formats)
+        return Chunk(chunk.parts, chunk.rows, chunk.last or self._left == 0)
 
     def close(self) -> None:
         """See ``Rows``."""

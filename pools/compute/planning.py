@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 from pools.compute import answers, requests
 from pools.compute.errors import StatementError
 from pools.compute.queries import Query
-from pools.compute.rows import CHUNK_ROWS, FixedRows, QueryRows, Rows, Source, types_of
+from pools.compute.rows import FixedRows, Rows, types_of
 from pools.compute.snapshot import Snapshot
+from pools.compute.source import Source
 from pools.compute.statements import Explain
+from pools.compute.streams import QueryRows
 from virtualization.errors import UnknownTableError
 from virtualization.plan import OutputColumn, Plan, Result
 
@@ -31,8 +33,8 @@ class Planning:
         self._session = session
         self._pool = session.pool
 
-    async def rows(self, sql: str, first: int, formats: tuple[int, ...] = ()) -> Rows:
-        """The running query. ``first``: rows that will be asked for first (0: all of them, streaming)."""
+    async def rows(self, sql: str, formats: tuple[int, ...] = ()) -> Rows:
+        """The running query; ``formats`` in which its rows will most likely be asked for."""
         request = requests.recognise(sql)
         if request is not None:
             return await self._requested(request)
@@ -40,7 +42,7 @@ class Planning:
         known = answers.answer(sql, self._session.facts(), self._session.catalog()) if _may_be_short(sql) else None
         if known is not None:
             return FixedRows(known.columns, known.rows)
-        return await self._running(sql, first or CHUNK_ROWS, formats)
+        return await self._running(sql, formats)
 
     async def columns(self, sql: str) -> tuple[OutputColumn, ...]:
         """Of the result, without running it."""
@@ -104,7 +106,7 @@ class Planning:
             session.queries.difference_update(entered)
             raise
 
-    async def _running(self, sql: str, first: int, formats: tuple[int, ...]) -> Rows:
+    async def _running(self, sql: str, formats: tuple[int, ...]) -> Rows:
         session = self._session
         text, sample = answers.sampled(sql)
         query = await self._opened(sql)
@@ -118,7 +120,7 @@ class Planning:
             async def start(catalog: Snapshot) -> QueryRows:
                 opening = self._opening(query, plan, text, catalog)
                 rows.append(QueryRows(query, Source(opening, session.variables.timezone, sample), session.finished))
-                await rows[-1].open(first, formats)
+                await rows[-1].open(formats)
                 return rows[-1]
 
             try:

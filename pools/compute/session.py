@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pools.compute import answers, requests, statements
 from pools.compute.catalogs import Catalogs, Identity
 from pools.compute.cursors import Cursor, FetchedRows
 from pools.compute.errors import StatementError
+from pools.compute.identities import personal
 from pools.compute.planning import Planning
 from pools.compute.queries import Origin, Queries, Query
 from pools.compute.rows import FixedRows, Rows
@@ -72,9 +73,6 @@ class Session:
 
         self.interrupted: Exception | None = None
         """The statement under way was cancelled: looked at between chunks."""
-
-        self.fetch_hint = 10_000
-        """Rows of the last FETCH: what the next one will most likely ask for."""
 
         self._confirming: Awaitable[None] | None = None
         self._savepoints: list[tuple[str, frozenset[str]]] = []
@@ -135,7 +133,7 @@ class Session:
         """The columns of its result without running it; None where there is no result."""
         match statement:
             case statements.Select(sql):
-                return await self._planning.columns(sql)
+                return await self._planning.columns(self._personal(sql))
             case statements.Fetch(name, _, False):
                 return tuple(self.cursor(name).columns)
             case statements.Show(name):
@@ -270,10 +268,10 @@ class Session:
             raise StatementError("25P01", "DECLARE CURSOR can only be used in transaction blocks")
         if statement.name in self.cursors:
             raise StatementError("42P03", f'cursor "{statement.name}" already exists')
-        sql = statement.sql
+        sql = self._personal(statement.sql)
 
         async def start() -> Rows:
-            return await self._planning.rows(sql, self.fetch_hint)
+            return await self._planning.rows(sql)
 
         self.cursors[statement.name] = Cursor(start, await start(), held=statement.hold)
         return Outcome("DECLARE CURSOR")
@@ -283,8 +281,6 @@ class Session:
         await cursor.ready()
         if statement.move:
             return Outcome(f"MOVE {await cursor.skip(statement.count)}")
-        if statement.count > 0:
-            self.fetch_hint = statement.count
         return Outcome("FETCH", FetchedRows(cursor, None if statement.count == statements.ALL else statement.count))
 
     def _rewind(self, statement: statements.Rewind) -> Outcome:
@@ -301,11 +297,15 @@ class Session:
 
     # Queries
 
+    def _personal(self, sql: str) -> str:
+        """The master ships no ``current_user``; a text of a direct user is made his own."""
+        return sql if self.identity.mapping else personal(sql, self.identity.user, self.identity.database)
+
     async def _select(self, statement: statements.Select, formats: tuple[int, ...]) -> Outcome:
-        return Outcome("SELECT", await self._planning.rows(statement.sql, 0, formats))
+        return Outcome("SELECT", await self._planning.rows(self._personal(statement.sql), formats))
 
     async def _explain(self, statement: statements.Explain, formats: tuple[int, ...]) -> Outcome:
-        lines = await self._planning.explanation(statement)
+        lines = await self._planning.explanation(replace(statement, sql=self._personal(statement.sql)))
         return Outcome("EXPLAIN", FixedRows((OutputColumn("QUERY PLAN", "text"),), [(line,) for line in lines]))
 
     def _unsupported(self, statement: statements.Unsupported) -> Outcome:

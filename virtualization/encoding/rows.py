@@ -8,6 +8,7 @@ and its data buffer is the byte stream to send.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,15 +36,35 @@ Encoded = FixedColumn | BinaryArray
 ColumnEncoder = Callable[[AnyArray, int], Encoded]
 
 
+@dataclass(frozen=True, slots=True)
+class RowBlock:
+    """Encoded rows one after the other; row *i* lies between ``offsets[i]`` and ``offsets[i + 1]``."""
+
+    data: Buffer
+    offsets: npt.NDArray[np.integer[Any]]
+
+    def part(self, first: int, end: int) -> memoryview:
+        """Rows ``first`` to ``end`` (exclusive), without a copy."""
+        return memoryview(self.data)[int(self.offsets[first]) : int(self.offsets[end])]
+
+
+EMPTY_BLOCK = RowBlock(b"", np.zeros(1, np.int64))
+
+
 def text_rows(batch: pa.RecordBatch, types: Sequence[PgType], timezone: str = "UTC") -> Buffer:
     """DataRow messages in text format; timestamptz in the session's ``timezone``."""
-    return _rows(batch, types, lambda column, at: text_column(column, types[at], timezone), message=True)
+    return row_block(batch, types, (), timezone).data
 
 
 def binary_rows(batch: pa.RecordBatch, types: Sequence[PgType], formats: Sequence[int], timezone: str = "UTC") -> Buffer:
     """DataRow messages; ``formats`` as in Bind: none (all text), one for all, or one per column.
 
     A type without binary form (``has_binary``) is sent as text: RowDescription has to say so."""
+    return row_block(batch, types, formats, timezone).data
+
+
+def row_block(batch: pa.RecordBatch, types: Sequence[PgType], formats: Sequence[int], timezone: str = "UTC") -> RowBlock:
+    """DataRow messages as ``binary_rows`` gives them, and where each row lies: so that they can be handed out in any portions."""
     codes = column_formats(types, formats)
 
     def encode(column: AnyArray, at: int) -> Encoded:
@@ -60,15 +81,17 @@ def column_formats(types: Sequence[PgType], formats: Sequence[int]) -> tuple[int
 
 def copy_rows(batch: pa.RecordBatch, types: Sequence[PgType]) -> Buffer:
     """COPY BINARY tuples, without header and trailer. Types without binary form are sent as text: copy them into a text column."""
-    return _rows(batch, types, lambda column, at: binary_column(column, types[at]), message=False)
+    return _rows(batch, types, lambda column, at: binary_column(column, types[at]), message=False).data
 
 
-def _rows(batch: pa.RecordBatch, types: Sequence[PgType], encode: ColumnEncoder, *, message: bool) -> Buffer:
+def _rows(batch: pa.RecordBatch, types: Sequence[PgType], encode: ColumnEncoder, *, message: bool) -> RowBlock:
     if batch.num_rows == 0:
-        return b""
+        return EMPTY_BLOCK
     if batch.num_rows > 1 and _estimate(batch) > MAX_BLOCK:
         half = batch.num_rows // 2
-        return b"".join(_rows(part, types, encode, message=message) for part in (batch.slice(0, half), batch.slice(half)))
+        first, second = (_rows(part, types, encode, message=message) for part in (batch.slice(0, half), batch.slice(half)))
+        offsets = np.concatenate([first.offsets[:-1].astype(np.int64), second.offsets.astype(np.int64) + len(first.data)])
+        return RowBlock(b"".join((first.data, second.data)), offsets)
     columns = [encode(_carried(column, of), at) for at, (column, of) in enumerate(zip(batch.columns, types, strict=True))]
     return _interleave(columns, batch.num_rows, message=message)
 
@@ -95,7 +118,7 @@ def _carried(column: AnyArray, of: PgType) -> AnyArray:
         raise DataError(f"a value of Arrow type {column.type} does not fit PostgreSQL type {of}", detail=str(error)[:200]) from None
 
 
-def _interleave(columns: Sequence[Encoded], rows: int, *, message: bool) -> Buffer:
+def _interleave(columns: Sequence[Encoded], rows: int, *, message: bool) -> RowBlock:
     lengths = [_lengths(column) for column in columns]
     fields: list[tuple[str, Any]] = []
     if message:
@@ -134,9 +157,10 @@ def _segment(fields: Sequence[tuple[str, Any]], rows: int) -> BinaryArray:
     return fixed(records.view(np.uint8).reshape(rows, -1))
 
 
-def _joined(parts: Sequence[BinaryArray], rows: int) -> Buffer:
+def _joined(parts: Sequence[BinaryArray], rows: int) -> RowBlock:
     if len(parts) == 1:
-        return memoryview(parts[0].buffers()[2])
+        return RowBlock(memoryview(parts[0].buffers()[2]), offsets_of(parts[0]))
     joined = pc.binary_join_element_wise(*parts, pa.scalar(b""), null_handling="replace", null_replacement=b"")
     offsets = offsets_of(joined)
-    return memoryview(joined.buffers()[2])[int(offsets[0]) : int(offsets[rows])]
+    first = int(offsets[0])
+    return RowBlock(memoryview(joined.buffers()[2])[first : int(offsets[rows])], offsets - first if first else offsets)
