@@ -92,6 +92,8 @@ def _item(item: list[Token], facts: Facts) -> tuple[str, str, object] | None:
         return name or "?column?", "integer", int(item[0].text)
     if len(item) == 1 and item[0].kind == "string":
         return name or "?column?", "text", item[0].folded
+    if shape == "'::name":
+        return name or "name", "name", item[0].folded
     if shape == "current_setting(')":
         return name or "current_setting", "text", facts.setting(item[2].folded.lower())
     known = _SESSION_FUNCTIONS.get(shape)

@@ -29,7 +29,7 @@ SYSTEM = "postgres"
 SESSION = "-c search_path=pg_catalog -c statement_timeout=0"
 """Of each connection: the owner of a database sets its defaults and makes functions in its public schema; ours calls none of them."""
 
-POLL_SECONDS = 3.0
+POLL_SECONDS = 1.0
 """How often new and dropped databases are looked for (a login to an unknown one looks at once)."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
@@ -37,6 +37,12 @@ RIGHTS_SECONDS = 5.0
 """For so long a granted SELECT is believed."""
 
 ANSWER_SECONDS = 10.0
+
+_DATABASES = """
+SELECT datname FROM pg_database AS d WHERE datallowconn AND NOT datistemplate AND NOT EXISTS (
+  SELECT FROM pg_locks WHERE locktype = 'object' AND database = 0 AND classid = 'pg_database'::regclass AND objid = d.oid
+    AND mode IN ('ShareLock', 'AccessExclusiveLock'))"""
+"""Not those that somebody wants to drop, rename or copy: PostgreSQL waits 5 s for the last connection to go, so ours goes."""
 
 
 class MasterAway(Exception):  # noqa: N818 (a state, not a mistake)
@@ -218,7 +224,7 @@ class Master:
         async with self._looking:
             if not self._system.connected:
                 await self._system.connect()
-            rows = await self._system.ask("SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate")
+            rows = await self._system.ask(_DATABASES)
             names = {str(row[0]) for row in rows if row[0] != SYSTEM or self._wanted_system}
             for name in self._followed.keys() - names:
                 await self._followed.pop(name).stop()

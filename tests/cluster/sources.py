@@ -30,9 +30,7 @@ def create_source(master: psycopg.Connection[Row], name: str, location: str, **l
 
 def create_postgresql_source(master: psycopg.Connection[Row], name: str, server: PostgresqlServer, database: str, **options: str) -> None:
     """Over a database of ``server``, as its superuser."""
-    create_source(
-        master, name, f"postgresql://127.0.0.1:{server.port}/{database}", user=server.user, password=server.password, **options
-    )
+    create_source(master, name, f"postgresql://127.0.0.1:{server.port}/{database}", user=server.user, password=server.password, **options)
 
 
 def create_table(

@@ -43,7 +43,7 @@ def test_create_alter_and_drop(people, master: Master, database: str) -> None:
         (("a", "hdfs", "hdfs://h:1", "[]", None), errors.InvalidParameterValue, "options must be a JSON object"),
         (("a", "hdfs", "hdfs://h:1", None, '{"user": "u", "password": "p"}'), errors.InvalidParameterValue, "Seal|seal"),
         (("a", "hdfs", "hdfs://h:1", None, '{"sealed": "clear"}'), errors.InvalidParameterValue, "not a sealed value"),
-        (("a", "hdfs", "hdfs://h:1", None, '{"mounted": "../etc/passwd"}'), errors.InvalidParameterValue, "plain file name"),
+        (("a", "hdfs", "hdfs://h:1", None, '{"mounted": "../etc/passwd"}'), errors.FeatureNotSupported, "mounted"),
     ],
 )  # fmt: skip
 def test_refusals_say_what_and_what_instead(resident, arguments, error, words: str) -> None:

@@ -20,6 +20,8 @@ _CREDENTIAL_WORDS = (
     "pg_hba.conf",
     "is not permitted to log in",
 )
+_NO_SUCH_VALUE = ("22P02", "22007", "22008", "22003", "22001")
+_RETYPED = "If the column has changed its type at the source, CALL bdc.refresh_table(…) takes it over."
 _REFRESH = "Look at the table at the source; CALL bdc.refresh_table(…) takes over its columns."
 
 
@@ -73,7 +75,7 @@ def statement_fault(error: Exception, source: str, what: str, cancelled: bool) -
     if state == "42846":  # the declared type can't be cast from the remote one: the column changed its type
         return RemoteObjectError(f"{where}: {said}", hint=_REFRESH)
     if state.startswith("22"):
-        return DataError(f"{said} ({where})")
+        return DataError(f"{said} ({where})", hint=_RETYPED if state in _NO_SUCH_VALUE else None)
     return SourceError(f"{where}: {said}", detail=f"SQLSTATE {state}")
 
 

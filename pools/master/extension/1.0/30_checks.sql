@@ -47,15 +47,16 @@ BEGIN
   END IF;
   IF jsonb_typeof(credential) <> 'object'
     OR EXISTS (SELECT FROM jsonb_each(credential) WHERE key NOT IN ('user', 'sealed', 'mounted') OR jsonb_typeof(value) <> 'string') THEN
-    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a credential has the texts "user" and one of "sealed", "mounted"; nothing else',
-      HINT = 'A secret in clear text is never taken: seal it with bdc.sealing_key(), or name a mounted secret.';
+    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a credential has the texts "user" and "sealed"; nothing else',
+      HINT = 'A secret in clear text is never taken: "bdc source create" seals it with the key that bdc.sealing_key() gives.';
   END IF;
-  IF credential ? 'sealed' AND (credential ? 'mounted' OR credential ->> 'sealed' !~ '^sealed:v1:[A-Za-z0-9_-]+=*$') THEN
+  IF credential ? 'mounted' THEN
+    RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = 'this version can''t read mounted secrets: the credential''s "mounted" is refused',
+      HINT = 'Give the secret sealed: "bdc source create" does so.';
+  END IF;
+  IF credential ? 'sealed' AND credential ->> 'sealed' !~ '^sealed:v1:[A-Za-z0-9_-]+=*$' THEN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'the credential''s "sealed" is not a sealed value',
       HINT = 'It starts with "sealed:v1:" and is made by "bdc source create" or with the key that bdc.sealing_key() gives.';
-  END IF;
-  IF credential ? 'mounted' AND credential ->> 'mounted' !~ '^[A-Za-z0-9_][A-Za-z0-9._-]*$' THEN
-    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'the credential''s "mounted" must be a plain file name of letters, digits, ".", "_" and "-"';
   END IF;
   RETURN credential;
 END $$;
