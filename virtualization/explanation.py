@@ -11,6 +11,7 @@ import pyarrow as pa
 from virtualization.catalog import Catalog
 from virtualization.errors import UnknownTableError, VirtualizationError
 from virtualization.plan import Batches, Fragment, Kept, OutputColumn, Plan, QueryContext
+from virtualization.reasons import fix_of
 
 
 @dataclass
@@ -142,8 +143,8 @@ class Explanation:
             "residual": self.residual,
             "rows": self.rows,
             "fragments": [{**asdict(fragment), "tables": list(fragment.tables)} for fragment in self.fragments],
-            "refused_by": [{"executor": name, **asdict(kept)} for name, kept in self.refusals],
-            "kept": [asdict(kept) for kept in self.kept],
+            "refused_by": [{"executor": name, **_reason(kept)} for name, kept in self.refusals],
+            "kept": [_reason(kept) for kept in self.kept],
         }
 
     def text(self) -> str:
@@ -151,34 +152,60 @@ class Explanation:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        actual = f"  (actual rows={self.rows})" if self.rows is not None else ""
+        actual = f"  (actual rows={self.rows:,})" if self.rows is not None else ""
         if self.residual is None:
             yield f"Whole query at one source{actual}"
         else:
-            yield f"Executor: {self.executor}{actual}"
-            yield from (f"  not {name}: {kept.why} [{kept.code}]: {kept.what}" for name, kept in self.refusals)
+            yield f"Executor: {_EXECUTORS.get(self.executor or '', self.executor)}{actual}"
+            for name, kept in self.refusals:
+                yield from _reason_lines(f"  not {_EXECUTORS.get(name, name)}, because ", kept, 0)
             yield "  SQL run here:"
             yield from ("    " + line for line in self.residual.splitlines())
         for fragment in self.fragments:
-            yield from _fragment_lines(fragment, named=self.residual is not None)
+            yield from _fragment_lines(fragment, named=self.residual is not None, executor=self.executor)
         if self.kept:
-            yield "Kept here, because:"
-            for kept in self.kept:
-                yield f"  - {kept.why} [{kept.code}]: {kept.what}"
-                if kept.fix:
-                    yield f"    to change it: {kept.fix}"
+            yield "Not pushed to a source:"
+            for kept, more in _grouped(self.kept):
+                yield from _reason_lines("  - ", kept, more)
 
 
-def _fragment_lines(fragment: FragmentExplanation, *, named: bool) -> Iterator[str]:
+_EXECUTORS = {"duckdb": "DuckDB", "scratch": "scratch PostgreSQL"}
+_SHOWN = 120
+
+
+def _grouped(kept: Sequence[Kept]) -> list[tuple[Kept, int]]:
+    """Reasons that say the same, once, and how many more there are."""
+    groups: dict[tuple[str, str], list[Kept]] = {}
+    for one in kept:
+        groups.setdefault((one.code, one.why), []).append(one)
+    return [(same[0], len(same) - 1) for same in groups.values()]
+
+
+def _reason_lines(start: str, kept: Kept, more: int) -> Iterator[str]:
+    what = " ".join(kept.what.split())
+    shown = what if len(what) <= _SHOWN else what[: _SHOWN - 1] + "…"
+    yield f"{start}{kept.why} [{kept.code}]: {shown}{f' (and {more} more)' if more else ''}"
+    fix = kept.fix or fix_of(kept.code)
+    if fix:
+        yield f"    to change it: {fix}"
+
+
+def _fragment_lines(fragment: FragmentExplanation, *, named: bool, executor: str | None) -> Iterator[str]:
     label = f"Fragment {fragment.name} at" if named else "Fragment at"
     estimate = f"  (estimated rows of its tables: {fragment.estimated_rows:,.0f})" if fragment.estimated_rows is not None else ""
     yield f"{label} source {fragment.source} [{fragment.connector}] over {', '.join(fragment.tables)}{estimate}"
+    if fragment.read_by_executor:
+        yield "  read by DuckDB itself, as part of the SQL above"
+    elif named:
+        yield f"  rows come to {_EXECUTORS.get(executor or '', executor)}"
     if fragment.actual is not None and fragment.actual.opened:
         counts = fragment.actual
         yield f"  actual: rows={counts.rows:,} bytes={counts.bytes:,} ms={counts.milliseconds:.1f} opened={counts.opened}"
-    elif fragment.actual is not None and fragment.read_by_executor:
-        yield "  actual: read inside the executor, not counted here"
     yield from ("  " + line for line in fragment.text.splitlines())
+
+
+def _reason(kept: Kept) -> dict[str, object]:
+    return {**asdict(kept), "fix": kept.fix or fix_of(kept.code)}
 
 
 def _estimate(fragment: Fragment, catalog: Catalog) -> float | None:

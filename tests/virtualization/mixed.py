@@ -110,7 +110,9 @@ def _csv(names: Sequence[str], values: Sequence[Row]) -> str:
 def _parquet(columns: dict[str, str], values: Sequence[Row]) -> bytes:
     schema = schema_of([Column(name, of) for name, of in columns.items()])
     out = io.BytesIO()
-    pq.write_table(pa.table([pa.array([row[n] for row in values], f.type) for n, f in enumerate(schema)], schema=schema), out, row_group_size=100)
+    pq.write_table(
+        pa.table([pa.array([row[n] for row in values], f.type) for n, f in enumerate(schema)], schema=schema), out, row_group_size=100
+    )
     return out.getvalue()
 
 
@@ -171,7 +173,9 @@ def mixed(postgresql: PostgresqlServer, lake: HdfsServer) -> Iterator[Mixed]:
     for name, names in CSV_COLUMNS.items():
         lake.write(f"/mixed/{name}.csv", _csv(names, content[name]))
     login = Credential(postgresql.user, postgresql.password)
-    sources = [DataSource(name, "postgresql", f"postgresql://127.0.0.1:{postgresql.port}/mixed_{name}", {}, login) for name in ("shop", "erp")]
+    sources = [
+        DataSource(name, "postgresql", f"postgresql://127.0.0.1:{postgresql.port}/mixed_{name}", {}, login) for name in ("shop", "erp")
+    ]
     files = DataSource("lake", "hdfs", lake.location, {"user": "nobody"})
     columns = {name: tuple(Column(c, t) for c, t in of.items()) for name, of in COLUMNS.items()}
     locations = {"lineitem": ("/mixed/lineitem", {"format": "parquet"})}

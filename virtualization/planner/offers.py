@@ -11,6 +11,8 @@ from virtualization.catalog import Catalog, DataSource, VirtualTable
 from virtualization.plan import Accepted, Connector, Fragment, FragmentRequest, Kept, Scanned
 from virtualization.planner.properties import base_tables, free_aliases, free_ctes, session_call, shown
 
+NO_ENGINE = "no_engine"
+"""What file connectors answer to every query: no news for EXPLAIN, the executor works right on their scans."""
 Connectors = Callable[[DataSource], Connector]
 
 
@@ -69,7 +71,7 @@ class Offers:
         answer = self._connectors(data_source).push(FragmentRequest(cast(exp.Query, query.copy()), tables, data_source))
         if isinstance(answer, Accepted):
             return self._add(key, answer.fragment)
-        self.note(answer.kept)
+        self.note(reason for reason in answer.kept if reason.code != NO_ENGINE)
         return None
 
     def scan(self, table: VirtualTable, columns: list[str], predicates: Sequence[exp.Expr]) -> tuple[int, list[str], list[exp.Expr]]:

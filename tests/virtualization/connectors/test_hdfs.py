@@ -301,7 +301,7 @@ def test_detection_of_csv_types(connector: HdfsConnector, lake: HdfsServer) -> N
     )
     detected = connector.detect("/detect/a.csv", {})
     assert [c.type for c in detected.columns] == [
-        "bigint", "text", "numeric(38,3)", "double precision", "boolean", "date", "timestamp without time zone", "text", "text",
+        "bigint", "text", "numeric(18,3)", "double precision", "boolean", "date", "timestamp without time zone", "text", "text",
     ]  # fmt: skip
     assert detected.rows == 2
     lake.write("/detect/b.csv", "1,x\n2,y\n")

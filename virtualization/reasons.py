@@ -1,0 +1,106 @@
+"""Every reason why a part of a query was not pushed or not taken: stable codes, what each means, and what would change it.
+
+``python -m virtualization.reasons`` prints them as ``docs/reference/reasons.md``; a test holds code, table and page together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PLANNER, FILES, POSTGRESQL, DUCKDB, SCRATCH = "planner", "files", "postgresql", "duckdb", "scratch"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """``by``: who gives it. ``fix``: what the user can do; None: nothing needs to be done, the answer only costs more."""
+
+    by: tuple[str, ...]
+    meaning: str
+    fix: str | None = None
+
+
+_CAST_HERE = "Compare values of one type, or cast one side in the query."
+_WIDTH = "Declare the columns with fewer digits, for example numeric(15,2)."
+
+REASONS: dict[str, Reason] = {
+    "aggregate": Reason((DUCKDB,), "this aggregate over this type is not proved to be exact in DuckDB"),
+    "cast": Reason((DUCKDB, POSTGRESQL), "the cast prints or reads by rules that differ", "Declare the column with the type wanted."),
+    "character_classes": Reason((POSTGRESQL,), "upper and lower case, or regular expressions, follow the source's own locale"),
+    "date_style": Reason((POSTGRESQL,), "the text of a date is read by the session's settings", "Write dates as YYYY-MM-DD."),
+    "date_trunc": Reason((DUCKDB,), "only timestamps without time zone, and plain units", "Cast to timestamp first."),
+    "distinct_on": Reason((DUCKDB, POSTGRESQL), "which row DISTINCT ON keeps depends on an order that may differ"),
+    "double_order": Reason((DUCKDB,), "the last digits of a sum of doubles depend on the order of work", "Use numeric."),
+    "engine_refused": Reason((DUCKDB,), "DuckDB does not know the form"),
+    "engine_types": Reason((DUCKDB,), "DuckDB gives another type than PostgreSQL"),
+    "extract": Reason((DUCKDB,), "only the plain parts of dates and timestamps"),
+    "join": Reason((DUCKDB,), "this kind of join"),
+    "like_pattern": Reason((DUCKDB,), "LIKE patterns with a backslash, or computed ones", "Use a constant pattern without backslash."),
+    "limit": Reason((DUCKDB,), "LIMIT and OFFSET that are no plain numbers"),
+    "literal": Reason((DUCKDB,), "a constant in a form that engines read differently", "Write it in ISO form, with a cast."),
+    "name": Reason((DUCKDB,), "a name that is not known at this place"),
+    "no_engine": Reason((FILES,), "files are only scanned; the executor does the rest right on the scan"),
+    "not_a_select": Reason((SCRATCH,), "only reading is possible"),
+    "not_a_table": Reason((POSTGRESQL,), "a name in FROM that is no table of the source"),
+    "not_allowed": Reason((DUCKDB,), "the function or operator is not on the list of what is proved to be exact in DuckDB"),
+    "not_on_list": Reason((POSTGRESQL, FILES), "the source is not asked to do this: it is not on the connector's list"),
+    "not_text": Reason((POSTGRESQL,), "|| over values that are no texts prints them by the session's settings", "Cast to text first."),
+    "numeric_division": Reason(
+        (DUCKDB,), "PostgreSQL chooses the digits of a numeric quotient by its value", "Divide aggregates, or doubles."
+    ),
+    "numeric_to_double": Reason((DUCKDB,), "numerics of many digits may become another double", _WIDTH),
+    "ordinal": Reason((DUCKDB,), "a constant in GROUP BY or ORDER BY"),
+    "precision": Reason((DUCKDB,), "the result may need more than 38 digits", _WIDTH),
+    "recursive": Reason((POSTGRESQL,), "recursive queries are not sent"),
+    "round": Reason((DUCKDB,), "rounding to places that the value has not, or to computed ones"),
+    "scale": Reason(
+        (DUCKDB,), "numerics of different scales would be printed with the same one", "Write the constant with the column's scale."
+    ),
+    "server_function": Reason((SCRATCH,), "it looks at or changes the executing server, not the data"),
+    "server_type": Reason((SCRATCH,), "it looks names up in the executing server's catalog"),
+    "session_function": Reason(
+        (PLANNER,), "its value belongs to this session or clock, or changes at each call", "Compare with a constant."
+    ),
+    "set_types": Reason((DUCKDB,), "the arms of a set operation have different types", "Cast the columns to one type."),
+    "several_sources": Reason((PLANNER,), "its tables lie in several sources", "Move them to one source, or load one into the data pool."),
+    "substring": Reason((DUCKDB,), "places that are not constant, or below 1"),
+    "switched_off": Reason((PLANNER, POSTGRESQL), "somebody switched pushdown off", "Set option pushdown to on."),
+    "syntax": Reason((DUCKDB,), "a form of SQL that is not on DuckDB's list"),
+    "table_function": Reason((DUCKDB,), "functions in FROM"),
+    "text_order": Reason((POSTGRESQL,), "the source orders texts otherwise"),
+    "time_zone": Reason((POSTGRESQL,), "the value depends on the session's time zone", "Use timestamp without time zone."),
+    "too_deep": Reason((DUCKDB,), "the expression is nested too deeply"),
+    "type": Reason((DUCKDB,), "values of these types are not compared or calculated with exactly as in PostgreSQL", _CAST_HERE),
+    "unknown_order": Reason((POSTGRESQL,), "whether texts are compared is not known", "Add a cast that says the type."),
+    "unknown_table": Reason((SCRATCH,), "a table that is none of the query's"),
+    "unknown_type": Reason((POSTGRESQL,), "whether the value depends on the time zone is not known", "Add a cast that says the type."),
+    "untyped_literal": Reason((PLANNER,), "a constant takes its type from the other arms of a set operation", "Cast it: NULL::text."),
+    "version": Reason((POSTGRESQL,), "older versions of the source give another type", "Upgrade the source."),
+    "window": Reason((DUCKDB,), "this window function or frame"),
+    "window_order": Reason((DUCKDB,), "numbering rows without ORDER BY depends on the engine", "Add ORDER BY to the window."),
+}
+
+
+def fix_of(code: str) -> str | None:
+    """What the user can do about it, in general."""
+    reason = REASONS.get(code)
+    return reason.fix if reason is not None else None
+
+
+def page() -> str:
+    """The reference page."""
+    lines = [
+        "# Reasons in `bdc sql explain`",
+        "",
+        "Why a part of a query ran here and not at its source, or on the scratch PostgreSQL and not on DuckDB. The answer is right either",
+        "way; a reason tells what it costs and what would change it. The codes are stable. Generated by `python -m virtualization.reasons`.",
+        "",
+        "| code | said by | meaning | what to do |",
+        "|---|---|---|---|",
+    ]
+    for code, reason in sorted(REASONS.items()):
+        lines.append(f"| `{code}` | {', '.join(reason.by)} | {reason.meaning} | {reason.fix or '–'} |".replace("||", "\\|\\|"))
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
