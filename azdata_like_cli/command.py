@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from azdata_like_cli import exits, output
+from azdata_like_cli.answers import Answer
 from bdc import contexts
 from bdc.errors import UserError
 
@@ -91,9 +92,11 @@ class BdcCommand(click.Command):
     def invoke(self, ctx: click.Context) -> int:
         """Run, print, and give the exit code."""
         settings = settings_of(ctx)
+        if settings.query is not None:
+            output.check_query(settings.query)
         result = super().invoke(ctx)
         output.write(result, settings.output, settings.query)
-        return result.exit_code if isinstance(result, output.Answer) else exits.OK
+        return result.exit_code if isinstance(result, Answer) else exits.OK
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The examples, below the options."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from azdata_like_cli import output
+from azdata_like_cli.answers import Records
 from azdata_like_cli.command import Settings
 from azdata_like_cli.groups.sql import results
 from azdata_like_cli.passwords import can_ask
@@ -115,9 +116,9 @@ class Shell:
             self._timing = not self._timing
             output.message(f"Timing is {'on' if self._timing else 'off'}.")
         elif word == "\\d" and rest.strip():
-            output.write(output.Records(rows=records(self._connection, _COLUMNS, rest.strip())), self._settings.output)
+            output.write(Records(rows=records(self._connection, _COLUMNS, rest.strip())), self._settings.output)
         elif word in _QUERIES:
-            output.write(output.Records(rows=records(self._connection, _QUERIES[word])), self._settings.output)
+            output.write(Records(rows=records(self._connection, _QUERIES[word])), self._settings.output)
         else:
             output.message(f"{word} is not known here; \\? lists what is. psql knows more: 'bdc endpoint list -e master' shows where.")
 

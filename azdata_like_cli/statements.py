@@ -16,6 +16,7 @@ _TOKENS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _COMMENT_EDGES = re.compile(r"/\*|\*/")
 
 
@@ -32,6 +33,12 @@ def split(text: str) -> tuple[list[str], str]:
             break
         position = end
     return [statement for statement in statements if statement], text[start:]
+
+
+def count(text: str) -> int:
+    """How many statements ``text`` holds, a last one without ``;`` included; comments alone are none."""
+    statements, rest = split(text)
+    return sum(bool(_COMMENT.sub("", statement).strip()) for statement in [*statements, rest])
 
 
 def _end_of(found: re.Match[str], text: str) -> int | None:

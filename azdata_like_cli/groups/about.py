@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from azdata_like_cli.answers import Lines
 from azdata_like_cli.command import BdcCommand, Settings, pass_settings
-from azdata_like_cli.output import Lines
 
 
 @click.command("version", cls=BdcCommand, examples=["bdc version", "bdc version -o tsv -q client"])

@@ -8,8 +8,8 @@ import sys
 import click
 
 from azdata_like_cli import local
+from azdata_like_cli.answers import Records, Value
 from azdata_like_cli.command import BdcGroup, argument, legacy_option
-from azdata_like_cli.output import Records, Value
 from bdc.names import cluster_name
 
 

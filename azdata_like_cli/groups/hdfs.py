@@ -9,9 +9,9 @@ from itertools import chain
 
 import click
 
+from azdata_like_cli.answers import Bytes, Records, Value
 from azdata_like_cli.command import BdcGroup, Settings, argument, pass_settings
 from azdata_like_cli.groups.session import when
-from azdata_like_cli.output import Bytes, Records, Value
 from azdata_like_cli.progress import TransferProgress, size
 from bdc.copies import Copied, Copier
 from bdc.errors import ConflictError, ForbiddenError, NotFoundError, UserError

@@ -7,9 +7,9 @@ import pathlib
 import click
 
 from azdata_like_cli import local, output, passwords
+from azdata_like_cli.answers import Records, Value
 from azdata_like_cli.command import BdcCommand, Settings, argument, confirm, legacy_option, pass_settings
 from azdata_like_cli.groups.session import find_local, forget_cluster, sign_in_after_create
-from azdata_like_cli.output import Records, Value
 from azdata_like_cli.progress import WorkloadProgress
 from bdc import machine
 from bdc.errors import BdcError, UserError

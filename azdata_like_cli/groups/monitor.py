@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import click
 
+from azdata_like_cli.answers import Lines, Records, Report
 from azdata_like_cli.command import BdcCommand, BdcGroup, Settings, pass_settings
-from azdata_like_cli.output import Lines, Records, Report
 from bdc.controller import Controller
 from bdc.errors import UserError
 

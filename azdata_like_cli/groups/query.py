@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from azdata_like_cli.answers import Records, Value
 from azdata_like_cli.command import BdcGroup, Settings, pass_settings
-from azdata_like_cli.output import Records, Value
 from azdata_like_cli.sqlsession import Login, connected, login_options, records
 from bdc.errors import NotFoundError
 

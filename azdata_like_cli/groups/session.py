@@ -8,8 +8,8 @@ import time
 import click
 
 from azdata_like_cli import output, passwords
+from azdata_like_cli.answers import Records, Value
 from azdata_like_cli.command import BdcCommand, BdcGroup, Settings, argument, legacy_option, pass_settings
-from azdata_like_cli.output import Records, Value
 from bdc import contexts, machine
 from bdc.errors import UserError
 from bdc.names import cluster_name, context_name

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import click
 
 from azdata_like_cli import output, passwords
+from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
-from azdata_like_cli.output import Records, Report, Value
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
 from bdc.errors import InternalError, NotFoundError, UserError
 from bdc.sealing import seal

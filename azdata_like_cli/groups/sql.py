@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from azdata_like_cli import output
+from azdata_like_cli.answers import Lines, Several, SqlRows
 from azdata_like_cli.command import BdcGroup, Settings, argument, pass_settings
-from azdata_like_cli.output import Answer, Lines, Several, SqlRows
 from azdata_like_cli.sqlsession import Login, connected, login_options
+from azdata_like_cli.statements import count
 from bdc.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,10 +61,11 @@ def sql() -> None:
 def query(settings: Settings, text: str | None, file: pathlib.Path | None, login_database: str | None, login_user: str | None) -> Several:
     """Run SQL: one statement or several, in one transaction unless they say otherwise. `-` reads it from standard input.
 
+    Several statements: JSON, YAML and --query get a list with one element per result.
     Results are written as they arrive, so their size does not matter. NULL is shown as ∅ (JSON: null, TSV: \\N); numerics keep every digit.
     """
     wanted = statement_text(text, file)
-    return Several(answers=_results(settings, Login(login_database, login_user), wanted))
+    return Several(answers=_results(settings, Login(login_database, login_user), wanted), listed=count(wanted) > 1)
 
 
 def statement_text(text: str | None, file: pathlib.Path | None) -> str:
@@ -78,12 +80,12 @@ def statement_text(text: str | None, file: pathlib.Path | None) -> str:
     return sys.stdin.read() if text == "-" else str(text)
 
 
-def _results(settings: Settings, login: Login, text: str) -> Iterator[Answer]:
+def _results(settings: Settings, login: Login, text: str) -> Iterator[SqlRows]:
     with connected(settings, login) as connection:
         yield from results(connection, text)
 
 
-def results(connection: psycopg.Connection[Any], text: str) -> Iterator[Answer]:
+def results(connection: psycopg.Connection[Any], text: str) -> Iterator[SqlRows]:
     """One answer per statement that gives rows; the tags of others (``INSERT 0 3``) are messages."""
     from bdc.sql import stream_text
 

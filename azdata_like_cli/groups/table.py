@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from azdata_like_cli import output
+from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.groups.source import options_of
-from azdata_like_cli.output import Records, Report, Value
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
 from bdc.errors import NotFoundError, UserError
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from azdata_like_cli import local, passwords
+from azdata_like_cli.answers import Records, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.groups.session import find_local, when
-from azdata_like_cli.output import Records, Value
 from bdc.errors import InvalidNameError
 
 ROLES = click.Choice(["admin", "user"])

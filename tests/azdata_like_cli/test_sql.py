@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 from psycopg import sql
 
 from tests.azdata_like_cli.conftest import Run
@@ -143,7 +144,7 @@ def test_escape_sequences_in_data_do_not_reach_the_terminal(bdc: Run, master: St
 
 def test_several_statements_and_tags(bdc: Run, master: StandinController) -> None:
     outcome = bdc("sql", "query", "CREATE TEMP TABLE t (a int); INSERT INTO t VALUES (1), (2); SELECT sum(a) AS s FROM t", "-o", "json")
-    assert outcome.json == [{"s": 3}]
+    assert outcome.json == [[{"s": 3}]]
     assert outcome.err.splitlines() == ["CREATE TABLE", "INSERT 0 2"]
 
 
@@ -259,3 +260,25 @@ def test_shell_at_a_terminal_goes_on_after_an_error(master: StandinController) -
     assert b"does not exist" in shown
     assert b"42" in shown
     assert b"Timing is on" in shown
+
+
+def test_several_results_are_one_document(bdc: Run, master: StandinController) -> None:
+    text = "SELECT 1 AS a; CREATE TEMP TABLE t (b int); SELECT b FROM t; SELECT 'x' AS c, NULL AS d -- the end"
+    expected = [[{"a": 1}], [], [{"c": "x", "d": None}]]
+    assert bdc("sql", "query", text, "-o", "json").json == expected
+    assert yaml.safe_load(bdc("sql", "query", text, "-o", "yaml").out) == expected
+    assert bdc("sql", "query", text, "-o", "json", "--query", "[0][0].a").json == 1
+    assert bdc("sql", "query", text, "-o", "tsv").out == "a\n1\n\nb\n\nc\td\nx\t\\N\n"
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_a_statement_without_rows_is_a_document_too(bdc: Run, master: StandinController, form: str) -> None:
+    outcome = bdc("sql", "query", "CREATE TEMP TABLE t (a int);", "-o", form)
+    assert (outcome.code, outcome.out) == (0, "[]\n")
+
+
+def test_a_wrong_expression_is_told_before_anything_runs(bdc: Run, master: StandinController) -> None:
+    outcome = bdc("sql", "query", "CREATE TABLE never (a int)", "--query", "[")
+    assert outcome.code == 1
+    assert "JMESPath" in outcome.err
+    assert "CREATE" not in outcome.err

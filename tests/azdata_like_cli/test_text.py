@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azdata_like_cli import output
+from azdata_like_cli import sqlrows
+from azdata_like_cli.answers import SqlRows
 from azdata_like_cli.groups.monitor import new_lines
 from azdata_like_cli.groups.table import columns_of
 from azdata_like_cli.spellings import modern
-from azdata_like_cli.statements import split
+from azdata_like_cli.statements import count, split
+from azdata_like_cli.tables import write_table
 from azdata_like_cli.text import harmless, pad, width
 from bdc.errors import UserError
 
@@ -33,7 +35,7 @@ def test_widths(text: str, columns: int) -> None:
 @given(st.lists(st.lists(st.one_of(st.none(), st.text()), min_size=2, max_size=2)))
 def test_a_table_has_one_line_per_row(rows: list[list[str | None]]) -> None:
     to = io.StringIO()
-    assert output.write_table(["a", "b"], [False, True], rows, to) == len(rows)
+    assert write_table(["a", "b"], [False, True], rows, to) == len(rows)
     assert to.getvalue().count("\n") == len(rows) + 2
 
 
@@ -43,7 +45,7 @@ def test_json_gives_back_what_came(rows: list[tuple[str | None, object]]) -> Non
 
     to = io.StringIO()
     cells = [(text, None if number is None else f"{number:f}") for text, number in rows]
-    output._sql_json(output.SqlRows(names=["t", "n"], kinds=["text", "number"], rows=cells), to)
+    sqlrows.write_rows(SqlRows(names=["t", "n"], kinds=["text", "number"], rows=cells), "json", to)
     found = json.loads(to.getvalue(), parse_float=decimal.Decimal, parse_int=decimal.Decimal)
     assert [(row["t"], row["n"]) for row in found] == [(text, None if n is None else decimal.Decimal(n)) for text, n in cells]
 
@@ -128,3 +130,11 @@ def test_columns_of_a_table() -> None:
 )
 def test_what_a_log_added(seen: list[str], latest: list[str], new: list[str]) -> None:
     assert new_lines(seen, latest) == new
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("SELECT 1", 1), ("SELECT 1;\n-- done\n", 1), ("SELECT 1; SELECT ';'", 2), ("/* none */ ;", 0), ("SELECT '--'; SELECT 2;", 2)],
+)
+def test_comments_are_no_statements(text: str, found: int) -> None:
+    assert count(text) == found
