@@ -78,6 +78,12 @@ def test_without_storage_nothing_of_it_remains() -> None:
     assert not [name for name, entry in workloads(pools__storage__enabled="false").items() if entry.pool == "storage"]
 
 
+def test_who_made_the_cluster_is_hdfs_superuser_and_the_master_knows_where_hdfs_is() -> None:
+    found = {entry.name: entry for entry in all_workloads(spec(), Facts(first_admin="ada"))}
+    assert all("<value>ada=supergroup</value>" in found[name].files[0].content for name in ("nmnode-0", "storage-0-0", "storage-0-1"))
+    assert '"storage_location": "hdfs://{host:nmnode-0}:31500"' in found["master-setup"].files[0].content
+
+
 def test_no_secret_is_in_any_description() -> None:
     for entry in workloads().values():
         for secret in entry.secrets:

@@ -135,7 +135,12 @@ def _jar(folder: Path, coordinate: str, progress: Callable[[str], None] | None) 
 
 def _fetch(coordinate: str, path: Path) -> None:
     group, artifact, version = coordinate.split(":")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProgramMissingError(
+            f"{path.name} can't be kept in {path.parent}: {error.strerror}", "set BDC_ARTIFACTS to a folder that you may write to"
+        ) from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # jgo's platformdirs warns where XDG_RUNTIME_DIR is not set
         from jgo.maven import MavenContext

@@ -11,6 +11,7 @@ import pytest
 
 from controller.errors import SubstrateError
 from controller.profiles import render_profile
+from controller.spec import load_spec
 from controller.substrates.local import connect
 from controller.substrates.local.layout import ClusterHome
 from controller.substrates.local.render import Programs, render
@@ -98,3 +99,19 @@ def test_system_postgresql_of_the_spec_is_used(running: Running) -> None:
     workload = Workload(name="w", pool="master", service="sql", resource="master", command=("{program:postgres}",))
     with pytest.raises(SubstrateError, match="postgres is not in /no/such/bin"):
         connect(running.folder.path).ensure(workload)
+
+
+def test_while_the_spec_is_invalid_the_last_valid_one_names_the_programs(running: Running) -> None:
+    home = ClusterHome(running.folder.path)
+    valid = home.spec.read_text().replace("bin: null", "bin: /the/last/valid/bin")
+    home.store.write("spec.json", load_spec(valid).model_dump(mode="json", by_alias=True))
+    home.spec.write_text("spec: [nonsense")
+    workload = Workload(name="w", pool="master", service="sql", resource="master", command=("{program:postgres}",))
+    with pytest.raises(SubstrateError, match="postgres is not in /the/last/valid/bin"):
+        connect(running.folder.path).content_hash(workload)
+
+
+def test_probes_ask_where_it_listens() -> None:
+    probe = dataclasses.replace(WORKLOAD, ready=Probe("tcp", "sql", host="192.0.2.7"))
+    found = render(probe, ClusterHome(Path("/c/demo")), PROGRAMS)
+    assert found.ready is not None and found.ready.host == "192.0.2.7"
