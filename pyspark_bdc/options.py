@@ -1,0 +1,149 @@
+"""The options of ``spark.read.format("bdc")``: read once, checked as a whole, never ignored.
+
+Names are case-insensitive, as everywhere in Spark. An option that this version can't carry out is refused with the reason: a load
+that runs with an option nobody looked at is worse than one that doesn't start.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyspark_bdc.addresses import DEFAULT_DATABASE, DEFAULT_PORT, TLS_SETTINGS, Address, parse_url
+from pyspark_bdc.errors import OptionError
+from pyspark_bdc.refusals import REFUSED
+
+ACCEPTED = (
+    "database", "dbtable", "host", "lowerBound", "numPartitions", "partitionColumn", "password", "port", "pushDownPredicate", "query",
+    "sslcert", "sslkey", "sslmode", "sslrootcert", "unconstrainedNumeric", "upperBound", "url", "user",
+)  # fmt: skip
+_RANGE = ("partitionColumn", "lowerBound", "upperBound", "numPartitions")
+_IDENTIFIER = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*))\s*')
+_DECIMAL = re.compile(r"decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)")
+
+
+@dataclass(frozen=True)
+class Range:
+    """How to cut a table into partitions by one column; the bounds are texts until the column's type is known."""
+
+    column: str
+    lower: str
+    upper: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """All options of one load."""
+
+    address: Address
+    relation: str
+    """What stands behind FROM: a quoted table name, or the query in parentheses."""
+    unconstrained_numeric: tuple[int, int] | None = (38, 18)
+    """Precision and scale of what the server calls just ``numeric``; None: read it as string."""
+    push_filters: bool = True
+    range: Range | None = field(default=None)
+
+
+def parse(given: Mapping[str, str]) -> Options:
+    """Check and take over the options as Spark hands them over. OptionError says which one and why."""
+    options = {key.lower(): value for key, value in given.items()}
+    _refuse_unknown(options)
+    return Options(
+        address=_address(options),
+        relation=_relation(options),
+        unconstrained_numeric=_numeric(options.get("unconstrainednumeric", "decimal(38,18)")),
+        push_filters=_boolean("pushDownPredicate", options.get("pushdownpredicate", "true")),
+        range=_range(options),
+    )
+
+
+def _refuse_unknown(options: Mapping[str, str]) -> None:
+    accepted = {name.lower() for name in ACCEPTED}
+    for name in options:
+        if name in accepted:
+            continue
+        if name in REFUSED:
+            raise OptionError(f"option {REFUSED[name].name}: {REFUSED[name].why}", REFUSED[name].hint)
+        raise OptionError(f"unknown option {name!r}", f"known are {', '.join(ACCEPTED)}")
+
+
+def _address(options: Mapping[str, str]) -> Address:
+    parts = parse_url(options["url"]) if "url" in options else {}
+    for name in ("host", "port", "database"):
+        if parts and name in options:
+            raise OptionError(f"options url and {name} both say where the server is", f"leave {name} to the url")
+    for name in ("host", "port", "database", "user", "password", *TLS_SETTINGS):
+        if name in options:
+            if parts.get(name, options[name]) != options[name]:
+                raise OptionError(f"option {name} and the url differ", "give it once")
+            parts[name] = options[name]
+    for name in ("host", "user"):
+        if not parts.get(name):
+            raise OptionError(f"option {name} is missing", 'e.g. .option("host", "127.0.0.1").option("user", "ann"), or a url')
+    return Address(
+        host=parts["host"],
+        port=_count("port", parts.get("port", str(DEFAULT_PORT)), 65535),
+        database=parts.get("database", DEFAULT_DATABASE),
+        user=parts["user"],
+        password=parts.get("password"),
+        tls=tuple((name, parts[name]) for name in TLS_SETTINGS if name in parts),
+    )
+
+
+def _relation(options: Mapping[str, str]) -> str:
+    table, query = options.get("dbtable", ""), options.get("query", "")
+    if bool(table.strip()) == bool(query.strip()):
+        raise OptionError("exactly one of the options dbtable and query is needed", 'e.g. .option("dbtable", "public.house")')
+    if table:
+        return _table(table)
+    text = query.strip().removesuffix(";").rstrip()
+    return f"(\n{text}\n) AS bdc_query"  # lines of their own: the query may end with a comment
+
+
+def _table(text: str) -> str:
+    """``Schema.table`` as SQL reads it: what is not quoted is folded to lower case."""
+    if text.lstrip().startswith("("):
+        raise OptionError("option dbtable names a table; a SELECT is not one", "give the SELECT in the option query")
+    names, position = [], 0
+    while match := _IDENTIFIER.match(text, position):
+        names.append(match[1] or match[2].lower())
+        position = match.end()
+        if not text.startswith(".", position):
+            break
+        position += 1
+    if position != len(text) or not 1 <= len(names) <= 3 or text.rstrip().endswith("."):
+        raise OptionError(f"option dbtable: {text!r} is no table name", 'write table, schema.table or "Schema"."Table"')
+    return ".".join(f'"{name}"' for name in names)
+
+
+def _numeric(text: str) -> tuple[int, int] | None:
+    if text.strip().lower() == "string":
+        return None
+    found = _DECIMAL.fullmatch(text.strip().lower())
+    if not found or not 1 <= int(found[1]) <= 38 or int(found[2]) > int(found[1]):
+        raise OptionError(f"option unconstrainedNumeric: {text!r}", "write string, or decimal(p,s) with p up to 38 and s up to p")
+    return int(found[1]), int(found[2])
+
+
+def _boolean(name: str, text: str) -> bool:
+    if text.strip().lower() not in ("true", "false"):
+        raise OptionError(f"option {name}: {text!r} is neither true nor false")
+    return text.strip().lower() == "true"
+
+
+def _count(name: str, text: str, most: int) -> int:
+    if not text.strip().isascii() or not text.strip().isdigit() or not 1 <= int(text) <= most:
+        raise OptionError(f"option {name}: {text!r} is no number from 1 to {most}")
+    return int(text)
+
+
+def _range(options: Mapping[str, str]) -> Range | None:
+    missing = [name for name in _RANGE if name.lower() not in options]
+    if len(missing) == len(_RANGE):
+        return None
+    if missing:
+        raise OptionError(f"{', '.join(_RANGE)} belong together; missing: {', '.join(missing)}")
+    column, lower, upper, count = (options[name.lower()] for name in _RANGE)
+    return Range(column, lower, upper, _count("numPartitions", count, 10_000))

@@ -1,0 +1,110 @@
+"""Talking to the server: describe a statement, stream its rows as Arrow (ADBC: PostgreSQL's binary COPY, decoded in C)."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pyspark_bdc.addresses import Address
+from pyspark_bdc.columns import Column, decimal_size, described
+from pyspark_bdc.errors import ReadError, UnreachableError
+from pyspark_bdc.options import Options
+
+_BATCH_OPTION = "adbc.postgresql.batch_size_hint_bytes"
+_BATCH_BYTES = 4 * 1024 * 1024
+# The oldest moments that the server holds (4713 BC). Below lies only what the driver makes of the server's "infinity".
+_OLDEST = {pa.date32(): pa.scalar(-2_440_588, pa.int32()), pa.timestamp("us"): pa.scalar(-210_866_803_200_000_000, pa.int64())}
+_OLDEST[pa.timestamp("us", tz="UTC")] = _OLDEST[pa.timestamp("us")]
+
+
+def describe(options: Options) -> tuple[Column, ...]:
+    """The columns of the table or query, from the server's own description; nothing is run."""
+    with _session(options.address) as connection, connection.cursor() as cursor:
+        schema = cursor.adbc_execute_schema(f"SELECT * FROM {options.relation}")
+        return described(schema, options.unconstrained_numeric)
+
+
+def statement(relation: str, columns: Sequence[Column], conditions: Sequence[str]) -> str:
+    """The SELECT that a partition runs."""
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {', '.join(column.selected for column in columns)} FROM {relation}{where}"
+
+
+def stream(address: Address, sql: str, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+    """The rows as they arrive, in batches of about 4 MB. ReadError where a value has no exact place in Spark."""
+    schema = pa.schema([pa.field(column.name, column.arrow, column.nullable) for column in columns])
+    with _session(address) as connection, connection.cursor() as cursor:
+        cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(_BATCH_BYTES)})
+        cursor.execute(sql)
+        finished = False
+        try:
+            for batch in cursor.fetch_record_batch():
+                arrays = [_converted(column, array) for column, array in zip(columns, batch.columns, strict=True)]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+            finished = True
+        finally:
+            if not finished:  # Spark wanted no more, or a value could not be given: the server should not go on
+                cursor.adbc_cancel()
+
+
+@contextmanager
+def _session(address: Address) -> Iterator[adbc.Connection]:
+    try:
+        connection = adbc.connect(address.conninfo(), autocommit=True)
+    except adbc_driver_manager.Error as error:
+        raise UnreachableError(f"can't log in as {address}: {_reason(error)}") from None
+    try:
+        yield connection
+    except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+        raise ReadError(_reason(error)) from None
+    finally:
+        with contextlib.suppress(adbc_driver_manager.Error, RuntimeError):  # broken already: nothing is left to free
+            connection.close()
+
+
+def _reason(error: Exception) -> str:
+    """The server's own words, without the driver's wrapping and the repeated statement."""
+    text = str(error).split("\nQuery was:")[0]
+    said = re.search(r"(?:ERROR|FATAL): +(.*)", text, re.DOTALL)
+    words = " ".join((said[1] if said else text.removeprefix("IO: [libpq] ")).split())
+    state = getattr(error, "sqlstate", None)
+    return f"{words} [{state}]" if state else words
+
+
+def _converted(column: Column, array: pa.Array[Any]) -> pa.Array[Any]:
+    if not column.nullable and array.null_count:
+        raise ReadError(f"column {column.name!r} holds NULL; the schema says it does not", "leave NOT NULL out of the schema")
+    if decimal_size(column.spark):
+        return _decimal(column, array)
+    if array.type != column.arrow:  # another type than the one described: the table was altered since
+        raise ReadError(f"column {column.name!r} arrived as {array.type}, not as {column.arrow}", "load the table again")
+    _refuse_infinity(column, array)
+    return array
+
+
+def _decimal(column: Column, array: pa.Array[Any]) -> pa.Array[Any]:
+    texts = array.storage if isinstance(array, pa.ExtensionArray) else array
+    try:
+        return texts.cast(column.arrow)
+    except pa.ArrowInvalid as error:
+        raise ReadError(
+            f"column {column.name!r}: a value has no exact place in {column.spark}: {error}",
+            "cast it in a query, ask for another decimal(p,s) with .schema(…), or read it as string",
+        ) from None
+
+
+def _refuse_infinity(column: Column, array: pa.Array[Any]) -> None:
+    oldest = _OLDEST.get(array.type)
+    if oldest is None:
+        return
+    least = pc.min(array.view(oldest.type))
+    if least.is_valid and least.as_py() < oldest.as_py():
+        raise ReadError(f"column {column.name!r} holds infinity, which Spark has no value for", "use NULLIF(…, 'infinity') in a query")

@@ -1,0 +1,106 @@
+"""The data source as Spark sees it; the only module that imports Spark (4.1 or newer).
+
+Spark makes a ``DefaultSource`` and its reader in Python workers on the driver, pickles them (with the columns as described then), and
+runs ``read`` in the executors' workers. The password travels inside; nothing prints it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql.datasource import DataSource, DataSourceReader, Filter, InputPartition
+from pyspark.sql.types import StructType
+
+from pyspark_bdc import session
+from pyspark_bdc.columns import Column, chosen
+from pyspark_bdc.errors import BdcError
+from pyspark_bdc.options import Options, parse
+from pyspark_bdc.partitions import conditions
+from pyspark_bdc.predicates import predicate
+
+_FILTER_WORKER = "pyspark.sql.worker.data_source_pushdown_filters"
+
+
+class DefaultSource(DataSource):
+    """``spark.read.format("bdc")``."""
+
+    @classmethod
+    def name(cls) -> str:
+        """The short name."""
+        return "bdc"
+
+    def schema(self) -> str:
+        """All columns, as DDL."""
+        return ", ".join(column.field for column in self._columns())
+
+    def reader(self, schema: StructType) -> DataSourceReader:
+        """Reads the schema's columns: all of them, or those that the user's own schema names."""
+        options = parse(self.options)
+        wanted = [(field.name, field.dataType.simpleString(), field.nullable) for field in schema.fields]
+        columns = chosen(self._columns(), wanted)
+        return FilteringReader(options, columns) if options.push_filters and _filters_are_offered() else Reader(options, columns)
+
+    def writer(self, schema: StructType, overwrite: bool) -> Any:  # noqa: ANN401 - never returns
+        """Not there yet."""
+        raise BdcError("the data source bdc can't write yet", "Spark's jdbc format writes into local tables of the master")
+
+    def streamReader(self, schema: StructType) -> Any:  # noqa: ANN401, N802 - Spark's name; never returns
+        """Not there."""
+        raise BdcError("the data source bdc can't read streams", "use spark.read")
+
+    def streamWriter(self, schema: StructType, overwrite: bool) -> Any:  # noqa: ANN401, N802 - Spark's name; never returns
+        """Not there yet."""
+        raise BdcError("the data source bdc can't write streams yet")
+
+    def _columns(self) -> tuple[Column, ...]:
+        """Described once; the pickled source carries them to the next worker."""
+        known: tuple[Column, ...] | None = getattr(self, "_described", None)
+        if known is None:
+            known = self._described = session.describe(parse(self.options))
+        return known
+
+
+def _filters_are_offered() -> bool:
+    """Is this the worker through which Spark offers filters?
+
+    With ``spark.sql.python.filterPushdown.enabled`` off (Spark's default) Spark refuses a reader that could take filters at all.
+    A reader is made where Spark offers none in another worker, so there it needs not be able to: everything reads with Spark's defaults.
+    """
+    return _FILTER_WORKER in sys.modules or getattr(getattr(sys.modules.get("__main__"), "__spec__", None), "name", None) == _FILTER_WORKER
+
+
+class Reader(DataSourceReader):
+    """Reads one table or query, by as many connections as there are partitions."""
+
+    def __init__(self, options: Options, columns: tuple[Column, ...]) -> None:
+        self._options = options
+        self._columns = columns
+        self._pushed: list[str] = []
+
+    def partitions(self) -> list[InputPartition]:
+        """A WHERE condition each."""
+        by_name = {column.name: column for column in self._columns}
+        return [InputPartition(condition) for condition in conditions(self._options.range, by_name)]
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        """The rows of one partition as Arrow batches."""
+        where = [*self._pushed, *([partition.value] if partition.value else [])]
+        sql = session.statement(self._options.relation, self._columns, where)
+        return session.stream(self._options.address, sql, self._columns)
+
+
+class FilteringReader(Reader):
+    """Takes over the filters that the server answers as Spark would."""
+
+    def pushFilters(self, filters: list[Filter]) -> Iterable[Filter]:  # noqa: N802 - Spark's name
+        """Gives back what Spark has to look at (again)."""
+        by_name = {column.name: column for column in self._columns}
+        for offered in filters:
+            found = predicate(offered, by_name)
+            if found:
+                self._pushed.append(found.sql)
+            if not (found and found.exact):
+                yield offered
