@@ -34,6 +34,11 @@ def test_views_over_virtual_tables_run_as_their_caller(admin) -> None:
     assert invoker(admin, "definer") == ["security_invoker=false"]
 
 
+def test_views_made_with_their_schema_run_as_their_caller(admin) -> None:
+    admin.execute("CREATE SCHEMA s CREATE VIEW v AS SELECT * FROM public.one")
+    assert invoker(admin, "s.v") == ["security_invoker=true"]
+
+
 def test_views_over_local_tables_are_left_alone(admin) -> None:
     admin.execute("CREATE TABLE local (a int); CREATE VIEW plain AS SELECT * FROM local")
     assert invoker(admin, "plain") is None
@@ -48,6 +53,12 @@ def test_drop_by_hand_forgets_the_definition(admin) -> None:
     assert names(admin) == ["two"]
     admin.execute("ALTER TABLE two RENAME TO renamed; DROP FOREIGN TABLE renamed")
     assert names(admin) == []
+
+
+def test_partitions_dropped_with_their_parent_are_forgotten(admin) -> None:
+    admin.execute("CREATE TABLE parent (a int) PARTITION BY LIST (a); ALTER TABLE parent ATTACH PARTITION one FOR VALUES IN (1)")
+    admin.execute("DROP TABLE parent")
+    assert names(admin) == ["two"]
 
 
 def test_drop_schema_and_rollback(admin) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -19,11 +20,14 @@ def test_create_alter_and_drop(people, master: Master, database: str) -> None:
     admin.execute(CREATE, LEGACY)
     row = admin.execute("SELECT name, connector, location, options, credential, owner, version FROM bdc.data_sources").fetchone()
     assert row == ("legacy", "postgresql", "postgresql://db:5432/sales", {"timeout": "5"}, {"user": "reader", "sealed": "…"}, "ada", 1)
-    admin.execute("CALL bdc.alter_data_source('legacy', location => 'postgresql://db2:5432/sales')")
+    admin.execute(
+        "CALL bdc.alter_data_source('legacy', location => 'postgresql://db2:5432/sales', credential => %s)",
+        ['{"user": "reader", "sealed": "sealed:v1:QUJE"}'],
+    )
     row = admin.execute("SELECT location, options, version FROM bdc.data_sources").fetchone()
     assert row == ("postgresql://db2:5432/sales", {"timeout": "5"}, 2)
     with master.superuser(database) as connection:
-        assert connection.execute("SELECT credential ->> 'sealed' FROM bdc.source_definitions").fetchone() == ("sealed:v1:QUJD",)
+        assert connection.execute("SELECT credential ->> 'sealed' FROM bdc.source_definitions").fetchone() == ("sealed:v1:QUJE",)
     admin.execute("CALL bdc.drop_data_source('legacy')")
     assert admin.execute("SELECT count(*) FROM bdc.data_sources").fetchone() == (0,)
 
@@ -111,6 +115,37 @@ def test_only_admins_create_and_grants_let_users_build_on_a_source(people) -> No
     user.execute("CALL bdc.drop_virtual_table('work.t')")
     with pytest.raises(errors.InsufficientPrivilege):
         user.execute(table)
+
+
+def test_a_sealed_secret_is_not_sent_elsewhere(people) -> None:
+    admin = people("ada", "admin")
+    admin.execute(CREATE, LEGACY)
+    with pytest.raises(errors.InsufficientPrivilege, match="present location only"):
+        admin.execute("CALL bdc.alter_data_source('legacy', location => 'postgresql://mine:5432/trap')")
+    admin.execute("CALL bdc.alter_data_source('legacy', location => 'postgresql://db:5432/sales', options => '{}')")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM bdc.test_source('legacy')",
+        "CALL bdc.create_virtual_table('work.t', 'legacy', 'public.t')",
+        "CALL bdc.import_schema('legacy', 'public', 'work')",
+    ],
+)
+def test_printed_plans_show_no_sealed_secret(people, statement: str) -> None:
+    admin, user = people("ada", "admin"), people("uwe")
+    admin.execute(CREATE, LEGACY)
+    admin.execute("CREATE SCHEMA work; GRANT USAGE, CREATE ON SCHEMA work TO uwe; CALL bdc.grant_source('legacy', 'uwe')")
+    shown: list[str] = []
+    user.add_notice_handler(lambda notice: shown.append(f"{notice.message_primary} {notice.message_detail}"))
+    user.execute("SET client_min_messages = log; SET debug_pretty_print = off")
+    user.execute("SET debug_print_plan = on; SET debug_print_parse = on; SET debug_print_rewritten = on")
+    with suppress(errors.Error):
+        user.execute(statement)
+    as_bytes = " ".join(str(byte) for byte in b"sealed:v1:QUJD")
+    assert any("PLANNEDSTMT" in text for text in shown)
+    assert not any("QUJD" in text or as_bytes in text for text in shown)
 
 
 def test_the_caller_can_not_be_forged(people, database: str, master: Master) -> None:

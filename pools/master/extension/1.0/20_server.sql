@@ -110,7 +110,9 @@ BEGIN
 END $$;
 
 -- One request to the pool, as bdc_owner. The pool's error is raised again without its context, which would hold the whole request.
-CREATE FUNCTION bdc.request(caller name, body jsonb) RETURNS SETOF jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Here and in whatever reads a credential: any session may set debug_print_plan, and would see its constants, the sealed secret too.
+CREATE FUNCTION bdc.request(caller name, body jsonb) RETURNS SETOF jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+  SET debug_print_parse = off SET debug_print_rewritten = off SET debug_print_plan = off AS $$
 DECLARE
   text_of_request text COLLATE "default" := (body || jsonb_build_object('user', caller))::text;
   state text;

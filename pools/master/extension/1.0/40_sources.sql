@@ -71,6 +71,12 @@ CREATE FUNCTION bdc.carry_alter_data_source(caller name, a jsonb) RETURNS void L
 DECLARE
   source bdc.source_definitions := bdc.owned_source(caller, bdc.require(a ->> 'name', 'alter_data_source', 'name'));
 BEGIN
+  -- else whoever may alter a source but can't read its secret could have it sent to a server of his own
+  IF a ->> 'location' <> source.location AND source.credential ? 'sealed' AND a ->> 'credential' IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+      MESSAGE = format('the sealed secret of data source "%s" is for its present location only', source.name),
+      HINT = 'Give the credential again, together with the new location.';
+  END IF;
   UPDATE bdc.source_definitions SET
     location = CASE WHEN a ->> 'location' IS NULL THEN location ELSE bdc.checked_location(connector, a ->> 'location') END,
     options = CASE WHEN a ->> 'options' IS NULL THEN options ELSE bdc.checked_options(a -> 'options') END,

@@ -9,7 +9,8 @@ CREATE VIEW bdc.commands AS SELECT ''::text AS command, '{}'::jsonb AS arguments
 ALTER VIEW bdc.commands ALTER COLUMN caller SET DEFAULT current_user;
 COMMENT ON VIEW bdc.commands IS 'Never holds a row; the procedures of this schema insert into it';
 
-CREATE FUNCTION bdc.carry_out() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION bdc.carry_out() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET debug_print_parse = off SET debug_print_rewritten = off SET debug_print_plan = off AS $$
 BEGIN
   IF NOT bdc.settled() OR bdc.identity() IS NULL THEN
     PERFORM bdc.settle();

@@ -47,7 +47,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 CREATE FUNCTION bdc.test_source(name text) RETURNS TABLE (ok boolean, version text, milliseconds double precision)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET debug_print_parse = off SET debug_print_rewritten = off SET debug_print_plan = off AS $$
 DECLARE
   caller name := bdc.session_caller();
   source bdc.source_definitions := bdc.usable_source(caller, name);

@@ -20,9 +20,9 @@ BEGIN
     EXECUTE format('ALTER VIEW %s SET (security_invoker = true)', made::regclass);
   END LOOP;
 END $$;
-CREATE EVENT TRIGGER bdc_create_view ON ddl_command_end WHEN TAG IN ('CREATE VIEW') EXECUTE FUNCTION bdc.on_create_view();
+CREATE EVENT TRIGGER bdc_create_view ON ddl_command_end WHEN TAG IN ('CREATE VIEW', 'CREATE SCHEMA') EXECUTE FUNCTION bdc.on_create_view();
 
--- DROP FOREIGN TABLE, DROP SCHEMA … CASCADE, DROP OWNED: definitions without a foreign table go.
+-- DROP FOREIGN TABLE, DROP TABLE of one that it is a partition of, DROP SCHEMA … CASCADE, DROP OWNED: definitions without a foreign table go.
 CREATE FUNCTION bdc.on_drop() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() WHERE object_type = 'foreign table') THEN
@@ -30,7 +30,7 @@ BEGIN
       WHERE NOT EXISTS (SELECT FROM bdc.virtual_relations AS r WHERE r.schema_name = t.schema_name AND r.table_name = t.table_name);
   END IF;
 END $$;
-CREATE EVENT TRIGGER bdc_drop ON sql_drop WHEN TAG IN ('DROP FOREIGN TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP SERVER')
+CREATE EVENT TRIGGER bdc_drop ON sql_drop WHEN TAG IN ('DROP FOREIGN TABLE', 'DROP TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP SERVER')
   EXECUTE FUNCTION bdc.on_drop();
 
 -- The owner of a foreign table may change its options, and so could make it stand for somebody else's virtual table, which the pool
