@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 PLANNER, FILES, POSTGRESQL, DUCKDB, SCRATCH = "planner", "files", "postgresql", "duckdb", "scratch"
@@ -103,4 +104,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    sys.stdout.write(page())

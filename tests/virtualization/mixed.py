@@ -27,19 +27,48 @@ from virtualization.catalog import Column, Credential, DataSource, MemoryCatalog
 from virtualization.connectors.hdfs import HdfsConnector
 from virtualization.encoding import text_rows
 from virtualization.explanation import Explanation
-from virtualization.types import arrow_field, pg_type_by_oid, pg_type_of, schema_of
+from virtualization.types import pg_type_by_oid, pg_type_of, schema_of
 
 Row = tuple[object, ...]
 Answer = tuple[list[str], list[tuple[object, ...]]]
 
 COLUMNS: dict[str, dict[str, str]] = {
-    "customer": {"c_id": "integer", "c_name": "text", "c_nation": "integer", "c_balance": "numeric(15,2)", "c_segment": "character varying(10)"},
-    "orders": {"o_id": "bigint", "o_customer": "integer", "o_status": "character(1)", "o_total": "numeric(15,2)", "o_date": "date", "o_priority": "text"},
+    "customer": {
+        "c_id": "integer",
+        "c_name": "text",
+        "c_nation": "integer",
+        "c_balance": "numeric(15,2)",
+        "c_segment": "character varying(10)",
+    },
+    "orders": {
+        "o_id": "bigint",
+        "o_customer": "integer",
+        "o_status": "character(1)",
+        "o_total": "numeric(15,2)",
+        "o_date": "date",
+        "o_priority": "text",
+    },
     "nation": {"n_id": "integer", "n_name": "text", "n_region": "smallint"},
-    "supplier": {"s_id": "integer", "s_name": "text", "s_nation": "integer", "s_balance": "numeric(15,2)", "s_since": "timestamp without time zone"},
-    "lineitem": {"l_order": "bigint", "l_part": "integer", "l_supplier": "integer", "l_quantity": "numeric(15,2)", "l_price": "numeric(15,2)",
-                 "l_discount": "numeric(4,2)", "l_flag": "text", "l_shipped": "date", "l_weight": "double precision", "l_mode": "text"},
-}  # fmt: skip
+    "supplier": {
+        "s_id": "integer",
+        "s_name": "text",
+        "s_nation": "integer",
+        "s_balance": "numeric(15,2)",
+        "s_since": "timestamp without time zone",
+    },
+    "lineitem": {
+        "l_order": "bigint",
+        "l_part": "integer",
+        "l_supplier": "integer",
+        "l_quantity": "numeric(15,2)",
+        "l_price": "numeric(15,2)",
+        "l_discount": "numeric(4,2)",
+        "l_flag": "text",
+        "l_shipped": "date",
+        "l_weight": "double precision",
+        "l_mode": "text",
+    },
+}
 """Declared types; those of the CSV files are what ``detect`` makes of them."""
 SOURCES = {"customer": "shop", "orders": "shop", "nation": "erp", "supplier": "erp", "lineitem": "lake", "part": "lake", "event": "lake"}
 CSV_COLUMNS = {
@@ -65,37 +94,74 @@ def rows() -> dict[str, list[Row]]:
     return {
         "nation": [(number, name, number % 3) for number, name in enumerate(nations)],
         "supplier": [
-            (n, f"Supplier#{n:03}", maybe(pick.randint(0, 9)), maybe(money(-50_000, 900_000)),
-             maybe(datetime.datetime(2019, 1, 1) + datetime.timedelta(seconds=pick.randint(0, 150_000_000))))
+            (
+                n,
+                f"Supplier#{n:03}",
+                maybe(pick.randint(0, 9)),
+                maybe(money(-50_000, 900_000)),
+                maybe(datetime.datetime(2019, 1, 1) + datetime.timedelta(seconds=pick.randint(0, 150_000_000))),
+            )
             for n in range(1, 26)
         ],
         "customer": [
-            (n, maybe(f"Customer {n}"), maybe(pick.randint(0, 9)), maybe(money(-99_999, 999_999)),
-             maybe(pick.choice(["BUILDING", "MACHINERY", "building", ""])))
+            (
+                n,
+                maybe(f"Customer {n}"),
+                maybe(pick.randint(0, 9)),
+                maybe(money(-99_999, 999_999)),
+                maybe(pick.choice(["BUILDING", "MACHINERY", "building", ""])),
+            )
             for n in range(1, 61)
         ],
         "orders": [
-            (n, maybe(pick.randint(1, 70)), pick.choice("OFP"), maybe(money(100, 5_000_000)),
-             maybe(day + datetime.timedelta(pick.randint(0, 400)), 0.03), maybe(pick.choice(["1-URGENT", "2-HIGH", "5-LOW"])))
+            (
+                n,
+                maybe(pick.randint(1, 70)),
+                pick.choice("OFP"),
+                maybe(money(100, 5_000_000)),
+                maybe(day + datetime.timedelta(pick.randint(0, 400)), 0.03),
+                maybe(pick.choice(["1-URGENT", "2-HIGH", "5-LOW"])),
+            )
             for n in range(1, 201)
         ],
         "lineitem": [
-            (pick.randint(1, 220), maybe(pick.randint(1, 45)), maybe(pick.randint(1, 30)), Decimal(pick.randint(1, 50)).quantize(Decimal("0.01")),
-             money(100, 9_999_999), maybe(money(0, 10)), pick.choice("ANR"), maybe(day + datetime.timedelta(pick.randint(0, 450))),
-             maybe(pick.randint(-400, 4000) / 8), pick.choice(["AIR", "SHIP", "RAIL", "air"]))
+            (
+                pick.randint(1, 220),
+                maybe(pick.randint(1, 45)),
+                maybe(pick.randint(1, 30)),
+                Decimal(pick.randint(1, 50)).quantize(Decimal("0.01")),
+                money(100, 9_999_999),
+                maybe(money(0, 10)),
+                pick.choice("ANR"),
+                maybe(day + datetime.timedelta(pick.randint(0, 450))),
+                maybe(pick.randint(-400, 4000) / 8),
+                pick.choice(["AIR", "SHIP", "RAIL", "air"]),
+            )
             for _ in range(LINES)
         ],
         "part": [
-            (n, f"part {pick.choice(['steel', 'tin', 'Brass'])} {n}", maybe(f"Brand#{pick.randint(1, 5)}"), maybe(pick.randint(1, 50)),
-             maybe(Decimal(pick.randint(90_000, 200_000)).scaleb(-2)))
+            (
+                n,
+                f"part {pick.choice(['steel', 'tin', 'Brass'])} {n}",
+                maybe(f"Brand#{pick.randint(1, 5)}"),
+                maybe(pick.randint(1, 50)),
+                maybe(Decimal(pick.randint(90_000, 200_000)).scaleb(-2)),
+            )
             for n in range(1, 51)
         ],
         "event": [
-            (n, maybe(pick.randint(1, 65)), datetime.datetime(2024, 3, 1) + datetime.timedelta(seconds=pick.randint(0, 9_000_000)),
-             maybe(pick.choice(kinds)), maybe(pick.random() < 0.5), maybe(Decimal(pick.randint(-9999, 9999)).scaleb(-3)), maybe("x" * pick.randint(1, 4)))
+            (
+                n,
+                maybe(pick.randint(1, 65)),
+                datetime.datetime(2024, 3, 1) + datetime.timedelta(seconds=pick.randint(0, 9_000_000)),
+                maybe(pick.choice(kinds)),
+                maybe(pick.random() < 0.5),
+                maybe(Decimal(pick.randint(-9999, 9999)).scaleb(-3)),
+                maybe("x" * pick.randint(1, 4)),
+            )
             for n in range(1, 301)
         ],
-    }  # fmt: skip
+    }
 
 
 def _csv(names: Sequence[str], values: Sequence[Row]) -> str:
@@ -192,10 +258,17 @@ def mixed(postgresql: PostgresqlServer, lake: HdfsServer) -> Iterator[Mixed]:
             with postgresql.connect(f"mixed_{database}") as connection:
                 _load(connection, name, columns[name], content[name])
     tables = [
-        VirtualTable("public", name, source, locations.get(name, (f"public.{name}", {}))[0], columns[name],
-                     locations.get(name, ("", {}))[1], rows=float(len(content[name])))
+        VirtualTable(
+            "public",
+            name,
+            source,
+            locations.get(name, (f"public.{name}", {}))[0],
+            columns[name],
+            locations.get(name, ("", {}))[1],
+            rows=float(len(content[name])),
+        )
         for name, source in SOURCES.items()
-    ]  # fmt: skip
+    ]
     dsn = postgresql.dsn("mixed_scratch")
     with postgresql.connect("mixed_all") as reference:
         reference.execute("SET timezone = 'UTC'")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from virtualization.planner.joins import from_parts, join_tree
+from virtualization.planner.joins import Leaf, from_parts, join_tree
 from virtualization.planner.offers import Offers
 from virtualization.planner.properties import (
     conjunction,
     conjuncts,
     has_query,
+    is_row_by_row,
     is_volatile,
     untyped_output,
 )
 from virtualization.planner.references import References
-from virtualization.planner.regions import Regions, fragment_name
+from virtualization.planner.regions import Regions, fragment_name, fragment_number
 
 _EXPRESSION_PARTS = ("expressions", "where", "group", "having", "order", "distinct", "windows", "limit", "offset")
 
@@ -109,7 +110,11 @@ class Blocks:
             return
         where = node.args.get("where")
         filters = [self._regions.condition(part) for part in conjuncts(where.this if where is not None else None)]
-        planned, left = self._regions.cut(tree, filters)
+        rows = _rows_wanted(node)
+        limited = self._regions.limited(tree, filters, rows) if rows is not None else None
+        planned, left = limited or self._regions.cut(tree, filters)
+        if rows is not None and limited is None and isinstance(planned, Leaf) and not left:
+            self._leave_early(planned, rows)
         from_, joins = from_parts(planned)
         node.set("from_", from_)
         node.set("joins", joins)
@@ -117,6 +122,11 @@ class Blocks:
         node.set("where", exp.Where(this=condition) if condition is not None else None)
         for join in joins:
             self._nested(join.args.get("on"))
+
+    def _leave_early(self, leaf: Leaf, rows: int) -> None:
+        number = fragment_number(leaf.node)
+        if number is not None:
+            self._offers.first_rows(number, rows)
 
     def _expressions(self, node: exp.Select) -> None:
         for part in _EXPRESSION_PARTS:
@@ -147,6 +157,19 @@ class Blocks:
             for column, name in zip(columns, names, strict=True)
         ]
         return exp.Select(expressions=items, from_=exp.From(this=exp.Table(this=exp.to_identifier(table, quoted=True))))
+
+
+def _rows_wanted(node: exp.Select) -> int | None:
+    """How many rows of its FROM and WHERE a block needs, whichever: it has LIMIT and nothing that looks at the other rows."""
+    limit, offset = node.args.get("limit"), node.args.get("offset")
+    if limit is None or any(node.args.get(part) for part in ("order", "group", "having", "distinct", "windows")):
+        return None
+    numbers = [part.expression for part in (limit, offset) if part is not None]
+    if not all(isinstance(number, exp.Literal) and number.name.isdigit() for number in numbers):
+        return None
+    if not all(is_row_by_row(item) for item in node.selects):
+        return None
+    return sum(int(number.name) for number in numbers)
 
 
 def _position(node: exp.Select, item: exp.Expr) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
@@ -9,6 +10,7 @@ from sqlglot import exp
 
 from virtualization.catalog import Catalog, DataSource, VirtualTable
 from virtualization.plan import Accepted, Connector, Fragment, FragmentRequest, Kept, Scanned
+from virtualization.planner.first_rows import FirstRows
 from virtualization.planner.properties import base_tables, free_aliases, free_ctes, session_call, shown
 
 NO_ENGINE = "no_engine"
@@ -26,6 +28,7 @@ class Offers:
         self._catalog = catalog
         self._connectors = connectors
         self._known: dict[tuple[str, str], int] = {}  # (source, what was asked) -> number of the fragment
+        self._reads: Counter[int] = Counter()
 
     def keep(self, what: exp.Expr, code: str, why: str, fix: str | None = None) -> None:
         """Note why something stays here."""
@@ -65,7 +68,7 @@ class Offers:
         """Offer a query whose tables are all of ``source``."""
         key = (source, query.sql("postgres"))
         if key in self._known:
-            return self._known[key]
+            return self._read(self._known[key])
         tables = {table.alias: self.tables[table.alias] for table in base_tables(query)}
         data_source = self._catalog.source(source)
         answer = self._connectors(data_source).push(FragmentRequest(cast(exp.Query, query.copy()), tables, data_source))
@@ -92,7 +95,13 @@ class Offers:
         self.note(scanned.kept)
         key = (table.source, f"{table.key} {columns} {scanned.fragment.text}")
         number = self._known.get(key)
-        return (self._add(key, scanned.fragment) if number is None else number), columns, left
+        return (self._add(key, scanned.fragment) if number is None else self._read(number)), columns, left
+
+    def first_rows(self, number: int, rows: int) -> None:
+        """Only ``rows`` rows of a fragment are wanted, whichever; no effect when another part of the query reads it too."""
+        if self._reads[number] == 1:
+            self.fragments[number] = FirstRows(self.fragments[number], rows)
+            self._known = {key: known for key, known in self._known.items() if known != number}
 
     def _ask_scan(self, table: VirtualTable, columns: list[str], predicates: Sequence[exp.Expr]) -> Scanned:
         connector = self._connectors(self._catalog.source(table.source))
@@ -101,6 +110,10 @@ class Offers:
     def _add(self, key: tuple[str, str], fragment: Fragment) -> int:
         self._known[key] = number = len(self.fragments)
         self.fragments.append(fragment)
+        return self._read(number)
+
+    def _read(self, number: int) -> int:
+        self._reads[number] += 1
         return number
 
     def _note_no_source(self, query: exp.Expr, found: list[VirtualTable]) -> None:

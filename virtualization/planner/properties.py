@@ -47,6 +47,19 @@ def session_call(node: exp.Expr) -> exp.Expr | None:
     return None
 
 
+_SCALAR = (
+    exp.Alias, exp.Identifier, exp.Column, exp.Literal, exp.Boolean, exp.Null, exp.Cast, exp.DataType, exp.DataTypeParam, exp.Paren,
+    exp.Binary, exp.Unary, exp.Case, exp.If, exp.Between, exp.In, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least, exp.Upper, exp.Lower,
+    exp.Initcap, exp.Length, exp.Substring, exp.Left, exp.Right, exp.Trim, exp.Replace, exp.Concat, exp.ConcatWs, exp.Round, exp.Abs,
+    exp.Ceil, exp.Floor, exp.Extract, exp.TimestampTrunc, exp.Interval, exp.Var, exp.SplitPart, exp.Pad, exp.Repeat, exp.Reverse, exp.Sqrt, exp.MD5,
+)  # fmt: skip
+
+
+def is_row_by_row(node: exp.Expr) -> bool:
+    """Is it surely a value of one row: no aggregate, window, set of rows, sub-query or unknown call below?"""
+    return all(isinstance(inner, _SCALAR) and not isinstance(inner, exp.AggFunc | exp.SetOperation) for inner in node.walk())
+
+
 def is_base_table(node: exp.Expr) -> bool:
     """A virtual table (the binder gives those, and only those, a schema)."""
     return isinstance(node, exp.Table) and bool(node.db) and isinstance(node.this, exp.Identifier)

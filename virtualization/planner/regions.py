@@ -60,6 +60,19 @@ class Regions:
             return self._inner(tree, filters)
         return self._outer(tree, filters)
 
+    def limited(self, tree: JoinTree, filters: list[Condition], rows: int) -> tuple[JoinTree, list[Condition]] | None:
+        """FROM, all filters and LIMIT as one remote query, where one source takes them all."""
+        sources = {self._source(leaf) for leaf in leaves(tree)}
+        on = [self.condition(node) for node in conditions(tree)]
+        source = sources.pop()
+        if sources or source is None or any(c.fixed or not c.sources <= {source} for c in [*filters, *on]):
+            return None
+        inside = {leaf.alias for leaf in leaves(tree)}
+        if any(not c.aliases <= inside for c in [*filters, *on]):
+            return None
+        pushed = self._push(tree, filters, source, rows)
+        return None if pushed is None else (pushed[1], [])
+
     # Inner joins
 
     def _inner(self, tree: JoinNode, filters: list[Condition]) -> tuple[JoinTree, list[Condition]]:
@@ -175,7 +188,7 @@ class Regions:
         number, columns, left = self._offers.scan(table, columns, [_unqualified(c.node) for c in mine])
         return Leaf(_scan_item(number, leaf.alias, columns, left)), [c for c in filters if c not in mine]
 
-    def _push(self, tree: JoinTree, filters: list[Condition], source: str) -> tuple[list[Condition], Leaf] | None:
+    def _push(self, tree: JoinTree, filters: list[Condition], source: str, rows: int | None = None) -> tuple[list[Condition], Leaf] | None:
         """Offer a join (``SELECT columns needed elsewhere FROM … WHERE filters``); what was taken and the item to read instead."""
         aliases = {leaf.alias for leaf in leaves(tree)}
         inside = [c.node for c in filters] + list(conditions(tree))
@@ -192,6 +205,8 @@ class Regions:
         where = conjunction([c.node.copy() for c in filters])
         if where is not None:
             query.set("where", exp.Where(this=where))
+        if rows is not None:
+            query.set("limit", exp.Limit(expression=exp.Literal.number(rows)))
         number = self._offers.push(query, source)
         if number is None:
             self._references.restore(mark)
@@ -303,6 +318,12 @@ def _unqualified(node: exp.Expr) -> exp.Expr:
 def fragment_name(number: int) -> str:
     """The name under which residual SQL reads a fragment."""
     return f"__f{number}"
+
+
+def fragment_number(node: exp.Expr) -> int | None:
+    """Which fragment an item of FROM reads as it is; None: it is something else."""
+    number = node.name.removeprefix("__f") if isinstance(node, exp.Table) and not node.db else ""
+    return int(number) if number.isdigit() and node.name == fragment_name(int(number)) else None
 
 
 def _fragment_table(number: int, alias: str) -> exp.Table:
