@@ -72,9 +72,9 @@ DECLARE
   source bdc.source_definitions := bdc.owned_source(caller, bdc.require(a ->> 'name', 'alter_data_source', 'name'));
 BEGIN
   -- else whoever may alter a source but can't read its secret could have it sent to a server of his own
-  IF a ->> 'location' <> source.location AND source.credential ? 'sealed' AND a ->> 'credential' IS NULL THEN
+  IF split_part(a ->> 'location', '/', 3) <> split_part(source.location, '/', 3) AND source.credential ? 'sealed' AND a ->> 'credential' IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-      MESSAGE = format('the sealed secret of data source "%s" is for its present location only', source.name),
+      MESSAGE = format('the sealed secret of data source "%s" is for its present server only', source.name),
       HINT = 'Give the credential again, together with the new location.';
   END IF;
   UPDATE bdc.source_definitions SET
