@@ -26,12 +26,15 @@ class Snapshot:
     broken: Mapping[str, str] = field(default_factory=dict)
     """Data sources whose credential can't be opened: name → why."""
 
+    read_version: str = ""
+    """``version`` without the search path; empty while there is none."""
+
     def along(self, search_path: tuple[str, ...]) -> Snapshot:
         """The same, with unqualified names looked for in ``search_path``."""
         if search_path == self.search_path:
             return self
-        version = f"{self.version.partition('|')[0]}|{','.join(search_path)}"
-        return dataclasses.replace(self, search_path=search_path, version=version)
+        read = self.read_version or self.version
+        return dataclasses.replace(self, search_path=search_path, version=f"{read}|{search_path!r}", read_version=read)
 
     def table(self, schema: str | None, name: str) -> VirtualTable:
         """See ``Catalog``."""
