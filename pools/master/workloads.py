@@ -15,6 +15,9 @@ SUPERUSER = "bdc_controller"
 SUPERUSER_SECRET = "master-superuser"  # noqa: S105 - the name of a secret, not one
 POOL_SECRET = "pool-password"  # noqa: S105 - likewise
 
+VANISHED_CLIENT = "500ms"
+"""How soon a statement is stopped, at its sources too, when its client is gone (PostgreSQL's default: when it next sends something)."""
+
 
 @dataclass(frozen=True)
 class MasterSettings:
@@ -66,7 +69,7 @@ def _server(settings: MasterSettings) -> Workload:
             version=settings.version,
             statement_timeout_ms=round(settings.statement_timeout_seconds * 1000),
             extension_folder=True,
-            settings=settings.settings,
+            settings={"client_connection_check_interval": VANISHED_CLIENT} | dict(settings.settings),
             files=tuple(ConfigFile(f"extension/{name}", content) for name, content in extension_files().items()),
             endpoints=(
                 Endpoint(
