@@ -252,7 +252,7 @@ def mixed(postgresql: PostgresqlServer, lake: HdfsServer) -> Iterator[Mixed]:
     connector.close()
     with postgresql.connect() as server:
         for name in ("shop", "erp", "scratch", "all"):
-            server.execute(f"CREATE DATABASE mixed_{name}")  # type: ignore[call-overload]
+            server.execute(f"CREATE DATABASE mixed_{name}")
     for name in SOURCES:
         for database in {SOURCES[name], "all"} - {"lake"}:
             with postgresql.connect(f"mixed_{database}") as connection:
@@ -278,8 +278,8 @@ def mixed(postgresql: PostgresqlServer, lake: HdfsServer) -> Iterator[Mixed]:
 
 def _load(connection: psycopg.Connection[Row], name: str, columns: Sequence[Column], content: Sequence[Row]) -> None:
     definitions = ", ".join(f'"{column.name}" {column.type}' for column in columns)
-    connection.execute(f"CREATE TABLE {name} ({definitions})")  # type: ignore[call-overload]
-    with connection.cursor().copy(f"COPY {name} FROM STDIN") as copy:  # type: ignore[call-overload]
+    connection.execute(f"CREATE TABLE {name} ({definitions})")
+    with connection.cursor().copy(f"COPY {name} FROM STDIN") as copy:
         for row in content:
             copy.write_row(row)
-    connection.execute(f"ANALYZE {name}")  # type: ignore[call-overload]
+    connection.execute(f"ANALYZE {name}")

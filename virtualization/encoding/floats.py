@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -37,24 +38,30 @@ class _Format:
     """Their texts: ``e-05``, ``e+20``."""
 
 
+@cache
 def _format(dtype: str, bits: int, first_exponent: int, lowest: int, highest: int) -> _Format:
     texts = [f"e{'-' if power < 0 else '+'}{abs(power):02d}" for power in range(lowest, highest + 1)]
     powers = np.array([float(f"1e{power}") for power in range(lowest, highest + 1)]).astype(dtype)
     return _Format(dtype, bits, first_exponent, powers, lowest, pa.array(texts, pa.string()))
 
 
-_DOUBLE = _format("<f8", 53, 15, -324, 308)
-_SINGLE = _format("<f4", 24, 6, -45, 38)
+def _double() -> _Format:
+    """Made on first use: Arrow imports pandas with the first array, if it is installed."""
+    return _format("<f8", 53, 15, -324, 308)
+
+
+def _single() -> _Format:
+    return _format("<f4", 24, 6, -45, 38)
 
 
 def double_text(column: AnyArray) -> BinaryArray:
     """float64 as PostgreSQL's float8out."""
-    return _text(column, _DOUBLE)
+    return _text(column, _double())
 
 
 def single_text(column: AnyArray) -> BinaryArray:
     """float32 as PostgreSQL's float4out."""
-    return _text(column, _SINGLE)
+    return _text(column, _single())
 
 
 def _text(column: AnyArray, of: _Format) -> BinaryArray:

@@ -51,7 +51,8 @@ _SCALAR = (
     exp.Alias, exp.Identifier, exp.Column, exp.Literal, exp.Boolean, exp.Null, exp.Cast, exp.DataType, exp.DataTypeParam, exp.Paren,
     exp.Binary, exp.Unary, exp.Case, exp.If, exp.Between, exp.In, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least, exp.Upper, exp.Lower,
     exp.Initcap, exp.Length, exp.Substring, exp.Left, exp.Right, exp.Trim, exp.Replace, exp.Concat, exp.ConcatWs, exp.Round, exp.Abs,
-    exp.Ceil, exp.Floor, exp.Extract, exp.TimestampTrunc, exp.Interval, exp.Var, exp.SplitPart, exp.Pad, exp.Repeat, exp.Reverse, exp.Sqrt, exp.MD5,
+    exp.Ceil, exp.Floor, exp.Extract, exp.TimestampTrunc, exp.Interval, exp.Var, exp.SplitPart, exp.Pad, exp.Repeat, exp.Reverse, exp.Sqrt,
+    exp.MD5,
 )  # fmt: skip
 
 

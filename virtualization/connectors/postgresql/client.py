@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from virtualization.connectors.postgresql.faults import connect_fault, is_lost, statement_fault
 from virtualization.connectors.postgresql.options import Settings
-from virtualization.connectors.postgresql.types import to_contract
+from virtualization.driver_batches import to_contract
 from virtualization.errors import CancelledError, SourceTimeoutError, VirtualizationError
 from virtualization.plan import QueryContext
 

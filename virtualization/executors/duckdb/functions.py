@@ -9,7 +9,17 @@ from sqlglot import exp
 from virtualization.errors import DefinitionError
 from virtualization.executors.duckdb import allowed
 from virtualization.executors.duckdb.expressions import Expressions, Scope, only, refuse
-from virtualization.executors.duckdb.kinds import DATE, INTEGERS, TEXT, Kind, as_decimal, common_decimal, decimal, kind_of_text, literal_decimal
+from virtualization.executors.duckdb.kinds import (
+    DATE,
+    INTEGERS,
+    TEXT,
+    Kind,
+    as_decimal,
+    common_decimal,
+    decimal,
+    kind_of_text,
+    literal_decimal,
+)
 from virtualization.executors.duckdb.literals import Value, quoted, take_kind
 
 

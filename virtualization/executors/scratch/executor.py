@@ -9,7 +9,7 @@ import pyarrow as pa
 from adbc_driver_manager._reader import AdbcRecordBatchReader
 from sqlglot import exp
 
-from virtualization.connectors.postgresql.types import to_contract
+from virtualization.driver_batches import to_contract
 from virtualization.errors import UnsupportedError
 from virtualization.executors.scratch.admission import FRAGMENT_PREFIX, refusal
 from virtualization.executors.scratch.loading import load
