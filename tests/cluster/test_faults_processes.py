@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from controller.substrates.local.layout import ClusterHome
-from tests.cluster.life import LINES, MainJob, asking, green, home_of, kill_and_heal, main_job, pids, supervisor_pid, until
+from tests.cluster.life import LINES, MainJob, asking, connect, green, home_of, kill_and_heal, main_job, pids, supervisor_pid, until
 from tests.cluster.sources import create_table
 from tests.services.cluster import Stage
 from tests.services.postgresql import PostgresqlServer
@@ -74,7 +74,7 @@ def test_controller_killed_queries_go_on(job: MainJob, home: ClusterHome) -> Non
 def test_postmaster_killed_beside_a_busy_backend(job: MainJob, home: ClusterHome) -> None:
     """The backend, in a session of its own, must be ended: beside it no postmaster would start."""
     failures: list[BaseException] = []
-    with job.stage.sql() as session:
+    with connect(job.stage) as session:
         backend = session.info.backend_pid
 
         def work() -> None:
@@ -98,7 +98,7 @@ def test_killed_while_a_result_streams(job: MainJob, home: ClusterHome, name: st
     """What was sent is right; the rest comes too, or the statement ends with one clear error: rows are never missing in silence."""
     seen = 0
     try:
-        with job.stage.sql() as session, session.transaction(), session.cursor(name="stream") as rows:
+        with connect(job.stage) as session, session.transaction(), session.cursor(name="stream") as rows:
             rows.itersize = 1000
             rows.execute(f"SELECT a.id, a.amount FROM {job.name}.lines a, generate_series(1, 20)")
             for identity, amount in rows:
@@ -115,7 +115,7 @@ def test_killed_while_a_result_streams(job: MainJob, home: ClusterHome, name: st
 
 def test_both_datanodes_down_is_one_clear_error(job: MainJob, home: ClusterHome) -> None:
     """Nothing to read from: the error comes in time and names the source; afterwards all is well."""
-    with job.stage.sql() as session:
+    with connect(job.stage) as session:
         create_table(session, f"{job.name}.again", "hdfs", f"/{job.name}/lines.csv", {"id": "integer", "amount": "integer"})
         session.execute("SET statement_timeout = '60s'")
         before = pids(home)

@@ -17,7 +17,7 @@ from controller.spec import load_spec, port_numbers
 from controller.substrates.local.layout import ClusterHome
 from controller.substrates.local.ports import is_free
 from controller.supervisor.processes import kill
-from tests.cluster.life import Local, MainJob, green, home_of, last_event, main_job, pids, until, workloads
+from tests.cluster.life import Local, MainJob, connect, green, home_of, last_event, main_job, pids, until, workloads
 from tests.services.cluster import Stage
 from tests.services.cluster import folder as stage_folder
 from tests.services.postgresql import PostgresqlServer
@@ -123,14 +123,14 @@ def test_stop_and_start_keep_everything(job: MainJob) -> None:
 def test_loss_of_power(job: MainJob) -> None:
     """All processes end at once, as at a reboot; `bdc start` brings back what was committed."""
     home = home_of(job.stage)
-    with job.stage.sql() as session:
+    with connect(job.stage) as session:
         session.execute(f"CREATE TABLE {job.name}.kept AS SELECT 42 AS answer")
     while running := processes(home):
         kill(running)
     job.stage.bdc("start", job.stage.cluster, output=None)
     assert green(home)
     job.right()
-    with job.stage.sql() as session:
+    with connect(job.stage) as session:
         assert session.execute(f"SELECT answer FROM {job.name}.kept").fetchone() == (42,)
 
 
