@@ -23,6 +23,9 @@ log = structlog.get_logger()
 REPLICA_BITS = 20
 """A session's process number is ``replica`` above these bits and a running number below."""
 
+STRANGERS = 100
+"""Connections that may be on their way through the login (or bring a cancel request): more would cost file descriptors only."""
+
 
 class Server:
     """``replica``: 0 to 1023."""
@@ -81,6 +84,9 @@ class Server:
         self._tasks.add(task)
         link = Link(reader, writer, self._pool.limits.send_seconds)
         try:
+            if len(self._tasks) > self._pool.limits.connections + STRANGERS:
+                link.abort()  # without a word: hearing what it wants first would keep it
+                return
             await self._serve(link)
         except ConnectionError:
             pass
@@ -119,9 +125,10 @@ class Server:
             return None
         if self._stopping:
             raise ShutdownError("the compute pool is stopping", hint="Connect again.")
-        if len(self._connections) >= self._pool.limits.connections:
-            raise AdmissionError("sorry, too many clients already", hint=f"The limit is {self._pool.limits.connections} connections.")
         return await self._authenticated(link, packet)
+
+    def _full(self) -> AdmissionError:
+        return AdmissionError("sorry, too many clients already", hint=f"The limit is {self._pool.limits.connections} connections.")
 
     async def _authenticated(self, link: Link, packet: Startup) -> Connection:
         if packet.version > PROTOCOL_3_2 or packet.unknown_options:
@@ -133,6 +140,8 @@ class Server:
         except AuthenticationError as error:
             log.warning("login refused", user=asked.identity.login, database=asked.identity.database, why=error.message)
             raise
+        if len(self._connections) >= self._pool.limits.connections:
+            raise self._full()
         link.trust(MAX_MESSAGE_BYTES)
         process = self._replica << REPLICA_BITS | next(self._numbers) % (1 << REPLICA_BITS)
         key = secrets.token_bytes(4 if asked.version == PROTOCOL_3_0 else 32)

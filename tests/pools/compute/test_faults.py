@@ -7,12 +7,14 @@ import socket
 import struct
 import threading
 import time
+from contextlib import suppress
 
 import psycopg
 import pytest
 from psycopg import errors
 
 from pools.compute.settings import Limits
+from pools.compute.wire import server
 from tests.pools.compute.conftest import RunningPool, running_pool
 from tests.pools.compute.wire.client import RawClient
 
@@ -234,3 +236,19 @@ def test_no_file_descriptors_are_left(pool: RunningPool) -> None:
             connection.execute("SELECT count(*) FROM numbers")
     time.sleep(0.2)
     assert len(list(pathlib.Path("/proc/self/fd").iterdir())) <= before + 2
+
+
+def test_more_connections_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "STRANGERS", 1)
+    with running_pool(Limits(connections=2)) as pool, pool.connect() as first, pool.connect():
+        with pytest.raises(psycopg.OperationalError, match="too many clients"):
+            pool.connect()
+        wait_until(lambda: len(pool.server._tasks) == 2)  # type: ignore[union-attr]
+        with socket.create_connection(("127.0.0.1", pool.port)):  # a stranger who says nothing holds the last place
+            wait_until(lambda: len(pool.server._tasks) == 3)  # type: ignore[union-attr]
+            with socket.create_connection(("127.0.0.1", pool.port), 5) as another, suppress(ConnectionResetError):
+                assert another.recv(1) == b""
+        first.close()
+        wait_until(lambda: len(pool.server._tasks) == 1)  # type: ignore[union-attr]
+        with pool.connect() as again:
+            assert again.execute("SELECT 1").fetchone() == (1,)
