@@ -127,13 +127,18 @@ class Variables:
             raise StatementError("42704", f'unrecognized configuration parameter "{name}"')
         if name in _FIXED:
             raise StatementError("55P02", f'parameter "{name}" cannot be changed')
-        if local and self._before is not None:
+        check = _CHECKS.get(name)
+        checked = check(name, value) if check and value is not None else value
+        if local and self._before is None:
+            return  # PostgreSQL warns: outside of a transaction there is nothing for it to last for
+        if local:
             self._local.setdefault(name, self._values.get(name))
-        if value is None:
+        else:
+            self._local.pop(name, None)
+        if checked is None:
             self._values.pop(name, None)
         else:
-            check = _CHECKS.get(name)
-            self._values[name] = check(name, value) if check else value
+            self._values[name] = checked
 
     def begin(self) -> None:
         """A transaction starts."""

@@ -164,6 +164,23 @@ def test_settings(pool: RunningPool) -> None:
             connection.execute("SET ROLE postgres")
 
 
+@pytest.mark.parametrize(
+    ("statements", "zone"),
+    [
+        ("SET LOCAL timezone = 'Asia/Tokyo'", "UTC"),
+        ("BEGIN; SET LOCAL timezone = 'Asia/Tokyo'; SET timezone = 'Europe/Berlin'; COMMIT", "Europe/Berlin"),
+        ("BEGIN; SET timezone = 'Europe/Berlin'; SET LOCAL timezone = 'Asia/Tokyo'; COMMIT", "Europe/Berlin"),
+        ("BEGIN; SET LOCAL timezone = 'Asia/Tokyo'; SET timezone = 'Europe/Berlin'; ROLLBACK", "UTC"),
+        ("SET timezone = 'Europe/Berlin'; BEGIN; RESET timezone; ROLLBACK", "Europe/Berlin"),
+    ],
+)
+def test_how_long_a_setting_lasts(pool: RunningPool, statements: str, zone: str) -> None:
+    with pool.connect() as connection:
+        for statement in statements.split("; "):
+            connection.execute(statement)
+        assert connection.execute("SHOW timezone").fetchone() == (zone,)
+
+
 def test_explain_has_the_form_that_postgres_fdw_reads(pool: RunningPool) -> None:
     with pool.connect() as connection:
         lines = connection.execute("EXPLAIN SELECT id FROM numbers").fetchall()
