@@ -162,7 +162,7 @@ def failure(details: object) -> BdcError:
     log = details.get("log")
     why = str(details.get("why") or "")
     if isinstance(log, list) and log:
-        why += ("\n" if why else "") + "last lines of its log:\n" + "\n".join(f"    {line}" for line in log)
+        why += ("\n" if why else "") + "last lines of its log:\n" + "\n".join(f"    {str(line).expandtabs(4)}" for line in log)
     kind = _KINDS.get(str(details.get("category")), InternalError)
     return kind(
         str(details.get("message") or "the cluster's program failed"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -28,6 +29,7 @@ class Terminated(BaseException):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``arguments`` (default: the process's) and return the exit code; see ``exits.MEANINGS``."""
     settings = Settings()
+    _open_closed_streams()
     previous = _on_sigterm()
     try:
         code = run(modern(sys.argv[1:] if arguments is None else arguments), settings)
@@ -54,7 +56,7 @@ def run(words: list[str], settings: Settings) -> int:
         output.message(failure.format_message())
         return exits.USAGE
     except click.UsageError as failure:
-        path = failure.ctx.command_path if failure.ctx is not None else NAME
+        path = failure.ctx.command_path if failure.ctx is not None else _command_of(words)
         output.error(UserError(failure.format_message(), hint=f"{path} --help"))
         return exits.USAGE
     except click.Abort as failure:
@@ -70,7 +72,8 @@ def run(words: list[str], settings: Settings) -> int:
         raise
     except OSError as failure:
         _trace(settings)
-        output.error(UserError(failure.strerror or str(failure), where=str(failure.filename) if failure.filename else None))
+        where = str(failure.filename) if failure.filename else "standard output" if failure.errno == errno.ENOSPC else None
+        output.error(UserError(failure.strerror or str(failure), where=where))
         return exits.USER_ERROR
     except Exception as failure:  # noqa: BLE001 - the border: whatever is left is a defect, told as such
         _trace(settings)
@@ -94,11 +97,32 @@ def _invoke(words: list[str], settings: Settings) -> int:
     return code if isinstance(code, int) else exits.OK
 
 
+def _command_of(words: list[str]) -> str:
+    """The longest command that ``words`` begin with: click does not say in which one an option went wrong."""
+    command: click.Command | None = root()
+    path = [NAME]
+    with click.Context(root(), info_name=NAME) as context:
+        for word in words:
+            command = command.get_command(context, word) if isinstance(command, click.Group) else None
+            if command is None:
+                break
+            path.append(word)
+    return " ".join(path)
+
+
 def _trace(settings: Settings) -> None:
     if settings.debug:
         import traceback
 
         output.message(traceback.format_exc().rstrip())
+
+
+def _open_closed_streams() -> None:
+    """With ``>&-`` Python has no sys.stdout at all: what would be written goes nowhere instead."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - stays open until the process ends
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 
 def _on_sigterm() -> Any:  # noqa: ANN401 - whatever the handler was

@@ -163,7 +163,9 @@ def _is_numeric(values: Sequence[object]) -> bool:
 
 
 def _shortened(value: object) -> str | None:
-    """A cell for people: three decimals are enough for durations and estimates."""
+    """A cell for people: three decimals are enough for durations and estimates; names with commas."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
     return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else _cell(value)
 
 

@@ -6,6 +6,7 @@ import getpass
 import os
 import secrets
 import sys
+from typing import TextIO
 
 from bdc.errors import AuthenticationError, UserError
 
@@ -17,9 +18,16 @@ def from_environment(*more: str) -> str | None:
     return next((value for name in (*more, *VARIABLES) if (value := os.environ.get(name))), None)
 
 
+def standard_input() -> TextIO:
+    """Standard input; UserError when it is closed."""
+    if sys.stdin is None or sys.stdin.closed:
+        raise UserError("standard input is closed", hint="give it a file or a pipe: bdc … < FILE")
+    return sys.stdin
+
+
 def from_stdin() -> str:
     """The first line of standard input."""
-    password = sys.stdin.readline().rstrip("\r\n")
+    password = standard_input().readline().rstrip("\r\n")
     if not password:
         raise UserError("standard input held no password", hint="printf '%s\\n' \"$PASSWORD\" | bdc … --password-stdin")
     return password

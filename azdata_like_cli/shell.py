@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from azdata_like_cli import output
 from azdata_like_cli.answers import Records
 from azdata_like_cli.command import Settings
 from azdata_like_cli.groups.sql import results
-from azdata_like_cli.passwords import can_ask
+from azdata_like_cli.passwords import can_ask, standard_input
 from azdata_like_cli.statements import split
 from bdc.errors import BdcError, UnreachableError
 
@@ -70,7 +69,7 @@ class Shell:
 
     def _lines(self) -> Iterator[str | None]:
         if not self._asking:
-            yield from (line.rstrip("\n") for line in sys.stdin)
+            yield from (line.rstrip("\n") for line in standard_input())
             return
         output.message("Statements end with ;   \\? for help   \\q to end")
         while True:
@@ -103,8 +102,9 @@ class Shell:
             output.message(f"{(time.monotonic() - started) * 1000:.1f} ms")
 
     def _statement(self, text: str) -> None:
-        for answer in results(self._connection, text):
-            output.write(answer, self._settings.output)
+        with contextlib.closing(results(self._connection, text)) as answers:  # Ctrl-C while printing: cancelled now, not some time later
+            for answer in answers:
+                output.write(answer, self._settings.output)
 
     def _command(self, line: str) -> None:
         from azdata_like_cli.sqlsession import records

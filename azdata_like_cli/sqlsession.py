@@ -71,8 +71,10 @@ def connected(settings: Settings, login: Login) -> Iterator[psycopg.Connection[A
         settings.say(error.message)
         connection = sql.connect(replace(address, password=passwords.prompt(f"Password of {address.user}")))
     connection.add_notice_handler(_notice)
-    with connection:
+    try:  # not psycopg's own context: every connection commits by itself, and a rollback on a connection in use would only complain
         yield connection
+    finally:
+        connection.close()
 
 
 def _notice(diagnostic: Any) -> None:  # noqa: ANN401 - psycopg's Diagnostic

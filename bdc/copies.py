@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from bdc.errors import BdcError, ConflictError, NotFoundError, ServiceError, UserError
-from bdc.paths import base_name, join, parent
+from bdc.paths import base_name, join, parent, remote_path
 from bdc.webhdfs import BLOCK, FileStatus, WebHdfs
 
 CLEANUP_SECONDS = 2.0
@@ -102,6 +102,8 @@ class Copier:
             if self.verify and digest.digest() != _digest_of_file(part):
                 raise ServiceError(f"{target} differs from {source.path}", why="the disk gave back other bytes", hint="try again")
             part.replace(target)
+        except OSError as error:
+            raise UserError(f"{target} can't be written", why=error.strerror or str(error)) from error
         finally:
             part.unlink(missing_ok=True)
         self.copied.files += 1
@@ -120,6 +122,7 @@ class Copier:
         self._write(target, self.files.read(source.path), lambda: _digest_of_blocks(self.files.read(source.path)))
 
     def _write(self, target: str, blocks: Iterator[bytes], digest: Callable[[], bytes]) -> None:
+        remote_path(target)  # a name that HDFS or a later command would refuse: said before anything is sent
         existing = self._existing(target)
         if existing is not None and (existing.folder or not self.force):
             raise ConflictError(

@@ -24,6 +24,8 @@ CHUNK_ROWS = 2000
 """Rows that libpq hands over at once; with wide rows of 1 KB this is 2 MB."""
 
 INSUFFICIENT_PRIVILEGE = "42501"
+CANCEL_SECONDS = 5.0
+"""How long a cancel may take to reach the server; after it the connection is given up."""
 SCRAM_KEYS_LIBPQ = 180000
 
 
@@ -147,17 +149,28 @@ def stream_text(connection: psycopg.Connection[Any], text: str) -> Iterator[Text
     Rows are held one chunk at a time, in PostgreSQL's own text form, so numerics stay exact. Read a result's rows before you ask for
     the next one. Ctrl-C cancels in the server.
     """
-    with translated():
-        connection.wait(_start(connection, text))
-        while (result := _next(connection)) is not None:
-            if result.status in (pq.ExecStatus.TUPLES_CHUNK, pq.ExecStatus.TUPLES_OK):
-                tags: list[str] = []
-                rows = _rows(connection, result, tags)
-                yield TextResult(_columns(result), rows, tags)
-                for _ in rows:  # the caller may have stopped early
-                    pass
-            else:
-                yield TextResult((), iter(()), [_tag(result)])
+    try:
+        with translated():
+            connection.wait(_start(connection, text))
+            while (result := _next(connection)) is not None:
+                if result.status in (pq.ExecStatus.TUPLES_CHUNK, pq.ExecStatus.TUPLES_OK):
+                    tags: list[str] = []
+                    rows = _rows(connection, result, tags)
+                    yield TextResult(_columns(result), rows, tags)
+                    for _ in rows:  # the caller may have stopped early
+                        pass
+                else:
+                    yield TextResult((), iter(()), [_tag(result)])
+    finally:
+        _abandon(connection)
+
+
+def _abandon(connection: psycopg.Connection[Any]) -> None:
+    """What was left unread (Ctrl-C, a reader that went away) is cancelled in the server and read off: the connection can go on."""
+    if not connection.closed and connection.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+        with contextlib.suppress(psycopg.Error):
+            connection.cancel_safe(timeout=CANCEL_SECONDS)
+            _drain(connection)
 
 
 def _start(connection: psycopg.Connection[Any], text: str) -> PQGen[None]:

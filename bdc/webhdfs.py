@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shlex
 import string
 import urllib.parse
 from collections.abc import Iterable, Iterator
@@ -204,7 +205,10 @@ class WebHdfs:
         default = UserError if 400 <= response.status < 500 and not remote else ServiceError
         message = str(remote.get("message") or "").splitlines()
         raise _BY_EXCEPTION.get(name, default)(
-            message[0] if message else f"HDFS refused the operation on {path}", where=f"{self._base} {path}", code=name, hint=_hint(name)
+            message[0] if message else f"HDFS refused the operation on {path}",
+            where=f"{self._base} {path}",
+            code=name,
+            hint=_hint(name, path),
         )
 
 
@@ -225,10 +229,16 @@ class _Guarded:
             raise _SourceError from error
 
 
-def _hint(name: str) -> str | None:
+def _hint(name: str, path: str) -> str | None:
     if name in ("SafeModeException", "RetriableException", "StandbyException"):
         return "HDFS is starting: 'bdc status --service hdfs' says how far it is"
-    return "'bdc hdfs ls -d' shows owner and permission" if name == "AccessControlException" else None
+    shown = shlex.quote(path.rpartition("/")[0] or "/")
+    return {
+        "AccessControlException": "'bdc hdfs ls -d' shows owner and permission",
+        "FileNotFoundException": f"bdc hdfs ls {shown}",
+        "ParentNotDirectoryException": f"bdc hdfs ls {shown}",
+        "FileAlreadyExistsException": "--force replaces a file that exists, where the command has it",
+    }.get(name)
 
 
 def _decode(raw: bytes, where: str) -> dict[str, object]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pathlib
-import sys
 
 import click
 
 from azdata_like_cli import local
 from azdata_like_cli.answers import Records, Value
 from azdata_like_cli.command import BdcGroup, argument, legacy_option
+from azdata_like_cli.passwords import standard_input
 from bdc.names import cluster_name
 
 
@@ -83,7 +83,7 @@ def set_values(words: tuple[str, ...], pairs: tuple[str, ...], path: str | None)
 def validate(file: str | None) -> Value:
     """Check a spec: every problem with its line, and nothing else happens."""
     target = _file(file)
-    text = sys.stdin.read() if target == "-" else None
+    text = standard_input().read() if target == "-" else None
     return Value(data=local.config("validate", target, text=text), sentence=f"{target} is valid.")
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 
 import click
@@ -13,9 +12,10 @@ from azdata_like_cli.answers import Bytes, Records, Value
 from azdata_like_cli.command import BdcGroup, Settings, argument, pass_settings
 from azdata_like_cli.groups.session import when
 from azdata_like_cli.progress import TransferProgress, size
-from bdc.copies import Copied, Copier
-from bdc.errors import ConflictError, ForbiddenError, NotFoundError, UserError
-from bdc.paths import base_name, expand, has_magic, is_remote, remote_path
+from azdata_like_cli.transfers import copy, matches, sides
+from bdc.copies import Copier
+from bdc.errors import ConflictError, ForbiddenError, UserError
+from bdc.paths import base_name, remote_path
 from bdc.webhdfs import FileStatus, WebHdfs
 
 COLUMNS = {
@@ -32,24 +32,6 @@ COLUMNS = {
 @click.group("hdfs", cls=BdcGroup)
 def hdfs() -> None:
     """Files of the cluster's HDFS. Paths are absolute; the prefix hdfs: is needed in `cp` only. Patterns (*, ?, [a-z]) need quotes."""
-
-
-def matches(files: WebHdfs, text: str) -> list[str]:
-    """The paths that ``text`` means: itself, or what a pattern matches (at least one). A path that exists as written is no pattern."""
-    path = remote_path(text)
-    if not has_magic(path) or files.exists(path):
-        return [path]
-
-    def names_in(folder: str) -> Iterator[str]:
-        try:
-            yield from (entry.name for entry in files.listing(folder) if entry.path != folder)
-        except NotFoundError:
-            return
-
-    found = [candidate for candidate in expand(path, names_in) if has_magic(base_name(path)) or files.exists(candidate)]
-    if not found:
-        raise NotFoundError(f"nothing matches {path}")
-    return found
 
 
 def _record(entry: FileStatus) -> dict[str, object]:
@@ -153,54 +135,6 @@ def cp(settings: Settings, /, paths: tuple[str, ...], from_path: str | None, to_
     return Value(data=data, sentence=f"Copied {copied.files} file{'' if copied.files == 1 else 's'}, {size(copied.bytes)}.")
 
 
-def sides(paths: Sequence[str], from_path: str | None, to_path: str | None) -> tuple[list[str], str]:
-    """Sources and target from arguments or the original's options; UsageError."""
-    words = [*([from_path] if from_path else []), *paths, *([to_path] if to_path else [])]
-    if len(words) < 2:
-        raise click.UsageError("Give what to copy and where to: FROM... TO.")
-    *sources, target = words
-    if not is_remote(target) and not any(map(is_remote, sources)):
-        raise click.UsageError("Neither side is in HDFS: write hdfs: before the path that is.")
-    return sources, target
-
-
-def copy(copier: Copier, sources: Sequence[str], target: str) -> Copied:
-    """Copy each source to ``target`` or, where that is a folder, into it. Several sources need a folder."""
-    found = [place for text in sources for place in (_remote_sources(copier.files, text) if is_remote(text) else [text])]
-    if len(found) > 1 and not _is_folder(copier.files, target):
-        raise UserError(f"{target} is not a folder, and there are {len(found)} things to copy", hint="make the folder first")
-    for place in found:
-        _copy_one(copier, place, target)
-    return copier.copied
-
-
-def _remote_sources(files: WebHdfs, text: str) -> list[str]:
-    return ["hdfs:" + path for path in matches(files, text)]
-
-
-def _is_folder(files: WebHdfs, target: str) -> bool:
-    if not is_remote(target):
-        return pathlib.Path(target).is_dir()
-    try:
-        return files.status(remote_path(target)).folder
-    except NotFoundError:
-        return False
-
-
-def _copy_one(copier: Copier, source: str, target: str) -> None:
-    if is_remote(target):
-        name = base_name(remote_path(source)) if is_remote(source) else pathlib.Path(source).resolve().name
-        place = copier.into(remote_path(target), name)
-        if is_remote(source):
-            copier.copy(remote_path(source), place)
-        else:
-            copier.upload(pathlib.Path(source), place)
-    else:
-        local = pathlib.Path(target)
-        path = remote_path(source)
-        copier.download(path, local / base_name(path) if local.is_dir() else local)
-
-
 @hdfs.command("mkdir", examples=["bdc hdfs mkdir /demo/raw", "bdc hdfs mkdir /demo/raw --permission 750"])
 @argument("path", "--path")
 @click.option("--permission", help="Octal, such as 750. Default: HDFS's own.")
@@ -222,6 +156,8 @@ def mv(settings: Settings, source: str, target: str, force: bool) -> Value:
     files = settings.session().files
     origin = remote_path(source)
     place = Copier(files).into(remote_path(target), base_name(origin))
+    if place.startswith(origin.rstrip("/") + "/"):
+        raise UserError(f"{origin} can't be moved into itself")
     files.rename(origin, place, overwrite=force)
     return Value(data={"from": origin, "to": place}, sentence=f"{origin} is {place} now.")
 

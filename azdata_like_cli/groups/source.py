@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 
 import click
@@ -85,7 +86,7 @@ def create(  # noqa: PLR0913 - one parameter per option
         call(connection, "bdc.create_data_source", name, kind, place, json.dumps(options_of(pairs)), document)
     return Value(
         data={"name": name, "connector": kind, "location": place, "user": user},
-        sentence=f"Data source {name} is there. Next: bdc source test {name}",
+        sentence=f"Data source {name} is there. Next: bdc source test {shlex.quote(name)}",
     )
 
 

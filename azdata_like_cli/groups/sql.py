@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ import click
 from azdata_like_cli import output
 from azdata_like_cli.answers import Lines, Several, SqlRows
 from azdata_like_cli.command import BdcGroup, Settings, argument, pass_settings
+from azdata_like_cli.passwords import standard_input
 from azdata_like_cli.sqlsession import Login, connected, login_options
 from azdata_like_cli.statements import count
 from bdc.errors import UserError
@@ -77,7 +77,7 @@ def statement_text(text: str | None, file: pathlib.Path | None) -> str:
             return file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise UserError(f"{file} is not a UTF-8 text") from error
-    return sys.stdin.read() if text == "-" else str(text)
+    return standard_input().read() if text == "-" else str(text)
 
 
 def _results(settings: Settings, login: Login, text: str) -> Iterator[SqlRows]:
@@ -85,7 +85,7 @@ def _results(settings: Settings, login: Login, text: str) -> Iterator[SqlRows]:
         yield from results(connection, text)
 
 
-def results(connection: psycopg.Connection[Any], text: str) -> Iterator[SqlRows]:
+def results(connection: psycopg.Connection[Any], text: str) -> Generator[SqlRows, None, None]:
     """One answer per statement that gives rows; the tags of others (``INSERT 0 3``) are messages."""
     from bdc.sql import stream_text
 

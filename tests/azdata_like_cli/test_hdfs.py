@@ -235,3 +235,36 @@ def test_errors_are_of_one_tree(files: WebHdfs) -> None:
     with pytest.raises(BdcError) as caught:
         files.rename("/nix", "/y")
     assert caught.value.category == "user"
+
+
+@pytest.mark.parametrize("name", ["col:on.csv", "new\nline.csv"])
+def test_names_that_no_later_command_could_take_are_refused(bdc: Run, files: WebHdfs, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("1")
+    outcome = bdc("hdfs", "cp", str(tmp_path / name), "hdfs:/" + "target")
+    assert outcome.code == 0, outcome.err  # under another name it goes
+    files.mkdir("/folder")
+    outcome = bdc("hdfs", "cp", str(tmp_path / name), "hdfs:/folder/")
+    assert outcome.code == 1
+    assert "COPYING" not in outcome.err
+    assert list(files.listing("/folder")) == []
+
+
+def test_a_full_disk_says_which_file(files: WebHdfs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.write("/a", iter([b"1"]))
+
+    def full(_self: WebHdfs, _path: str) -> Iterator[bytes]:
+        raise OSError(28, "No space left on device")
+        yield b""
+
+    monkeypatch.setattr(WebHdfs, "read", full)
+    with pytest.raises(UserError, match="can't be written") as caught:
+        Copier(files).download("/a", tmp_path / "a")
+    assert caught.value.why == "No space left on device"
+    assert not list(tmp_path.glob("*a*part")) and not (tmp_path / "a").exists()
+
+
+def test_a_folder_is_not_moved_into_itself(bdc: Run, files: WebHdfs) -> None:
+    files.mkdir("/a/b")
+    outcome = bdc("hdfs", "mv", "/a", "/a/b/c")
+    assert outcome.code == 1
+    assert "into itself" in outcome.err

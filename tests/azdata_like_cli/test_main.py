@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -168,3 +169,30 @@ def test_completion_completes(process: Run) -> None:
 
 def test_version(bdc: Run) -> None:
     assert set(bdc("version", "-o", "json").json) == {"client", "cluster", "python"}
+
+
+def test_an_unknown_command_names_what_is_like_it(bdc: Run) -> None:
+    outcome = bdc("statsu")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "Did you mean" in outcome.err
+    assert "'status'" in outcome.err
+
+
+def test_a_wrong_option_points_to_its_command(bdc: Run) -> None:
+    outcome = bdc("endpoint", "list", "-e")
+    assert outcome.code == 2
+    assert "bdc endpoint list --help" in outcome.err
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_closed_streams_are_no_defect(closed: str) -> None:
+    command = f"{sys.executable} -W error -m azdata_like_cli {{}} {closed}"
+    assert subprocess.run(["sh", "-c", command.format("version")], capture_output=True, timeout=60, check=False).returncode == 0
+    assert subprocess.run(["sh", "-c", command.format("nope")], capture_output=True, timeout=60, check=False).returncode == 2
+
+
+def test_closed_standard_input_is_told(tmp_path: pathlib.Path) -> None:
+    command = f"BDC_CONFIG={tmp_path} {sys.executable} -m azdata_like_cli config validate - <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "standard input is closed" in done.stderr

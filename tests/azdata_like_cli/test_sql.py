@@ -282,3 +282,36 @@ def test_a_wrong_expression_is_told_before_anything_runs(bdc: Run, master: Stand
     assert outcome.code == 1
     assert "JMESPath" in outcome.err
     assert "CREATE" not in outcome.err
+
+
+def test_ctrl_c_in_the_shell_ends_the_statement_and_not_the_session(master: StandinController, postgresql: PostgresqlServer) -> None:
+    terminal, other = os.openpty()
+    command = [sys.executable, "-m", "azdata_like_cli", "sql", "shell"]
+    with subprocess.Popen(command, stdin=other, stdout=other, stderr=other) as running, postgresql.connect() as watch:
+        os.close(other)
+        os.write(terminal, b"SELECT pg_sleep(60) AS cli_sleep;\n")
+        _until(watch, 1)
+        running.send_signal(signal.SIGINT)
+        _until(watch, 0)
+        os.write(terminal, b"SELECT 40 + 2 AS answer;\n\\q\n")
+        shown = b""
+        try:
+            while part := os.read(terminal, 4096):
+                shown += part
+        except OSError:  # Linux: the other side is closed
+            pass
+        assert running.wait(10) == 0, shown
+    os.close(terminal)
+    assert b"cancelled" in shown
+    assert b"42" in shown
+
+
+def test_a_reader_that_goes_away_leaves_no_noise(master: StandinController) -> None:
+    command = [sys.executable, "-m", "azdata_like_cli", "sql", "query", "SELECT generate_series(1, 100000000) AS i"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.wait(20) == 141
+        assert running.stderr.read() == ""
