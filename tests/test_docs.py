@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import os
 import pathlib
@@ -18,6 +19,7 @@ from azdata_like_cli.spellings import modern
 from azdata_like_cli.tree import root
 from controller.spec.schema import structural_schema
 from tests.services.cluster import Stage
+from tests.services.postgresql import PostgresqlServer
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -208,7 +210,8 @@ def test_the_tour_of_the_readme_runs(tour: tuple[Stage, dict[str, str]]) -> None
     assert found is not None
     steps = [step for block in blocks(found[1], "console") for step in typed(block)]
     script = "set -eu\n" + "".join(f"echo '@@ {number}'\n{command}\n" for number, (command, _) in enumerate(steps))
-    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=240)  # fmt: skip
+    shell = ["bash", "-c", "exec 2>&1\n" + script]
+    done = subprocess.run(shell, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stdout[-3000:]
     printed = re.split(r"^@@ \d+\n", done.stdout, flags=re.MULTILINE)[1:]
     assert len(printed) == len(steps)
@@ -217,3 +220,21 @@ def test_the_tour_of_the_readme_runs(tour: tuple[Stage, dict[str, str]]) -> None
         for line in shown:
             if line.strip() not in ("", "…"):
                 assert plain(line, stage) in lines, f"$ {command}\n{output}"
+
+
+def test_the_example_of_the_library_page_runs(postgresql: PostgresqlServer) -> None:
+    with postgresql.connect() as server:
+        server.execute("CREATE DATABASE library_page")
+    with postgresql.connect("library_page") as shop:
+        shop.execute("CREATE TABLE sales (neighbourhood_id integer, sold_on date, price numeric(12,2))")
+        shop.execute("INSERT INTO sales SELECT 1 + i % 3, date '2025-11-30' + i % 2, i FROM generate_series(1, 90) AS i WHERE i % 3 < 2")
+    place = f"postgresql://127.0.0.1:{postgresql.port}/library_page"
+    given = {"SHOP_URL": place, "SHOP_USER": postgresql.user, "SHOP_PASSWORD": postgresql.password}
+    code = next(blocks((ROOT / "docs/guide/virtualization.md").read_text(), "python"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    rows, _, plan = done.stdout.partition("\n")
+    assert sorted(row["neighbourhood_id"] for row in ast.literal_eval(rows)) == [1, 2]
+    assert plan.startswith("Whole query at one source  (actual rows=2)")
