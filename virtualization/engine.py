@@ -3,7 +3,7 @@
     text --parse--> tree --bind(catalog)--> rules --cut--> fragments + residual --executor--> batches
 
 Plans are cached by (text, catalog version). A text that differs from a seen one in its literals only (postgres_fdw sends those all
-the time) skips parsing, binding and rules: see ``shapes``.
+the time) skips parsing, binding and rules: see ``shapes``; in integers only, often all of planning: see ``templates``.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from virtualization.planner.plan_query import plan_query
 from virtualization.results import FragmentResult, RenamedResult, with_names
 from virtualization.rules import rewrite
 from virtualization.shapes import Shapes
+from virtualization.templates import Templates
 
 PLANS_KEPT = 500
 """Plans in the cache; the one used longest ago goes first. A plan is some kilobytes."""
+NO_EXECUTOR = "no executor takes this query"
 TEXT_KEPT = 100_000
 """Longer texts are not cached: they are rarely sent twice."""
 
@@ -43,6 +45,7 @@ class Engine:
         self._plans: OrderedDict[tuple[str, Hashable], Plan] = OrderedDict()
         self._described: OrderedDict[int, tuple[Plan, tuple[OutputColumn, ...]]] = OrderedDict()
         self._shapes = Shapes()
+        self._templates = Templates()
 
     def plan(self, sql: str | exp.Query, catalog: Catalog) -> Plan:
         """The plan of a query. VirtualizationError for a text that can't be parsed, bound or run by any executor."""
@@ -54,7 +57,12 @@ class Engine:
             if known is not None:
                 self._plans.move_to_end(key)
                 return known
-        plan = self._planned(sql, self._shapes.bound(sql, catalog.version, lambda text: self._bound(parse(text), catalog)), catalog)
+
+        def planning(text: str) -> Plan:
+            bound = self._shapes.bound(text, catalog.version, lambda same: self._bound(parse(same), catalog))
+            return self._planned(text, bound, catalog)
+
+        plan = self._templates.plan(sql, catalog.version, planning)
         if len(sql) <= TEXT_KEPT:
             with self._lock:
                 self._plans[key] = plan
@@ -132,7 +140,7 @@ class Engine:
                 return dataclasses.replace(plan, executor=executor.name, refusals=tuple(refusals))
             refusals.append((executor.name, kept))
         why = "; ".join(f"{name}: {kept.why}" for name, kept in refusals) or "there is none"
-        raise UnsupportedError(f"no executor takes this query ({why})", hint=refusals[0][1].fix if refusals else None)
+        raise UnsupportedError(f"{NO_EXECUTOR} ({why})", hint=refusals[0][1].fix if refusals else None)
 
     def _executor(self, name: str | None) -> Executor:
         for executor in self._executors:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -27,6 +27,10 @@ class StatementFragment:
     def open(self, context: QueryContext) -> Batches:
         """One session of the pool, one statement, batches as they come."""
         return self.client.stream(self.text, self._schema(), self.what, context)
+
+    def with_text(self, text: str) -> StatementFragment:
+        """The same statement with other constants."""
+        return replace(self, text=text)
 
     def duckdb_sql(self) -> None:
         """Rows come through ``open``."""
