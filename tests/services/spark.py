@@ -1,0 +1,94 @@
+"""Apache Spark for tests: an environment of its own from ``locks/spark.txt``, and scripts that run in it.
+
+The environment lies in ``.cache/spark-venv`` and is made when it is missing or its lock changed (pyspark is 450 MB to download, built
+from its source distribution). ``pyspark_bdc`` comes in by PYTHONPATH, through a folder that holds nothing else: Spark's workers see
+the package, and nothing of ours besides.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.substrates.local.programs import java
+
+ROOT = Path(__file__).parent.parent.parent
+CACHE = ROOT / ".cache"
+ENVIRONMENT = CACHE / "spark-venv"
+LOCK = ROOT / "locks" / "spark.txt"
+RUN_SECONDS = 280
+
+
+@dataclass(frozen=True)
+class SparkEnvironment:
+    """A Python that has pyspark and the needs of ``pyspark_bdc``; ``folder`` is for whatever Spark writes."""
+
+    python: Path
+    folder: Path
+
+    def run(self, script: Path, given: dict[str, object]) -> tuple[dict[str, object], str]:
+        """Run ``script`` with ``given`` as JSON on standard input; the JSON of its last line, and everything it and Spark printed.
+
+        ``given`` may hold passwords: it is not in the arguments or the environment. RuntimeError with the output's end if it fails.
+        """
+        done = subprocess.run(
+            [self.python, script], input=json.dumps(given), env=self._variables(), cwd=self.folder, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=RUN_SECONDS, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{script.name} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-6000:]}")
+        result = json.loads(done.stdout.strip().splitlines()[-1])
+        assert isinstance(result, dict)
+        return result, done.stdout + done.stderr
+
+    def _variables(self) -> dict[str, str]:
+        home = Path(java()).resolve().parent.parent
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_", "PYTHON", "PG"))}
+        return {
+            **kept,
+            "JAVA_HOME": str(home),
+            "PYTHONPATH": str(self.folder / "path"),
+            "PYSPARK_PYTHON": str(self.python),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LOCAL_DIRS": str(self.folder / "local"),
+        }
+
+
+def install() -> Path:
+    """The environment's Python; makes the environment first where it is missing. One process at a time."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "spark-venv.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        wanted = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
+        stamp = ENVIRONMENT / "openbdc-stamp"
+        if not stamp.is_file() or stamp.read_text() != wanted:
+            uv = CACHE / "bootstrap" / "bin" / "uv"
+            variables = {**os.environ, "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(CACHE / "uv"))}
+            python = Path(sys.executable).resolve()
+            for arguments in (
+                ["venv", "--quiet", "--clear", "--python", python, ENVIRONMENT],
+                ["pip", "sync", "--quiet", "--python", ENVIRONMENT / "bin" / "python", "--require-hashes", LOCK],
+            ):
+                subprocess.run([uv, *arguments], env=variables, check=True)
+            stamp.write_text(wanted)
+    return ENVIRONMENT / "bin" / "python"
+
+
+@contextmanager
+def spark_environment() -> Iterator[SparkEnvironment]:
+    """Ready to run scripts; what they leave behind is removed. A script's Spark ends with the script."""
+    python = install()
+    with tempfile.TemporaryDirectory(prefix="openbdc-spark-", dir="/var/tmp") as name:
+        folder = Path(name)
+        (folder / "path").mkdir()
+        (folder / "path" / "pyspark_bdc").symlink_to(ROOT / "pyspark_bdc", target_is_directory=True)
+        yield SparkEnvironment(python, folder)
