@@ -31,7 +31,7 @@ class Connection:
         self._skipping = False
         self._reported: dict[str, str] = {}
         self._ending: ShutdownError | None = None
-        self._waiting: asyncio.Task[frontend.Message | None] | None = None
+        self._idle = False
         link.gone = self._gone
 
     def _gone(self) -> None:
@@ -46,8 +46,8 @@ class Connection:
         """End the connection: a statement under way is cancelled with ``reason``, an idle client is told at once."""
         self._ending = reason
         self.session.cancel(reason)
-        if self._waiting is not None:
-            self._waiting.cancel()
+        if self._idle:
+            self._link.interrupt(reason)
 
     @property
     def busy(self) -> bool:
@@ -70,24 +70,19 @@ class Connection:
             self.session.close(CancelRequestedError("the client left"))
 
     async def _next(self) -> frontend.Message | None:
-        limits, idle = self._limits, self.session.status == "I"
-        self._waiting = asyncio.ensure_future(self._link.next(limits.idle_seconds if idle else limits.idle_transaction_seconds))
+        limits, outside = self._limits, self.session.status == "I"
+        self._idle = True
         try:
             if self._ending is not None:
                 raise self._ending
-            return await self._waiting
-        except asyncio.CancelledError:
-            if self._ending is None:
-                raise
-            self._fatal(self._ending)
+            return await self._link.next(limits.idle_seconds if outside else limits.idle_transaction_seconds)
         except TimeoutError:
-            kind = "idle-session" if idle else "idle-in-transaction"
+            kind = "idle-session" if outside else "idle-in-transaction"
             self._fatal(ShutdownError(f"terminating connection due to {kind} timeout"))
         except (ShutdownError, ProtocolError) as error:
             self._fatal(error)
         finally:
-            self._waiting.cancel()
-            self._waiting = None
+            self._idle = False
         return None
 
     def _fatal(self, error: Exception) -> None:

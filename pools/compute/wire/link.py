@@ -79,6 +79,11 @@ class Link:
         if items:
             self._arrived.set()
 
+    def interrupt(self, reason: Exception) -> None:
+        """Whoever waits for the next message gets ``reason`` instead."""
+        self._messages.appendleft(reason)
+        self._arrived.set()
+
     async def next(self, seconds: float | None = None) -> Message | None:
         """The next message; None when the client left; TimeoutError after ``seconds``; ProtocolError for garbage."""
         if not self._messages:
@@ -104,6 +109,8 @@ class Link:
     async def drain(self) -> None:
         """Send, and wait while the client is behind; ConnectionError when it left or took nothing for too long."""
         self.flush()
+        if not self._writer.is_closing() and self._writer.transport.get_write_buffer_size() == 0:
+            return  # the network has taken it all: the usual case, and no reason to set a timer
         try:
             async with asyncio.timeout(self._send_seconds):
                 await self._writer.drain()

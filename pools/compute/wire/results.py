@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from pools.compute.rows import CHUNK_ROWS, types_of
@@ -47,3 +48,4 @@ async def send_rows(session: Session, link: Link, outcome: Outcome, formats: tup
         if limit and sent >= limit:
             return sent, False
         await link.drain()
+        await asyncio.sleep(0)  # others' turn, also where the client is as fast as we are
