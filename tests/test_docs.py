@@ -186,9 +186,10 @@ def test_what_the_install_page_names_brings_everything() -> None:
 
 @pytest.fixture(scope="module")
 def tour(cluster: Stage) -> Iterator[tuple[Stage, dict[str, str]]]:
-    """The shell's environment of the tour: a database of its own, and the demo's legacy system, which is stopped at the end."""
+    """The shell's environment of the tour: a database of its own; the demo's legacy system is stopped at the end."""
     with cluster.sql() as master:
         master.execute("CREATE DATABASE tour")
+    cluster.bdc("source", "create", "hdfs", "--connector", "hdfs", "-d", "tour", output=None)  # the spec's own databases have it from the start
     path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**cluster.environment, "PATH": path, "PGDATABASE": "tour"}
     environment.pop("BDC_PASSWORD")  # as a reader who has logged in
