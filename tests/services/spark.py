@@ -42,7 +42,7 @@ class SparkEnvironment:
         """
         done = subprocess.run(
             [self.python, script], input=json.dumps(given), env=self._variables(), cwd=self.folder, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=RUN_SECONDS, check=False,
+            capture_output=True, timeout=RUN_SECONDS, check=False,
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"{script.name} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-6000:]}")
