@@ -102,6 +102,10 @@ class Extended:
         self._link.send(backend.BIND_COMPLETE)
 
     async def _describe(self, message: frontend.Describe) -> None:
+        if message.kind == "P" and message.name in self._session.cursors and message.name not in self.portals:
+            # DECLARE makes a portal too: psycopg's server-side cursors describe it
+            self._link.send(describe_rows(self._session.cursor(message.name).columns, ()))
+            return
         if message.kind == "P":
             portal = self._portal(message.name)
             if isinstance(portal.statement, statements.Select):
