@@ -90,7 +90,7 @@ def _item(item: list[Token], facts: Facts) -> tuple[str, str, object] | None:
     shape = "".join(token.folded if token.kind == "word" else "'" if token.kind == "string" else token.text for token in item)
     if len(item) == 1 and item[0].kind == "number" and item[0].text.isdecimal() and int(item[0].text) < 2**31:
         return name or "?column?", "integer", int(item[0].text)
-    if len(item) == 1 and item[0].kind == "string":
+    if len(item) == 1 and item[0].kind == "string" and item[0].text[0] == "'":  # the planner reads E'', B'' and $$
         return name or "?column?", "text", item[0].folded
     if shape == "'::name":
         return name or "name", "name", item[0].folded

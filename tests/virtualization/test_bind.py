@@ -38,6 +38,7 @@ ERRORS = [
     ("SELECT * FROM (SELECT 1 FROM orders) q(a, b)", SqlError, "42601"),
     ("SELECT o FROM orders o", UnsupportedError, "0A000"),
     ("SELECT 1 FROM db.public.orders", UnsupportedError, "0A000"),
+    ("SELECT * FROM ROWS FROM (generate_series(1, 2), generate_series(1, 3))", UnsupportedError, "0A000"),
     ("SELECT *", SqlError, "42601"),
 ]
 

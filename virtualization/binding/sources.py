@@ -166,6 +166,8 @@ class FromBinder:
 
     def _function(self, node: exp.Expr, scope: Scope, ctes: Ctes) -> Source:
         """A function in FROM; its arguments may name what stands left of it (LATERAL is implied)."""
+        if node.args.get("rows_from"):
+            raise UnsupportedError("ROWS FROM is not supported", hint="Name one function in FROM; unnest takes several arrays.")
         left = Scope(scope.parent, dict(scope.sources), list(scope.visible))
         call = node if isinstance(node, exp.Unnest) else node.this
         for argument in list(call.iter_expressions()):
