@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from azdata_like_cli import output
 from bdc.errors import AuthenticationError, BdcError, InternalError, ServiceError, UserError
 
 Json = dict[str, object]
@@ -106,8 +105,7 @@ def _follow(process: subprocess.Popen[str], show: Callable[[Progress], None]) ->
                 elif kind == "error":
                     found = failure(event.get("error"))
                     if interrupts:
-                        output.error(found)  # says what Ctrl-C left behind
-                        raise KeyboardInterrupt
+                        raise KeyboardInterrupt(found)  # says what Ctrl-C left behind, once the live table is gone
                     raise found
             if interrupts:
                 raise KeyboardInterrupt

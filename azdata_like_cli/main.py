@@ -37,7 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except BrokenPipeError:
         return _stdout_gone()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        for said in interrupt.args:  # what was left behind, if anything
+            if isinstance(said, BdcError):
+                output.error(said)
         return exits.INTERRUPTED
     except Terminated:
         return exits.TERMINATED

@@ -139,7 +139,7 @@ def _write_data(data: object, to: TextIO) -> None:
     rows = _records(data)
     if rows is not None:
         keys = dict.fromkeys(key for row in rows for key in row)
-        write_table(list(keys), [False] * len(keys), ([_cell(row.get(key)) for key in keys] for row in rows), to)
+        write_table(list(keys), [False] * len(keys), ([_shortened(row.get(key)) for key in keys] for row in rows), to)
     elif isinstance(data, list):
         for item in data:
             to.write(harmless(_cell(item) or NULL) + "\n")

@@ -9,6 +9,11 @@ with bdc.connect() as session:                       # the active context of ``b
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bdc.session import Session, connect
+
 __all__ = ["Session", "connect"]
 
 
@@ -19,3 +24,8 @@ def __getattr__(name: str) -> object:
 
         return getattr(session, name)
     raise AttributeError(f"module 'bdc' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """So that a prompt completes the names before they were used."""
+    return sorted([*globals(), *__all__])

@@ -15,15 +15,21 @@ if TYPE_CHECKING:
 
 
 class Result:
-    """The result of one statement. ``columns`` is empty for a statement without rows, ``rowcount`` then tells how many it changed."""
+    """The result of one statement: iterate it, or take ``one()``, ``fetchall()`` or ``arrow()``; each row is given once.
+
+    ``columns`` is empty for a statement without rows, ``rowcount`` then tells how many it changed. The rows are held in memory; for results
+    that don't fit, use a server-side cursor of ``session.connection`` (psycopg).
+    """
 
     def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]]) -> None:
         self._cursor = cursor
         self.columns = tuple(Column(item.name, item.type_code) for item in cursor.description or ())
         self.rowcount = cursor.rowcount
+        self._taken = False
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return iter(self._cursor) if self.columns else iter(())
+        """The rows that were not read yet, as tuples of Python values."""
+        return iter(self._cursor) if self.columns and not self._taken else iter(())
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows that were not read yet."""
@@ -37,14 +43,17 @@ class Result:
         return rows[0]
 
     def arrow(self) -> pyarrow.Table:
-        """All rows as an Arrow table; UserError when pyarrow is not installed."""
+        """The rows that were not read yet as an Arrow table, exact (``bdc.arrow`` lists the types). UserError without pyarrow."""
         try:
-            import pyarrow
+            from bdc import arrow
         except ImportError as error:
             raise UserError("Arrow results need pyarrow", hint="pip install pyarrow") from error
-        rows = self.fetchall()
-        arrays = [pyarrow.array([row[place] for row in rows]) for place in range(len(self.columns))]
-        return pyarrow.Table.from_arrays(arrays, names=[column.name for column in self.columns])
+        result = self._cursor.pgresult
+        if result is None or not self.columns:
+            raise UserError("the statement gave no rows to make a table of")
+        first = result.ntuples if self._taken else self._cursor.rownumber or 0
+        self._taken = True
+        return arrow.table(result, first)
 
 
 def run(

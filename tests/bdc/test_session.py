@@ -46,7 +46,7 @@ def test_sql(controller: standin.StandinController, postgresql: PostgresqlServer
     with bdc.connect(controller=controller.url, username=postgresql.user, password=postgresql.password) as session:
         assert session.sql("SELECT %s::numeric AS n, NULL AS x", [Decimal("1.10")]).one() == (Decimal("1.10"), None)
         table = session.sql("SELECT i, i::text AS t FROM generate_series(1, 3) i").arrow()
-        assert table.schema == pyarrow.schema([("i", pyarrow.int64()), ("t", pyarrow.string())])
+        assert table.schema == pyarrow.schema([("i", pyarrow.int32()), ("t", pyarrow.string())])
         assert table.to_pylist()[2] == {"i": 3, "t": "3"}
         assert list(session.sql("CREATE TEMP TABLE t AS SELECT 1 AS a")) == []
         assert session.sql("SELECT a AS a, a AS b FROM t").arrow().num_rows == 1
