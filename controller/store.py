@@ -63,7 +63,8 @@ class Store:
         self.make_folder()
         path = self.folder / f".{name}.lock"
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            # root comes here too, and gives the file to the folder's owner: a link of his must not make that another file
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
         except OSError as error:
             raise StoreError(f"{path} can't be locked: {error.strerror}", where=str(path), hint="check its owner and mode") from error
         try:
@@ -109,7 +110,12 @@ def _keep_owner(path: pathlib.Path, handle: int) -> None:
     folder's owner."""
     if os.geteuid() != 0:
         return
-    like = path.stat() if path.exists() and path.stat().st_uid != 0 else path.parent.stat()
+    try:
+        like = path.lstat()
+    except FileNotFoundError:
+        like = None
+    if like is None or like.st_uid == like.st_gid == 0:
+        like = path.parent.stat()
     os.fchown(handle, like.st_uid, like.st_gid)
 
 

@@ -120,12 +120,13 @@ def write_public(home: ClusterHome, spec: ClusterSpec, workloads: tuple[Workload
 
 
 def own_store(home: ClusterHome, control: tuple[int, int] | None) -> None:
-    """Everything in the store belongs to the control user, also what we wrote as root (never following a link)."""
+    """Everything in the store belongs to the control user, also what we wrote as root. Never by way of a link: the control user could
+    put one in a folder's place at any moment, so names are looked up in opened folders."""
     if control is None:
         return
-    for folder, folders, files in os.walk(home.store_folder):
+    for _, folders, files, opened in os.fwalk(home.store_folder):
         for name in (*folders, *files):
-            os.chown(Path(folder) / name, *control, follow_symlinks=False)
+            os.chown(name, *control, dir_fd=opened, follow_symlinks=False)
 
 
 def check_path_length(home: ClusterHome) -> None:

@@ -64,3 +64,28 @@ def test_a_failing_change_releases_the_lock_and_changes_nothing(tmp_path: pathli
     with pytest.raises(KeyError):
         store.update("a.json", lambda before: {}["missing"])
     assert store.update("a.json", lambda before: 1) == 1
+
+
+def test_a_link_in_a_locks_place_is_refused(tmp_path: pathlib.Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    owner = victim.stat().st_uid, victim.stat().st_gid
+    store = Store(tmp_path / "store")
+    store.make_folder()
+    if os.geteuid() == 0:
+        os.chown(store.folder, 65534, 65534)  # as the control user's folder, in which root locks and writes
+    (store.folder / ".a.json.lock").symlink_to(victim)
+    with pytest.raises(StoreError, match="can't be locked"):
+        store.update("a.json", lambda before: 1)
+    assert (victim.stat().st_uid, victim.stat().st_gid) == owner
+
+
+def test_a_link_in_a_files_place_is_replaced(tmp_path: pathlib.Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    store = Store(tmp_path / "store")
+    store.make_folder()
+    (store.folder / "a.json").symlink_to(victim)
+    store.write("a.json", 1)
+    assert victim.read_text() == "untouched"
+    assert store.read("a.json") == 1

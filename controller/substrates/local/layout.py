@@ -44,10 +44,10 @@ class ClusterHome(ClusterFolder):
             os.chown(self.store_folder, *control)
 
     def write_spec(self, text: str, control: tuple[int, int] | None) -> None:
-        """bdc.yaml, readable by the control user."""
+        """bdc.yaml, readable by the control user. It stays ours: it names programs that ``bdc start`` runs, perhaps as root."""
         write_atomic(self.spec, text.encode(), SPEC_MODE)
         if control is not None:
-            os.chown(self.spec, *control)
+            os.chown(self.spec, os.geteuid(), control[1])
 
 
 def make_open(folder: Path) -> None:
