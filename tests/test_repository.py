@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-PACKAGES = ("azdata_like_cli", "bdc", "controller", "pools", "virtualization", "benchmarks", "examples")
+PACKAGES = ("azdata_like_cli", "bdc", "controller", "pools", "pyspark_bdc", "virtualization", "benchmarks", "examples")
 LONGEST_FILE = 500
 
 
@@ -57,8 +57,8 @@ def test_the_locks_fit_the_distributions() -> None:
     """``scripts/lock.sh`` was run after the last change of a distribution's needs."""
     import tomllib
 
-    for name in ("client", "cluster"):
-        project = tomllib.loads((ROOT / f"distributions/{name}/pyproject.toml").read_text())["project"]
+    for name, folder in (("client", "client"), ("cluster", "cluster"), ("spark", "pyspark")):
+        project = tomllib.loads((ROOT / f"distributions/{folder}/pyproject.toml").read_text())["project"]
         needs = list(project["dependencies"])
         for wanted in project.get("optional-dependencies", {}).values():
             needs += [need for need in wanted if not need.startswith("openbdc")]
