@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -41,10 +42,23 @@ def create_table(
     master.execute("CALL bdc.create_virtual_table(%s, %s, %s, %s, %s)", [name, source, location, given, json.dumps(options)])
 
 
+@functools.cache
+def address(stage: Stage, name: str) -> tuple[str, int]:
+    """Host and port of an endpoint; asked once per cluster, because each look is a process."""
+    host, _, port = stage.endpoint(name).rpartition("//")[2].partition("/")[0].partition(":")
+    return host, int(port)
+
+
+def master_connection(stage: Stage) -> psycopg.Connection[Row]:
+    """As ``Stage.sql``, without a process to ask for the address."""
+    host, port = address(stage, "sql-server-master")
+    return psycopg.connect(host=host, port=port, user="admin", password=stage.password, dbname="bdc", autocommit=True)
+
+
 def pool_connection(stage: Stage, user: str = "admin", password: str | None = None, database: str = "bdc") -> psycopg.Connection[Row]:
     """A direct connection to the compute pool."""
-    host, _, port = stage.endpoint("compute-0").partition(":")
-    return psycopg.connect(host=host, port=int(port), user=user, password=password or stage.password, dbname=database, autocommit=True)
+    host, port = address(stage, "compute-0")
+    return psycopg.connect(host=host, port=port, user=user, password=password or stage.password, dbname=database, autocommit=True)
 
 
 def eventually(look: Callable[[], T], seconds: float) -> tuple[T, float]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.cluster.sources import create_postgresql_source, create_source, create_table
+from tests.cluster.sources import create_postgresql_source, create_source, create_table, master_connection
 from tests.services.cluster import Row, Stage
 from tests.services.postgresql import PostgresqlServer, free_port
 
@@ -30,7 +30,7 @@ def remote(postgresql: PostgresqlServer) -> Iterator[Master]:
 
 @pytest.fixture(scope="module")
 def master(cluster: Stage, postgresql: PostgresqlServer, remote: Master) -> Iterator[Master]:
-    with cluster.sql() as connection:
+    with master_connection(cluster) as connection:
         connection.execute("CREATE SCHEMA sql_faults")
         create_postgresql_source(connection, "faulty", postgresql, DATABASE)
         create_table(connection, "sql_faults.kept", "faulty", "public.kept")

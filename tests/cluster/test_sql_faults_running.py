@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from bdc.sealing import seal
-from tests.cluster.sources import create_postgresql_source, create_table, eventually, pool_connection
+from tests.cluster.sources import create_postgresql_source, create_table, eventually, master_connection, pool_connection
 from tests.services.cluster import Row, Stage
 from tests.services.postgresql import PostgresqlServer
 
@@ -43,7 +43,7 @@ def remote(postgresql: PostgresqlServer) -> Iterator[Master]:
 
 @pytest.fixture(scope="module")
 def master(cluster: Stage, postgresql: PostgresqlServer, remote: Master) -> Iterator[Master]:
-    with cluster.sql() as connection:
+    with master_connection(cluster) as connection:
         connection.execute("CREATE SCHEMA sql_running")
         create_postgresql_source(connection, "running", postgresql, DATABASE)
         create_table(connection, "sql_running.few", "running", "public.few")
@@ -108,7 +108,7 @@ def running(connection: Master, statement: str, remote: Master) -> Iterator[list
     assert not thread.is_alive()
 
 
-@pytest.mark.parametrize("where", [lambda stage: stage.sql(), pool_connection], ids=["master", "pool"])
+@pytest.mark.parametrize("where", [lambda stage: master_connection(stage), pool_connection], ids=["master", "pool"])
 def test_cancel_stops_the_work_in_the_pool_and_at_the_source(
     cluster: Stage, master: Master, remote: Master, where: Callable[[Stage], Master]
 ) -> None:
@@ -128,7 +128,7 @@ def test_a_client_that_vanishes_in_the_middle_of_a_result_leaves_nothing(
         "import sys, psycopg; c = psycopg.connect(sys.stdin.readline().strip()); k = c.cursor(name='k');"
         "k.execute('SELECT * FROM sql_running.many'); print(len(k.fetchmany(10)), flush=True); k.fetchall()"
     )
-    with cluster.sql() as own:
+    with master_connection(cluster) as own:
         where = own.info
         dsn = f"host={where.host} port={where.port} user=admin password={cluster.password} dbname=bdc"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
@@ -155,7 +155,7 @@ def test_a_client_of_the_pool_that_vanishes_leaves_nothing(cluster: Stage, maste
 
 
 def test_statement_timeout_ends_the_statement_at_the_source_too(cluster: Stage, master: Master, remote: Master) -> None:
-    with cluster.sql() as client:
+    with master_connection(cluster) as client:
         client.execute("SET statement_timeout = '700ms'")
         with running(client, "SELECT count(nothing) FROM sql_running.sleepy", remote) as raised:
             time.sleep(0.7)
@@ -164,7 +164,7 @@ def test_statement_timeout_ends_the_statement_at_the_source_too(cluster: Stage, 
 
 
 def test_query_list_and_kill_on_a_long_query(cluster: Stage, master: Master, remote: Master) -> None:
-    with cluster.sql() as client, running(client, "SELECT count(nothing) FROM sql_running.sleepy", remote) as raised:
+    with master_connection(cluster) as client, running(client, "SELECT count(nothing) FROM sql_running.sleepy", remote) as raised:
         listed = cluster.bdc("query", "list")
         assert isinstance(listed, list) and len(listed) == 1
         assert listed[0]["user"] == "admin" and listed[0]["database"] == "bdc" and "sleepy" in listed[0]["sql"]
@@ -182,7 +182,7 @@ def test_a_query_over_its_memory_spills_or_fails_cleanly(cluster: Stage, master:
         try:
             assert client.execute(query).fetchone() == (500_000,)
         except (psycopg.errors.OutOfMemory, psycopg.errors.ConfigurationLimitExceeded) as error:
-            assert error.diag.message_hint  # noqa: PT017
+            assert error.diag.message_hint
         assert client.execute("SELECT count(*) FROM sql_running.few").fetchone() == (10,)
 
 
@@ -194,7 +194,7 @@ def test_ddl_that_is_rolled_back_leaves_nothing(cluster: Stage, master: Master, 
         ).fetchall()
 
     before = state()
-    with cluster.sql() as client, client.transaction(force_rollback=True):
+    with master_connection(cluster) as client, client.transaction(force_rollback=True):
         create_postgresql_source(client, "running_undone", postgresql, DATABASE)
         create_table(client, "sql_running.undone", "running_undone", "public.few")
         client.execute("CALL bdc.drop_virtual_table('sql_running.few')")
@@ -207,7 +207,7 @@ def test_ddl_that_is_rolled_back_leaves_nothing(cluster: Stage, master: Master, 
 
 
 def test_a_table_used_before_commit_is_the_named_error(cluster: Stage, master: Master) -> None:
-    with cluster.sql() as client:
+    with master_connection(cluster) as client:
         client.execute("BEGIN")
         create_table(client, "sql_running.early", "running", "public.few")
         with pytest.raises(psycopg.errors.UndefinedTable) as caught:
