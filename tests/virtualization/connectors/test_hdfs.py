@@ -414,6 +414,27 @@ def test_a_thousand_files(connector: HdfsConnector, lake: HdfsServer) -> None:
     assert time.monotonic() - start < 30
 
 
+def test_what_fails_while_a_file_is_read_is_our_error(connector: HdfsConnector, lake: HdfsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when every DataNode is down: the native client's own exception must not reach the engine unnamed."""
+    lake.write("/broken/read.csv", "id\n1\n")
+
+    class Reader:
+        def read_range(self, _start: int, _length: int) -> bytes:
+            raise RuntimeError("all datanodes failed")
+
+    fragment = connector.scan(table("/broken/read.csv", [ID]), ["id"], []).fragment
+    text = fragment.duckdb_sql()  # what the file looks like was read by now
+    monkeypatch.setattr(type(connector._client), "open", lambda _self, _file: Reader())
+    with duckdb.connect() as connection:
+        fragment.prepare_duckdb(connection)
+        with pytest.raises(duckdb.Error) as caught:
+            connection.sql(f"SELECT sum(id) FROM ({text})").fetchall()
+    meant = fragment.fault(caught.value)  # type: ignore[attr-defined]
+    assert isinstance(meant, SourceError) and "/broken/read.csv: all datanodes failed" in meant.message
+    with pytest.raises(SourceError, match="all datanodes failed"):
+        ids(connector.scan(table("/broken/read.csv", [ID]), ["id"], []).fragment)
+
+
 def test_datanode_killed_during_the_query(connector: HdfsConnector, lake: HdfsServer) -> None:
     big = connector.scan(table("/p/big.parquet", [ID]), ["id"], []).fragment
     batches = big.open(QueryContext())

@@ -104,10 +104,14 @@ class RangeFile:
 
     mode = "rb"
 
-    def __init__(self, reader: Any, size: int) -> None:  # noqa: ANN401
-        self._reader = reader
+    def __init__(self, client: Client, file: RemoteFile, faults: list[VirtualizationError] | None = None) -> None:
+        """``faults`` hears our own errors where an engine is between the reader and us, which repeats their text only."""
+        self._client = client
+        self._reader = client.open(file)
+        self._path = file.path
+        self._faults = faults
         self._local = threading.local()
-        self.size = size
+        self.size = file.size
         self.closed = False
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -126,7 +130,14 @@ class RangeFile:
         length = self.size - start if length is None or length < 0 else min(length, self.size - start)
         if length <= 0:
             return b""
-        data: bytes = self._reader.read_range(start, length)
+        try:
+            data: bytes = self._reader.read_range(start, length)
+        except Exception as error:  # noqa: BLE001 - whatever the native client raises
+            meant = self._client.fault(error, self._path)
+            if self._faults is None:
+                raise meant from None
+            self._faults.append(meant)
+            raise OSError(meant.message) from None
         self._local.position = start + len(data)
         return data
 
@@ -164,7 +175,7 @@ class ListedFiles(AbstractFileSystem):  # type: ignore[misc]
             raise PermissionError("files of data sources are read only")
         listing, file = _find(f"{PROTOCOL}://{path}" if "://" not in path else path)
         try:
-            return RangeFile(listing.client.open(file), file.size)
+            return RangeFile(listing.client, file, listing.faults)
         except VirtualizationError as error:
             listing.faults.append(error)
             raise OSError(error.message) from None

@@ -79,7 +79,7 @@ def _arrow_file(file: Any) -> pa.PythonFile:  # noqa: ANN401 - Arrow asks for an
 def parquet_layout(client: Client, file: RemoteFile) -> Layout:
     """From the footer."""
     try:
-        with pq.ParquetFile(_arrow_file(RangeFile(client.open(file), file.size))) as parquet:
+        with pq.ParquetFile(_arrow_file(RangeFile(client, file))) as parquet:
             schema = parquet.schema_arrow
             return Layout(tuple(schema.names), tuple(schema.types), parquet.metadata.num_rows)
     except (pa.ArrowException, OSError) as error:
@@ -88,7 +88,7 @@ def parquet_layout(client: Client, file: RemoteFile) -> Layout:
 
 def head(client: Client, file: RemoteFile, shape: FileFormat, limit: int = _HEAD_BYTES) -> str:
     """The beginning of a CSV as text, cut after its last whole line; DataError where the bytes are not in the encoding."""
-    reader = RangeFile(client.open(file), file.size)
+    reader = RangeFile(client, file)
     whole = file.size <= limit
     if file.path.lower().endswith(".gz"):
         with gzip.GzipFile(fileobj=reader) as packed:
