@@ -142,7 +142,8 @@ def test_stop_keeps_data_and_start_brings_it_back(local: Local) -> None:
     until(lambda: settled(local), "settled")
     marker = local.folder(NAME).workload("master-0") / "data" / "marker"
     marker.touch()
-    local.done("stop", "--name", NAME)
+    code, events = local.run("stop", "--name", NAME)
+    assert code == 0 and {event["state"] for event in events if event["event"] == "progress"} == {"stopped"}
     assert local.marked(NAME) == {} and marker.exists()
     assert local.done("list")["clusters"][0]["state"] == "stopped"
     assert local.done("stop", "--name", NAME) == {"name": NAME, "stopped": []}
