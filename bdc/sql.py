@@ -91,7 +91,7 @@ def connect(address: Address, *, timeout: int = 10) -> psycopg.Connection[tuple[
 def _connect_error(error: psycopg.Error, address: Address) -> BdcError:
     where = f"{address.host}:{address.port}/{address.database}"
     text = " ".join(str(error).split()) or type(error).__name__
-    text = text.rpartition(" failed: ")[2]  # libpq repeats the address before the reason
+    text = text.rpartition(" failed: ")[2].partition(" Is the server running")[0]  # libpq repeats the address, and asks
     if "no password supplied" in text:
         return AuthenticationError(
             f"the master needs the password of {address.user!r}", where=where,

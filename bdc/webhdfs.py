@@ -20,6 +20,8 @@ from bdc.rest import open_connection, unreachable
 BLOCK = 1 << 20
 """Bytes that are held at once while a file is copied."""
 
+UNREACHABLE = "'bdc status --service hdfs' says how HDFS is"
+
 _BY_EXCEPTION: dict[str, type[BdcError]] = {
     "FileNotFoundException": NotFoundError,
     "AccessControlException": ForbiddenError,
@@ -168,7 +170,7 @@ class WebHdfs:
             raise error.__cause__ from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise unreachable(location, error) from error
+            raise unreachable(location, error, UNREACHABLE) from error
         except BaseException:
             connection.close()
             raise
@@ -188,7 +190,7 @@ class WebHdfs:
             self._expect(response, 200, path)
             raw = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise unreachable(self._base, error) from error
+            raise unreachable(self._base, error, UNREACHABLE) from error
         finally:
             connection.close()
         return _decode(raw, self._base)
