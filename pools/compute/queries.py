@@ -20,6 +20,9 @@ from pools.compute.errors import AdmissionError, CancelRequestedError
 from virtualization.plan import QueryContext
 
 T = TypeVar("T")
+REPLICA_SHIFT = 40
+"""Ids of different replicas differ, so that a kill that reaches another replica than the list came from never hits a stranger's query."""
+
 State = Literal["queued", "planning", "running", "sending", "done"]
 
 
@@ -179,10 +182,10 @@ class Admission:
 class Queries:
     """The registry: starts, lists, kills."""
 
-    def __init__(self, threads: Executor, admission: Admission) -> None:
+    def __init__(self, threads: Executor, admission: Admission, replica: int = 0) -> None:
         self.threads = threads
         self.admission = admission
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count((replica << REPLICA_SHIFT) + 1)
         self._running: dict[int, Query] = {}
 
     def all(self) -> list[Query]:

@@ -77,7 +77,7 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
     master = Master(
         Address(settings.master_host, settings.master_port, password, f"bdc compute-{settings.replica}"), lambda sealed: unseal(sealed, key)
     )
-    queries = Queries(threads, Admission(limits.running, limits.wait_seconds))
+    queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica)
     pool = Pool(engine, queries, master, Requests(engine, queries, lambda sealed: unseal(sealed, key)), limits)
     server = Server(pool, settings.replica)
     stop = asyncio.Event()

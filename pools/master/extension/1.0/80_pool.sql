@@ -63,6 +63,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   caller name := bdc.session_caller();
 BEGIN
+  IF bdc.cluster_setting('pool_hosts') LIKE '%,%' THEN
+    RAISE WARNING 'the compute pool has several replicas: this is what runs on the one that this session reached'
+      USING HINT = 'Ask from further sessions for the others; ids of different replicas differ.';
+  END IF;
   RETURN QUERY SELECT q.id, q."user", q.database, q.sql, q.state, q.seconds, q.rows
     FROM bdc.request(caller, '{"action": "queries"}') AS response,
       jsonb_to_record(response) AS q (id text, "user" text, database text, sql text, state text, seconds double precision, rows bigint)
@@ -73,7 +77,7 @@ COMMENT ON FUNCTION bdc.queries() IS 'Queries that the compute pool runs now; al
 CREATE FUNCTION bdc.kill_query(id text) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM bdc.queries() AS q WHERE q.id = kill_query.id) THEN
-    RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('no running query "%s" that you may end', id), HINT = 'SELECT * FROM bdc.queries() lists them.';
+    RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('no running query "%s" that you may end', id), HINT = 'SELECT * FROM bdc.queries() lists them; with several replicas of the compute pool, those of the replica that the session reached.';
   END IF;
   RETURN (SELECT (response ->> 'killed')::boolean
     FROM bdc.request(bdc.session_caller(), jsonb_build_object('action', 'kill', 'id', id)) AS response);
