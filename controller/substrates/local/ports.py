@@ -90,6 +90,7 @@ def choose_base(named: Callable[[int], Iterable[tuple[str, int]]], reserved: set
     which port. Ports that the kernel hands out to outgoing connections are taken only when there are no others."""
     lowest, highest = outgoing_range()
     blocks: dict[int, tuple[tuple[str, int], ...]] = {base: tuple(named(base)) for base in BASES}
+    _check_given([pair for pair in blocks[0] if all(pair in block for block in blocks.values())], reserved)
     valid = [base for base in BASES if all(PRIVILEGED <= port <= 65535 for _, port in blocks[base])]
     candidates = [base for base in valid if not reserved.intersection(port for _, port in blocks[base])]
     for base in sorted(candidates, key=lambda base: any(lowest <= port <= highest for _, port in blocks[base])):
@@ -98,6 +99,18 @@ def choose_base(named: Callable[[int], Iterable[tuple[str, int]]], reserved: set
     if candidates:
         check_free(blocks[candidates[0]])
     raise ConflictError("every block of ports is taken, most by other clusters", hint="delete one, or give each port in spec.ports")
+
+
+def _check_given(named: list[tuple[str, int]], reserved: set[int]) -> None:
+    """Ports given by hand are in every block: whoever has one is told, instead of that no block is free."""
+    check_free(named)
+    for what, port in named:
+        if port in reserved:
+            raise ConflictError(
+                f"{what}: port {port} is in the spec of another cluster of this machine",
+                where=f"port {port}",
+                hint="give another one in spec.ports, or delete that cluster",
+            )
 
 
 def outgoing_range() -> tuple[int, int]:

@@ -69,7 +69,16 @@ def test_the_first_free_block_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ConflictError, match=f"port {number}"):
             choose_base(lambda base: [("master", number)], set())
         with pytest.raises(ConflictError, match="every block"):
-            choose_base(lambda base: [("master", number)], {number})
+            choose_base(lambda base: [("master", 30190 + base % 200)], {30190, 30290})
+
+
+def test_a_port_given_by_hand_names_who_has_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = server.getsockname()[1]
+        with pytest.raises(ConflictError, match=f"master: port {number} is taken by pid {os.getpid()}"):
+            choose_base(lambda base: [("master", number), ("controller", 30080 + base)], set())
+    with pytest.raises(ConflictError, match=f"master: port {number} is in the spec of another cluster"):
+        choose_base(lambda base: [("master", number), ("controller", 30080 + base)], {number})
 
 
 def test_blocks_stay_below_the_ports_of_outgoing_connections(monkeypatch: pytest.MonkeyPatch) -> None:
