@@ -11,9 +11,10 @@ from functools import cache
 import pyarrow as pa
 
 from virtualization.catalog import Catalog
-from virtualization.engine import Engine
+from virtualization.engine import NO_EXECUTOR, Engine
+from virtualization.errors import UnsupportedError
 from virtualization.explanation import Explanation
-from virtualization.plan import Executor, QueryContext
+from virtualization.plan import Executor, Plan, QueryContext
 from virtualization.types import arrow_field
 
 DEFAULT_MEMORY_BYTES = 1 << 30
@@ -47,7 +48,7 @@ def _engine(scratch_dsn: str | None) -> Engine:
 def query(sql: str, catalog: Catalog, *, scratch_dsn: str | None = None, context: QueryContext | None = None) -> pa.Table:
     """The answer as an Arrow table; its fields carry the PostgreSQL types. VirtualizationError for everything that goes wrong."""
     engine = default_engine(scratch_dsn)
-    result = engine.run(engine.plan(sql, catalog), context)
+    result = engine.run(_planned(engine, sql, catalog, scratch_dsn), context)
     try:
         batches = list(result)
         fields = [arrow_field(column.name, column.type) for column in result.columns]
@@ -58,4 +59,17 @@ def query(sql: str, catalog: Catalog, *, scratch_dsn: str | None = None, context
 
 def explain(sql: str, catalog: Catalog, *, scratch_dsn: str | None = None, analyze: bool = False) -> Explanation:
     """How the query is carried out; ``analyze`` runs it and counts."""
-    return default_engine(scratch_dsn).explain(sql, catalog, analyze=analyze)
+    engine = default_engine(scratch_dsn)
+    _planned(engine, sql, catalog, scratch_dsn)
+    return engine.explain(sql, catalog, analyze=analyze)
+
+
+def _planned(engine: Engine, sql: str, catalog: Catalog, scratch_dsn: str | None) -> Plan:
+    """The plan; without a scratch PostgreSQL the error for what DuckDB refuses says what to pass."""
+    try:
+        return engine.plan(sql, catalog)
+    except UnsupportedError as error:
+        if scratch_dsn is None and error.message.startswith(NO_EXECUTOR):
+            hint = "Pass scratch_dsn='postgresql://…' of a PostgreSQL in which temporary tables may be made: it runs what DuckDB does not."
+            raise UnsupportedError(error.message, detail=error.detail, hint=hint) from None
+        raise

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import pathlib
+import random
+import time
 from collections.abc import Iterator
 
 import pytest
 
+import virtualization
 from tests.services.hdfs import hdfs_server
-from tests.services.postgresql import PostgresqlServer
+from tests.services.postgresql import PostgresqlServer, free_port
 from tests.virtualization.mixed import Mixed, mixed
+from tests.virtualization.mixed_statements import random_statements
+from virtualization.catalog import Column, Credential, DataSource, MemoryCatalog, VirtualTable
+from virtualization.errors import SourceUnreachableError
 
 pytestmark = pytest.mark.service
 
@@ -30,3 +36,64 @@ def lab(postgresql: PostgresqlServer) -> Iterator[Mixed]:
 def test_every_query_answers_as_one_postgresql(lab: Mixed) -> None:
     wrong = [problem for sql in queries() if (problem := lab.difference(sql))]
     assert not wrong, "\n".join(wrong)
+
+
+def differs(lab: Mixed, statements: Iterator[str]) -> list[str]:
+    return [problem for sql in statements if (problem := lab.difference(sql))]
+
+
+def test_random_queries(lab: Mixed) -> None:
+    fresh = random.SystemRandom().randrange(10**9)
+    print(f"fresh seed: {fresh}")  # shown when the test fails
+    for seed, count in ((1, 60), (2, 60), (fresh, 60)):
+        wrong = differs(lab, random_statements(seed, count))
+        assert not wrong, f"seed {seed}\n" + "\n".join(wrong)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1800)
+def test_many_random_queries(lab: Mixed) -> None:
+    fresh = random.SystemRandom().randrange(10**9)
+    wrong = differs(lab, random_statements(fresh, 3000))
+    assert not wrong, f"seed {fresh}\n" + "\n".join(wrong)
+
+
+def test_a_source_that_is_down_is_named(lab: Mixed) -> None:
+    down = {name: source for name, source in lab.catalog.sources.items()}
+    down["erp"] = DataSource("erp", "postgresql", f"postgresql://127.0.0.1:{free_port()}/x", {}, Credential("a", "b"))
+    broken = MemoryCatalog(down, lab.catalog.virtual_tables)
+    sql = "SELECT c_name, n_name FROM customer JOIN nation ON n_id = c_nation"
+    with pytest.raises(SourceUnreachableError, match='"erp"'):
+        virtualization.query(sql, broken, scratch_dsn=lab.scratch_dsn)
+    assert virtualization.query("SELECT count(*) FROM customer", broken, scratch_dsn=lab.scratch_dsn).num_rows == 1
+
+
+def test_ordinary_questions_about_files_run_on_duckdb(lab: Mixed) -> None:
+    for sql in (
+        "SELECT count(*) FROM event WHERE e_value > 2",
+        "SELECT count(*) FROM event WHERE e_value > 2::numeric",
+        "SELECT e_ok, count(*), avg(e_value), sum(e_value) FROM event WHERE e_kind = 'buy'::text GROUP BY 1",
+        "SELECT p_size, count(*), avg(p_retail) FROM part GROUP BY 1",
+        "SELECT sum(l_price * (1 - l_discount) * (1 + l_discount)) FROM lineitem WHERE l_shipped > '2024-03-01'::date",
+        "SELECT p_retail * 1.19 AS gross FROM part",
+    ):
+        explained = lab.explain(sql)
+        assert explained.executor == "duckdb", explained.text()
+        assert explained.refusals == ()
+    filtered = lab.explain("SELECT count(*) FROM event WHERE e_value > 2::numeric")
+    assert '"e_value" > 2' in filtered.fragments[0].text
+    assert "WHERE" not in (filtered.residual or "")
+
+
+def test_long_lists_and_many_columns_plan_quickly(lab: Mixed) -> None:
+    keys = ", ".join(map(str, range(20_000)))
+    wide = VirtualTable(
+        "public", "wide", "lake", "/mixed/wide", tuple(Column(f"c{n}", "integer") for n in range(500)), {"format": "parquet"}
+    )
+    catalog = MemoryCatalog(lab.catalog.sources, {**lab.catalog.virtual_tables, wide.key: wide})
+    engine = virtualization.default_engine(lab.scratch_dsn)
+    for sql in (f"SELECT e_id FROM event WHERE e_customer IN ({keys})", f"SELECT o_id FROM orders WHERE o_customer IN ({keys})",
+                "SELECT * FROM wide WHERE c7 = 1", "SELECT a.*, b.* FROM wide a JOIN wide b ON a.c1 = b.c2"):  # fmt: skip
+        begin = time.process_time()
+        engine.plan(sql, catalog)
+        assert time.process_time() - begin < 2.5, sql[:60]  # below 1 s on an idle machine

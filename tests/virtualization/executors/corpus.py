@@ -343,6 +343,27 @@ ACCEPTED: list[str] = [
     "SELECT a.g AS g FROM __f0 AS a INTERSECT SELECT b.g AS g FROM __f1 AS b",
     "SELECT a.g AS g FROM __f0 AS a EXCEPT ALL SELECT b.g AS g FROM __f1 AS b",
     "SELECT 1 AS a, 'x' AS b, 2.50 AS c",
+    # averages and other quotients of sums: shown, rounded, ordered by, compared
+    "SELECT a.g AS g, avg(a.p) AS x FROM __f0 AS a GROUP BY a.g ORDER BY 2",
+    "SELECT a.g AS g, avg(a.p) AS x FROM __f0 AS a GROUP BY a.g ORDER BY avg(a.p) DESC NULLS LAST, 1 LIMIT 2",
+    "SELECT a.g AS g FROM __f0 AS a GROUP BY a.g HAVING avg(a.n) > 1",
+    "SELECT a.g AS g FROM __f0 AS a GROUP BY a.g HAVING avg(a.p) <= 10.5 OR avg(a.p) IS NULL",
+    "SELECT a.g AS g, avg(a.p) > sum(a.p) AS x, avg(a.n) = avg(a.id) AS y, avg(a.g) IS NOT DISTINCT FROM 2 AS z FROM __f0 AS a GROUP BY 1",
+    "SELECT a.g AS g, round(avg(a.p), 2) AS x, round(avg(a.n)) AS y, round(avg(a.p), 25) AS z FROM __f0 AS a GROUP BY 1 ORDER BY 2, 1",
+    "SELECT a.g AS g, sum(a.p) / count(*) AS x, sum(a.p) / sum(a.id) AS y, 100.0 * sum(a.id) / count(*) AS z FROM __f0 AS a GROUP BY 1",
+    "SELECT a.g AS g, sum(a.p) / nullif(count(a.n), 0) AS x, round(sum(a.p) / 7.25, 3) AS y FROM __f0 AS a GROUP BY 1 ORDER BY 2 DESC, 1",
+    "SELECT sum(a.p) / sum(a.p - a.p) AS x FROM __f0 AS a",
+    "SELECT sum(a.n) / count(*) AS x, sum(a.p) / count(*) AS y, avg(a.p) IS NULL AS z FROM __f0 AS a WHERE a.id > 100"
+    " HAVING sum(a.n) / count(*) IS NULL",
+    "SELECT count(q.x) AS c, count(*) AS n FROM (SELECT a.g AS g, avg(a.n) AS x FROM __f0 AS a WHERE a.n IS NULL GROUP BY a.g) AS q",
+    "SELECT q.x AS x, b.g AS g FROM __f1 AS b LEFT JOIN (SELECT a.g AS g, avg(a.p) AS x FROM __f0 AS a GROUP BY a.g) AS q ON q.g = b.g",
+    # types of two sides that PostgreSQL brings together
+    "SELECT a.id AS x, a.v AS v FROM __f0 AS a UNION SELECT a.n AS x, a.t AS v FROM __f0 AS a",
+    "SELECT coalesce(a.v, a.t) AS x, coalesce(a.t, a.v) AS y, CASE WHEN a.b THEN a.t ELSE a.v END AS z FROM __f0 AS a",
+    "SELECT a.p AS x FROM __f0 AS a UNION ALL SELECT a.p * 1 AS x FROM __f0 AS a",
+    "SELECT a.id AS x FROM __f0 AS a WHERE a.id IN (SELECT b.g FROM __f1 AS b) AND a.p NOT IN (SELECT b.g FROM __f1 AS b WHERE b.g > 2)",
+    "SELECT a.id AS id, b.name AS n, c.g AS g FROM __f0 AS a LEFT JOIN (__f1 AS b INNER JOIN __f1 AS c ON b.g = c.g) ON b.g = a.g",
+    "SELECT a.n > 2::numeric AS x, a.p > 2.5::numeric AS y, 3::numeric AS z, 2.50::numeric * a.p AS w FROM __f0 AS a",
     # errors are PostgreSQL's
     "SELECT a.n / (a.g - a.g) AS x FROM __f0 AS a",
     "SELECT a.n + 1 AS x FROM __f0 AS a",
@@ -356,8 +377,6 @@ ACCEPTED: list[str] = [
 
 KEPT: list[tuple[str, str]] = [
     ("SELECT avg(a.p) + 1 AS x FROM __f0 AS a", "type"),
-    ("SELECT a.g AS g, avg(a.p) AS x FROM __f0 AS a GROUP BY a.g ORDER BY 2", "type"),
-    ("SELECT a.g AS g FROM __f0 AS a GROUP BY a.g HAVING avg(a.n) > 1", "type"),
     ("SELECT a.p / 3 AS x FROM __f0 AS a", "numeric_division"),
     ("SELECT a.u + 1 AS x FROM __f0 AS a", "type"),
     ("SELECT a.u AS u FROM __f0 AS a ORDER BY a.u", "type"),

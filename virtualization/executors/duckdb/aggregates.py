@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlglot import exp
 
 from virtualization.executors.duckdb import allowed
-from virtualization.executors.duckdb.expressions import Scope, only, refuse
+from virtualization.executors.duckdb.expressions import Scope, only, quotient_key, refuse
 from virtualization.executors.duckdb.functions import Functions
 from virtualization.executors.duckdb.kinds import INT8, SIMPLE, Kind, sum_kind
 from virtualization.executors.duckdb.literals import Value
@@ -61,8 +62,8 @@ class AllExpressions(Functions):
         result, render = allowed.AGGREGATES[key]
         if result == "sum":
             return render, sum_kind(kind)
-        if result == "average":
-            return render, Kind("average", "numeric", 38, kind.scale)
+        if result == "quotient":
+            return render, Kind("quotient", "numeric", 38, kind.scale)
         return render, SIMPLE[result]
 
     def _window(self, node: exp.Window, scope: Scope) -> Value:
@@ -124,12 +125,14 @@ class AllExpressions(Functions):
     def key(self, node: exp.Expr, scope: Scope) -> str:
         """A value to group, partition or order by."""
         value = self.typed(node, scope)
+        if value.kind.name == "quotient":
+            return quotient_key(value)
         if value.kind.name not in allowed.COMPARABLE:
             refuse(node, "type", f"ordering or grouping by {value.kind.pg} is not on DuckDB's allow list")
         return value.sql
 
-    def order(self, node: exp.Expr, scope: Scope, *, ordinals: int) -> str:
-        """ORDER BY with explicit places of NULLs. ``ordinals``: how many outputs may be named by position."""
+    def order(self, node: exp.Expr, scope: Scope, *, ordinals: int, outputs: Sequence[exp.Expr] = ()) -> str:
+        """ORDER BY with explicit places of NULLs. ``ordinals``: how many outputs may be named by position; ``outputs``: they."""
         only(node, "expressions")
         items = []
         for item in node.expressions:
@@ -137,7 +140,14 @@ class AllExpressions(Functions):
             position = item.this.name if isinstance(item.this, exp.Literal) and not item.this.is_string else ""
             if position and not (ordinals and position.isdigit() and 1 <= int(position) <= ordinals):
                 refuse(item, "ordinal", "this constant in ORDER BY is not on DuckDB's allow list")
-            sql = position or self.key(item.this, scope)
+            sql = self._output_key(position, outputs, scope) if position else self.key(item.this, scope)
             descending, nulls = bool(item.args.get("desc")), bool(item.args.get("nulls_first"))
             items.append(f"{sql} {'DESC' if descending else 'ASC'} NULLS {'FIRST' if nulls else 'LAST'}")
         return "ORDER BY " + ", ".join(items)
+
+    def _output_key(self, position: str, outputs: Sequence[exp.Expr], scope: Scope) -> str:
+        """A quotient is ordered by its key, whichever way it is named."""
+        output = outputs[int(position) - 1] if outputs else None
+        if output is not None and self.typed(output, scope).kind.name == "quotient":
+            return self.key(output, scope)
+        return position

@@ -43,7 +43,8 @@ def _integer_lines() -> Iterator[Line]:
         yield Line("add", two, kind, "({0} + {1})")
         yield Line("sub", two, kind, "({0} - {1})")
         yield Line("mul", two, kind, "({0} * {1})")
-        zero = "(CASE WHEN {1} = 0 THEN error('division by zero') ELSE {0} %s {1} END)"
+        # NULL / 0 is NULL: the operator is strict
+        zero = "(CASE WHEN {1} = 0 AND {0} IS NOT NULL THEN error('division by zero') ELSE {0} %s {1} END)"
         yield Line("div", two, kind, zero % "//", "DuckDB's / is not integral; // gives NULL for a zero divisor")
         yield Line("mod", two, kind, zero % "%", "NULL for a zero divisor")
         yield Line("neg", (kind,), kind, "(0::{type} - {0})", "DuckDB widens where PostgreSQL reports overflow")
@@ -122,6 +123,11 @@ TRUNCATED_UNITS = frozenset({"year", "quarter", "month", "week", "day", "hour", 
 
 _FINITE = "(CASE WHEN isinf(%s({0})) AND NOT bool_or(isinf({0})) THEN error('value out of range: overflow') ELSE %s({0}) END)"
 
+_AVERAGE = (
+    "(CASE WHEN count({0}){over} > 0"
+    " THEN {{'s': CAST(sum({0}){over} AS DECIMAL(38,{scale})), 'n': CAST(count({0}){over} AS DECIMAL(38,0))}} END)"
+)
+
 AGGREGATES: dict[tuple[str, str], tuple[str, str]] = {
     ("count", "any"): ("int8", "count({0}){over}"),
     ("sum", "int2"): ("int8", "CAST(sum({0}){over} AS BIGINT)"),
@@ -130,15 +136,12 @@ AGGREGATES: dict[tuple[str, str], tuple[str, str]] = {
     ("sum", "decimal"): ("sum", "CAST(sum({0}){over} AS {type})"),
     ("sum", "float8"): ("float8", _FINITE % ("sum", "sum")),
     ("avg", "float8"): ("float8", _FINITE % ("avg", "avg")),
-    **{
-        ("avg", kind): ("average", "{{'s': CAST(sum({0}){over} AS DECIMAL(38,{scale})), 'n': count({0}){over}}}")
-        for kind in ("int2", "int4", "int8", "decimal")
-    },
+    **{("avg", kind): ("quotient", _AVERAGE) for kind in ("int2", "int4", "int8", "decimal")},
     ("logicaland", "bool"): ("bool", "bool_and({0}){over}"),
     ("logicalor", "bool"): ("bool", "bool_or({0}){over}"),
 }
 """(aggregate, kind) → (result, rendering). Sums of doubles depend on the order of rows, in PostgreSQL as here.
-avg of integers and numerics: see averages.py.
+avg of integers and numerics: see quotients.py.
 ``{over}`` is where a window goes; without it the aggregate is refused as a window function and with DISTINCT."""
 
 EXTREMES = COMPARABLE - {"bool", "bytea"}

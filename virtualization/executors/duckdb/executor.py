@@ -10,14 +10,15 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import PythonUDFType
 from sqlglot import exp
 
 from virtualization.encoding.numerics import decimal_text
 from virtualization.errors import CancelledError, UnsupportedError
-from virtualization.executors.duckdb.averages import average_text
 from virtualization.executors.duckdb.faults import fault
 from virtualization.executors.duckdb.inputs import Inputs
 from virtualization.executors.duckdb.kinds import Kind, kind_of_text
+from virtualization.executors.duckdb.quotients import KEY_FUNCTION, keys, quotient_text
 from virtualization.executors.duckdb.statements import Translated, placeholder, translate_columns
 from virtualization.plan import Fragment, Kept, OutputColumn, QueryContext
 from virtualization.types import arrow_field
@@ -48,6 +49,7 @@ class DuckDbExecutor:
         self._connection = duckdb.connect(":memory:", config=config)
         for setting in _SETTINGS:
             self._connection.execute(setting)
+        self._connection.create_function(KEY_FUNCTION, keys, ["VARCHAR", "VARCHAR", "BIGINT"], "VARCHAR", type=PythonUDFType.ARROW)
         self._lock = threading.Lock()
         self._translated = lru_cache(maxsize=512)(self._translate)
 
@@ -176,8 +178,8 @@ def _output(columns: Sequence[tuple[str, Kind]]) -> tuple[OutputColumn, ...]:
 
 def _carried(column: Any, kind: Kind, field: Any) -> Any:  # noqa: ANN401 Arrow arrays and fields of any type
     """DuckDB's column in the Arrow type of the result: an unconstrained numeric travels as text."""
-    if kind.name == "average":
-        return average_text(column, kind.scale)
+    if kind.name == "quotient":
+        return quotient_text(column, kind.places)
     if kind.name == "decimal" and pa.types.is_string(field.type):
         return decimal_text(column).cast(pa.string())
     return column.cast(field.type)

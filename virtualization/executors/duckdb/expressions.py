@@ -24,6 +24,7 @@ from virtualization.executors.duckdb.kinds import (
     common_decimal,
 )
 from virtualization.executors.duckdb.literals import Value, number, quoted, take_kind
+from virtualization.executors.duckdb.quotients import KEY_FUNCTION, NO_PLACES
 from virtualization.plan import Kept
 
 MAX_SQL = 200_000
@@ -130,7 +131,7 @@ class Expressions:
         known = [value.kind for value in values if value.kind.name != "unknown"]
         kind = known[0] if known else TEXT
         for other in known[1:]:
-            kind = self._common(node, kind, other, keep_scale=keep_scale)
+            kind = self.common(node, kind, other, keep_scale=keep_scale)
         made = [self.coerce(node, value, kind) for value in values]
         if any(value.kind.name != kind.name for value in made):
             refuse(node, "type", "its operands have types that are not brought together on DuckDB's allow list")
@@ -138,10 +139,13 @@ class Expressions:
             kind = kind.unmodified
         return made, kind
 
-    def _common(self, node: exp.Expr, left: Kind, right: Kind, *, keep_scale: bool) -> Kind:
+    def common(self, node: exp.Expr, left: Kind, right: Kind, *, keep_scale: bool) -> Kind:
+        """The kind that PostgreSQL brings both to; see ``same_kind``."""
         names = {left.name, right.name}
+        if "quotient" in names:
+            return left if left == right else refuse(node, "type", "nothing is calculated with a quotient or an average in DuckDB")
         if len(names) == 1 and left.name != "decimal":
-            return left if left.pg == right.pg else left.unmodified if left.unmodified == right.unmodified else left.plain
+            return left if left.pg == right.pg else left.unmodified  # text and character varying: the first one wins
         if names <= set(INTEGERS):
             return max(left, right, key=lambda kind: INTEGERS.index(kind.name))
         if names <= {*INTEGERS, "decimal"}:
@@ -205,9 +209,21 @@ class Expressions:
     def _compare(self, node: Any, scope: Scope) -> Value:  # noqa: ANN401 any binary node
         only(node, "this", "expression")
         word = allowed.COMPARISONS[type(node).__name__.lower()]
-        left, right = self._pair(node, node.this, node.expression, scope)
         self.used.add(word)
+        given = [self.value(side, scope) for side in (node.this, node.expression)]
+        if any(value.kind.name == "quotient" for value in given):
+            left_key, right_key = (self._as_key(node, side, value) for side, value in zip((node.this, node.expression), given, strict=True))
+            return Value(f"({left_key} {word} {right_key})", BOOL)
+        left, right = self._pair(node, node.this, node.expression, scope)
         return Value(f"({left.sql} {word} {right.sql})", BOOL)
+
+    def _as_key(self, node: exp.Expr, side: exp.Expr, value: Value) -> str:
+        """One side of a comparison with a quotient. A key costs a Python step, so it is made of groups and constants only."""
+        if value.kind.name == "quotient":
+            return quotient_key(value)
+        if value.kind.name not in (*INTEGERS, "decimal") or (value.literal is None and side.find(exp.AggFunc) is None):
+            refuse(node, "type", f"comparing a quotient with this {value.kind.pg} is not on DuckDB's allow list")
+        return f"{KEY_FUNCTION}(CAST({value.sql} AS VARCHAR), '1', {NO_PLACES})"
 
     _eq = _neq = _lt = _lte = _gt = _gte = _nullsafeeq = _nullsafeneq = _compare
 
@@ -230,10 +246,7 @@ class Expressions:
         query = node.args.get("query")
         if query is not None:
             text, columns = self._sub_query(query, scope)
-            left = self.typed(node.this, scope)
-            if len(columns) != 1 or left.kind.duckdb != columns[0][1].duckdb or left.kind.name not in allowed.COMPARABLE:
-                refuse(node, "type", "IN over a sub-query of another type is not on DuckDB's allow list")
-            return Value(f"({left.sql} {word} ({text}))", BOOL)
+            return self._in_query(node, word, text, columns, self.typed(node.this, scope))
         items = [self.value(item, scope) for item in (node.this, *node.expressions)]
         if "float4" in {item.kind.name for item in items} and len({item.kind.name for item in items}) > 1:
             refuse(node, "type", "PostgreSQL compares real with a list of other numbers as real, with a single one as double precision")
@@ -241,6 +254,18 @@ class Expressions:
         if kind.name not in allowed.COMPARABLE:
             refuse(node, "type", f"comparing {kind.pg} is not on DuckDB's allow list")
         return Value(f"({values[0].sql} {word} ({', '.join(value.sql for value in values[1:])}))", BOOL)
+
+    def _in_query(self, node: exp.In, word: str, text: str, columns: Sequence[tuple[str, Kind]], left: Value) -> Value:
+        numbers = (*INTEGERS, "decimal")
+        if len(columns) != 1 or left.kind.name not in allowed.COMPARABLE:
+            refuse(node, "type", "IN over this type is not on DuckDB's allow list")
+        kind = columns[0][1]
+        if left.kind.duckdb == kind.duckdb:
+            return Value(f"({left.sql} {word} ({text}))", BOOL)
+        if left.kind.name not in numbers or kind.name not in numbers:
+            refuse(node, "type", "IN over a sub-query of another type is not on DuckDB's allow list")
+        common = self.common(node, left.kind, kind, keep_scale=False)
+        return Value(f"(CAST({left.sql} AS {common.duckdb}) {word} (SELECT CAST(x.c0 AS {common.duckdb}) FROM ({text}) AS x))", BOOL)
 
     def _like(self, node: exp.Like, scope: Scope) -> Value:
         only(node, "this", "expression", "negate")
@@ -277,10 +302,10 @@ class Expressions:
                 left, right = self._pair(node, subject, branch.this, scope)
                 conditions.append(f"({left.sql} = {right.sql})")
         default = node.args.get("default") or exp.Null()
-        results = [*(branch.args["true"] for branch in node.args["ifs"]), default]
+        results = [default, *(branch.args["true"] for branch in node.args["ifs"])]  # PostgreSQL looks at ELSE first for the type
         values, kind = self.same_kind(node, [self.value(result, scope) for result in results], keep_scale=True)
-        branches = " ".join(f"WHEN {when} THEN {then.sql}" for when, then in zip(conditions, values, strict=False))
-        return Value(f"(CASE {branches} ELSE {values[-1].sql} END)", kind)
+        branches = " ".join(f"WHEN {when} THEN {then.sql}" for when, then in zip(conditions, values[1:], strict=True))
+        return Value(f"(CASE {branches} ELSE {values[0].sql} END)", kind)
 
     def _coalesce(self, node: Any, scope: Scope) -> Value:  # noqa: ANN401 also Greatest and Least
         only(node, "this", "expressions")
@@ -337,6 +362,12 @@ def _operands(node: exp.Expr) -> list[exp.Expr]:
             refuse(node, "syntax", f"its part {name} is not on DuckDB's allow list")
         operands.append(value)
     return operands
+
+
+def quotient_key(value: Value) -> str:
+    """A text in whose order, and only where it is equal, the quotients are."""
+    places = NO_PLACES if value.kind.places is None else value.kind.places
+    return f"{KEY_FUNCTION}(CAST(({value.sql}).s AS VARCHAR), CAST(({value.sql}).n AS VARCHAR), {places})"
 
 
 def _fitting(value: Value, of: str) -> Value | None:

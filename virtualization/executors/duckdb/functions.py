@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -12,6 +13,7 @@ from virtualization.executors.duckdb.expressions import Expressions, Scope, only
 from virtualization.executors.duckdb.kinds import (
     DATE,
     INTEGERS,
+    MAX_PRECISION,
     TEXT,
     Kind,
     as_decimal,
@@ -102,6 +104,8 @@ class Functions(Expressions):
     def _round(self, node: exp.Round, scope: Scope) -> Value:
         only(node, "this", "decimals")
         value, places = self.typed(node.this, scope), node.args.get("decimals")
+        if value.kind.name == "quotient" and value.kind.places is None:
+            return Value(value.sql, replace(value.kind, places=_constant_places(node, places)))
         if places is None:
             return self._line(node, [value])
         if (
@@ -148,6 +152,8 @@ class Functions(Expressions):
         """The scale grows as PostgreSQL's does; quotients are refused: PostgreSQL chooses their digits by the value."""
         a, b = _decimal_of(left), _decimal_of(right)
         word = {"add": "+", "sub": "-", "mul": "*"}.get(type(node).__name__.lower())
+        if word is None and isinstance(node, exp.Div) and node.find(exp.AggFunc) and not node.find(exp.Window):
+            return _quotient(left, right, a, b)
         if word is None:
             refuse(node, "numeric_division", "PostgreSQL chooses the digits of a numeric quotient by its value")
         self.used.add(("decimal", word))
@@ -157,6 +163,23 @@ class Functions(Expressions):
         to = (a, b) if word == "*" else (kind, kind)
         sides = [f"CAST({value.sql} AS {of.duckdb})" for value, of in zip((left, right), to, strict=True)]
         return Value(f"CAST({sides[0]} {word} {sides[1]} AS {kind.duckdb})", kind)
+
+
+def _constant_places(node: exp.Expr, places: exp.Expr | None) -> int:
+    if places is None:
+        return 0
+    if not isinstance(places, exp.Literal) or not places.name.isdigit() or int(places.name) > MAX_PRECISION:
+        refuse(node, "round", "only constant numbers of places are on DuckDB's allow list")
+    return int(places.name)
+
+
+def _quotient(left: Value, right: Value, a: Kind, b: Kind) -> Value:
+    """A quotient of aggregates: few rows, whose digits are found afterwards."""
+    kind = Kind("quotient", "numeric", MAX_PRECISION, a.scale, b.scale)
+    parts = f"{{'s': CAST({left.sql} AS DECIMAL(38,{a.scale})), 'n': CAST({right.sql} AS DECIMAL(38,{b.scale}))}}"
+    zero = f"{right.sql} = 0 AND {left.sql} IS NOT NULL"  # NULL / 0 is NULL
+    known = f"{left.sql} IS NOT NULL AND {right.sql} IS NOT NULL"
+    return Value(f"(CASE WHEN {zero} THEN error('division by zero') WHEN {known} THEN {parts} END)", kind)
 
 
 def _decimal_of(value: Value) -> Kind:

@@ -26,20 +26,24 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """``name``: a line of ``DUCKDB_TYPES``, ``decimal``, ``opaque`` and ``average`` (only passed
-    through), or ``unknown`` (an untyped literal).
+    """``name``: a line of ``DUCKDB_TYPES``, ``decimal``, ``opaque`` (only passed through), ``quotient`` (of two sums, see
+    ``quotients``), or ``unknown`` (an untyped literal).
     ``pg``: the PostgreSQL type as the result reports it."""
 
     name: str
     pg: str
     precision: int = 0
     scale: int = 0
+    divisor_scale: int = 0
+    """Of a quotient; ``scale`` is its dividend's."""
+    places: int | None = None
+    """A quotient is shown rounded to so many; None: as PostgreSQL's division gives it."""
 
     @property
     def duckdb(self) -> str:
         """The DuckDB type."""
-        if self.name == "average":
-            return f"STRUCT(s DECIMAL(38,{self.scale}), n BIGINT)"
+        if self.name == "quotient":
+            return f"STRUCT(s DECIMAL(38,{self.scale}), n DECIMAL(38,{self.divisor_scale}))"
         return f"DECIMAL({self.precision},{self.scale})" if self.name == "decimal" else DUCKDB_TYPES[self.name]
 
     @property

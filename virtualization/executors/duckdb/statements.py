@@ -11,7 +11,7 @@ from sqlglot import exp
 from virtualization.executors.duckdb import allowed
 from virtualization.executors.duckdb.aggregates import AllExpressions
 from virtualization.executors.duckdb.expressions import Scope, Source, only, refuse
-from virtualization.executors.duckdb.kinds import Kind, RefusedError, kind_of_text
+from virtualization.executors.duckdb.kinds import INTEGERS, Kind, RefusedError, kind_of_text
 from virtualization.plan import Fragment, Kept, OutputColumn
 
 FRAGMENT_PREFIX = "__f"
@@ -131,7 +131,8 @@ class _Translator:
         """ORDER BY, LIMIT and OFFSET."""
         clauses = []
         if node.args.get("order"):
-            clauses.append(self.expressions.order(node.args["order"], scope, ordinals=outputs))
+            items = [_unaliased(item) for item in node.expressions] if isinstance(node, exp.Select) else []
+            clauses.append(self.expressions.order(node.args["order"], scope, ordinals=outputs, outputs=items))
             for item in node.args["order"].expressions:
                 if isinstance(item.this, exp.Literal) and isinstance(node, exp.Select):
                     self.expressions.key(_unaliased(node.expressions[int(item.this.name) - 1]), scope)
@@ -149,8 +150,7 @@ class _Translator:
         only(node, "with_", "this", "expression", "distinct", "order", "limit", "offset")
         left, columns = self.query(node.this, Scope(outer=scope.outer), self._ctes)
         right, others = self.query(node.expression, Scope(outer=scope.outer), self._ctes)
-        if [kind for _, kind in columns] != [kind for _, kind in others]:
-            refuse(node, "set_types", "the two sides have types that are not the very same")
+        left, right, columns = self._brought_together(node, (left, columns), (right, others))
         distinct = bool(node.args.get("distinct"))
         if distinct or not isinstance(node, exp.Union):
             _comparable(node, columns)
@@ -162,6 +162,20 @@ class _Translator:
             if item.this.name.isdigit() and 1 <= int(item.this.name) <= len(columns):
                 _comparable(item, [columns[int(item.this.name) - 1]])
         return " ".join([f"({left}) {word} ({right})", *self._end(node, scope, len(columns))]), columns
+
+    def _brought_together(self, node: exp.SetOperation, one: tuple[str, Columns], two: tuple[str, Columns]) -> tuple[str, str, Columns]:
+        """The arms with columns of the same kinds: integers of different widths, numerics of one scale, strings."""
+        columns: Columns = []
+        for (name, left), (_, right) in zip(one[1], two[1], strict=True):
+            kind = left
+            if left != right:
+                if not {left.name, right.name} <= {*INTEGERS, "decimal"} and not left.name == right.name == "text":
+                    refuse(node, "set_types", f"the two sides have the types {left.pg} and {right.pg}")
+                kind = self.expressions.common(node, left, right, keep_scale=True)
+                kind = kind.unmodified if left.pg != right.pg else kind
+            columns.append((name, kind))
+        sides = [_as_kinds(text, [kind for _, kind in found], [kind for _, kind in columns]) for text, found in (one, two)]
+        return sides[0], sides[1], columns
 
     def _bracketed(self, node: exp.Subquery, scope: Scope) -> tuple[str, Columns]:
         only(node, "with_", "this")
@@ -175,8 +189,11 @@ class _Translator:
         if from_ is None:
             return []
         only(from_, "this")
-        clauses = [f"FROM {self._table(from_.this, scope)}"]
-        for join in node.args.get("joins") or []:
+        return [f"FROM {self._table(from_.this, scope)}", *self._joins(node.args.get("joins") or [], scope)]
+
+    def _joins(self, joins: Sequence[exp.Join], scope: Scope) -> list[str]:
+        clauses = []
+        for join in joins:
             only(join, "this", "side", "kind", "on")
             side, kind = (str(join.args.get(part) or "").upper() for part in ("side", "kind"))
             table = self._table(join.this, scope)
@@ -192,12 +209,16 @@ class _Translator:
         return clauses
 
     def _table(self, node: exp.Expr, scope: Scope) -> str:
+        if isinstance(node, exp.Subquery) and not node.alias and isinstance(node.this, exp.Table | exp.Subquery):
+            only(node, "this")
+            joins = node.this.args.get("joins") or []
+            return f"({' '.join([self._table(node.this, scope), *self._joins(joins, scope)])})"
         alias = node.args.get("alias")
         if alias is not None:
             only(alias, "this")
         name = self._name()
         if isinstance(node, exp.Subquery):
-            only(node, "this", "alias")
+            only(node, "this", "alias", "joins")
             # no sideways look: a sub-query in FROM sees the outer query only
             sql, columns = self.query(node.this, Scope(outer=scope.outer), self._ctes)
             rendered = f"({sql}) AS {name}"
@@ -211,7 +232,7 @@ class _Translator:
         return rendered
 
     def _named_table(self, node: exp.Table, name: str) -> tuple[str, Columns]:
-        only(node, "this", "alias")
+        only(node, "this", "alias", "joins")
         if not isinstance(node.this, exp.Identifier):
             refuse(node, "table_function", "functions in FROM are not on DuckDB's allow list")
         cte = self._ctes.get(node.name)
@@ -231,6 +252,13 @@ class _Translator:
 def placeholder(fragment: int) -> str:
     """Stands in the text where the fragment is read; a NUL can't come from a user's text (constants with one are refused)."""
     return f"\0{fragment}\0"
+
+
+def _as_kinds(text: str, found: Sequence[Kind], wanted: Sequence[Kind]) -> str:
+    if [kind.duckdb for kind in found] == [kind.duckdb for kind in wanted]:
+        return text
+    items = ", ".join(f"CAST(x.c{at} AS {kind.duckdb}) AS c{at}" for at, kind in enumerate(wanted))
+    return f"SELECT {items} FROM ({text}) AS x"
 
 
 def _unaliased(item: exp.Expr) -> exp.Expr:
