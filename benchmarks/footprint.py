@@ -32,12 +32,33 @@ def workload_of(pid: int) -> str:
     return found[1].decode() if found else "supervisor"
 
 
+def children() -> dict[int, list[int]]:
+    """Of every process of the machine."""
+    found: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue  # it ended in the meantime
+            found.setdefault(parent, []).append(int(entry.name))
+    return found
+
+
 def measure(place: stage.Stage) -> dict[str, float]:
-    """MiB per workload."""
+    """MiB per workload. PostgreSQL's backends overwrite their environment: they are counted as children of their server."""
     sums: dict[str, float] = {}
-    for pid in place.processes():
+    below, marked = children(), set(place.processes())
+    counted: set[int] = set()
+    for pid in marked:
         name = workload_of(pid)
-        sums[name] = sums.get(name, 0.0) + proportional_mb(pid)
+        family = [pid]
+        while family:
+            one = family.pop()
+            if one not in counted:
+                counted.add(one)
+                sums[name] = sums.get(name, 0.0) + proportional_mb(one)
+                family += [child for child in below.get(one, []) if child not in marked]
     return sums
 
 
