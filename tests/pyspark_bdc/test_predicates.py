@@ -89,7 +89,7 @@ def offers() -> st.SearchStrategy[tuple[str, filters.Filter | filters.Not]]:
     return st.sampled_from(list(COLUMNS)).flatmap(of)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(offer=offers())
 def test_the_server_keeps_what_spark_keeps(
     session: psycopg.Connection[tuple[object, ...]], offer: tuple[str, filters.Filter | filters.Not]

@@ -17,6 +17,7 @@ from tests.services.cluster import Stage
 from tests.services.postgresql import PostgresqlServer
 from tests.services.spark import SparkEnvironment, spark_environment
 
+pytestmark = pytest.mark.timeout(900)  # the first run downloads and builds pyspark
 JOB = Path(__file__).with_name("job.py")
 ROWS = 1000
 WRONG = "wrong-" + secrets.token_hex(6)

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent.parent
 CACHE = ROOT / ".cache"
 ENVIRONMENT = CACHE / "spark-venv"
 LOCK = ROOT / "locks" / "spark.txt"
-RUN_SECONDS = 280
+RUN_SECONDS = 400
 
 
 @dataclass(frozen=True)
