@@ -38,6 +38,7 @@ ERRORS = [
     ("SELECT * FROM (SELECT 1 FROM orders) q(a, b)", SqlError, "42601"),
     ("SELECT o FROM orders o", UnsupportedError, "0A000"),
     ("SELECT 1 FROM db.public.orders", UnsupportedError, "0A000"),
+    ("SELECT * FROM json_populate_record(NULL, '{}')", UnsupportedError, "0A000"),
     ("SELECT * FROM ROWS FROM (generate_series(1, 2), generate_series(1, 3))", UnsupportedError, "0A000"),
     ("SELECT *", SqlError, "42601"),
 ]
@@ -69,6 +70,13 @@ def test_an_unknown_column_names_those_that_exist() -> None:
         ("SELECT '1'::int, coalesce(id, 1), exists (SELECT 1 FROM pages), -id FROM orders", "int4 coalesce exists ?column?"),
         ("VALUES (1, 2)", "column1 column2"),
         ("SELECT id AS a FROM orders UNION SELECT n FROM visits", "a"),
+        ("SELECT * FROM generate_series(1, 2) WITH ORDINALITY g", "g ordinality"),
+        ("SELECT * FROM unnest(ARRAY[1], ARRAY['a']) u(x)", "x unnest"),
+        ("SELECT * FROM unnest(ARRAY[1], ARRAY['a']) WITH ORDINALITY u(x, y)", "x y ordinality"),
+        ("SELECT * FROM json_each('{}') j", "key value"),
+        ("SELECT * FROM jsonb_each_text('{}') j(k)", "k value"),
+        ("SELECT j.value, * FROM jsonb_array_elements('[]') WITH ORDINALITY j", "value value ordinality"),
+        ("SELECT * FROM regexp_split_to_table('a b', ' ') word", "word"),
     ],
 )
 def test_output_names(sql: str, names: str) -> None:

@@ -99,6 +99,9 @@ SELECT x.cust, x.k FROM (SELECT cust, count(*) AS k FROM orders GROUP BY ROLLUP 
 SELECT o.id, g FROM orders o, generate_series(1, 2) g WHERE o.id < 3
 SELECT o.id, k.v FROM orders o JOIN (VALUES (1, 'one'), (2, 'two')) AS k(i, v) ON k.i = o.id
 SELECT z.id, u FROM orders z, unnest(ARRAY[z.id, z.cust]) u
+SELECT o.id, j.* FROM orders o, json_each_text(json_build_object('a', o.id, 'b', o.cust)) j WHERE o.id < 3
+SELECT o.id, j.value, j.ordinality FROM orders o, jsonb_array_elements(jsonb_build_array(o.id, o.cust)) WITH ORDINALITY j WHERE o.id < 3
+SELECT o.id, u.*  FROM orders o, unnest(ARRAY[o.id, o.cust], ARRAY['x']) u(n) WHERE o.id < 3
 SELECT "Weight" FROM pages WHERE "Weight" > 0
 SELECT NULL FROM orders
 SELECT orders.id FROM orders WHERE orders.id = 1 AND false

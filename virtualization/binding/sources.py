@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sqlglot import exp
 
+from virtualization.binding.functions import OUT_COLUMNS, function_columns
 from virtualization.binding.naming import output_name, unique
 from virtualization.binding.scope import BoundColumn, Scope, Source, Visible, visible_of
 from virtualization.catalog import Catalog, VirtualTable
@@ -177,12 +178,13 @@ class FromBinder:
         label = "unnest" if isinstance(call, exp.Unnest) else "generate_series" if "Series" in type(call).__name__ else output_name(call)
         name = node.alias or label
         ordinality = node.args.get("ordinality") or node.args.get("offset")
-        names = given or [name if node.alias else label]
+        own = function_columns(call, label, name)
         if ordinality:
-            names = [*names, ordinality.name if isinstance(ordinality, exp.Identifier) else "ordinality"][: max(len(given), 2)]
+            own = [*own, ordinality.name if isinstance(ordinality, exp.Identifier) else "ordinality"]
+        names = [*given, *own[len(given) :]]
         alias = self._unique(name)
         node.set("alias", _alias(alias, names))
-        known = isinstance(call, exp.Unnest) or label == "generate_series" or bool(given)
+        known = isinstance(call, exp.Unnest) or label in ("generate_series", *OUT_COLUMNS) or bool(given)
         return Source(name, alias, tuple(BoundColumn(n, n) for n in names), open=not known)
 
     def _unique(self, name: str) -> str:
