@@ -18,7 +18,7 @@ import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from virtualization.connectors.postgresql.faults import connect_fault, is_lost, statement_fault
-from virtualization.connectors.postgresql.options import Settings
+from virtualization.connectors.postgresql.options import WATCH, Settings
 from virtualization.driver_batches import to_contract
 from virtualization.errors import CancelledError, SourceTimeoutError, VirtualizationError
 from virtualization.plan import QueryContext
@@ -42,6 +42,7 @@ class Pool:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._watch = {WATCH: "500ms"}
         self._idle: list[Session] = []
         self._open = 0
         self._closed = False
@@ -128,8 +129,11 @@ class Pool:
     def _connect(self, trace: str) -> adbc.Connection:
         settings = self._settings
         try:
-            return adbc.connect(settings.conninfo(application_name(trace)), autocommit=True)
+            return adbc.connect(settings.conninfo(application_name(trace), self._watch), autocommit=True)
         except adbc_driver_manager.Error as error:
+            if self._watch and WATCH in str(error):
+                self._watch = {}
+                return self._connect(trace)
             raise connect_fault(error, settings.source, f"{settings.host}:{settings.port}") from None
 
 

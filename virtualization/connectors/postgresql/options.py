@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from psycopg.conninfo import make_conninfo
 
@@ -26,6 +27,10 @@ SESSION = {
 }
 """Settings of every session, sent with the connection request (no round trip): whatever turns values into text is fixed,
 names mean built-in objects only, and nothing can be written."""
+
+WATCH = "client_connection_check_interval"
+"""With it a statement ends at the source, too, when this process was killed: else it would compute to its end for nobody.
+Servers before 14, and those on other systems than Linux, don't know it: they are asked without."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,9 @@ class Settings:
     schemas: tuple[str, ...] = ()
     """Schemas that ``objects`` shows; empty: all but the system's."""
 
-    def conninfo(self, application_name: str) -> str:
-        """For libpq. Holds the password: never log it."""
-        session = SESSION | {"statement_timeout": str(int(self.statement_timeout * 1000))}
+    def conninfo(self, application_name: str, more: Mapping[str, str] = MappingProxyType({})) -> str:
+        """For libpq. Holds the password: never log it. ``more``: further settings of the session."""
+        session = SESSION | {"statement_timeout": str(int(self.statement_timeout * 1000))} | dict(more)
         given: dict[str, str | int | None] = {
             "host": self.host, "port": self.port, "dbname": self.database, "user": self.user, "password": self.secret,
             "sslmode": self.sslmode, "sslrootcert": self.sslrootcert, "connect_timeout": self.connect_timeout,
