@@ -170,6 +170,13 @@ def test_each_field_of_the_spec_exists(page: str) -> None:
     assert named <= known, sorted(named - known)
 
 
+def test_each_decision_and_each_page_of_the_guide_is_in_its_index() -> None:
+    for folder, index in (("decisions", "README.md"), ("guide", "index.md"), ("reference", "README.md")):
+        text = (ROOT / "docs" / folder / index).read_text()
+        pages = [page.name for page in (ROOT / "docs" / folder).glob("*.md") if page.name != index]
+        assert [name for name in pages if f"]({name})" not in text] == [], folder
+
+
 def test_no_page_names_a_place_of_one_machine() -> None:
     for page in GUIDE:
         found = re.search(r"/work/|/root/[a-z]|/tmp/t\b|Some-pass", page.read_text())
@@ -189,7 +196,8 @@ def tour(cluster: Stage) -> Iterator[tuple[Stage, dict[str, str]]]:
     """The shell's environment of the tour: a database of its own; the demo's legacy system is stopped at the end."""
     with cluster.sql() as master:
         master.execute("CREATE DATABASE tour")
-    cluster.bdc("source", "create", "hdfs", "--connector", "hdfs", "-d", "tour", output=None)  # the spec's own databases have it from the start
+    # the spec's own databases have it from the start
+    cluster.bdc("source", "create", "hdfs", "--connector", "hdfs", "-d", "tour", output=None)
     path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**cluster.environment, "PATH": path, "PGDATABASE": "tour"}
     environment.pop("BDC_PASSWORD")  # as a reader who has logged in
