@@ -31,6 +31,9 @@ from virtualization.errors import (
 )
 
 _GLOB = frozenset("*?[")
+LOOK = "Look with: bdc hdfs ls"
+"""What to do when a file is not where it should be."""
+
 _FRESH_SECONDS = 1.0
 
 
@@ -126,12 +129,14 @@ class Client:
         if isinstance(error, VirtualizationError):
             return error
         if isinstance(error, FileNotFoundError):
-            return RemoteObjectError(f"{where}: {what} does not exist", hint="Look with: bdc hdfs ls")
+            return RemoteObjectError(f"{where}: {what} does not exist", hint=LOOK)
         if "AccessControlException" in text or isinstance(error, PermissionError):
             hint = "Give the right with: bdc hdfs chmod or chown; or set the source's option user."
             return SourceCredentialError(f'{where}: user "{self.settings.user}" may not read {what}', hint=hint)
         if "StandbyException" in text or "SafeModeException" in text:
-            return SourceUnreachableError(f"{where}: the NameNode is not serving: {text}")
+            return SourceUnreachableError(
+                f"{where}: the NameNode is not serving: {text}", hint="It starts or is short of DataNodes: bdc hdfs status"
+            )
         if isinstance(error, (ConnectionError, TimeoutError)) or "onnection" in text:
             return SourceUnreachableError(f"{where} ({self._address}) can't be reached: {text}", hint="Is the NameNode running?")
         return SourceError(f"{where}: {what}: {text}")
@@ -175,10 +180,10 @@ class Client:
         try:
             found = self.call(lambda native: list(native.list_status(base, fixed + 1 < len(parts))), base)
         except RemoteObjectError:
-            raise RemoteObjectError(f'data source "{self.settings.source}": no file matches {pattern}') from None
+            raise RemoteObjectError(f'data source "{self.settings.source}": no file matches {pattern}', hint=LOOK) from None
         kept = [entry for entry in found if not entry.isdir and not _hidden(entry.path, base) and _matches(entry.path, parts)]
         if not kept:
-            raise RemoteObjectError(f'data source "{self.settings.source}": no file matches {pattern}')
+            raise RemoteObjectError(f'data source "{self.settings.source}": no file matches {pattern}', hint=LOOK)
         return _sorted(iter(kept))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from virtualization.catalog import Column
-from virtualization.connectors.hdfs.client import Client, RemoteFile
+from virtualization.connectors.hdfs.client import LOOK, Client, RemoteFile
 from virtualization.connectors.hdfs.layout import csv_rows, head, parquet_layout
 from virtualization.connectors.hdfs.options import FileFormat, file_format, format_of_path
 from virtualization.connectors.hdfs.scan_sql import partition_values
@@ -47,7 +47,7 @@ def detect(client: Client, location: str, options: Mapping[str, str]) -> Detecte
     source = client.settings.source
     files = [file for file in client.files(location) if file.size]
     if not files:
-        raise RemoteObjectError(f'data source "{source}": there is no file with content in {location}')
+        raise RemoteObjectError(f'data source "{source}": there is no file with content in {location}', hint=LOOK)
     known = [file for file in files if format_of_path(file.path)] or files
     shape = file_format(options, known[0].path, f"location {location}")
     kept = {"format": shape.format} | {name: str(value) for name, value in options.items()}
