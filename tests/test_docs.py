@@ -213,6 +213,7 @@ def plain(line: str, stage: Stage) -> str:
     return " ".join(re.sub(r"-{3,}", "---", line).split())
 
 
+@pytest.mark.timeout(600)  # where it is the first to ask for the cluster, that is made within its time
 def test_the_tour_of_the_readme_runs(tour: tuple[Stage, dict[str, str]]) -> None:
     stage, environment = tour
     found = TOUR.search((ROOT / "README.md").read_text())
