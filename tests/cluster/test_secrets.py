@@ -1,0 +1,198 @@
+"""Planted passwords are looked for in everything that a run with failures wrote, and in what processes show of themselves."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import urllib.parse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.cluster.sources import create_source, create_table, master_connection, pool_connection
+from tests.services.cluster import Stage
+from tests.services.postgresql import PostgresqlServer
+
+EXCLUDED = {
+    "home/clusters/*/secrets/*": "the cluster's secret store itself, mode 0700",
+    "home/clusters/*/workloads/*/secrets/*": "secrets as the substrate lays them, mode 0400, of the one pool that needs them",
+}
+"""Where a secret may lie: nowhere else, and of the planted ones not even there (they are sealed or hashed)."""
+
+
+@dataclass
+class Samples:
+    """What processes show while the run goes on: command lines and environments of all that belongs to the cluster or its commands."""
+
+    stage: Stage
+    seen: set[bytes] = field(default_factory=set)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def take(self) -> None:
+        marker = str(self.stage.folder).encode()
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or entry.name == str(os.getpid()):
+                continue
+            with contextlib.suppress(OSError):
+                environment, line = (entry / "environ").read_bytes(), (entry / "cmdline").read_bytes()
+                if marker in environment or marker in line:
+                    # commands get the admin's password in BDC_PASSWORD, as documented: in that variable of the command only
+                    kept = [part for part in environment.split(b"\0") if not (b"azdata_like_cli" in line and part.startswith(b"BDC_"))]
+                    self.seen.update((line, b"\0".join(kept)))
+
+    def run(self) -> None:
+        while not self.stop.wait(0.1):
+            self.take()
+
+
+@pytest.fixture
+def samples(cluster: Stage) -> Iterator[Samples]:
+    found = Samples(cluster)
+    thread = threading.Thread(target=found.run)
+    thread.start()
+    yield found
+    found.stop.set()
+    thread.join(10)
+
+
+def forms(secret: str) -> set[bytes]:
+    """As it is, base64 at each of the three alignments (both alphabets), URL-encoded, hexadecimal."""
+    raw = secret.encode()
+    found = {raw, urllib.parse.quote(secret, safe="").encode(), raw.hex().encode()}
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + raw).rstrip(b"=")
+        middle = encoded[(shift * 8 + 5) // 6 : -1]  # characters that depend on the secret alone
+        found |= {middle, middle.translate(bytes.maketrans(b"+/", b"-_"))}
+    return found
+
+
+def test_forms_find_what_they_should() -> None:
+    secret = "Planted/pass?word+1"
+    for text in (b"x" + secret.encode(), base64.b64encode(b"user:" + secret.encode()), base64.urlsafe_b64encode(b"ab" + secret.encode())):
+        assert any(form in text for form in forms(secret))
+
+
+def places(folders: Sequence[Path], stage: Stage) -> Iterator[Path]:
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                inside = path.relative_to(stage.folder) if path.is_relative_to(stage.folder) else path
+                if not any(inside.match(pattern) for pattern in EXCLUDED):
+                    yield path
+
+
+def leaks(planted: dict[str, str], folders: Sequence[Path], stage: Stage) -> list[str]:
+    """Each as "what: where"."""
+    wanted = [(name, form) for name, secret in planted.items() for form in forms(secret)]
+    found: list[str] = []
+    for path in places(folders, stage):
+        with contextlib.suppress(FileNotFoundError, OSError):
+            content = path.read_bytes()
+            found += [f"{name}: {path}" for name, form in wanted if form in content]
+    return found
+
+
+def command(stage: Stage, *arguments: str, given: str | None = None) -> str:
+    """A command that may fail; all that it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "azdata_like_cli", *arguments],
+        env=stage.environment, capture_output=True, text=True, check=False, input=given,
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def test_planted_secrets_are_found_nowhere(cluster: Stage, postgresql: PostgresqlServer, samples: Samples, tmp_path: Path) -> None:
+    planted = {
+        name: f"Planted-{name}/{secrets.token_urlsafe(9)}+?"
+        for name in ("user", "changed", "wrong_user", "source", "wrong_source", "typed")
+    }
+    everything = planted | {"admin": cluster.password, "superuser of the source": postgresql.password}
+    with postgresql.connect() as server:
+        server.execute("CREATE TABLE planted AS SELECT 1 AS id")
+        server.execute(psycopg.sql.SQL("CREATE ROLE planted LOGIN PASSWORD {}").format(psycopg.sql.Literal(scram(planted["source"]))))
+        server.execute("GRANT SELECT ON planted TO planted")
+    said = [_users(cluster, planted), _sources(cluster, postgresql, planted), _sql(cluster, postgresql, planted)]
+    samples.take()
+    text = "\n".join(said).encode()
+    for name, secret in everything.items():
+        for form in forms(secret):
+            assert form not in text, f"{name}: said"
+            # who types a password into a command line shows it there himself
+            assert name == "typed" or not any(form in shown for shown in samples.seen), f"{name}: shown by a process"
+    log = postgresql.log.encode()
+    assert not [name for name, secret in planted.items() if any(form in log for form in forms(secret))]
+    ours = [cluster.folder, *(path for path in Path("/tmp").glob("*bdc*") if path.is_dir() and path != postgresql.folder)]
+    assert leaks(everything, ours, cluster) == []
+
+
+def scram(password: str) -> str:
+    """PostgreSQL's verifier: so that the password itself never reaches the server's log."""
+    from pools.master.scram import scram_verifier
+
+    return scram_verifier(password)
+
+
+def _users(cluster: Stage, planted: dict[str, str]) -> str:
+    said = command(cluster, "user", "add", "planted", "--password-stdin", given=planted["user"] + "\n")
+    for stage in (_as(cluster, planted["user"]), _as(cluster, planted["wrong_user"])):
+        said += command(stage, "--debug", "login", cluster.cluster, "--username", "planted", "--name", "planted")
+        said += command(stage, "sql", "query", "SELECT 1", "-U", "planted")
+    said += command(cluster, "user", "passwd", "planted", "--password-stdin", given=planted["changed"] + "\n")
+    for password in (planted["wrong_user"], planted["changed"]):
+        with contextlib.suppress(psycopg.OperationalError):
+            pool_connection(cluster, "planted", password).close()
+    said += command(cluster, "login", cluster.cluster)
+    return said + command(cluster, "user", "remove", "planted", "--yes")
+
+
+def _as(cluster: Stage, password: str) -> Stage:
+    return Stage(cluster.folder, password, cluster.cluster)
+
+
+def _sources(cluster: Stage, postgresql: PostgresqlServer, planted: dict[str, str]) -> str:
+    location = f"postgresql://127.0.0.1:{postgresql.port}/postgres"
+    said = ""
+    for name in ("source", "wrong_source"):
+        arguments = ["--location", location, "--user", "planted", "--password-stdin"]
+        said += command(cluster, "--debug", "source", "create", f"planted_{name}", *arguments, given=planted[name] + "\n")
+        said += command(cluster, "--debug", "source", "test", f"planted_{name}")
+        said += command(cluster, "source", "describe", f"planted_{name}", "-o", "yaml")
+        said += command(cluster, "table", "create", f"planted_{name}", "--source", f"planted_{name}", "--location", "public.planted")
+    typed = urllib.parse.quote(planted["typed"], safe="")
+    refused = command(
+        cluster, "source", "create", "typed", "--location", f"postgresql://planted:{typed}@127.0.0.1:{postgresql.port}/postgres"
+    )
+    assert typed not in refused  # what was typed on a command line is not said again
+    return said
+
+
+def _sql(cluster: Stage, postgresql: PostgresqlServer, planted: dict[str, str]) -> str:
+    said = ""
+    with master_connection(cluster) as master:
+        master.add_notice_handler(lambda notice: notices.append(str(notice.message_primary)))
+        notices: list[str] = []
+        location = f"postgresql://127.0.0.1:{postgresql.port}/postgres"
+        create_source(master, "planted_sql", location, user="planted", password=planted["wrong_source"])
+        create_table(master, "public.planted_sql", "planted_sql", "public.planted", {"id": "integer"})
+        statements = (
+            "SELECT * FROM planted_sql", "SELECT * FROM planted_source", "SELECT id / (id - 1) FROM planted_source", "SELECT nothing FROM",
+            "SELECT * FROM bdc.data_sources", "SELECT * FROM bdc.test_source('planted_sql')",
+            "SELECT bdc.explain('SELECT * FROM planted_source')",
+            "EXPLAIN (VERBOSE) SELECT * FROM planted_source", "SELECT * FROM pg_user_mappings WHERE usename <> current_user",
+        )  # fmt: skip
+        for statement in statements:
+            try:
+                said += str(master.execute(statement.encode()).fetchall())
+            except psycopg.Error as error:
+                said += str(error)
+        for name in ("planted_source", "planted_wrong_source", "planted_sql"):
+            master.execute("CALL bdc.drop_data_source(%s, true)", [name])
+        return said + "".join(notices)
