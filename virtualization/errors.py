@@ -16,6 +16,8 @@
     ├── MemoryLimitError         service   53200
     ├── CancelledError           user      57014
     └── InternalError            internal  XX000
+
+Messages and hints hold no secrets.
 """
 
 from __future__ import annotations
