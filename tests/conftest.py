@@ -20,6 +20,7 @@ _skipped: list[tuple[str, str]] = []
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a shell: what tests start would ignore Ctrl-C too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run that is told to end stops what it started, too
 
 
 @pytest.fixture(scope="session")
