@@ -14,6 +14,7 @@
     │   ├── SourceTimeoutError             57014
     │   └── RemoteObjectError    service   HV00R  the remote table, column or file is gone or changed
     ├── MemoryLimitError         service   53200
+    ├── CapacityError            service   53300  everything that could run it is taken, for longer than it may wait
     ├── CancelledError           user      57014
     └── InternalError            internal  XX000
 
@@ -124,6 +125,13 @@ class MemoryLimitError(VirtualizationError):
     """The query would need more memory than its limit and could not spill."""
 
     code = "53200"
+    category = "service"
+
+
+class CapacityError(VirtualizationError):
+    """Everything that could run the query is taken, for longer than it may wait."""
+
+    code = "53300"
     category = "service"
 
 

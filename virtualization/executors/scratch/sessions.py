@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 
-from virtualization.errors import CancelledError, InternalError, VirtualizationError
+from virtualization.errors import CancelledError, CapacityError, InternalError, VirtualizationError
 from virtualization.executors.scratch.faults import fault
 from virtualization.plan import QueryContext
 
@@ -72,6 +73,8 @@ class Sessions:
     def __init__(self, dsn: str, limit: int) -> None:
         self._dsn = dsn
         self._limit = limit
+        self.wait_seconds = 60.0
+        """How long a query waits for a connection."""
         self._idle: list[Any] = []
         self._open = 0
         self._closed = False
@@ -130,10 +133,17 @@ class Sessions:
     def _take(self, context: QueryContext) -> Any:  # noqa: ANN401
         withdraw = context.on_cancel(self._wake)
         try:
+            deadline = time.monotonic() + self.wait_seconds
             with self._changed:
                 while not self._idle and self._open >= self._limit:
                     self._check(context)
-                    self._changed.wait()
+                    # Scans of one join in the master wait for each other's connections: without a limit, for ever.
+                    if not self._changed.wait(deadline - time.monotonic()):
+                        raise CapacityError(
+                            f"no connection to the scratch PostgreSQL came free within {self.wait_seconds:g} s",
+                            detail=f"{self._limit} are in use, possibly by other parts of the same query.",
+                            hint="Ask again later; join fewer virtual tables at once, or raise spec.pools.compute.runningQueries.",
+                        )
                 self._check(context)
                 if self._idle:
                     return self._idle.pop()
