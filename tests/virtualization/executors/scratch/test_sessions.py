@@ -14,7 +14,7 @@ def test_whoever_waits_too_long_for_a_connection_is_told(postgresql: PostgresqlS
     sessions = Sessions(postgresql.dsn(), 1)
     sessions.wait_seconds = 0.2
     taken = sessions.begin(QueryContext())
-    with pytest.raises(CapacityError, match="within 0.2 s"):
+    with pytest.raises(CapacityError, match=r"within 0\.2 s"):
         sessions.begin(QueryContext())
     taken.close(usable=True)
     sessions.begin(QueryContext()).close(usable=True)
