@@ -114,8 +114,8 @@ def _follow(process: subprocess.Popen[str], show: Callable[[Progress], None]) ->
                 why=f"exit code {process.wait()}",
                 hint="run it again with --debug to see its messages",
             )
-        except KeyboardInterrupt:
-            if process.poll() is not None:
+        except KeyboardInterrupt as interrupt:
+            if interrupt.args or process.poll() is not None:  # with arguments it is our own, from above
                 raise
             # pass it on once as a question, then as a demand; a generator that was interrupted is over, so read on with a new one
             process.send_signal(signal.SIGINT if interrupts == 0 else signal.SIGTERM)
