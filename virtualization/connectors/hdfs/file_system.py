@@ -4,8 +4,8 @@ A path is ``bdc-hdfs://<token>/__f=<number>/x.csv``: the token names a *listing*
 number one of its files. So no name of a file ever stands in SQL, nobody can name a file that was not listed for this query, and
 a file that was replaced since is noticed.
 
-DuckDB (2.0) reads a file from several threads through ONE Python handle, as seek() then read(): here the position lives in
-thread-local storage and every read is a positional one.
+DuckDB (2.0) reads a file from several threads through ONE Python handle, as seek() then read(): here what was sought belongs to
+the thread, and every read is a positional one.
 """
 
 from __future__ import annotations
@@ -100,7 +100,11 @@ def with_real_paths(text: str) -> str:
 
 
 class RangeFile:
-    """A read-only file; one position per thread."""
+    """A read-only file that several threads share, in the two ways in which DuckDB uses a handle.
+
+    Threads side by side: each ``read`` follows a ``seek`` of the same thread, which only that read may use. One after the other
+    (CSV in another encoding): any thread reads on, without a seek, where the last read ended.
+    """
 
     mode = "rb"
 
@@ -111,22 +115,25 @@ class RangeFile:
         self._path = file.path
         self._faults = faults
         self._local = threading.local()
+        self._position = 0
         self.size = file.size
         self.closed = False
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """As of any file."""
-        self._local.position = max(0, (0, self.tell(), self.size)[whence] + offset)
+        self._local.sought = max(0, (0, self.tell(), self.size)[whence] + offset)
         return self.tell()
 
     def tell(self) -> int:
-        """This thread's position."""
-        position: int = getattr(self._local, "position", 0)
-        return position
+        """Where this thread's next read begins."""
+        sought: int | None = getattr(self._local, "sought", None)
+        return self._position if sought is None else sought
 
     def read(self, length: int = -1) -> bytes:
-        """From this thread's position on."""
+        """From where this thread sought, else from where the last read of any thread ended."""
         start = self.tell()
+        self._local.sought = None
+        self._position = start
         length = self.size - start if length is None or length < 0 else min(length, self.size - start)
         if length <= 0:
             return b""
@@ -138,7 +145,7 @@ class RangeFile:
                 raise meant from None
             self._faults.append(meant)
             raise OSError(meant.message) from None
-        self._local.position = start + len(data)
+        self._position = start + len(data)
         return data
 
     def readable(self) -> bool:
