@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import pathlib
 import subprocess
@@ -19,6 +20,7 @@ from tests.services.cluster import Row, Stage
 
 Master = psycopg.Connection[Row]
 MANY = 1000
+PARTS = 8
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,7 @@ def folder(cluster: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     _write(local)
     cluster.bdc("hdfs", "cp", "-r", str(local), "hdfs:/bad", output=None)
     cluster.bdc("hdfs", "mkdir", "hdfs:/bad/empty", output=None)
+    _write_many(cluster, local.parent / "many", "hdfs:/bad/many")
     yield "/bad"
     cluster.bdc("hdfs", "rm", "-r", "hdfs:/bad", output=None)
 
@@ -44,10 +47,18 @@ def _write(local: pathlib.Path) -> None:
     pq.write_table(pa.table({"id": [1, 2], "name": ["a", "b"]}), disagreeing / "1.parquet")
     pq.write_table(pa.table({"id": ["x", "y"], "name": ["a", "b"]}), disagreeing / "2.parquet")
     (local / "broken.parquet").write_bytes(b"PAR1 this is none PAR1")
-    many = local / "many"
-    many.mkdir()
+
+
+def _write_many(cluster: Stage, local: pathlib.Path, target: str) -> None:
+    """``MANY`` files, uploaded side by side: HDFS syncs its log several times for each."""
+    cluster.bdc("hdfs", "mkdir", target, output=None)
+    parts = [local / f"part{part}" for part in range(PARTS)]
+    for part in parts:
+        part.mkdir(parents=True)
     for number in range(MANY):
-        (many / f"{number:04}.csv").write_text(f"id,name\n{number},n{number}\n")
+        (parts[number % PARTS] / f"{number:04}.csv").write_text(f"id,name\n{number},n{number}\n")
+    with concurrent.futures.ThreadPoolExecutor(PARTS) as uploads:
+        list(uploads.map(lambda part: cluster.bdc("hdfs", "cp", "-r", str(part), f"{target}/{part.name}", output=None), parts))
 
 
 @pytest.fixture(scope="module")
