@@ -43,7 +43,7 @@ def load(**options: object) -> DataFrame:
 
 
 frame = load(dbtable=table)
-sums = [F.count("*"), F.sum("id"), F.sum("price"), F.sum("ratio"), F.min("sold_at"), F.max("name")]
+sums = [F.count("*"), F.sum("id"), F.sum("price"), F.sum("ratio"), F.min("sold_at").cast("string"), F.max("name")]
 everything = frame.agg(*sums).first()
 filtered = frame.where("id BETWEEN 200 AND 299 AND name LIKE 'row 2%' AND sold_at >= TIMESTAMP '2024-01-01 09:04:00' AND id IS NOT NULL")
 result: dict[str, object] = {
