@@ -42,7 +42,7 @@ class Options:
     """What stands behind FROM: a quoted table name, or the query in parentheses."""
     unconstrained_numeric: tuple[int, int] | None = (38, 18)
     """Precision and scale of what the server calls just ``numeric``; None: read it as string."""
-    push_filters: bool = True
+    push_filters: bool = False
     range: Range | None = field(default=None)
 
 
@@ -54,7 +54,7 @@ def parse(given: Mapping[str, str]) -> Options:
         address=_address(options),
         relation=_relation(options),
         unconstrained_numeric=_numeric(options.get("unconstrainednumeric", "decimal(38,18)")),
-        push_filters=_boolean("pushDownPredicate", options.get("pushdownpredicate", "true")),
+        push_filters=_boolean("pushDownPredicate", options.get("pushdownpredicate", "false")),
         range=_range(options),
     )
 

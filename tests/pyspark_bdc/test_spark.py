@@ -97,6 +97,7 @@ def test_a_virtual_table_a_query_and_every_refusal(spark: SparkEnvironment, tabl
     result, said = job(spark, tables, "spark_test.remote", connect=False)
     check(result, said, tables)
     assert result["partitions"] == [2, 100]
+    assert result["again"] == [10, ROWS]
     assert result["not_pushed"] == 1
     arrived = [line for line in postgresql.log.splitlines() if '"sales"' in line and "BETWEEN" not in line and "299" in line]
     assert arrived, "the filter reached the remote database, through the master"
