@@ -48,8 +48,6 @@ everything = frame.agg(*sums).first()
 filtered = load(dbtable=table, pushDownPredicate="true").where(
     "id BETWEEN 200 AND 299 AND name LIKE 'row 2%' AND sold_at >= TIMESTAMP '2024-01-01 09:04:00' AND id IS NOT NULL"
 )
-    "id BETWEEN 200 AND 299 AND name LIKE 'row 2%' AND sold_at >= TIMESTAMP '2024-01-01 09:04:00' AND id IS NOT NULL"
-)
 result: dict[str, object] = {
     "version": spark.version,
     "schema": {field.name: field.dataType.simpleString() for field in frame.schema.fields},
