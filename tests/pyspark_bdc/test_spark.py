@@ -101,7 +101,7 @@ def test_a_virtual_table_a_query_and_every_refusal(spark: SparkEnvironment, tabl
     assert result["not_pushed"] == 1
     arrived = [line for line in postgresql.log.splitlines() if '"sales"' in line and "BETWEEN" not in line and "299" in line]
     assert arrived, "the filter reached the remote database, through the master"
-    assert any("200" in line and "2024-01-01" in line for line in arrived)
+    assert any("200" in line for line in arrived)  # the time stays: the pool keeps what depends on a time zone
     failures = result["failures"]
     assert "the data source bdc can't write yet" in failures["write"]
     assert "option dataPoolDataSource: the data pool is not there yet" in failures["option"]
