@@ -24,6 +24,10 @@ CHUNK_ROWS = 2000
 """Rows that libpq hands over at once; with wide rows of 1 KB this is 2 MB."""
 
 INSUFFICIENT_PRIVILEGE = "42501"
+SOURCE_FAILED = ("HV000", "HV001", "HV00L", "HV00M", "HV00N")
+"""Of the foreign-data class (HV), those that say that a source failed; the others name something that is not there or is wrong
+(HV00R: table or file, HV00Q: schema, HV005: column), which the user can change."""
+
 CANCEL_SECONDS = 5.0
 """How long a cancel may take to reach the server; after it the connection is given up."""
 SCRAM_KEYS_LIBPQ = 180000
@@ -126,8 +130,8 @@ def translate(error: psycopg.Error) -> BdcError:
 def _kind(state: str) -> type[BdcError]:
     if state == INSUFFICIENT_PRIVILEGE:
         return ForbiddenError
-    # connection, resources, operator intervention, system, foreign data; 57014 is a cancel or a timeout of the statement
-    if state != "57014" and state[:2] in ("08", "53", "57", "58", "HV"):
+    # connection, resources, operator intervention, system; 57014 is a cancel or a timeout of the statement
+    if state in SOURCE_FAILED or (state != "57014" and state[:2] in ("08", "53", "57", "58")):
         return ServiceError
     if state[:2] == "28":
         return AuthenticationError

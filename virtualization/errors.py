@@ -12,7 +12,7 @@
     │   ├── SourceUnreachableError         08001
     │   ├── SourceCredentialError          28000
     │   ├── SourceTimeoutError             57014
-    │   └── RemoteObjectError    service   HV00R  the remote table, column or file is gone or changed
+    │   └── RemoteObjectError    user      HV00R  the remote table, column or file is gone or changed
     ├── MemoryLimitError         service   53200
     ├── CapacityError            service   53300  everything that could run it is taken, for longer than it may wait
     ├── CancelledError           user      57014
@@ -119,6 +119,7 @@ class RemoteObjectError(SourceError):
     """The remote table, column or file is gone or changed."""
 
     code = "HV00R"
+    category = "user"
 
 
 class MemoryLimitError(VirtualizationError):

@@ -10,8 +10,9 @@ import pyarrow
 import pytest
 
 import bdc
-from bdc.errors import AuthenticationError, NotFoundError, SqlError, UserError
+from bdc.errors import AuthenticationError, BdcError, NotFoundError, SqlError, UserError
 from bdc.session import master_address
+from bdc.sql import Address, connect, stream_text
 from tests.azdata_like_cli import standin_controller as standin
 from tests.services.postgresql import PostgresqlServer
 
@@ -57,6 +58,21 @@ def test_sql(controller: standin.StandinController, postgresql: PostgresqlServer
         assert caught.value.code == "42703"
         with pytest.raises(NotFoundError):
             _ = session.files
+
+
+@pytest.mark.service
+@pytest.mark.parametrize(
+    ("state", "category"),
+    [("HV00R", "user"), ("HV00Q", "user"), ("HV005", "user"), ("HV000", "service"), ("HV00N", "service"), ("08001", "service"),
+     ("57014", "user"), ("57P01", "service"), ("42P01", "user"), ("XX000", "internal"), ("28000", "authentication")],
+)  # fmt: skip
+def test_an_errors_category_follows_its_sqlstate(postgresql: PostgresqlServer, state: str, category: str) -> None:
+    """A table, schema or file that is not there at a source is the user's matter; a source that fails is a service's."""
+    raising = f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}', MESSAGE = 'm'; END $$"
+    address = Address("127.0.0.1", postgresql.port, postgresql.user, password=postgresql.password)
+    with connect(address) as connection, pytest.raises(BdcError) as caught:
+        list(stream_text(connection, raising))
+    assert (caught.value.category, caught.value.code, caught.value.why) == (category, state, None)
 
 
 @pytest.mark.parametrize("address", ["postgresql://127.0.0.1:31433/bdc", "127.0.0.1:31433", "127.0.0.1,31433"])

@@ -157,7 +157,8 @@ def test_pool_errors_keep_code_message_and_hint_and_hide_the_request(admin, mast
     )
     with pytest.raises(errors.InvalidAuthorizationSpecification) as caught:
         admin.execute("CALL bdc.create_virtual_table('house', 'legacy', 'public.house')")
-    assert (caught.value.diag.message_primary, caught.value.diag.message_hint) == ("the source refused", "ask")
+    diag = caught.value.diag
+    assert (diag.message_primary, diag.message_hint, diag.message_detail) == ("the source refused", "ask", None)
     assert "compute_request WHERE" not in (caught.value.diag.context or "")
 
 

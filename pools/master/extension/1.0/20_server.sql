@@ -128,10 +128,12 @@ EXCEPTION WHEN OTHERS OR query_canceled THEN
     problem := 'the compute pool does not answer';
     hint := 'See "bdc status"; the master''s local tables work without it.';
   END IF;
-  IF detail = '' THEN
-    detail := format('The compute pool''s answer to the request "%s".', body ->> 'action');
-  END IF;
-  IF hint = '' THEN
+  -- an empty text would be shown as a line without content, and NULL is refused
+  IF detail = '' AND hint = '' THEN
+    RAISE EXCEPTION USING ERRCODE = state, MESSAGE = problem;
+  ELSIF detail = '' THEN
+    RAISE EXCEPTION USING ERRCODE = state, MESSAGE = problem, HINT = hint;
+  ELSIF hint = '' THEN
     RAISE EXCEPTION USING ERRCODE = state, MESSAGE = problem, DETAIL = detail;
   END IF;
   RAISE EXCEPTION USING ERRCODE = state, MESSAGE = problem, DETAIL = detail, HINT = hint;
