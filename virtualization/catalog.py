@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Protocol
 
 from virtualization.errors import DefinitionError, UnknownTableError
+from virtualization.placement import DataPlacement
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class VirtualTable:
     options: Mapping[str, str] = field(default_factory=dict)
     rows: float | None = None
     """Estimated number of rows, where statistics are known."""
+    data: DataPlacement | None = None
+    """Of a table of the data pool: where its rows lie."""
 
     @property
     def key(self) -> tuple[str, str]:

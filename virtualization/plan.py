@@ -21,6 +21,7 @@ from sqlglot import exp
 
 from virtualization.catalog import Column, DataSource, VirtualTable
 from virtualization.errors import VirtualizationError
+from virtualization.placement import ReadStates
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,22 @@ class QueryContext:
     Whoever can be interrupted registers ``on_cancel``; ``cancel()`` calls each once, from another thread.
     """
 
-    def __init__(self, *, memory_bytes: int | None = None, timezone: str = "UTC", user: str | None = None, trace: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        memory_bytes: int | None = None,
+        timezone: str = "UTC",
+        user: str | None = None,
+        trace: str = "",
+        read_states: ReadStates | None = None,
+    ) -> None:
         self.memory_bytes = memory_bytes
         self.timezone = timezone
         self.user = user
         self.trace = trace
         """A session id that connectors show at the source (``application_name``)."""
+        self.read_states = read_states
+        """Which state of the data pool this query reads; None: it can't read any."""
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []

@@ -1,0 +1,94 @@
+"""Where the rows of a data-pool table lie, and which state of them a query reads. Plain data: ``docs/architecture/load-protocol.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["hash", "round_robin", "replicated"]
+BUCKETS = 256
+
+
+@dataclass(frozen=True)
+class StoredColumn:
+    """``id`` never changes and is never used again; ``name`` and ``type`` are those of the virtual table."""
+
+    id: int
+    name: str
+    type: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Shard:
+    """``number`` leads to an address (a setting of the pool), ``id`` is the identity that its file was made with."""
+
+    number: int
+    id: str
+
+
+@dataclass(frozen=True)
+class DataPlacement:
+    """The object ``data`` that ``bdc.pool_catalog()`` gives for a table of the data pool.
+
+    ``id``: of the table; ``identity``: of the database whose rows these are; ``distribution_columns``: of ``hash``, in their order;
+    ``buckets``: the shard number of each of the 256 buckets (``hash`` only, else empty).
+    """
+
+    id: int
+    identity: str
+    schema_version: int
+    columns: tuple[StoredColumn, ...]
+    kind: Kind
+    shards: tuple[Shard, ...]
+    distribution_columns: tuple[str, ...] = ()
+    hash_version: int = 1
+    buckets: tuple[int, ...] = ()
+    primary_key: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> DataPlacement:
+        """From its JSON form."""
+        distribution = entry["distribution"]
+        columns = tuple(StoredColumn(c["id"], c["name"], c["type"], c.get("nullable", True)) for c in entry["columns"])
+        return cls(
+            id=entry["id"],
+            identity=entry["identity"],
+            schema_version=entry["schema_version"],
+            columns=columns,
+            kind=distribution["kind"],
+            shards=tuple(Shard(shard["number"], shard["id"]) for shard in entry["shards"]),
+            distribution_columns=tuple(distribution.get("columns") or ()),
+            hash_version=distribution.get("hash_version") or 1,
+            buckets=tuple(entry.get("buckets") or ()),
+            primary_key=tuple(entry.get("primary_key") or ()),
+        )
+
+
+@dataclass(frozen=True)
+class PendingLoad:
+    """A committed load that is not yet published everywhere; ``tables``: the ids of the tables it wrote."""
+
+    load: str
+    version: int
+    tables: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ReadState:
+    """One state of all data-pool tables of a database: the snapshot number and the loads that a shard may still have to publish."""
+
+    snapshot: int
+    pending: tuple[PendingLoad, ...] = ()
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> ReadState:
+        """From ``bdc.pool_snapshot()``: ``{"snapshot": S, "pending": [[load, version, [table ids]], …]}``."""
+        pending = tuple(PendingLoad(load, version, tuple(tables)) for load, version, tables in entry.get("pending") or ())
+        return cls(entry["snapshot"], pending)
+
+
+ReadStates = Callable[[Sequence[int]], ReadState]
+"""Asked with the ids of the tables about to be read, from any thread: the same state for all statements of a transaction.
+Raises UnsupportedError where this transaction has written one of the tables."""
