@@ -1,0 +1,59 @@
+"""Tickets: what is accepted, and everything that is not."""
+
+import base64
+
+import jwt
+import pytest
+
+from pools.tickets import Signer, TicketError, Verifier, make_private_key, public_key_of
+
+KEY = make_private_key()
+SIGNER = Signer(KEY)
+VERIFIER = Verifier(SIGNER.public_key, clock_seconds=5)
+
+
+def test_claims_come_back() -> None:
+    ticket = SIGNER.sign("data-shard", "put", 60, {"db": "d", "tables": [{"id": 1}], "shard": None})
+    claims = VERIFIER.verify(ticket, "data-shard", {"put"})
+    assert (claims["db"], claims["tables"], "shard" in claims) == ("d", [{"id": 1}], False)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "why"),
+    [
+        ("", "damaged"),
+        ("a.b.c", "damaged"),
+        (Signer(make_private_key()).sign("data-shard", "put", 60, {}), "not one of this cluster"),
+        (SIGNER.sign("data-shard", "put", -60, {}), "expired"),
+        (SIGNER.sign("bdc-flight", "put", 60, {}), "another kind of service"),
+        (SIGNER.sign("data-shard", "read", 60, {}), 'for "read" does not allow "put"'),
+        (jwt.encode({"aud": "data-shard", "op": "put", "exp": 1 << 40}, "x" * 64, "HS256"), "not one of this cluster"),
+        (jwt.encode({"aud": "data-shard", "op": "put", "exp": 1 << 40}, None, "none"), "not one of this cluster"),
+        (jwt.encode({"aud": "data-shard", "op": "put"}, SIGNER._key, "EdDSA"), "not one of this cluster"),
+    ],
+)
+def test_refusals(ticket: str, why: str) -> None:
+    with pytest.raises(TicketError, match=why):
+        VERIFIER.verify(ticket, "data-shard", {"put"})
+
+
+def test_clocks_may_be_apart() -> None:
+    ticket = SIGNER.sign("data-shard", "put", -60, {})
+    assert Verifier(SIGNER.public_key).verify(ticket, "data-shard", {"put"})["op"] == "put"
+
+
+def test_any_changed_byte_is_noticed() -> None:
+    head, body, signature = SIGNER.sign("data-shard", "put", 60, {"db": "one"}).split(".")
+    forged = base64.urlsafe_b64encode(base64.urlsafe_b64decode(body + "==").replace(b"one", b"two")).decode().rstrip("=")
+    with pytest.raises(TicketError):
+        VERIFIER.verify(f"{head}.{forged}.{signature}", "data-shard", {"put"})
+
+
+def test_key_files(tmp_path) -> None:
+    raw, text, bad = tmp_path / "raw", tmp_path / "text", tmp_path / "bad"
+    raw.write_bytes(KEY)
+    text.write_bytes(base64.b64encode(KEY) + b"\n")
+    bad.write_bytes(b"nothing")
+    assert Signer.read(raw).public_key == Signer.read(text).public_key == public_key_of(KEY)
+    with pytest.raises(ValueError, match="bad holds no Ed25519 key"):
+        Signer.read(bad)
