@@ -44,6 +44,20 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class ShardAddress:
+    """Where shard ``number`` of the data pool listens (Arrow Flight)."""
+
+    number: int
+    host: str
+    port: int
+
+    @property
+    def location(self) -> str:
+        """As Flight clients take it."""
+        return f"grpc://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
 class ServiceSettings:
     """Of one replica."""
 
@@ -68,6 +82,15 @@ class ServiceSettings:
 
     scratch_password_file: str | None = None
 
+    shards: tuple[ShardAddress, ...] = ()
+    """The data pool; empty: there is none, and nothing of it is started."""
+
+    ticket_key_file: str | None = None
+    """Private half of the cluster's ticket key (``pools/tickets.py``); needed when there are shards."""
+
+    flight_port: int | None = None
+    """Arrow Flight endpoint for loads and reads from outside; None: there is none; 0: any free port."""
+
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
@@ -78,14 +101,18 @@ class ServiceSettings:
         except (OSError, json.JSONDecodeError) as error:
             raise ValueError(f"{path}: {error}") from error
         limits = content.pop("limits", {})
-        for given, known in ((content, cls), (limits, Limits)):
+        shards = content.pop("shards", [])
+        for given, known in ((content, cls), (limits, Limits), *((shard, ShardAddress) for shard in shards)):
             unknown = set(given) - {entry.name for entry in dataclasses.fields(known)}
             if unknown:
                 raise ValueError(f"{path}: unknown settings: {', '.join(sorted(unknown))}")
         try:
-            return cls(**content, limits=Limits(**limits))
+            settings = cls(**content, shards=tuple(ShardAddress(**shard) for shard in shards), limits=Limits(**limits))
         except TypeError as error:
             raise ValueError(f"{path}: {error}") from error
+        if settings.shards and settings.ticket_key_file is None:
+            raise ValueError(f"{path}: ticket_key_file: needed when there are shards")
+        return settings
 
     def json(self) -> str:
         """As ``read`` takes it."""
