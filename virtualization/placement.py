@@ -32,11 +32,11 @@ class Shard:
 class DataPlacement:
     """The object ``data`` that ``bdc.pool_catalog()`` gives for a table of the data pool.
 
-    ``id``: of the table; ``identity``: of the database whose rows these are; ``distribution_columns``: of ``hash``, in their order;
+    ``id``: the table's UUID; ``identity``: of the database whose rows these are; ``distribution_columns``: of ``hash``, in their order;
     ``buckets``: the shard number of each of the 256 buckets (``hash`` only, else empty).
     """
 
-    id: int
+    id: str
     identity: str
     schema_version: int
     columns: tuple[StoredColumn, ...]
@@ -72,7 +72,7 @@ class PendingLoad:
 
     load: str
     version: int
-    tables: tuple[int, ...]
+    tables: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,6 @@ class ReadState:
         return cls(entry["snapshot"], pending)
 
 
-ReadStates = Callable[[Sequence[int]], ReadState]
+ReadStates = Callable[[Sequence[str]], ReadState]
 """Asked with the ids of the tables about to be read, from any thread: the same state for all statements of a transaction.
 Raises UnsupportedError where this transaction has written one of the tables."""
