@@ -14,10 +14,11 @@ from sqlglot import exp
 from tests.services.postgresql import PostgresqlServer
 from tests.virtualization.executors.corpus import ACCEPTED, FRAGMENTS, KEPT
 from tests.virtualization.stand_ins import MemoryFragment
+from virtualization.duckdb_sql import allowed
+from virtualization.duckdb_sql.statements import Translated, translate
 from virtualization.encoding import COPY_HEADER, COPY_TRAILER, copy_rows, text_rows
 from virtualization.errors import VirtualizationError
-from virtualization.executors.duckdb import DuckDbExecutor, allowed
-from virtualization.executors.duckdb.statements import Translated, translate
+from virtualization.executors.duckdb import DuckDbExecutor
 from virtualization.executors.scratch import ScratchExecutor
 from virtualization.plan import Executor, QueryContext
 from virtualization.types import pg_type, pg_type_by_oid, pg_type_of

@@ -10,28 +10,19 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from duckdb.func import PythonUDFType
 from sqlglot import exp
 
-from virtualization.encoding.numerics import decimal_text
+from virtualization.duckdb_sql.checks import mismatch
+from virtualization.duckdb_sql.faults import fault
+from virtualization.duckdb_sql.kinds import kind_of_text
+from virtualization.duckdb_sql.settings import carried, output_columns, prepare
+from virtualization.duckdb_sql.statements import Translated, translate_columns
 from virtualization.errors import CancelledError, UnsupportedError
-from virtualization.executors.duckdb.faults import fault
 from virtualization.executors.duckdb.inputs import Inputs
-from virtualization.executors.duckdb.kinds import Kind, kind_of_text
-from virtualization.executors.duckdb.quotients import KEY_FUNCTION, keys, quotient_text
-from virtualization.executors.duckdb.statements import Translated, placeholder, translate_columns
 from virtualization.plan import Fragment, Kept, OutputColumn, QueryContext
 from virtualization.types import arrow_field
 
 BATCH_ROWS = 65_536
-_SETTINGS = (
-    "SET autoinstall_known_extensions = false",
-    "SET autoload_known_extensions = false",
-    "SET allow_community_extensions = false",
-    "SET python_enable_replacements = false",
-    "SET default_null_order = 'nulls_last_on_asc_first_on_desc'",
-    "SET TimeZone = 'UTC'",
-)
 
 
 class DuckDbExecutor:
@@ -47,9 +38,7 @@ class DuckDbExecutor:
             "threads": str(threads),
         }
         self._connection = duckdb.connect(":memory:", config=config)
-        for setting in _SETTINGS:
-            self._connection.execute(setting)
-        self._connection.create_function(KEY_FUNCTION, keys, ["VARCHAR", "VARCHAR", "BIGINT"], "VARCHAR", type=PythonUDFType.ARROW)
+        prepare(self._connection)
         self._lock = threading.Lock()
         self._translated = lru_cache(maxsize=512)(self._translate)
 
@@ -60,7 +49,7 @@ class DuckDbExecutor:
 
     def describe(self, residual: exp.Query, fragments: Sequence[Fragment]) -> tuple[OutputColumn, ...]:
         """Names and PostgreSQL types of the result; nothing runs."""
-        return _output(self._admitted(residual, fragments).columns)
+        return output_columns(self._admitted(residual, fragments).columns)
 
     def run(self, residual: exp.Query, fragments: Sequence[Fragment], context: QueryContext) -> DuckDbResult:
         """Start; rows stream."""
@@ -87,30 +76,20 @@ class DuckDbExecutor:
         return translated if isinstance(translated, Kept) else self._checked(translated, columns, residual)
 
     def _checked(self, translated: Translated, columns: Sequence[Sequence[OutputColumn]], residual: exp.Query) -> Translated | Kept:
-        """DuckDB's binder over empty tables: it must know all, and find the types that we found."""
-        sql = translated.sql
-        for number in translated.reads:
-            typed = ", ".join(f"CAST(NULL AS {kind_of_text(column.type).duckdb}) AS c{at}" for at, column in enumerate(columns[number]))
-            sql = sql.replace(placeholder(number), f"(SELECT {typed} WHERE false)")
+        kinds = [[(column.name, kind_of_text(column.type)) for column in of] for of in columns]
         with self._lock:
             cursor = self._connection.cursor()
         try:
-            found = [str(of) for of in cursor.sql(sql).types]
-        except duckdb.Error as error:
-            return Kept(residual.sql("postgres")[:200], "engine_refused", f"DuckDB does not take it: {str(error).splitlines()[0]}")
+            return mismatch(cursor, translated, kinds, residual) or translated
         finally:
             cursor.close()
-        expected = [kind.duckdb for _, kind in translated.columns]
-        if found != expected:
-            return Kept(residual.sql("postgres")[:200], "engine_types", f"DuckDB's types are {found}, PostgreSQL's {expected}")
-        return translated
 
 
 class DuckDbResult:
     """The streaming answer. ``close`` interrupts what still runs and leaves the sources."""
 
     def __init__(self, cursor: Any, translated: Translated, fragments: list[Fragment], context: QueryContext) -> None:  # noqa: ANN401
-        self.columns = _output(translated.columns)
+        self.columns = output_columns(translated.columns)
         self._kinds = [kind for _, kind in translated.columns]
         self._schema = pa.schema([arrow_field(column.name, column.type) for column in self.columns])
         self._cursor = cursor
@@ -143,7 +122,7 @@ class DuckDbResult:
             self.close()
 
     def _as_declared(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = [_carried(column, kind, field) for column, kind, field in zip(batch.columns, self._kinds, self._schema, strict=True)]
+        columns = [carried(column, kind, field) for column, kind, field in zip(batch.columns, self._kinds, self._schema, strict=True)]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
     def _ended(self, error: Exception) -> Exception:
@@ -170,16 +149,3 @@ class DuckDbResult:
         self._inputs.close()
         self._reader = None
         self._cursor.close()
-
-
-def _output(columns: Sequence[tuple[str, Kind]]) -> tuple[OutputColumn, ...]:
-    return tuple(OutputColumn(name, kind.pg) for name, kind in columns)
-
-
-def _carried(column: Any, kind: Kind, field: Any) -> Any:  # noqa: ANN401 Arrow arrays and fields of any type
-    """DuckDB's column in the Arrow type of the result: an unconstrained numeric travels as text."""
-    if kind.name == "quotient":
-        return quotient_text(column, kind.places)
-    if kind.name == "decimal" and pa.types.is_string(field.type):
-        return decimal_text(column).cast(pa.string())
-    return column.cast(field.type)

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from virtualization.catalog import Column
+from virtualization.duckdb_sql.kinds import kind_of_text
+from virtualization.duckdb_sql.statements import Translated, placeholder
 from virtualization.errors import CancelledError, VirtualizationError
-from virtualization.executors.duckdb.kinds import kind_of_text
-from virtualization.executors.duckdb.statements import Translated, placeholder
 from virtualization.plan import Batches, Fragment, QueryContext
 from virtualization.types import schema_of
 

@@ -1,6 +1,6 @@
 """The allow list: everything that DuckDB may evaluate, how it is written there, and what would differ.
 
-A line holds for the kinds of operands it names (``virtualization.executors.duckdb.kinds``); what has no line is refused and runs on
+A line holds for the kinds of operands it names (``virtualization.duckdb_sql.kinds``); what has no line is refused and runs on
 PostgreSQL. The tests' corpus (``tests/virtualization/executors/corpus.py``) runs each line on both engines and demands equal
 answers; ``test_every_line_is_proved`` fails for a line that no query of the corpus used.
 

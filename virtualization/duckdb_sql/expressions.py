@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 from sqlglot import exp
 
-from virtualization.executors.duckdb import allowed
-from virtualization.executors.duckdb.kinds import (
+from virtualization.duckdb_sql import allowed
+from virtualization.duckdb_sql.kinds import (
     BOOL,
     EXACT_DOUBLE_PRECISION,
     FLOAT8,
@@ -23,8 +23,8 @@ from virtualization.executors.duckdb.kinds import (
     as_decimal,
     common_decimal,
 )
-from virtualization.executors.duckdb.literals import Value, number, quoted, take_kind
-from virtualization.executors.duckdb.quotients import KEY_FUNCTION, NO_PLACES
+from virtualization.duckdb_sql.literals import Value, number, quoted, take_kind
+from virtualization.duckdb_sql.quotients import KEY_FUNCTION, NO_PLACES
 from virtualization.plan import Kept
 
 MAX_SQL = 200_000

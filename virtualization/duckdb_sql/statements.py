@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from virtualization.executors.duckdb import allowed
-from virtualization.executors.duckdb.aggregates import AllExpressions
-from virtualization.executors.duckdb.expressions import Scope, Source, only, refuse
-from virtualization.executors.duckdb.kinds import INTEGERS, Kind, RefusedError, kind_of_text
+from virtualization.duckdb_sql import allowed
+from virtualization.duckdb_sql.aggregates import AllExpressions
+from virtualization.duckdb_sql.expressions import Scope, Source, only, refuse
+from virtualization.duckdb_sql.kinds import INTEGERS, Kind, RefusedError, kind_of_text
 from virtualization.plan import Fragment, Kept, OutputColumn
 
 FRAGMENT_PREFIX = "__f"
@@ -35,7 +35,12 @@ def translate(residual: exp.Query, fragments: Sequence[Fragment]) -> Translated 
 
 def translate_columns(residual: exp.Query, fragments: Sequence[tuple[OutputColumn, ...]]) -> Translated | Kept:
     """``translate`` from the fragments' columns alone."""
-    translator = _Translator([[(column.name, kind_of_text(column.type)) for column in columns] for columns in fragments])
+    return translate_kinds(residual, [[(column.name, kind_of_text(column.type)) for column in columns] for columns in fragments])
+
+
+def translate_kinds(residual: exp.Query, fragments: Sequence[Columns]) -> Translated | Kept:
+    """``translate`` over columns of kinds that no PostgreSQL type names: sums of partial results."""
+    translator = _Translator(fragments)
     try:
         sql, columns = translator.query(residual, Scope(), {})
     except RefusedError as refused:

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlglot import exp
 
-from virtualization.executors.duckdb import allowed
-from virtualization.executors.duckdb.expressions import Scope, only, quotient_key, refuse
-from virtualization.executors.duckdb.functions import Functions
-from virtualization.executors.duckdb.kinds import INT8, SIMPLE, Kind, sum_kind
-from virtualization.executors.duckdb.literals import Value
+from virtualization.duckdb_sql import allowed
+from virtualization.duckdb_sql.expressions import Scope, only, quotient_key, refuse
+from virtualization.duckdb_sql.functions import Functions
+from virtualization.duckdb_sql.kinds import INT8, SIMPLE, Kind, sum_kind
+from virtualization.duckdb_sql.literals import Value
 
 _SIDES = {"PRECEDING", "FOLLOWING", None}
 

@@ -6,7 +6,7 @@ import datetime
 import re
 from dataclasses import dataclass
 
-from virtualization.executors.duckdb.kinds import INT4, INT8, Kind, literal_decimal
+from virtualization.duckdb_sql.kinds import INT4, INT8, Kind, literal_decimal
 
 _INTEGER = re.compile(r"-?\d{1,18}")
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,15})?")

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tests.services.postgresql import PostgresqlServer
-from virtualization.executors.duckdb.quotients import NO_PLACES, keys, quotient_text
+from virtualization.duckdb_sql.quotients import NO_PLACES, keys, quotient_text
 
 RANDOM = np.random.default_rng(3)
 ROWS = 400

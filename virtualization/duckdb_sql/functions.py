@@ -7,10 +7,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from virtualization.errors import DefinitionError
-from virtualization.executors.duckdb import allowed
-from virtualization.executors.duckdb.expressions import Expressions, Scope, only, refuse
-from virtualization.executors.duckdb.kinds import (
+from virtualization.duckdb_sql import allowed
+from virtualization.duckdb_sql.expressions import Expressions, Scope, only, refuse
+from virtualization.duckdb_sql.kinds import (
     DATE,
     INTEGERS,
     MAX_PRECISION,
@@ -22,7 +21,8 @@ from virtualization.executors.duckdb.kinds import (
     kind_of_text,
     literal_decimal,
 )
-from virtualization.executors.duckdb.literals import Value, quoted, take_kind
+from virtualization.duckdb_sql.literals import Value, quoted, take_kind
+from virtualization.errors import DefinitionError
 
 
 class Functions(Expressions):
