@@ -1,4 +1,4 @@
-"""Facts about a cluster which the spec can't hold: its public sealing key, who made it, the version of a system PostgreSQL."""
+"""Facts about a cluster which the spec can't hold: its public keys, who made it, the version of a system PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from controller.identity import USUAL_ADMIN, first_admin
 from controller.spec import ClusterSpec
 from controller.store import Store
 
+PUBLIC = "public.json"
+SEALING = "sealing_public_key"
+TICKETS = "ticket_public_key"
+
 
 @dataclass(frozen=True)
 class Facts:
-    """``sealing_key``: public, base64, None while there is none; ``postgresql_version``: major version of the master's programs;
-    ``first_admin``: HDFS's superuser."""
+    """``sealing_key``, ``ticket_key``: public, base64, None while there is none; ``postgresql_version``: major version of the master's
+    programs; ``first_admin``: HDFS's superuser."""
 
     sealing_key: str | None = None
+    ticket_key: str | None = None
     postgresql_version: int = 18
     first_admin: str = USUAL_ADMIN
 
 
 def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
     """What only the machine knows, for the workloads."""
-    try:
-        key: str | None = sealing_key(folder)
-    except NotReadyError:
-        key = None
     return Facts(
-        sealing_key=key,
+        sealing_key=_public(folder, SEALING),
+        ticket_key=_public(folder, TICKETS),
         postgresql_version=postgresql_version(spec.spec.pools.master.postgresql.bin),
         first_admin=first_admin(Store(folder / "store")),
     )
@@ -55,12 +57,17 @@ def postgresql_version(folder: str | None) -> int:
 
 def sealing_key(folder: pathlib.Path) -> str:
     """The cluster's public sealing key (base64) from ``public.json``; the private one is the compute pool's alone."""
-    path = folder / "public.json"
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-        key = content.get("sealing_public_key")
-    except (OSError, ValueError, AttributeError):
-        key = None
-    if not isinstance(key, str):
+    key = _public(folder, SEALING)
+    if key is None:
+        path = folder / PUBLIC
         raise NotReadyError(f"{path} holds no sealing key", where=str(path), hint="'bdc start' writes it anew")
     return key
+
+
+def _public(folder: pathlib.Path, name: str) -> str | None:
+    try:
+        content: Any = json.loads((folder / PUBLIC).read_text(encoding="utf-8"))
+        key = content.get(name)
+    except (OSError, ValueError, AttributeError):
+        return None
+    return key if isinstance(key, str) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.errors import Problem, SpecError
 from controller.facts import Facts
 from controller.spec import ClusterSpec, PortNumbers, port_numbers
-from pools.compute.settings import Limits
+from pools.compute.settings import Limits, ShardAddress
 from pools.compute.workloads import ComputeSettings
 from pools.compute.workloads import workloads as compute_workloads
 from pools.master.workloads import MasterSettings
@@ -66,6 +66,8 @@ def _master(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Worklo
         pool_ports=ports.compute,
         sealing_key=facts.sealing_key,
         storage_location=f"hdfs://{{host:{NAMENODE}}}:{ports.namenode}" if spec.spec.pools.storage.enabled else None,
+        data_shards=len(ports.data),
+        flight_addresses=tuple(f"{{host:compute-{replica}}}:{port}" for replica, port in enumerate(ports.flight)),
         statement_timeout_seconds=pool.statement_timeout_seconds or 0,
         version=facts.postgresql_version,
         settings={"max_connections": str(pool.max_connections), "shared_buffers": f"{pool.memory_megabytes}MB"},
@@ -85,7 +87,14 @@ def _compute(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         memory_mb=pool.memory_megabytes,
         query_memory_mb=pool.memory_megabytes // 2,
     )
-    settings = ComputeSettings(ports=ports.compute, master_port=ports.master, limits=limits, postgresql_version=facts.postgresql_version)
+    settings = ComputeSettings(
+        ports=ports.compute,
+        master_port=ports.master,
+        flight_ports=ports.flight,
+        shards=tuple(ShardAddress(number, f"{{host:data-{number}}}", port) for number, port in enumerate(ports.data)),
+        limits=limits,
+        postgresql_version=facts.postgresql_version,
+    )
     return compute_workloads(settings)
 
 

@@ -24,7 +24,7 @@ from controller.substrates.local import programs
 from controller.substrates.local.layout import PUBLIC_MODE, ClusterHome, cluster_homes, make_open
 from controller.substrates.local.ports import check_free, choose_base, cluster_folder_of, is_free, owner
 from controller.substrates.local.reachability import check_reachable
-from controller.substrates.local.secret_store import SEALING_KEY, ensure_secrets, sealing_public_key
+from controller.substrates.local.secret_store import SEALING_KEY, TICKET_KEY, ensure_secrets, sealing_public_key, ticket_public_key
 from controller.substrates.local.substrate import LocalSubstrate
 from controller.substrates.local.users import ensure_users, ids
 from controller.workloads import all_workloads
@@ -81,10 +81,10 @@ def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress, admin: str | N
         remember_first_admin(home.store, admin)
     if users:
         check_reachable(_must_reach(home, spec), *ids(users["master"]), users["master"])
-    workloads = all_workloads(spec, facts(home.path, spec))  # there may be no sealing key yet
-    ensure_secrets(home.secrets, {SEALING_KEY, *(secret.name for workload in workloads for secret in workload.secrets)})
+    workloads = all_workloads(spec, facts(home.path, spec))  # there may be no keys yet
+    ensure_secrets(home.secrets, {SEALING_KEY, TICKET_KEY, *(secret.name for workload in workloads for secret in workload.secrets)})
     write_public(home, spec, workloads)
-    workloads = all_workloads(spec, facts(home.path, spec))  # it reads the sealing key from public.json, as the controller does
+    workloads = all_workloads(spec, facts(home.path, spec))  # it reads the public keys from public.json, as the controller does
     substrate = LocalSubstrate(home.path)
     for workload in workloads:
         substrate.rendered(workload)
@@ -125,6 +125,7 @@ def write_public(home: ClusterHome, spec: ClusterSpec, workloads: tuple[Workload
         "controller": next(entry["endpoint"] for entry in found if entry["name"] == "controller"),
         "endpoints": found,
         "sealing_public_key": sealing_public_key(home.secrets),
+        "ticket_public_key": ticket_public_key(home.secrets),
     }
     write_atomic(home.public, json.dumps(content, indent=1, ensure_ascii=False).encode(), PUBLIC_MODE)
 

@@ -62,6 +62,10 @@ class Ports(Section):
     """HTTP of the NameNode (WebHDFS). null: 31570 + base."""
     datanode: PortNumber | None = None
     """First DataNode port; DataNode *i* takes this + 3·*i* (data), + 1 (http) and + 2 (ipc). null: 31510 + base."""
+    data: PortNumber | None = None
+    """First shard of the data pool; shard *i* gets this + *i*. null: 31450 + base."""
+    flight: PortNumber | None = None
+    """Arrow Flight of the first compute replica, for loads of the data pool; replica *i* gets this + *i*. null: 31471 + base."""
 
 
 class Tls(Section):
@@ -141,6 +145,24 @@ class ComputePool(Section):
     """Connections one replica takes: one for each session of the master that reads virtual tables, and the direct ones."""
 
 
+class DataPool(Section):
+    """The data pool: tables whose rows lie spread over shards, written in parallel by Spark and SQL."""
+
+    shards: Annotated[int, Field(ge=0, le=20)] = 2
+    """Shards: one process with a file of its own each. 0: there is no data pool (about 150 MB of memory are saved; folders of shards that
+    were there stay). New tables are spread over all shards there are; a table keeps the shards it was made with until it is resized."""
+    memory_megabytes: Annotated[int, Field(ge=128, le=1048576)] = 512
+    """Megabytes that the rows and queries of one shard may take in memory; beyond it they spill to the shard's folder."""
+    threads: Annotated[int, Field(ge=1, le=256)] | None = None
+    """Threads that one shard computes with. null: the machine's cores divided by the shards, at least 1."""
+    disk_reserve_megabytes: Annotated[int, Field(ge=64, le=104857600)] = 1024
+    """Megabytes of the disk that loads leave free: a load that would take them is refused early (53100), so that queries, compaction and
+    the rest of the machine go on."""
+    retention_seconds: Annotated[int, Field(ge=60, le=604800)] = 300
+    """Seconds for which a query may go on reading the state it began with, whatever is written, deleted or compacted meanwhile; an older
+    one is refused with "snapshot too old" (72000)."""
+
+
 class StoragePool(Section):
     """The storage pool: HDFS."""
 
@@ -163,6 +185,8 @@ class Pools(Section):
     """PostgreSQL that users connect to."""
     compute: ComputePool = ComputePool()
     """Planner and executors of virtual tables."""
+    data: DataPool = DataPool()
+    """Tables spread over shards, for bulk writes."""
     storage: StoragePool = StoragePool()
     """HDFS."""
 

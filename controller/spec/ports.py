@@ -6,13 +6,23 @@ from dataclasses import dataclass
 
 from controller.spec.model import ClusterSpec, Ports
 
-DEFAULTS = {"controller": 30080, "master": 31433, "compute": 31434, "namenode": 31500, "webhdfs": 31570, "datanode": 31510}
+DEFAULTS = {
+    "controller": 30080,
+    "master": 31433,
+    "compute": 31434,
+    "data": 31450,
+    "flight": 31471,
+    "namenode": 31500,
+    "webhdfs": 31570,
+    "datanode": 31510,
+}
 DATANODE_PORTS = ("data", "http", "ipc")
 
 
 @dataclass(frozen=True)
 class PortNumbers:
-    """Every number of a cluster. ``compute`` has one per replica; ``datanodes`` one ``(data, http, ipc)`` per DataNode."""
+    """Every number of a cluster. ``compute`` has one per replica, ``flight`` too where there is a data pool; ``data`` one per shard;
+    ``datanodes`` one ``(data, http, ipc)`` per DataNode."""
 
     controller: int
     master: int
@@ -20,11 +30,15 @@ class PortNumbers:
     namenode: int
     webhdfs: int
     datanodes: tuple[tuple[int, int, int], ...]
+    data: tuple[int, ...] = ()
+    flight: tuple[int, ...] = ()
 
     def named(self) -> tuple[tuple[str, int], ...]:
         """``(what listens there, number)`` of each port, the storage pool's included only when it has DataNodes."""
         pairs = [("controller", self.controller), ("master", self.master)]
         pairs += [(f"compute-{index}", number) for index, number in enumerate(self.compute)]
+        pairs += [(f"compute-{index} flight", number) for index, number in enumerate(self.flight)]
+        pairs += [(f"data-{index}", number) for index, number in enumerate(self.data)]
         if self.datanodes:
             pairs += [("namenode", self.namenode), ("webhdfs", self.webhdfs)]
         for index, numbers in enumerate(self.datanodes):
@@ -36,17 +50,19 @@ def port_numbers(spec: ClusterSpec, base: int | None = None) -> PortNumbers:
     """The numbers of a spec. ``base`` takes the place of a ``spec.ports.base`` that is null (0 without it)."""
     ports = spec.spec.ports
     offset = ports.base if ports.base is not None else (base or 0)
-    compute, datanode = _number(ports, "compute", offset), _number(ports, "datanode", offset)
-    storage = spec.spec.pools.storage
+    datanode = _number(ports, "datanode", offset)
+    pools, storage = spec.spec.pools, spec.spec.pools.storage
     return PortNumbers(
         controller=_number(ports, "controller", offset),
         master=_number(ports, "master", offset),
-        compute=tuple(compute + index for index in range(spec.spec.pools.compute.replicas)),
+        compute=_row(_number(ports, "compute", offset), pools.compute.replicas),
         namenode=_number(ports, "namenode", offset),
         webhdfs=_number(ports, "webhdfs", offset),
         datanodes=tuple(
             (first, first + 1, first + 2) for first in (datanode + 3 * index for index in range(storage.data_nodes)) if storage.enabled
         ),
+        data=_row(_number(ports, "data", offset), pools.data.shards),
+        flight=_row(_number(ports, "flight", offset), pools.compute.replicas if pools.data.shards else 0),
     )
 
 
@@ -54,6 +70,10 @@ def with_base(spec: ClusterSpec, base: int) -> ClusterSpec:
     """The same spec in the port block ``base``: what create writes once it found a free one."""
     ports = spec.spec.ports.model_copy(update={"base": base})
     return spec.model_copy(update={"spec": spec.spec.model_copy(update={"ports": ports})})
+
+
+def _row(first: int, count: int) -> tuple[int, ...]:
+    return tuple(range(first, first + count))
 
 
 def _number(ports: Ports, name: str, offset: int) -> int:

@@ -91,6 +91,9 @@ RULES: tuple[Callable[[ClusterSpec], Iterator[Finding]], ...] = (
 
 def _field(owner: str) -> str:
     """The field of ``spec.ports`` that decides the port of ``owner``."""
-    if owner.startswith("compute-"):
-        return "compute"
-    return "datanode" if owner.startswith("storage-") else owner
+    if owner.endswith(" flight"):
+        return "flight"
+    for prefix, field in (("compute-", "compute"), ("data-", "data"), ("storage-", "datanode")):
+        if owner.startswith(prefix):
+            return field
+    return owner

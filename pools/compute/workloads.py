@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from pools.compute.settings import Limits, ServiceSettings
+from pools.compute.settings import Limits, ServiceSettings, ShardAddress
 from pools.postgresql import PostgresqlServer, server_workload
 from pools.workload import ConfigFile, Endpoint, Port, Probe, Secret, Workload
 
@@ -34,6 +35,12 @@ class ComputeSettings:
     """One TCP port per replica."""
 
     master_port: int
+    flight_ports: tuple[int, ...] = ()
+    """One Arrow Flight port per replica, for loads of the data pool; empty where there is none."""
+
+    shards: tuple[ShardAddress, ...] = ()
+    """The data pool; ``host`` may be a placeholder."""
+
     limits: Limits = field(default_factory=Limits)
     scratch_shared_buffers_mb: int = 32
     scratch_work_mem_mb: int = 32
@@ -71,6 +78,13 @@ def _scratch(settings: ComputeSettings, replica: int) -> Workload:
     )
 
 
+def _loads(settings: ComputeSettings, replica: int) -> dict[str, Any]:
+    """What the service is told about the data pool."""
+    if not settings.shards:
+        return {}
+    return {"shards": settings.shards, "ticket_key_file": "{secrets}/ticket.key", "flight_port": settings.flight_ports[replica]}
+
+
 def _service(settings: ComputeSettings, replica: int) -> Workload:
     instance = f"compute-{replica}"
     service = ServiceSettings(
@@ -85,6 +99,14 @@ def _service(settings: ComputeSettings, replica: int) -> Workload:
         scratch=f"host={{run}} port={SCRATCH_PORT} user={SCRATCH_USER} dbname=postgres",
         scratch_password_file="{secrets}/scratch-password",  # noqa: S106 (its path)
         limits=settings.limits,
+        **_loads(settings, replica),
+    )
+    loading = bool(settings.shards)
+    flight = Endpoint(
+        "data-pool" if replica == 0 else f"data-pool-{replica}",
+        "Data pool: loads and reads over Arrow Flight",
+        "grpc://{host}:{port:flight}",
+        "grpc",
     )
     return Workload(
         name=instance,
@@ -99,10 +121,14 @@ def _service(settings: ComputeSettings, replica: int) -> Workload:
             Secret("pool-password", "pool-password"),
             Secret("sealing.key", "sealing.key"),
             Secret("scratch-password", "scratch-password"),
+            *((Secret("ticket.key", "ticket.key"),) if loading else ()),
         ),
-        ports=(Port("sql", settings.ports[replica]),),
+        ports=(Port("sql", settings.ports[replica]), *((Port("flight", settings.flight_ports[replica]),) if loading else ())),
         ready=Probe("tcp", "sql"),
-        endpoints=(Endpoint(instance, "Compute pool, direct SQL over virtual tables", "{host}:{port:sql}", "postgresql"),),
+        endpoints=(
+            Endpoint(instance, "Compute pool, direct SQL over virtual tables", "{host}:{port:sql}", "postgresql"),
+            *((flight,) if loading else ()),
+        ),
         requires=(SETUP, f"{instance}-scratch"),
         stop_seconds=settings.limits.stop_seconds + 5,
         ready_seconds=60,

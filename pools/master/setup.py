@@ -55,6 +55,10 @@ class SetupSettings:
     """Public key (base64), for ``bdc.sealing_key()``."""
     storage_location: str | None = None
     """``hdfs://host:port`` of the cluster's own HDFS; None: it has none."""
+    data_shards: int = 0
+    """Shards of the data pool; 0: there is none."""
+    flight_addresses: tuple[str, ...] = ()
+    """``host:port`` of the compute replicas' Flight endpoints, for ``bdc.flight_address()``; empty without shards."""
 
     @classmethod
     def read(cls, path: Path) -> SetupSettings:
@@ -63,6 +67,7 @@ class SetupSettings:
         given["pool_hosts"] = tuple(given["pool_hosts"])
         given["pool_ports"] = tuple(given["pool_ports"])
         given["databases"] = tuple(given["databases"])
+        given["flight_addresses"] = tuple(given.get("flight_addresses", ()))
         return cls(**given)
 
 
@@ -86,7 +91,11 @@ def set_up(settings: SetupSettings) -> list[str]:
 
 def cluster_settings(settings: SetupSettings) -> dict[str, str]:
     """Name → value of what ``bdc.cluster_setting(name)`` answers in every database."""
-    values = {"pool_hosts": ",".join(settings.pool_hosts), "pool_ports": ",".join(str(port) for port in settings.pool_ports)}
+    values = {
+        "pool_hosts": ",".join(settings.pool_hosts),
+        "pool_ports": ",".join(str(port) for port in settings.pool_ports),
+        "flight_addresses": ",".join(settings.flight_addresses),
+    }
     if settings.sealing_key is not None:
         values["sealing_key"] = settings.sealing_key
     return values

@@ -41,6 +41,10 @@ class MasterSettings:
     """The cluster's public sealing key, base64; None: ``bdc.sealing_key()`` says that there is none yet."""
     storage_location: str | None = None
     """``hdfs://host:port`` of the cluster's own HDFS: the data source ``hdfs`` of the user databases above. None: there is no HDFS."""
+    data_shards: int = 0
+    """Shards of the data pool: where there are any, the user databases get the data source ``data_pool``."""
+    flight_addresses: tuple[str, ...] = ()
+    """``host:port`` of each compute replica's Flight endpoint: what ``bdc.flight_address()`` answers with. Empty without shards."""
     statement_timeout_seconds: float = 0
     """Default time limit of a statement, 0: none. A session may set its own."""
     version: int = 18
@@ -94,6 +98,8 @@ def _setup(settings: MasterSettings) -> Workload:
         "databases": list(dict.fromkeys((settings.database, *settings.more_databases))),
         "sealing_key": settings.sealing_key,
         "storage_location": settings.storage_location,
+        "data_shards": settings.data_shards,
+        "flight_addresses": list(settings.flight_addresses),
     }
     return Workload(
         name="master-setup",

@@ -33,6 +33,8 @@ def test_the_local_profile_has_what_the_architecture_says() -> None:
         "master-setup",
         "compute-0-scratch",
         "compute-0",
+        "data-0",
+        "data-1",
         "nmnode-0",
         "storage-0-0",
         "storage-0-1",
@@ -42,7 +44,8 @@ def test_the_local_profile_has_what_the_architecture_says() -> None:
     numbers = {name: [port.number for port in entry.ports] for name, entry in found.items() if entry.ports}
     assert numbers["control"] == [30080]
     assert numbers["master-0"] == [31433]
-    assert numbers["compute-0"] == [31434]
+    assert numbers["compute-0"] == [31434, 31471]
+    assert (numbers["data-0"], numbers["data-1"]) == ([31450], [31451])
     assert numbers["storage-0-1"] == [31513, 31514, 31515]
 
 

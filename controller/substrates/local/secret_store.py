@@ -8,9 +8,12 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 SEALING_KEY = "sealing.key"
+TICKET_KEY = "ticket.key"
+"""Signs the tickets of the data pool."""
 RANDOM_BYTES = 32
 
 
@@ -26,9 +29,17 @@ def sealing_public_key(folder: Path) -> str:
     return base64.b64encode(private.public_key().public_bytes_raw()).decode()
 
 
+def ticket_public_key(folder: Path) -> str:
+    """The public half of ``ticket.key``, with which shards verify: standard base64 of 32 bytes."""
+    private = Ed25519PrivateKey.from_private_bytes(base64.b64decode((folder / TICKET_KEY).read_bytes()))
+    return base64.b64encode(private.public_key().public_bytes_raw()).decode()
+
+
 def _generate(name: str) -> bytes:
     if name == SEALING_KEY:
         return base64.b64encode(X25519PrivateKey.generate().private_bytes_raw())
+    if name == TICKET_KEY:
+        return base64.b64encode(Ed25519PrivateKey.generate().private_bytes_raw())
     return secrets.token_urlsafe(RANDOM_BYTES).encode()
 
 

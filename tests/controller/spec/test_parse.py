@@ -48,14 +48,14 @@ def test_bad_names(name: str) -> None:
 
 def test_several_problems_come_at_once_in_the_order_of_lines() -> None:
     text = body(
-        'pools:\n  compute:\n    replica: 2\n    memoryMegabytes: "x"\n    memory_megabytes: 1\n  storage: {replication: yes}\n  date: {}'
+        'pools:\n  compute:\n    replica: 2\n    memoryMegabytes: "x"\n    memory_megabytes: 1\n  storage: {replication: yes}\n  dogs: {}'
     )
     assert problems(text) == [
         ("spec.pools.compute.replica", 7, "unknown key (did you mean 'replicas'?)"),
         ("spec.pools.compute.memoryMegabytes", 8, "a whole number is expected, not 'x'"),
         ("spec.pools.compute.memory_megabytes", 9, "unknown key (did you mean 'memoryMegabytes'?)"),
         ("spec.pools.storage.replication", 10, "a whole number is expected, not true"),
-        ("spec.pools.date", 11, "unknown key (known here: master, compute, storage)"),
+        ("spec.pools.dogs", 11, "unknown key (known here: master, compute, data, storage)"),
     ]
 
 
@@ -126,7 +126,8 @@ def test_ports_follow_base() -> None:
     numbers = port_numbers(spec)
     assert (numbers.controller, numbers.master, numbers.compute, numbers.datanodes[1]) == (31080, 32433, (32434,), (32513, 32514, 32515))
     assert port_numbers(load_spec(MINIMAL), base=2000).controller == 32080
-    disabled = load_spec(body("pools: {storage: {enabled: false}}"))
+    assert (numbers.data, numbers.flight) == ((32450, 32451), (32471,))
+    disabled = load_spec(body("pools: {storage: {enabled: false}, data: {shards: 0}}"))
     assert {name for name, _ in port_numbers(disabled).named()} == {"controller", "master", "compute-0"}
 
 

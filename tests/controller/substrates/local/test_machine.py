@@ -122,7 +122,7 @@ def test_users_are_made_once_and_removed() -> None:
                 users.ensure_users(stranger)
             assert users.remove_users(stranger) == [] and users.remaining(stranger) == []
         finally:
-            assert len(users.remove_users(home)) == 4
+            assert len(users.remove_users(home)) == 5
         assert users.remaining(home) == []
 
 
