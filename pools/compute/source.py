@@ -14,9 +14,10 @@ from virtualization.encoding.rows import RowBlock, row_block
 from virtualization.plan import OutputColumn, Result
 from virtualization.types import PgType
 
-PIECE_ROWS = 32_768
-PIECE_BYTES = 2 * 1024 * 1024
-"""Of Arrow data that are encoded at once: large enough that nothing is paid per row, small enough for a core's cache."""
+PIECE_ROWS = 8_192
+PIECE_BYTES = 1024 * 1024
+"""Of Arrow data that are encoded at once: large enough that nothing is paid per row; small enough for a core's cache, and for the
+event loop, which gets the interpreter between two calls of numpy only."""
 
 LEAST_ROWS = 256
 """A piece of very wide rows has so many at least."""
@@ -40,6 +41,11 @@ class Piece:
     def bytes(self) -> int:
         """Of the encoded rows."""
         return len(self.block.data)
+
+    @property
+    def bytes_left(self) -> int:
+        """Of the encoded rows that are still to be handed out."""
+        return self.bytes - int(self.block.offsets[self.taken])
 
     def part(self, rows: int) -> memoryview:
         """The next rows; they count as handed out."""

@@ -1,8 +1,9 @@
 """A running query's rows: a thread reads ahead and encodes, the event loop hands out portions of any size without a copy.
 
-The thread works until ``AHEAD_BYTES`` lie ready, then ends; it starts again when half of them are taken. So the source, the encoder
-and the client (the master, which spends as long with its rows as we do) work at the same time, and a slow client holds back the
-source. Before the first portion is asked for, ``FIRST_BYTES`` are enough: many cursors are closed after a few rows.
+The thread works until ``AHEAD_BYTES`` lie ready, then ends; it starts again when ``REFILL_BYTES`` of them are taken, long before
+nothing lies ready. So the source, the encoder and the client (the master, which spends longer with its rows than we do) work at the
+same time, and a slow client holds back the source. Before the first portion is asked for, ``FIRST_BYTES`` are enough: many cursors
+are closed after a few rows.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from virtualization.plan import OutputColumn
 FIRST_BYTES = 256 * 1024
 AHEAD_BYTES = 4 * 1024 * 1024
 """Encoded rows that lie ready at most (and one piece); what one stream holds is about twice that, with the batches they came from."""
+
+REFILL_BYTES = 1024 * 1024
+"""Room for so much starts the thread again: less would only be starts."""
 
 WAKE_BYTES = 64 * 1024
 """So many bytes are worth waking the taker at once; fewer wait for more or the end, at most ``LOOK_SECONDS``."""
@@ -139,9 +143,9 @@ class QueryRows:
                 piece = self._pieces[0]
                 count = min(limit - rows, piece.left)
                 parts.append(piece.part(count))
+                self._ready_bytes -= len(parts[-1])
                 rows += count
                 if not piece.left:
-                    self._ready_bytes -= piece.bytes
                     self._pieces.popleft()
             last = self._ended and not self._pieces
             error = None if self._pieces else self._error
@@ -183,13 +187,15 @@ class QueryRows:
         old = self._pieces[0]
         new = await self._query.on_thread(lambda: self._source.encoded(old.batch.slice(old.taken), formats))
         with self._lock:
-            self._ready_bytes += new.bytes - old.bytes
+            self._ready_bytes += new.bytes - old.bytes_left
             self._pieces[0] = new
 
     def _go_on(self) -> None:
         """Let the thread work again where it has stopped and there is room."""
         with self._lock:
-            if self._working or self._ended or self._error is not None or self._ready_bytes > self._goal // 2:
+            if self._working or self._ended or self._error is not None:
+                return
+            if self._ready_bytes > max(0, self._goal - REFILL_BYTES):
                 return
             self._working = True
         loop = asyncio.get_running_loop()
