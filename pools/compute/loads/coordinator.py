@@ -1,0 +1,284 @@
+"""The steps of a load: begin, commit (seal, decide, publish), abort, renew, status. Any replica may take any step of any load.
+
+Errors are ``StatementError``s. 40003 means that the outcome is not known: the load's state tells when the master is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from pools.compute.catalogs import Identity
+from pools.compute.errors import StatementError
+from pools.compute.loads import claims
+from pools.compute.loads.ledger import Ledgers
+from pools.compute.loads.publisher import Decided, Publisher
+from pools.compute.loads.shards import SEAL_SECONDS, ShardAwayError, Shards
+from pools.compute.master import MasterAway
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+DECIDE_SECONDS = 15.0
+"""How long a decision whose answer was lost is asked for again before its outcome is said to be unknown."""
+
+SHARD_TRIES = 3
+AGAIN_SECONDS = 0.5
+
+Winners = Mapping[str, Sequence[claims.Winner]]
+"""Table id → the streams whose rows count."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """A load as the master has it. ``expires_in``: seconds."""
+
+    id: str
+    state: str
+    identity: str
+    tables: tuple[claims.Table, ...]
+    version: int | None = None
+    expires_in: float = 0.0
+    created: bool = False
+    user: str = ""
+    reason: str | None = None
+    rows: int | None = None
+
+    @classmethod
+    def read(cls, answer: Mapping[str, Any]) -> Load:
+        """From the JSON of the master's functions."""
+        return cls(
+            id=str(answer.get("load") or ""),
+            state=answer["state"],
+            identity=str(answer.get("identity") or ""),
+            tables=tuple(answer.get("tables") or ()),
+            version=answer.get("version"),
+            expires_in=float(answer.get("expires_in") or 0.0),
+            created=bool(answer.get("created")),
+            user=str(answer.get("user") or ""),
+            reason=answer.get("reason"),
+            rows=answer.get("rows"),
+        )
+
+
+@dataclass(frozen=True)
+class Committed:
+    """``version`` is None while a transaction of the master decides (``prepared``)."""
+
+    version: int | None
+    rows: int
+
+
+class Coordinator:
+    """Of one replica; lives on the event loop."""
+
+    def __init__(self, ledgers: Ledgers, shards: Shards) -> None:
+        self.ledgers = ledgers
+        self.shards = shards
+        self.publisher = Publisher(ledgers, shards)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def begin(self, who: Identity, request: Mapping[str, Any]) -> Load:
+        """``request`` as ``pool_begin_load`` takes it. Where the answer was lost and the client gave no ``load_id``, 08006."""
+        ledger = self.ledgers.of(who.database)
+        again = "load_id" in request or "load" in request
+        try:
+            answer = await (_patiently(lambda: ledger.begin(who.user, request)) if again else ledger.begin(who.user, request))
+        except MasterAway as away:
+            raise StatementError(
+                "08006", "the load was not begun: the master is away", detail=str(away), hint="Try again, with the same load_id."
+            ) from None
+        return Load.read(answer)
+
+    def put_tickets(self, load: Load) -> dict[int, str]:
+        """Shard number → ticket, of the load's only table."""
+        return claims.put_tickets(self.shards.signer, load.id, load.identity, load.tables[0], load.expires_in)
+
+    async def load(self, who: Identity, number: str) -> Load:
+        """As the master has it; 42704 when it does not know it, 42501 when it is another user's."""
+        try:
+            answer = await _patiently(lambda: self.ledgers.of(who.database).load(number))
+        except MasterAway as away:
+            raise _unknown_outcome(number, away) from None
+        if answer is None:
+            raise StatementError("42704", f"load {number} does not exist", hint="SELECT * FROM bdc.loads lists them.")
+        load = Load.read(answer)
+        if load.user != who.user:
+            raise StatementError("42501", f"load {number} is another user's")
+        return load
+
+    async def commit(self, who: Identity, number: str, winners: Winners | Sequence[claims.Winner], process: int | None = None) -> Committed:
+        """Seal, decide, publish. ``winners`` without tables are those of the load's only table. ``process``: the master's backend
+        whose transaction this belongs to. Safe to repeat."""
+        load = await self.load(who, number)
+        named = winners if isinstance(winners, Mapping) else _of_only_table(load, winners)
+        rows = sum(claims.rows_of(table, named.get(table["id"], ())) for table in load.tables)
+        if load.state == "committed":
+            self._publish(who.database, load, load.version)
+            return Committed(load.version, load.rows if load.rows is not None else rows)
+        if load.state == "aborted":
+            raise _aborted(load)
+        if load.state == "open":
+            try:
+                await self._seal(load, named)
+            except StatementError as error:
+                await self.abort(who, number, error.message, quietly=True)
+                raise
+        return await self._decide(who, load, rows, process)
+
+    async def _seal(self, load: Load, winners: Winners) -> None:
+        bodies = claims.seal_tables(load.tables, winners)
+        shards = claims.shards_of(load.tables)
+        missing = {number for of in winners.values() for _, _, rows in of for number in rows} - shards.keys()
+        if missing:
+            raise StatementError("22023", f"the winners name shards that the table is not on: {', '.join(map(str, sorted(missing)))}")
+
+        async def seal(number: int) -> None:
+            body = {"load": load.id, "tables": bodies[number], "check_key": any(table["key"] for table in bodies[number])}
+            await self._steadily(lambda: self.shards.act(shards[number], load.identity, "seal", body, SEAL_SECONDS))
+
+        results = await asyncio.gather(*(seal(number) for number in sorted(bodies)), return_exceptions=True)
+        for error in results:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _steadily(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Again when a shard did not answer: all that is asked so is repeatable."""
+        for _ in range(SHARD_TRIES - 1):
+            try:
+                return await ask()
+            except ShardAwayError:
+                await asyncio.sleep(AGAIN_SECONDS)
+        return await ask()
+
+    async def _decide(self, who: Identity, load: Load, rows: int, process: int | None) -> Committed:
+        ledger = self.ledgers.of(who.database)
+
+        async def decide() -> dict[str, Any]:
+            xid = None if process is None else await ledger.transaction_of(process)
+            return await ledger.decide(load.id, xid, rows)
+
+        try:
+            answer = await _patiently(decide)
+        except MasterAway as away:
+            log.error("the outcome of a load is not known", load=load.id, database=who.database, why=str(away))
+            raise _unknown_outcome(load.id, away) from None
+        if answer["state"] == "aborted":
+            self._in_background(self._abort_on_shards(load, "the decision was refused"))
+            refused = answer.get("error") or {}
+            raise StatementError(
+                refused.get("sqlstate", "40000"), refused.get("message", f"load {load.id} was aborted"),
+                detail=refused.get("detail"), hint=refused.get("hint"),
+            )  # fmt: skip
+        if answer["state"] == "committed":
+            self._publish(who.database, load, answer["version"])
+        return Committed(answer.get("version"), rows)
+
+    def _publish(self, database: str, load: Load, version: int | None) -> None:
+        if version is not None:
+            self.publisher.publish(Decided(database, load.identity, load.id, version, load.tables))
+
+    async def abort(self, who: Identity, number: str, reason: str, *, quietly: bool = False) -> str:
+        """The state that stands afterwards: ``aborted``, or ``committed`` where it came too late. ``quietly``: an error is already on
+        its way to the user, so one more is only logged."""
+        load = await self.load(who, number) if not quietly else None
+        try:
+            answer = await _patiently(lambda: self.ledgers.of(who.database).abort(number, reason[:1000]))
+        except (MasterAway, StatementError) as error:
+            if not quietly:
+                raise _unknown_outcome(number, error) if isinstance(error, MasterAway) else error from None
+            log.warning("a load could not be aborted: it expires", load=number, database=who.database, why=str(error))
+            return "open"
+        if answer["state"] == "aborted":
+            tables = Load.read({"load": number, **answer}) if load is None else load
+            self._in_background(self._abort_on_shards(tables, reason))
+        return str(answer["state"])
+
+    async def _abort_on_shards(self, load: Load, reason: str) -> None:
+        async def abort(shard: Mapping[str, Any]) -> None:
+            try:
+                await self.shards.act(shard, load.identity, "abort", {"load": load.id, "reason": reason[:1000]})
+            except StatementError as error:
+                log.warning("a shard did not drop an aborted load: the sweep will", shard=shard["number"], load=load.id, why=error.message)
+
+        await asyncio.gather(*(abort(shard) for shard in claims.shards_of(load.tables).values()))
+
+    async def renew(self, who: Identity, number: str, seconds: int) -> Load:
+        """Keep it open for ``seconds`` from now; 25000 when it is not open any more."""
+        load = await self.load(who, number)
+        try:
+            answer = await _patiently(lambda: self.ledgers.of(who.database).renew(number, seconds))
+        except MasterAway as away:
+            raise StatementError(
+                "08006", f"load {number} was not renewed: the master is away", detail=str(away), hint="Try again."
+            ) from None
+        if answer["state"] != "open":
+            raise StatementError("25000", f"load {number} is {answer['state']} and can't be renewed", detail=answer.get("reason"))
+        return Load.read({"load": number, "identity": load.identity, "tables": load.tables, **answer})
+
+    async def segments(self, database: str, identity: str, shards: Sequence[Mapping[str, Any]], seconds: float = 0) -> list[dict[str, Any]]:
+        """What lies unpublished on these shards: the rows of their ``segments``, each with its ``shard``. Shards that are away are
+        left out and logged."""
+
+        async def ask(shard: Mapping[str, Any]) -> list[dict[str, Any]]:
+            try:
+                found = await self.shards.act(shard, identity, "segments", {"older_than_seconds": seconds})
+            except StatementError as error:
+                log.warning("a shard does not tell its segments", shard=shard["number"], database=database, why=error.message)
+                return []
+            return [row | {"shard": shard["number"]} for row in found]
+
+        return [row for rows in await asyncio.gather(*(ask(shard) for shard in shards)) for row in rows]
+
+    def _in_background(self, work: Any) -> None:  # noqa: ANN401 (a coroutine)
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Finish what follows decisions, briefly."""
+        await self.publisher.close()
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=1.0)
+            for task in late:
+                task.cancel()
+        self.shards.close()
+
+
+def _of_only_table(load: Load, winners: Sequence[claims.Winner]) -> Winners:
+    if len(load.tables) != 1:
+        raise StatementError("22023", f"load {load.id} is over {len(load.tables)} tables: winners must name theirs")
+    return {load.tables[0]["id"]: winners}
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Again while the master is away, for DECIDE_SECONDS; then MasterAway."""
+    deadline = time.monotonic() + DECIDE_SECONDS
+    while True:
+        try:
+            return await ask()
+        except MasterAway:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _unknown_outcome(number: str, away: Exception) -> StatementError:
+    return StatementError(
+        "40003", f"the outcome of load {number} is not known: the master is away", detail=str(away),
+        hint="Commit again with the same load, or look with `bdc data loads`: it is there whole or not at all.",
+    )  # fmt: skip
+
+
+def _aborted(load: Load) -> StatementError:
+    expired = load.reason == "expired"
+    return StatementError(
+        "25P02" if not expired else "57014", f"load {load.id} was aborted", detail=load.reason,
+        hint="Begin again with a longer `seconds`, or renew the load while it runs." if expired else "Begin a new load.",
+    )  # fmt: skip

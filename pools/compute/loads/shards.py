@@ -1,0 +1,143 @@
+"""The shards' actions (docs/architecture/load-protocol.md, "Messages: shard"), asked from the event loop; streams go through ``streams``.
+
+What a shard refuses is a ``StatementError`` with the shard's own SQLSTATE and words; one that can't be reached is ``ShardAwayError``.
+pyarrow's Flight is imported with the first connection: a pool that is asked for no load stays small.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from pools.compute.errors import StatementError
+from pools.compute.settings import ShardAddress
+from pools.tickets import Signer
+
+if TYPE_CHECKING:
+    from pyarrow.flight import FlightClient
+
+THREADS = 32
+"""Actions under way at once, of all loads."""
+
+CONTROL_SECONDS = 60.0
+"""For so long a control ticket is good."""
+
+ANSWER_SECONDS = 60.0
+HELLO_SECONDS = 5.0
+
+SEAL_SECONDS = 1800.0
+"""A seal compares keys with the whole table."""
+
+CHANNEL: list[tuple[str, Any]] = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
+"""gRPC's own back-off grows to two minutes: a shard that was restarted would be away for so long."""
+
+
+class ShardAwayError(StatementError):
+    """No answer: what was asked for may have been done."""
+
+    def __init__(self, number: int, why: str) -> None:
+        super().__init__(
+            "08006", f"shard {number} of the data pool does not answer", detail=why, hint="Try again; `bdc status` shows whether it runs."
+        )
+        self.number = number
+
+
+class Shards:
+    """All shards that the settings name. ``act`` belongs to the event loop; ``client`` may be called from any thread."""
+
+    def __init__(self, addresses: Sequence[ShardAddress], signer: Signer) -> None:
+        self.addresses: Mapping[int, ShardAddress] = {address.number: address for address in addresses}
+        self.signer = signer
+        self._threads = ThreadPoolExecutor(THREADS, "shards")
+        self._clients: dict[int, FlightClient] = {}
+        self._lock = threading.Lock()
+
+    def location(self, number: int) -> str:
+        """``grpc://host:port``; StatementError 55000 for a shard that this pool does not have."""
+        address = self.addresses.get(number)
+        if address is None:
+            raise StatementError(
+                "55000", f"the data pool has no shard {number}", detail=f"Shards: {', '.join(map(str, sorted(self.addresses))) or 'none'}."
+            )
+        return address.location
+
+    def client(self, number: int) -> FlightClient:
+        """Thread-safe; connects on its own, again and again."""
+        with self._lock:
+            client = self._clients.get(number)
+            if client is None:
+                from pyarrow import flight
+
+                client = flight.FlightClient(self.location(number), generic_options=CHANNEL)
+                self._clients[number] = client
+            return client
+
+    async def act(
+        self, shard: Mapping[str, Any], database: str, action: str, body: Mapping[str, Any], seconds: float = ANSWER_SECONDS
+    ) -> list[dict[str, Any]]:
+        """Ask one shard, ``{"number", "id"}``, for the database with this identity; the rows of its answer."""
+        number = int(shard["number"])
+        ticket = self.signer.sign("data-shard", "control", CONTROL_SECONDS, {"db": database, "shard": shard["id"]})
+        return await self._asked(number, action, {"ticket": ticket, **body}, seconds)
+
+    async def hello(self, number: int) -> dict[str, Any]:
+        """The shard's identity and free space; needs no ticket."""
+        return (await self._asked(number, "hello", {}, HELLO_SECONDS))[0]
+
+    async def _asked(self, number: int, action: str, body: Mapping[str, Any], seconds: float) -> list[dict[str, Any]]:
+        def ask() -> list[dict[str, Any]]:
+            import pyarrow as pa
+            from pyarrow import flight
+
+            options = flight.FlightCallOptions(timeout=seconds)
+            try:
+                results = list(self.client(number).do_action(flight.Action(action, json.dumps(body).encode()), options))
+            except (pa.ArrowException, OSError) as error:
+                raise refused(error, number) from None
+            return [json.loads(result.body.to_pybytes()) for result in results]
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+
+    def close(self) -> None:
+        """End the connections; what is under way fails."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            client.close()
+
+
+def refused(error: Exception, number: int) -> StatementError:
+    """What a Flight error of a shard means: its JSON where there is one, else that the shard is away or broke the protocol."""
+    said = read_error(str(error))
+    if said is not None:
+        detail = f"Shard {number}. {said.get('detail') or ''}".strip()
+        return StatementError(str(said.get("sqlstate", "XX000")), str(said["message"]), detail=detail, hint=said.get("hint"))
+    from pyarrow import flight
+
+    why = " ".join(str(error).split("gRPC client debug context")[0].split())
+    if isinstance(error, flight.FlightUnavailableError | flight.FlightTimedOutError | flight.FlightCancelledError | OSError):
+        return ShardAwayError(number, why)
+    return StatementError("XX000", f"shard {number} of the data pool failed", detail=why)
+
+
+def read_error(text: str) -> dict[str, Any] | None:
+    """The JSON object ``{"sqlstate", "message", …}`` in a Flight error's text; None when it is another's error."""
+    start = text.find("{")
+    if start < 0:
+        return None
+    try:
+        said, _ = json.JSONDecoder().raw_decode(text[start:])
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) and "message" in said else None
