@@ -10,6 +10,7 @@ from collections.abc import Callable
 from benchmarks.report import Report
 
 BENCHMARKS: dict[str, tuple[str, str]] = {
+    "bulkwrite": ("benchmarks.bulkwrite:run", "Spark writes 7.5 M rows into two shards, beside JDBC, COPY and Parquet"),
     "cli": ("benchmarks.cli:run", "CPU of bdc --help and bdc status"),
     "clients": ("benchmarks.clients:run", "50 clients, mixed queries, 2 minutes"),
     "create": ("benchmarks.create:run", "seconds from create to ready, and of delete"),

@@ -1,0 +1,121 @@
+"""One Spark application that writes the same cached DataFrames by each writer in turn; runs in Spark's environment, not in ours.
+
+JSON on standard input: ``{"parquet": {table: path}, "login": {…}, "jdbc": {url, user, password, jar}, "hdfs": folder, "rounds": n,
+"writers": [names]}``. A line per write on standard error, the seconds as JSON on the last line: ``{table: {writer: [s, …]}}``.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from pyspark.sql import DataFrame, SparkSession
+
+PARTITIONS = 4
+given = json.load(sys.stdin)
+jdbc = given["jdbc"]
+spark = (
+    SparkSession.builder.master("local[2]")
+    .config("spark.ui.enabled", "false")
+    .config("spark.driver.memory", "6g")
+    .config("spark.jars", jdbc["jar"])
+    .config("spark.driver.host", "127.0.0.1")
+    .config("spark.driver.bindAddress", "127.0.0.1")
+    .config("spark.sql.execution.arrow.maxRecordsPerBatch", "65536")
+    .getOrCreate()
+)
+spark.sparkContext.setLogLevel("ERROR")
+
+
+def pool(frame: DataFrame, table: str) -> None:
+    """Append to the data pool."""
+    frame.write.format("bdc").options(**given["login"], dbtable=f"bulk_{table}").mode("append").save()
+
+
+def pool_overwrite(frame: DataFrame, table: str) -> None:
+    """Overwrite it."""
+    frame.write.format("bdc").options(**given["login"], dbtable=f"bulk_{table}").mode("overwrite").save()
+
+
+def by_jdbc(more: str) -> Callable[[DataFrame, str], None]:
+    """Spark's own JDBC writer; ``more`` goes to the end of the URL."""
+
+    def write(frame: DataFrame, table: str) -> None:
+        url = jdbc["url"] + more
+        options = {"url": url, "driver": "org.postgresql.Driver", "dbtable": table, "user": jdbc["user"], "password": jdbc["password"]}
+        frame.write.format("jdbc").options(**options).mode("append").save()
+
+    return write
+
+
+def copy_partitions(frame: DataFrame, table: str) -> None:
+    """A COPY per partition, each in a transaction of its own: what people write by hand. Fast, and not atomic."""
+    login = f"{jdbc['libpq']} user={jdbc['user']} password={jdbc['password']}"
+
+    def copy(batches: Iterator[object]) -> Iterator[object]:
+        import adbc_driver_postgresql.dbapi as adbc
+        import pyarrow as pa
+
+        first = next(batches, None)
+        if first is not None:
+
+            def rest() -> Iterator[object]:
+                yield first
+                yield from batches
+
+            with adbc.connect(login) as connection, connection.cursor() as cursor:
+                reader = pa.RecordBatchReader.from_batches(first.schema, rest())  # type: ignore[attr-defined]
+                cursor.adbc_ingest(table, reader, mode="append")
+                connection.commit()
+        yield from ()
+
+    frame.mapInArrow(copy, "done int").write.format("noop").mode("overwrite").save()  # type: ignore[arg-type]
+
+
+def parquet(frame: DataFrame, table: str) -> None:
+    """What Spark itself is fastest at."""
+    frame.write.mode("overwrite").parquet(f"{given['hdfs']}/{table}.parquet")
+
+
+WRITERS: dict[str, Callable[[DataFrame, str], None]] = {
+    "pool": pool,
+    "pool_overwrite": pool_overwrite,
+    "jdbc": by_jdbc(""),
+    "jdbc_rewrite": by_jdbc("?reWriteBatchedInserts=true"),
+    "copy": copy_partitions,
+    "parquet": parquet,
+}
+
+
+def cleared(writer: str, table: str) -> None:
+    """The JDBC and COPY targets are emptied before each round; the pool's table grows, as an append does."""
+    if writer.startswith(("jdbc", "copy")):
+        connection = spark._jvm.java.sql.DriverManager.getConnection(jdbc["url"], jdbc["user"], jdbc["password"])
+        statement = connection.createStatement()
+        statement.execute(f"TRUNCATE {table}")
+        connection.close()
+
+
+seconds: dict[str, dict[str, list[float]]] = {}
+dice = random.Random(3)
+for table, path in given["parquet"].items():
+    frame = spark.read.parquet(path).repartition(PARTITIONS).cache()
+    rows = frame.count()
+    spent = seconds[table] = {name: [] for name in given["writers"]}
+    for round_ in range(-1, given["rounds"]):
+        order = list(given["writers"])
+        dice.shuffle(order)
+        for name in order:
+            cleared(name, table)
+            began = time.perf_counter()
+            WRITERS[name](frame, table)
+            took = time.perf_counter() - began
+            if round_ >= 0:
+                spent[name].append(round(took, 3))
+            print(f"{table} round {round_} {name} {took:.2f} s, {rows / took:,.0f} rows/s", file=sys.stderr, flush=True)
+    frame.unpersist(blocking=True)
+spark.stop()
+print(json.dumps(seconds))
