@@ -8,6 +8,9 @@ from controller.spec import ClusterSpec, PortNumbers, port_numbers
 from pools.compute.settings import Limits, ShardAddress
 from pools.compute.workloads import ComputeSettings
 from pools.compute.workloads import workloads as compute_workloads
+from pools.data.settings import Limits as ShardLimits
+from pools.data.workloads import DataSettings
+from pools.data.workloads import workloads as data_workloads
 from pools.master.workloads import MasterSettings
 from pools.master.workloads import workloads as master_workloads
 from pools.postgresql import ListenError, Tls, is_loopback
@@ -26,7 +29,13 @@ EVERYBODY = ("0.0.0.0/0", "::/0")
 def all_workloads(spec: ClusterSpec, facts: Facts) -> tuple[Workload, ...]:
     """Every workload of the cluster. SpecError for what a pool refuses."""
     ports = port_numbers(spec)
-    return (control_workload(spec), *_master(spec, ports, facts), *_compute(spec, ports, facts), *_storage(spec, ports, facts))
+    return (
+        control_workload(spec),
+        *_master(spec, ports, facts),
+        *_compute(spec, ports, facts),
+        # *_data(spec, ports, facts),
+        *_storage(spec, ports, facts),
+    )
 
 
 def control_workload(spec: ClusterSpec) -> Workload:
@@ -96,6 +105,17 @@ def _compute(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         postgresql_version=facts.postgresql_version,
     )
     return compute_workloads(settings)
+
+
+def _data(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
+    pool = spec.spec.pools.data
+    limits = ShardLimits(
+        memory_mb=pool.memory_megabytes,
+        threads=pool.threads,
+        reserve_mb=pool.disk_reserve_megabytes,
+        retention_seconds=pool.retention_seconds,
+    )
+    return data_workloads(DataSettings(ports=ports.data, ticket_public_key=facts.ticket_key or "", limits=limits))
 
 
 def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:

@@ -151,11 +151,13 @@ class DataPool(Section):
     shards: Annotated[int, Field(ge=0, le=20)] = 2
     """Shards: one process with a file of its own each. 0: there is no data pool (about 150 MB of memory are saved; folders of shards that
     were there stay). New tables are spread over all shards there are; a table keeps the shards it was made with until it is resized."""
-    memory_megabytes: Annotated[int, Field(ge=128, le=1048576)] = 512
-    """Megabytes that the rows and queries of one shard may take in memory; beyond it they spill to the shard's folder."""
-    threads: Annotated[int, Field(ge=1, le=256)] | None = None
-    """Threads that one shard computes with. null: the machine's cores divided by the shards, at least 1."""
-    disk_reserve_megabytes: Annotated[int, Field(ge=64, le=104857600)] = 1024
+    memory_megabytes: Annotated[int, Field(ge=256, le=1048576)] = 1024
+    """Resident megabytes of one shard, at most: queries and sorting that need more than 60 % of it spill to disk; when the whole is used
+    up, new calls are refused with a clear error until there is room. An idle shard takes about 80."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    """Threads that one shard's queries compute with, besides one for each load under way. 1: with several shards on a machine more gain
+    nothing."""
+    disk_reserve_megabytes: Annotated[int, Field(ge=64, le=104857600)] = 512
     """Megabytes of the disk that loads leave free: a load that would take them is refused early (53100), so that queries, compaction and
     the rest of the machine go on."""
     retention_seconds: Annotated[int, Field(ge=60, le=604800)] = 300
