@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "query": ("query:query", "Queries that run in the compute pool."),
     "source": ("source:source", "Data sources: where virtual tables get their rows from."),
     "table": ("table:table", "Virtual tables."),
+    "data": ("data:data", "Tables of the data pool, spread over shards."),
     "hdfs": ("hdfs:hdfs", "Files of the cluster's HDFS."),
     "version": ("about:version", "Show the versions."),
     "completion": ("about:completion", "Print a shell's completion script."),
