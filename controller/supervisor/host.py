@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pwd
 from collections.abc import Callable, Mapping
@@ -38,7 +39,7 @@ class Host:
         """The OS user of a pool. As root only users made for this cluster are taken, so nobody can ask for another one."""
         if os.geteuid() != 0 or not self.users:
             return None
-        name = self.users.get(pool)
+        name = self.users.get(pool) or self._made_since(pool)
         if name is None:
             raise SupervisorError("invalid_workload", f"this cluster has no OS user for the pool {pool!r}")
         try:
@@ -48,6 +49,14 @@ class Host:
         if entry.pw_uid == 0:
             raise SupervisorError("cannot_start", f"the OS user {name} is root")
         return Identity(name, entry.pw_uid, entry.pw_gid)
+
+    def _made_since(self, pool: str) -> str | None:
+        """The user of a pool that is younger than this supervisor: ``bdc start`` made it and wrote the table anew (it is root's own)."""
+        try:
+            found: str | None = json.loads(self.folder.users.read_text()).get(pool)
+        except (OSError, ValueError):
+            return None
+        return found
 
     def environment(self, workload: Rendered) -> dict[str, str]:
         """Nothing is inherited: whoever started the supervisor may have had secrets in the environment."""

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from controller.supervisor import logs, record
+from controller.supervisor.errors import SupervisorError
 from controller.supervisor.processes import alive, stat
 from tests.controller.supervisor.running import LISTENER, SLEEPER, Running, running_supervisor
 from tests.services.postgresql import bin_folder, free_port
@@ -230,6 +231,16 @@ def test_runs_as_the_pools_user() -> None:
         assert supervisor.log("w").strip() == "65534 []" or "65534" in supervisor.log("w")
         assert (supervisor.folder.workload("w") / "secrets/p").stat().st_uid == 65534
         assert supervisor.folder.workload_log("w").stat().st_uid == 65534
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be another user")
+def test_a_pool_that_is_younger_than_the_supervisor_has_its_user() -> None:
+    with running_supervisor(users={"control": "nobody"}) as supervisor:
+        with pytest.raises(SupervisorError, match="no OS user"):
+            supervisor.ensure("w", "import os; print(os.getuid(), flush=True)")
+        supervisor.folder.users.write_text(json.dumps({"control": "nobody", "master": "nobody"}))
+        supervisor.ensure("w", "import os, time; print(os.getuid(), flush=True); time.sleep(60)")
+        supervisor.until(lambda: supervisor.log("w").strip() == "65534", "it runs as the pool's user")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be another user")
