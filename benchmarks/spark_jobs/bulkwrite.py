@@ -67,12 +67,12 @@ def copy_partitions(frame: DataFrame, table: str) -> None:
                 yield from batches
 
             with adbc.connect(login) as connection, connection.cursor() as cursor:
-                reader = pa.RecordBatchReader.from_batches(first.schema, rest())  # type: ignore[attr-defined]
+                reader = pa.RecordBatchReader.from_batches(first.schema, rest())  # type: ignore[attr-defined, arg-type]
                 cursor.adbc_ingest(table, reader, mode="append")
                 connection.commit()
         yield from ()
 
-    frame.mapInArrow(copy, "done int").write.format("noop").mode("overwrite").save()  # type: ignore[arg-type]
+    frame.mapInArrow(copy, "done int").write.format("noop").mode("overwrite").save()
 
 
 def parquet(frame: DataFrame, table: str) -> None:
