@@ -1,4 +1,4 @@
-"""Tables of the data pool: ``data create|list|describe|stats|loads|compact|import|export|drop``."""
+"""Tables of the data pool: ``data create|list|describe|stats|loads|compact|import|drop``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from azdata_like_cli import output
 from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.datacolumns import data_columns
+from azdata_like_cli.dataimports import MODES, Target, as_virtual_table, lying_in_hdfs, take_over
+from azdata_like_cli.groups.source import options_of
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
-from bdc.errors import NotFoundError
+from bdc.errors import NotFoundError, UserError
 
 if TYPE_CHECKING:
     import psycopg
@@ -72,7 +74,7 @@ def data() -> None:
 @click.option(
     "--column", "columns", multiple=True, required=True, metavar="'NAME TYPE'", help="A column: NAME TYPE [NOT NULL] [DEFAULT …]."
 )
-@click.option("--distribution", metavar="HOW", default="ROUND_ROBIN", show_default=True, help="HASH(a, b), ROUND_ROBIN or REPLICATED.")
+@click.option("--distribution", metavar="HOW", help="HASH(a, b), ROUND_ROBIN or REPLICATED. Default: by the primary key, else ROUND_ROBIN.")
 @click.option("--primary-key", "key", metavar="COLUMNS", help="The key's columns, with commas; upserts find their rows by it.")
 @login_options
 @pass_settings
@@ -80,7 +82,7 @@ def create(  # noqa: PLR0913 - one parameter per option
     settings: Settings,
     name: str,
     columns: tuple[str, ...],
-    distribution: str,
+    distribution: str | None,
     key: str | None,
     login_database: str | None,
     login_user: str | None,
@@ -149,6 +151,43 @@ def compact(settings: Settings, name: str, whole: bool, login_database: str | No
         find(connection, name)
         call(connection, "bdc.compact_data_table", name, whole)
     return Value(data={"compacted": name}, sentence=f"{name} is compacted.")
+
+
+@data.command(
+    "import",
+    examples=[
+        "bdc data import orders.csv orders",
+        "bdc data import hdfs:/raw/orders orders --option format=parquet --mode overwrite",
+        "bdc data import changes.csv orders --mode upsert --option delimiter=;",
+    ],
+)
+@click.argument("place", metavar="FILE|hdfs:/PATH")
+@click.argument("name", metavar="TABLE")
+@click.option("--mode", type=click.Choice(MODES), default="append", show_default=True, help="upsert: by the table's primary key.")
+@click.option("--option", "pairs", multiple=True, metavar="KEY=VALUE", help="Of the file, such as delimiter=; or header=false.")
+@login_options
+@pass_settings
+def import_file(  # noqa: PLR0913 - one parameter per option
+    settings: Settings, place: str, name: str, mode: str, pairs: tuple[str, ...], login_database: str | None, login_user: str | None
+) -> Value:
+    """Load a CSV or Parquet file, or a folder of them, into TABLE: all of its rows, or none.
+
+    Columns are matched by name; those that the file lacks get their default or NULL. A local file is put into HDFS for the while.
+    The rows pass through the master: for hundreds of millions use Spark (pip install pyspark-bdc), which writes to the shards itself.
+    """
+    with connected(settings, Login(login_database, login_user)) as connection:
+        found = find(connection, name)
+        target = Target.of(found)
+        if mode == "upsert" and not target.key:
+            raise UserError(
+                f"{name} has no primary key, so there is nothing to match rows by", hint="--mode append, or bdc.merge with keys"
+            )
+        with (
+            lying_in_hdfs(place, settings.session().files) as path,
+            as_virtual_table(connection, target, path, options_of(pairs)) as (source, columns),
+        ):
+            rows = take_over(connection, target, source, columns, mode)
+    return Value(data={"table": name, "mode": mode, "rows": rows}, sentence=f"{rows} row{'' if rows == 1 else 's'} loaded into {name}.")
 
 
 @data.command("drop", examples=["bdc data drop orders", "bdc data drop sales.orders --yes"])
