@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from pools.compute.errors import StatementError
-from pools.compute.loads.shards import Shards
+from pools.compute.loads.coordinator import Coordinator
 from pools.compute.snapshot import Snapshot
 from virtualization.placement import DataPlacement
 
@@ -18,10 +18,10 @@ COMPACT_SECONDS = 3600.0
 """A whole table is rewritten."""
 
 Content = Mapping[str, Any]
-Operation = Callable[[Shards, Content, Snapshot], Awaitable[list[object]]]
+Operation = Callable[[Coordinator, Content, Snapshot], Awaitable[list[object]]]
 
 
-async def stats(shards: Shards, content: Content, catalog: Snapshot) -> list[object]:
+async def stats(coordinator: Coordinator, content: Content, catalog: Snapshot) -> list[object]:
     """Per table and shard ``{"table", "shard", "generation", "rows", "dead", "segments", "bytes"}``; a table without rows on a shard has
     no row for it. ``{"shard", "error"}`` for a shard that does not answer."""
     by_shard: dict[tuple[str, int, str], list[str]] = {}
@@ -32,7 +32,7 @@ async def stats(shards: Shards, content: Content, catalog: Snapshot) -> list[obj
     async def ask(key: tuple[str, int, str], tables: Sequence[str]) -> list[object]:
         identity, number, shard = key
         try:
-            found = await shards.act({"number": number, "id": shard}, identity, "stats", {"tables": list(tables)})
+            found = await coordinator.shards.act({"number": number, "id": shard}, identity, "stats", {"tables": list(tables)})
         except StatementError as error:
             return [{"shard": number, "error": error.message}]
         return [row | {"shard": number} for row in found]
@@ -41,13 +41,13 @@ async def stats(shards: Shards, content: Content, catalog: Snapshot) -> list[obj
     return [row for rows in answers for row in rows]
 
 
-async def compact(shards: Shards, content: Content, catalog: Snapshot) -> list[object]:
+async def compact(coordinator: Coordinator, content: Content, catalog: Snapshot) -> list[object]:
     """``{"shard", "rows_removed", "segments_folded"}`` of each shard; the first refusal is the answer, once all have answered."""
     (table,) = _placements([content["table"]], catalog)
 
     async def ask(number: int, shard: str) -> dict[str, Any]:
         body = {"table": table.id, "full": bool(content.get("whole"))}
-        (found,) = await shards.act({"number": number, "id": shard}, table.identity, "compact", body, COMPACT_SECONDS)
+        (found,) = await coordinator.shards.act({"number": number, "id": shard}, table.identity, "compact", body, COMPACT_SECONDS)
         return found | {"shard": number}
 
     answers = await asyncio.gather(*(ask(shard.number, shard.id) for shard in table.shards), return_exceptions=True)
