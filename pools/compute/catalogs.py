@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pools.compute.snapshot import Snapshot
+from virtualization.placement import ReadState
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class Catalogs(Protocol):
         """Read it again; what was known, while the master is away."""
         ...
 
-    def confirm(self, database: str) -> Awaitable[None] | None:
-        """Ends when ``current`` is at least as new as this call, or the master is away; None where nothing is followed."""
+    def confirm(self, database: str) -> Awaitable[ReadState | None] | None:
+        """Ends when ``current`` is at least as new as this call, or the master is away; None where nothing is followed. Its result is
+        the state of the data pool then; None without such tables, or with the master away."""
         ...
 
     async def forbidden(self, identity: Identity, tables: Collection[tuple[str, str]]) -> tuple[str, str] | None:

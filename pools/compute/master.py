@@ -20,6 +20,7 @@ from pools.compute import snapshot
 from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError
 from pools.compute.snapshot import Snapshot
+from virtualization.placement import ReadState
 
 log = structlog.get_logger()
 
@@ -147,7 +148,7 @@ class Followed:
         self._unseal = unseal
         self._raw: object = None
         self._turn = asyncio.Lock()
-        self._next: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[ReadState | None] | None = None
         self.task = asyncio.create_task(self._follow())
 
     async def _follow(self) -> None:
@@ -183,20 +184,33 @@ class Followed:
                 log.warning("a credential can't be opened", database=self.link.database, source=name, why=why)
         return self.catalog
 
-    def confirm(self) -> asyncio.Task[None]:
-        """Ask whether the catalog is the newest. All who come before the question is sent share its answer: a notification of a
-        change comes a moment after the COMMIT that made it, and whoever committed must not be answered from before."""
+    def confirm(self) -> asyncio.Task[ReadState | None]:
+        """Ask whether the catalog is the newest, and for the state of the data pool. All who come before the question is sent share
+        its answer: a notification of a change comes a moment after the COMMIT that made it, and whoever committed must not be
+        answered from before it."""
         if self._next is None:
             self._next = asyncio.create_task(self._confirm())
         return self._next
 
-    async def _confirm(self) -> None:
+    async def _confirm(self) -> ReadState | None:
         async with self._turn:
             self._next = None
             with contextlib.suppress(MasterAway):
-                rows = await self.link.ask("SELECT bdc.pool_version()")
-                if not isinstance(self._raw, dict) or rows[0][0] != self._raw.get("version"):
+                state = await self._asked_state() if self.catalog.has_data else None
+                if state is None:
+                    version: object = (await self.link.ask("SELECT bdc.pool_version()"))[0][0]
+                else:
+                    version = state["version"]
+                if not isinstance(self._raw, dict) or version != self._raw.get("version"):
                     await self._read()
+                    if state is None and self.catalog.has_data:
+                        state = await self._asked_state()
+                return None if state is None else ReadState.read(state)
+            return None
+
+    async def _asked_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = (await self.link.ask("SELECT bdc.pool_snapshot()"))[0][0]
+        return state
 
     async def stop(self) -> None:
         """Give it up."""
@@ -259,12 +273,16 @@ class Master:
         self._followed.clear()
         await self._system.close()
 
+    def databases(self) -> tuple[str, ...]:
+        """Those that are followed now."""
+        return tuple(self._followed)
+
     def current(self, database: str) -> Snapshot:
         """See ``Catalogs``."""
         followed = self._followed.get(database)
         return followed.catalog if followed is not None else snapshot.empty(database)
 
-    def confirm(self, database: str) -> asyncio.Task[None] | None:
+    def confirm(self, database: str) -> asyncio.Task[ReadState | None] | None:
         """See ``Catalogs``."""
         followed = self._followed.get(database)
         return followed.confirm() if followed is not None and followed.link.connected else None

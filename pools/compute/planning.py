@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -195,6 +196,9 @@ class Planning:
             return self._pool.requests.answer(content, catalog)
 
         await self._session.confirmed()
+        data = self._pool.data
+        if data is not None and content["action"] in data.actions:
+            return await query.wait(asyncio.ensure_future(data.answer(content, self._session.catalog())))
         if content["action"] == "explain":
             return await self._with_catalog(query, str(content.get("sql", "")), work)
         known = self._session.catalog()

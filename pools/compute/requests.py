@@ -84,6 +84,8 @@ class Requests:
     runner: Callable[[], QueryRunner]
     queries: Queries
     unseal: snapshot.Open
+    others: frozenset[str] = frozenset()
+    """Actions that another part answers (the data pool)."""
 
     def parse(self, request: Request) -> dict[str, Any]:
         """The JSON object; StatementError 22023 for anything else."""
@@ -91,7 +93,7 @@ class Requests:
             content = json.loads(request.text)
         except json.JSONDecodeError as error:
             raise StatementError("22023", f"the request is not JSON: {error}") from None
-        if not isinstance(content, dict) or content.get("action") not in {*_ACTIONS, "queries", "kill"}:
+        if not isinstance(content, dict) or content.get("action") not in {*_ACTIONS, *self.others, "queries", "kill"}:
             raise StatementError("22023", "unknown action in a request to the compute pool")
         return content
 

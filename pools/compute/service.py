@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -32,6 +32,9 @@ from pools.compute.sealing import read_key, unseal
 from pools.compute.session import Pool
 from pools.compute.settings import ServiceSettings
 from pools.compute.wire.server import Server
+
+if TYPE_CHECKING:
+    from pools.compute.loads.service import DataPool
 
 log = structlog.get_logger()
 
@@ -78,11 +81,12 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
     password = pathlib.Path(settings.pool_password_file).read_text().strip()
     threads = ThreadPoolExecutor(THREADS, "query")
     limits = settings.limits
-    master = Master(
-        Address(settings.master_host, settings.master_port, password, f"bdc compute-{settings.replica}"), lambda sealed: unseal(sealed, key)
-    )
+    address = Address(settings.master_host, settings.master_port, password, f"bdc compute-{settings.replica}")
+    master = Master(address, lambda sealed: unseal(sealed, key))
+    data = _data_pool(settings, address, master)
     queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica)
-    pool = Pool(engine, queries, master, Requests(engine, queries, lambda sealed: unseal(sealed, key)), limits)
+    requests = Requests(engine, queries, lambda sealed: unseal(sealed, key), data.actions if data is not None else frozenset())
+    pool = Pool(engine, queries, master, requests, limits, data)
     server = Server(pool, settings.replica)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -94,6 +98,9 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
     try:
         if not await _unless(stop, master.first()):
             return
+        if data is not None:
+            log.info("serving loads", flight_port=await data.start(), shards=len(settings.shards))
+            tasks.append(asyncio.create_task(data.run()))
         port = await server.start(settings.host, settings.port)
         tasks += [asyncio.create_task(work) for work in (master.run(), guard.run(), _revoke(server, master))]
         log.info("serving", port=port, replica=settings.replica)
@@ -101,6 +108,8 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
         await _until(stop, tasks)
         log.info("stopping")
         await server.stop(limits.stop_seconds)
+        if data is not None:
+            await data.stop()
     finally:
         for task in tasks:
             task.cancel()
@@ -108,6 +117,15 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
         await master.stop()
         threads.shutdown(wait=False, cancel_futures=True)
         _close(engine)
+
+
+def _data_pool(settings: ServiceSettings, address: Address, master: Master) -> DataPool | None:
+    """Imported only where there are shards: a pool without them stays small."""
+    if not settings.shards:
+        return None
+    from pools.compute.loads.service import DataPool
+
+    return DataPool(settings, address, master)
 
 
 def _close(engine: LazyEngine) -> None:

@@ -6,9 +6,9 @@ Knows nothing of bytes: statements in, ``Outcome`` out. Everything here runs on 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pools.compute import answers, requests, statements
 from pools.compute.catalogs import Catalogs, Identity
@@ -22,7 +22,12 @@ from pools.compute.runner import QueryRunner
 from pools.compute.settings import Limits
 from pools.compute.snapshot import Snapshot
 from pools.compute.variables import Variables
+from virtualization.errors import SourceUnreachableError
+from virtualization.placement import ReadState, ReadStates
 from virtualization.plan import OutputColumn, QueryContext
+
+if TYPE_CHECKING:
+    from pools.compute.loads.service import DataPool
 
 NO_TRANSACTION = "there is no transaction in progress"
 
@@ -36,6 +41,19 @@ class Pool:
     catalogs: Catalogs
     requests: requests.Requests
     limits: Limits
+    data: DataPool | None = None
+    """The coordinator of loads; None where there are no shards."""
+
+
+def reading(state: ReadState | None) -> ReadStates:
+    """What a query asks when it comes to a table of the data pool."""
+
+    def of(tables: Sequence[str]) -> ReadState:
+        if state is None:
+            raise SourceUnreachableError("the state of the data pool is not known: the master is away", hint="Try again.")
+        return state
+
+    return of
 
 
 @dataclass
@@ -74,7 +92,10 @@ class Session:
         self.interrupted: Exception | None = None
         """The statement under way was cancelled: looked at between chunks."""
 
-        self._confirming: Awaitable[None] | None = None
+        self._confirming: Awaitable[ReadState | None] | None = None
+        self._state: ReadState | None = None
+        """Of the data pool, the same for the whole transaction."""
+
         self._savepoints: list[tuple[str, frozenset[str]]] = []
         application = self.variables.get("application_name")
         from_master = identity.mapping and application.startswith("bdc ")
@@ -92,7 +113,10 @@ class Session:
         """From here on ``catalog`` is as new as this transaction's begin (outside of one and for its later queries: as now)."""
         asked, self._confirming = self._confirming or self.pool.catalogs.confirm(self.identity.database), None
         if asked is not None:
-            await asyncio.wait((asyncio.ensure_future(asked),))  # others may wait for the same answer: not cancelled with us
+            answer = asyncio.ensure_future(asked)
+            await asyncio.wait((answer,))  # others may wait for the same answer: not cancelled with us
+            if self.status == "I" or self._state is None:
+                self._state = None if answer.cancelled() else answer.result()
 
     async def refreshed_catalog(self) -> Snapshot:
         """The same, read again."""
@@ -107,6 +131,7 @@ class Session:
             timezone=self.variables.timezone,
             user=self.identity.user,
             trace=self.trace,
+            read_states=reading(self._state),
         )
 
     def facts(self) -> answers.Facts:
@@ -214,6 +239,7 @@ class Session:
 
     def _end(self, *, keep_held: bool) -> None:
         self.status = "I"
+        self._state = None
         self._savepoints.clear()
         for name, cursor in list(self.cursors.items()):
             if not cursor.held or not (keep_held or cursor.survives):

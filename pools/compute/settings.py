@@ -102,7 +102,8 @@ class ServiceSettings:
             raise ValueError(f"{path}: {error}") from error
         limits = content.pop("limits", {})
         shards = content.pop("shards", [])
-        for given, known in ((content, cls), (limits, Limits), *((shard, ShardAddress) for shard in shards)):
+        kinds: list[tuple[dict[str, object], type]] = [(content, cls), (limits, Limits), *((shard, ShardAddress) for shard in shards)]
+        for given, known in kinds:
             unknown = set(given) - {entry.name for entry in dataclasses.fields(known)}
             if unknown:
                 raise ValueError(f"{path}: unknown settings: {', '.join(sorted(unknown))}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from virtualization.catalog import Column, Credential, DataSource, VirtualTable
 from virtualization.errors import DefinitionError, UnknownTableError
+from virtualization.placement import DataPlacement
 
 Open = Callable[[str], str]
 """Opens a sealed secret."""
@@ -28,6 +29,19 @@ class Snapshot:
 
     read_version: str = ""
     """``version`` without the search path; empty while there is none."""
+
+    identity: str = ""
+    """Of the database: a copy has another one."""
+
+    @property
+    def knows_data_pool(self) -> bool:
+        """Is there the data pool's source (made by master-setup where the cluster has shards)?"""
+        return any(source.connector == "datapool" for source in self.sources.values())
+
+    @property
+    def has_data(self) -> bool:
+        """Are there tables of the data pool?"""
+        return any(table.data is not None for table in self.virtual_tables.values())
 
     def along(self, search_path: tuple[str, ...]) -> Snapshot:
         """The same, with unqualified names looked for in ``search_path``."""
@@ -103,6 +117,7 @@ def read_table(entry: Mapping[str, Any]) -> VirtualTable:
         columns=columns,
         options=_strings(entry.get("options")),
         rows=entry.get("rows"),
+        data=DataPlacement.read(entry["data"]) if entry.get("data") else None,
     )
 
 
@@ -118,4 +133,5 @@ def read(content: Mapping[str, Any], unseal: Open) -> Snapshot:
             broken[entry["name"]] = error.message
     tables = [read_table(entry) for entry in content.get("tables") or ()]
     version = f"{database}:{content.get('identity')}:{content['version']}"
-    return Snapshot(database, version, sources, {table.key: table for table in tables}, broken=broken)
+    identity = str(content.get("identity") or "")
+    return Snapshot(database, version, sources, {table.key: table for table in tables}, broken=broken, identity=identity)

@@ -128,7 +128,7 @@ class Ledger:
 
     @asynccontextmanager
     async def _connection(self, seconds: float | None = ANSWER_SECONDS) -> AsyncIterator[Connection]:
-        """One for a while, at most ``seconds``; errors inside become StatementError or MasterAway, and the connection is only kept after none."""
+        """One for a while, at most ``seconds``. Errors inside become StatementError or MasterAway."""
         async with self._places:
             connection = await self._taken()
             try:

@@ -1,0 +1,102 @@
+"""Logins at the Flight endpoint: user and password once, checked as in SQL, then a bearer token that is bound to the password's
+verifier: with the password changed or the user removed it is worth nothing within ``KNOWN_SECONDS``. Blocks: called on Flight's threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+
+from pools.compute.catalogs import Catalogs, Identity
+from pools.compute.errors import AuthenticationError, StatementError
+from pools.master.scram import matches, scram_verifier
+from pools.tickets import Signer, TicketError
+from pools.tickets import Verifier as TicketVerifier
+
+TOKEN_SECONDS = 12 * 3600.0
+KNOWN_SECONDS = 2.0
+"""For so long a verifier that the master gave is believed."""
+
+LOGINS_AT_ONCE = 4
+"""Each computes PBKDF2; more would take the processor from queries."""
+
+REFUSED_SECONDS = 0.5
+"""A wrong password is answered no sooner: guessing is slow."""
+
+WAIT_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class _Known:
+    digest: str | None
+    until: float
+
+
+class Logins:
+    """Of one replica. ``loop``: where the catalogs live."""
+
+    def __init__(self, catalogs: Catalogs, signer: Signer, loop: asyncio.AbstractEventLoop) -> None:
+        self._catalogs = catalogs
+        self._signer = signer
+        self._tickets = TicketVerifier(signer.public_key, clock_seconds=0.0)
+        self._loop = loop
+        self._places = threading.BoundedSemaphore(LOGINS_AT_ONCE)
+        self._known: dict[Identity, _Known] = {}
+        self._nobody = scram_verifier(secrets.token_hex(16))
+        """What the password of a user who does not exist is compared with: it takes as long."""
+
+    def basic(self, encoded: str, database: str) -> str:
+        """A token for ``base64(user:password)``; AuthenticationError says nothing that tells a wrong password from an unknown user."""
+        try:
+            user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise AuthenticationError("the login is malformed") from None
+        identity = Identity(user, database, mapping=False)
+        stored = self._stored(identity)
+        with self._places:
+            fits = matches(stored or self._nobody, password) and stored is not None
+        if not fits or stored is None:
+            time.sleep(REFUSED_SECONDS)
+            raise AuthenticationError(f'password authentication failed for user "{user}"')
+        return self._signer.sign("bdc-flight", "session", TOKEN_SECONDS, {"sub": user, "db": database, "v": _digest(stored)})
+
+    def bearer(self, token: str, database: str | None) -> Identity:
+        """Who it was made for; AuthenticationError when it is over, or ``database`` is another one than at the login."""
+        try:
+            claims = self._tickets.verify(token, "bdc-flight", {"session"})
+        except TicketError as error:
+            raise AuthenticationError(error.message, hint=error.hint) from None
+        identity = Identity(str(claims.get("sub", "")), str(claims.get("db", "")), mapping=False)
+        if database not in (None, identity.database):
+            raise AuthenticationError("the token was made for another database", hint="Log in again with the header bdc-database.")
+        if self._current(identity) != claims.get("v"):
+            raise AuthenticationError("the login is no longer valid", hint="Log in again.")
+        return identity
+
+    def _current(self, identity: Identity) -> str | None:
+        now = time.monotonic()
+        known = self._known.get(identity)
+        if known is None or known.until < now:
+            stored = self._stored(identity)
+            known = _Known(_digest(stored) if stored else None, now + KNOWN_SECONDS)
+            self._known = {who: one for who, one in self._known.items() if one.until > now} | {identity: known}
+        return known.digest
+
+    def _stored(self, identity: Identity) -> str | None:
+        asked = asyncio.run_coroutine_threadsafe(self._catalogs.verifier(identity), self._loop)
+        try:
+            return asked.result(WAIT_SECONDS)
+        except TimeoutError:
+            asked.cancel()
+            raise StatementError("57P03", "the login can't be checked: the master does not answer", hint="Try again.") from None
+
+
+def _digest(stored: str) -> str:
+    """Tells one verifier from another, and nothing about it."""
+    return base64.urlsafe_b64encode(hashlib.sha256(b"bdc-flight" + stored.encode()).digest()[:16]).decode()

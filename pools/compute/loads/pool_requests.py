@@ -1,0 +1,55 @@
+"""What the master's procedures ask about the data pool (``bdc.request``): answered on the event loop, one JSON object per row."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pools.compute.errors import StatementError
+from pools.compute.loads.coordinator import Coordinator
+from pools.compute.loads.operations import OPERATIONS, Operation
+from pools.compute.master import MasterAway
+from pools.compute.snapshot import Snapshot
+
+Handler = Callable[[Coordinator, Mapping[str, Any], Snapshot], Awaitable[list[object]]]
+
+
+async def shards(coordinator: Coordinator, content: Mapping[str, Any], catalog: Snapshot) -> list[object]:
+    """``{"number", "id", "address", "free_bytes", "rows_bytes"}`` of each, or ``{"number", "error"}``."""
+
+    async def hello(number: int) -> dict[str, Any]:
+        try:
+            said = await coordinator.shards.hello(number)
+        except StatementError as error:
+            return {"number": number, "error": error.message}
+        known = {name: said.get(name) for name in ("free_bytes", "rows_bytes")}
+        return {"number": number, "id": said["shard"], "address": coordinator.shards.location(number), **known}
+
+    return list(await asyncio.gather(*(hello(number) for number in sorted(coordinator.shards.addresses))))
+
+
+async def loads(coordinator: Coordinator, content: Mapping[str, Any], catalog: Snapshot) -> list[object]:
+    """Loads as ``pool_loads`` tells them; those under way with ``arrived``: rows that lie on the shards so far."""
+    try:
+        known = await coordinator.ledgers.of(catalog.database).loads()
+    except MasterAway as away:
+        raise StatementError("57P03", "the master is away", detail=str(away), hint="Try again.") from None
+    under_way = [load for load in known if load["state"] in ("open", "prepared")]
+    shards_of = {shard["number"]: shard for load in under_way for table in load["tables"] for shard in table["shards"]}
+    arrived: dict[str, int] = {}
+    for row in await coordinator.segments(catalog.database, catalog.identity, list(shards_of.values())):
+        if row["state"] in ("staged", "sealed"):
+            arrived[row["load"]] = arrived.get(row["load"], 0) + int(row["rows"])
+    return [load | ({"arrived": arrived.get(load["load"], 0)} if load in under_way else {}) for load in known]
+
+
+def _operation(operation: Operation) -> Handler:
+    async def handle(coordinator: Coordinator, content: Mapping[str, Any], catalog: Snapshot) -> list[object]:
+        return await operation(coordinator.shards, content, catalog)
+
+    return handle
+
+
+HANDLERS: dict[str, Handler] = {"shards": shards, "loads": loads} | {name: _operation(one) for name, one in OPERATIONS.items()}
+"""Action → who answers it."""

@@ -1,0 +1,102 @@
+"""The coordinator's part of a compute replica: built from the settings when there are shards, started and stopped with the service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from pools.compute.errors import StatementError
+from pools.compute.loads import pool_requests, sweep
+from pools.compute.loads.coordinator import Coordinator
+from pools.compute.loads.ledger import Ledgers
+from pools.compute.loads.shards import Shards
+from pools.compute.loads.sweep import Sweeper
+from pools.compute.master import Address, Master, MasterAway
+from pools.compute.settings import ServiceSettings
+from pools.compute.snapshot import Snapshot
+from pools.tickets import Signer
+
+if TYPE_CHECKING:
+    from pools.compute.loads.flight import Server
+
+log = structlog.get_logger()
+
+STOP_SECONDS = 5.0
+
+
+class DataPool:
+    """Of one replica; lives on the event loop."""
+
+    def __init__(self, settings: ServiceSettings, address: Address, master: Master) -> None:
+        assert settings.ticket_key_file is not None
+        self._settings = settings
+        self._master = master
+        self.signer = Signer.read(pathlib.Path(settings.ticket_key_file))
+        self.ledgers = Ledgers(address)
+        self.coordinator = Coordinator(self.ledgers, Shards(settings.shards, self.signer))
+        self.sweeper = Sweeper(self.coordinator)
+        self._server: Server | None = None
+
+    actions = frozenset(pool_requests.HANDLERS)
+    """Requests of the master that ``answer`` takes."""
+
+    async def answer(self, content: Mapping[str, Any], catalog: Snapshot) -> list[object]:
+        """One JSON object per row; StatementError."""
+        try:
+            return await pool_requests.HANDLERS[content["action"]](self.coordinator, content, catalog)
+        except KeyError as error:
+            raise StatementError("22023", f"the request lacks {error}") from error
+
+    async def start(self) -> int | None:
+        """Listen; the port of the Flight endpoint, where there is one. StatementError when the port is taken."""
+        if self._settings.flight_port is None:
+            return None
+        from pools.compute.loads.actions import Actions
+        from pools.compute.loads.flight import Endpoint, Server
+        from pools.compute.loads.login import Logins
+        from pools.compute.loads.relay import Relay
+
+        loop = asyncio.get_running_loop()
+        logins = Logins(self._master, self.signer, loop)
+        endpoint = Endpoint(logins, Actions(self.coordinator), Relay(self.coordinator.shards), loop)
+        self._server = await asyncio.to_thread(Server, endpoint, self._settings.host, self._settings.flight_port)
+        return int(self._server.port)
+
+    async def run(self) -> None:
+        """Sweep, and close idle connections, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.ledgers.run())
+            tasks.create_task(self._sweep())
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(sweep.EVERY_SECONDS)
+            for database in self._master.databases():
+                await self.sweep_database(database)
+
+    async def sweep_database(self, database: str) -> None:
+        """One pass; what fails is logged and tried again with the next."""
+        catalog = self._master.current(database)
+        if not catalog.identity or not catalog.knows_data_pool:
+            return
+        try:
+            swept = await self.sweeper.sweep(database, catalog.identity)
+        except (MasterAway, StatementError) as error:
+            log.warning("the sweep of a database failed", database=database, why=str(error))
+            return
+        if swept.sentence:
+            log.info("swept", database=database, what=swept.sentence)
+
+    async def stop(self) -> None:
+        """Refuse new calls, let those under way end, briefly."""
+        if self._server is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await asyncio.to_thread(self._server.shutdown)
+        await self.coordinator.close()
+        await self.ledgers.close()
