@@ -8,7 +8,7 @@ from typing import Any
 
 from pools.compute.errors import StatementError
 from pools.compute.loads.coordinator import Coordinator
-from pools.compute.loads.operations import OPERATIONS, Operation
+from pools.compute.loads.operations import OPERATIONS
 from pools.compute.master import MasterAway
 from pools.compute.snapshot import Snapshot
 
@@ -44,12 +44,5 @@ async def loads(coordinator: Coordinator, content: Mapping[str, Any], catalog: S
     return [load | ({"arrived": arrived.get(load["load"], 0)} if load in under_way else {}) for load in known]
 
 
-def _operation(operation: Operation) -> Handler:
-    async def handle(coordinator: Coordinator, content: Mapping[str, Any], catalog: Snapshot) -> list[object]:
-        return await operation(coordinator.shards, content, catalog)
-
-    return handle
-
-
-HANDLERS: dict[str, Handler] = {"shards": shards, "loads": loads} | {name: _operation(one) for name, one in OPERATIONS.items()}
+HANDLERS: dict[str, Handler] = {"shards": shards, "loads": loads, **OPERATIONS}
 """Action → who answers it."""
