@@ -32,18 +32,21 @@ class EnsureStep:
 
 @dataclass(frozen=True)
 class StopStep:
-    """Have the substrate stop and forget a workload."""
+    """Have the substrate stop a workload, and forget it unless it only rests."""
 
     name: str
     reason: str
+    forget: bool = True
 
 
 Step = EnsureStep | StopStep
 
 
-def plan(desired: tuple[Workload, ...], observed: Observed, content_hash: Mapping[str, str]) -> tuple[Step, ...]:
+def plan(
+    desired: tuple[Workload, ...], observed: Observed, content_hash: Mapping[str, str], resting: frozenset[str] = frozenset()
+) -> tuple[Step, ...]:
     """The steps towards ``desired``. ``content_hash`` holds the substrate's digest of each desired workload by name; one
-    without a digest (the substrate can't make it now) is left as it is.
+    without a digest (the substrate can't make it now) is left as it is. ``resting``: those that start on first use and nobody asked for.
 
     The controller itself (``control``) is left alone: the substrate starts it, and a controller that stopped itself could
     not finish its plan.
@@ -55,9 +58,12 @@ def plan(desired: tuple[Workload, ...], observed: Observed, content_hash: Mappin
         for seen in reversed(observed.workloads)
         if seen.name not in wanted and seen.name != SELF_STARTED
     ]
+    steps += [
+        StopStep(seen.name, "nobody uses it", False) for seen in observed.workloads if seen.name in resting and seen.state != "stopped"
+    ]
     pending: set[str] = set()
     for workload in ordered:
-        if workload.name == SELF_STARTED or workload.name not in content_hash:
+        if workload.name == SELF_STARTED or workload.name not in content_hash or workload.name in resting:
             continue
         reason = difference(workload, observed.find(workload.name), content_hash[workload.name])
         if reason is None:
@@ -72,6 +78,8 @@ def difference(workload: Workload, seen: ObservedWorkload | None, content_hash: 
     """Why ``workload`` has to be ensured, or None. A failed job or service is the substrate's to retry, not ours."""
     if seen is None:
         return "not there yet"
+    if workload.kind == "batch":
+        return None  # it ran, or runs: never twice
     if seen.content_hash != content_hash:
         return "its content changed"
     if seen.state == "stopped":

@@ -14,6 +14,7 @@ from typing import Any
 
 from controller.accepted import ACCEPTED_FILE, remembered
 from controller.errors import ControllerError, NotReadyError, Problem, SpecError, StoreError
+from controller.on_demand import Demand
 from controller.plan import EnsureStep, Step, by_requirement, plan
 from controller.spec import ClusterSpec, load_spec
 from controller.status import ClusterStatus, cluster_status
@@ -62,16 +63,17 @@ def reconcile_once(parts: Parts) -> Outcome:
         spec = _accepted_spec(parts, failures)
         desired = by_requirement(parts.workloads(spec))
         observed = parts.substrate.observe()
+        resting = Demand(parts.store).resting(desired, observed, parts.substrate.clients, time.time())
     except ControllerError as error:
         return _failed_early(parts, [*failures, error.message])
     try:
-        done = _apply(parts.substrate, _steps(parts.substrate, desired, observed, failures), failures)
+        done = _apply(parts.substrate, _steps(parts.substrate, (desired, resting), observed, failures), failures)
         observed = parts.substrate.observe() if done else observed
     except ControllerError as error:
         return _failed_early(parts, [*failures, error.message])
     sentence = _roles(parts, spec, observed, failures)
     done += [sentence] if sentence else []
-    status = cluster_status(spec.name, desired, observed, time.time(), "; ".join(failures) or None)
+    status = cluster_status(spec.name, desired, observed, time.time(), "; ".join(failures) or None, resting)
     try:
         _write_status(parts.store, status)
     except StoreError as error:
@@ -108,16 +110,22 @@ def _accepted_spec(parts: Parts, failures: list[str]) -> ClusterSpec:
     return spec
 
 
-def _steps(substrate: Substrate, desired: tuple[Workload, ...], observed: Observed, failures: list[str]) -> tuple[Step, ...]:
-    """The plan; a workload that the substrate can't even describe (a missing program) is left out and named, once per reason."""
+def _steps(
+    substrate: Substrate, wanted: tuple[tuple[Workload, ...], frozenset[str]], observed: Observed, failures: list[str]
+) -> tuple[Step, ...]:
+    """The plan for what is desired, of which some rests; a workload that the substrate can't even describe (a missing program) is left
+    out and named, once per reason."""
+    desired, resting = wanted
     hashes: dict[str, str] = {}
     for workload in desired:
+        if workload.name in resting:
+            continue
         try:
             hashes[workload.name] = substrate.content_hash(workload)
         except ControllerError as error:
             if not any(error.message in failure for failure in failures):
                 failures.append(error.message)
-    return plan(desired, observed, hashes)
+    return plan(desired, observed, hashes, resting)
 
 
 def _apply(substrate: Substrate, steps: tuple[Step, ...], failures: list[str]) -> list[str]:
@@ -129,7 +137,7 @@ def _apply(substrate: Substrate, steps: tuple[Step, ...], failures: list[str]) -
                 answer = substrate.ensure(step.workload)
                 done.append(f"{step.name}: {answer or step.reason}")
             else:
-                substrate.stop(step.name)
+                substrate.stop(step.name, step.forget)
                 done.append(f"stopped {step.name}: {step.reason}")
         except ControllerError as error:
             failures.append(f"{step.name}: {error.message}")

@@ -94,15 +94,27 @@ class EndpointStatus(TypedDict):
     protocol: str
 
 
-def cluster_status(name: str, desired: tuple[Workload, ...], observed: Observed, now: float, failure: str | None = None) -> ClusterStatus:
-    """The tree. ``now``: Unix time, for *how long already*; ``failure``: why the last pass failed, if it did."""
+def cluster_status(
+    name: str,
+    desired: tuple[Workload, ...],
+    observed: Observed,
+    now: float,
+    failure: str | None = None,
+    resting: frozenset[str] = frozenset(),
+) -> ClusterStatus:
+    """The tree. ``now``: Unix time, for *how long already*; ``failure``: why the last pass failed, if it did; ``resting``: workloads that
+    start on first use and nobody asked for, which is no fault of the cluster. Batches are no part of it: they come and go."""
     services: dict[str, dict[str, list[InstanceStatus]]] = {}
     for workload in by_requirement(desired):
-        instance = _instance(workload, observed, now)
+        if workload.kind == "batch":
+            continue
+        instance = _rests(workload) if workload.name in resting else _instance(workload, observed, now)
         services.setdefault(workload.service, {}).setdefault(workload.resource, []).append(instance)
     tree = [_service(service, resources) for service, resources in sorted(services.items())]
-    state = worst([service["state"] for service in tree])
-    details = _summary([instance for service in tree for resource in service["resources"] for instance in resource["instances"]])
+    instances = [instance for service in tree for resource in service["resources"] for instance in resource["instances"]]
+    at_work = [instance for instance in instances if instance["name"] not in resting]
+    state = worst([instance["state"] for instance in at_work])
+    details = _summary(at_work)
     if failure is not None:
         state = "error" if state == "ready" else state
         details = f"the controller's last pass failed: {failure}" + (f"; {details}" if details != "all is ready" else "")
@@ -145,6 +157,12 @@ def _instance(workload: Workload, observed: Observed, now: float) -> InstanceSta
     return instance
 
 
+def _rests(workload: Workload) -> InstanceStatus:
+    """Nothing of it runs, as it should be."""
+    start = workload.on_demand.start if workload.on_demand else ""
+    return {"name": workload.name, "state": "stopped", "health": "healthy", "details": f"starts on first use: {start}", "restarts": 0}
+
+
 def _waits(workload: Workload, observed: Observed) -> str:
     names = blockers(workload, observed)
     return f"waiting for {', '.join(names)}" if names else "about to be started"
@@ -161,13 +179,18 @@ def _sentence(seen: ObservedWorkload, now: float) -> str:
 def _service(name: str, resources: dict[str, list[InstanceStatus]]) -> ServiceStatus:
     nodes = [_resource(resource, instances) for resource, instances in sorted(resources.items())]
     state = worst([node["state"] for node in nodes])
-    details = _summary([instance for node in nodes for instance in node["instances"]])
-    return {"name": name, "state": state, "health": HEALTHS[state], "details": details, "resources": nodes}
+    instances = [instance for node in nodes for instance in node["instances"]]
+    return {"name": name, "state": state, "health": _health(state, instances), "details": _summary(instances), "resources": nodes}
 
 
 def _resource(name: str, instances: list[InstanceStatus]) -> ResourceStatus:
     state = worst([instance["state"] for instance in instances])
-    return {"name": name, "state": state, "health": HEALTHS[state], "details": _summary(instances), "instances": instances}
+    return {"name": name, "state": state, "health": _health(state, instances), "details": _summary(instances), "instances": instances}
+
+
+def _health(state: State, instances: list[InstanceStatus]) -> Health:
+    """What rests because nobody asked for it is as healthy as what runs."""
+    return "healthy" if all(instance["health"] == "healthy" for instance in instances) else HEALTHS[state]
 
 
 def _summary(instances: list[InstanceStatus]) -> str:

@@ -35,6 +35,7 @@ class ObservedWorkload:
     since         Unix time of the last change of ``state``; None when unknown
     content_hash  ``Substrate.content_hash`` of what it was last asked to run; compared, never interpreted
     pid, started_at, restarts  of the process, where the substrate has processes
+    exit_code     of a batch that ended; negative: the signal; None when nobody saw it
     """
 
     name: str
@@ -42,10 +43,11 @@ class ObservedWorkload:
     content_hash: str
     reason: str = ""
     since: float | None = None
-    kind: Literal["service", "job"] = "service"
+    kind: Literal["service", "job", "batch"] = "service"
     pid: int | None = None
     started_at: float | None = None
     restarts: int = 0
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,12 @@ class Substrate(Protocol):
         """Have it run with this content; a no-op when it already does. Returns a sentence (which field differed, if it restarts)."""
         ...
 
-    def stop(self, name: str) -> None:
-        """Stop it and forget it; its data stays. No error when it is not there."""
+    def stop(self, name: str, forget: bool = True) -> None:
+        """Stop it; with ``forget`` it is not observed any more, its data stays (not that of a batch). No error when it is not there."""
+        ...
+
+    def clients(self, workload: Workload) -> int | None:
+        """Connections to its ports that are open now; None when the substrate can't tell."""
         ...
 
     def tail(self, name: str, lines: int) -> tuple[str, ...]:

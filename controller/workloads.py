@@ -14,6 +14,7 @@ from pools.data.workloads import workloads as data_workloads
 from pools.master.workloads import MasterSettings
 from pools.master.workloads import workloads as master_workloads
 from pools.postgresql import ListenError, Tls, is_loopback
+from pools.storage.spark import TOKEN_SECRET, SparkSettings, connect_server
 from pools.storage.workloads import NAMENODE, StorageSettings
 from pools.storage.workloads import workloads as storage_workloads
 from pools.workload import Endpoint, Port, Probe, Secret, Workload
@@ -22,6 +23,7 @@ __all__ = ["Facts", "all_workloads", "control_workload"]
 
 MASTER_SECRET = "master-superuser"  # noqa: S105 (the name of a secret)
 MASTER_PASSWORD_FILE = "superuser"  # noqa: S105 (the name of a file)
+SPARK_TOKEN_FILE = "spark"  # noqa: S105 (the name of a file)
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a server that listens everywhere is asked on loopback)
 EVERYBODY = ("0.0.0.0/0", "::/0")
 
@@ -40,7 +42,7 @@ def all_workloads(spec: ClusterSpec, facts: Facts) -> tuple[Workload, ...]:
 
 def control_workload(spec: ClusterSpec) -> Workload:
     """The controller itself: the substrate starts it without being asked, and all else is asked for by it."""
-    network = spec.spec.network
+    network, ports = spec.spec.network, port_numbers(spec)
     scheme = "https" if network.tls.certificate else "http"
     asked = ANY_ADDRESS.get(network.bind, network.bind)  # where it listens: nothing may answer on loopback
     return Workload(
@@ -51,8 +53,8 @@ def control_workload(spec: ClusterSpec) -> Workload:
         command=("{python}", "-m", "controller.main", "--cluster-folder", "{cluster}", "--secrets-folder", "{secrets}"),
         # hashing a password takes 16 MB for 0.2 s; without these glibc keeps them, once per thread
         environment={"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"},
-        secrets=(Secret(MASTER_SECRET, MASTER_PASSWORD_FILE),),
-        ports=(Port("api", port_numbers(spec).controller),),
+        secrets=(Secret(MASTER_SECRET, MASTER_PASSWORD_FILE), *((Secret(TOKEN_SECRET, SPARK_TOKEN_FILE),) if ports.spark else ())),
+        ports=(Port("api", ports.controller),),
         ready=Probe("tcp", "api", host=asked) if network.tls.certificate else Probe("http", "api", "/healthz", host=asked),
         endpoints=(Endpoint("controller", "Cluster management service", scheme + "://{host}:{port:api}", scheme),),
         stop_seconds=10.0,
@@ -131,4 +133,26 @@ def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         namenode_heap_mb=pool.name_node_memory_megabytes,
         datanode_heap_mb=pool.data_node_memory_megabytes,
     )
-    return storage_workloads(settings)
+    spark = spark_settings(spec, facts)
+    return (*storage_workloads(settings), *((connect_server(spark),) if spark else ()))
+
+
+def spark_settings(spec: ClusterSpec, facts: Facts) -> SparkSettings | None:
+    """How Spark runs in this cluster; None where it does not."""
+    ports, storage = port_numbers(spec), spec.spec.pools.storage
+    if ports.spark is None:
+        return None
+    addresses = {"BDC_MASTER": "{host:master-0}:" + str(ports.master)}
+    if ports.flight:
+        addresses["BDC_FLIGHT"] = ",".join("{host:compute-" + str(index) + "}:" + str(port) for index, port in enumerate(ports.flight))
+    return SparkSettings(
+        port=ports.spark,
+        namenode=f"hdfs://{{host:{NAMENODE}}}:{ports.namenode}",
+        user=facts.first_admin,
+        replication=storage.replication,
+        memory_mb=storage.spark.memory_megabytes,
+        cores=storage.spark.cores,
+        conf=storage.spark.conf,
+        idle_seconds=None if storage.spark.idle_minutes is None else storage.spark.idle_minutes * 60.0,
+        addresses=addresses,
+    )

@@ -39,10 +39,11 @@ class Port:
 @dataclass(frozen=True)
 class ConfigFile:
     """A file under ``{config}``; ``content`` may hold placeholders (``{{`` and ``}}`` for braces are not needed:
-    only the listed placeholders are replaced)."""
+    only the listed placeholders are replaced). ``literal``: nothing in it is a placeholder (somebody's program)."""
 
     path: str
     content: str
+    literal: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,18 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class OnDemand:
+    """For a service that starts on first use: it rests until somebody asks for it, and costs nothing until then.
+
+    start         the command that asks for it, shown in the status
+    idle_seconds  it rests again after so long without a connected client; None: only when it is told to
+    """
+
+    start: str
+    idle_seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """An address shown by ``bdc endpoint list``; ``address`` may hold ``{host}`` and ``{port:NAME}``."""
 
@@ -97,13 +110,15 @@ class Workload:
     """One process (local) or one pod template (Kubernetes).
 
     name        unique in the cluster, e.g. ``master-0``, ``compute-0``, ``compute-0-scratch``, ``nmnode-0``
-    kind        ``service`` is kept running; ``job`` is run to its end once per distinct content (see ``plan``)
+    kind        ``service`` is kept running; ``job`` is run to its end once per distinct content (see ``plan``); ``batch`` is run once,
+                without a time limit, and never again, however it ends
     service     node of the status tree: control, sql, hdfs, spark, app
     resource    node below it: master, compute-0, nmnode-0, storage-0, …
     pool        whose OS user (or service account) it runs as
     pool_instance  workloads with the same value share ``{run}``; defaults to ``name``
     requires    names of workloads that must be ready before this one is started for the first time in a pass
     stop_signal ``TERM``, ``INT`` (PostgreSQL fast shutdown) …; after ``stop_seconds`` everything left is killed
+    on_demand   None: runs as soon as the cluster does
     """
 
     name: str
@@ -112,7 +127,7 @@ class Workload:
     resource: str
     command: tuple[str, ...]
     ready: Probe | None = None
-    kind: Literal["service", "job"] = "service"
+    kind: Literal["service", "job", "batch"] = "service"
     pool_instance: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     files: tuple[ConfigFile, ...] = ()
@@ -125,3 +140,4 @@ class Workload:
     stop_seconds: float = 10.0
     ready_seconds: float = 60.0
     memory_mb: int | None = None
+    on_demand: OnDemand | None = None

@@ -21,7 +21,7 @@ from controller.local import daemon
 from controller.local.delete import remove
 from controller.local.errors import LocalError
 from controller.local.following import forget_status, until_ready
-from controller.local.laying import check_ports, lay, lay_spec, own_store, read_spec
+from controller.local.laying import at_once, check_ports, lay, lay_spec, own_store, read_spec
 from controller.local.locking import cluster_lock
 from controller.local.opening import check_name, check_owner
 from controller.local.progress import Progress
@@ -99,10 +99,10 @@ def bring_up(home: ClusterHome, workloads: tuple[Workload, ...], seconds: float,
     forget_status(home)
     daemon.start(home)
     substrate = LocalSubstrate(home.path)
-    for workload in by_requirement(workloads):
+    for workload in by_requirement(at_once(workloads)):
         # what the controller is about to ask for, word by word: nothing waits for it to come up, and it finds all as it wants it
         substrate.ensure(workload)
-    until_ready(home, workloads, seconds, progress)
+    until_ready(home, at_once(workloads), seconds, progress)
 
 
 def start(home: ClusterHome, seconds: float, progress: Progress) -> dict[str, object]:
@@ -112,7 +112,7 @@ def start(home: ClusterHome, seconds: float, progress: Progress) -> dict[str, ob
     workloads = lay(home, spec, progress)
     if daemon.running(home):
         LocalSubstrate(home.path).ensure(next(workload for workload in workloads if workload.name == "control"))
-        until_ready(home, workloads, seconds, progress)
+        until_ready(home, at_once(workloads), seconds, progress)
     else:
         bring_up(home, workloads, seconds, progress)
     return summary(spec, workloads)

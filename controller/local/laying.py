@@ -86,10 +86,15 @@ def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress, admin: str | N
     write_public(home, spec, workloads)
     workloads = all_workloads(spec, facts(home.path, spec))  # it reads the public keys from public.json, as the controller does
     substrate = LocalSubstrate(home.path)
-    for workload in workloads:
+    for workload in at_once(workloads):  # what starts on first use looks for its programs then
         substrate.rendered(workload)
     own_store(home, control)
     return workloads
+
+
+def at_once(workloads: tuple[Workload, ...]) -> tuple[Workload, ...]:
+    """Those that run as soon as the cluster does: create and start wait for them."""
+    return tuple(workload for workload in workloads if workload.on_demand is None)
 
 
 def find_postgresql(spec: ClusterSpec) -> None:

@@ -60,6 +60,8 @@ class Ports(Section):
     """RPC of the HDFS NameNode. null: 31500 + base."""
     webhdfs: PortNumber | None = None
     """HTTP of the NameNode (WebHDFS). null: 31570 + base."""
+    spark: PortNumber | None = None
+    """Spark Connect. null: 31590 + base."""
     datanode: PortNumber | None = None
     """First DataNode port; DataNode *i* takes this + 3·*i* (data), + 1 (http) and + 2 (ipc). null: 31510 + base."""
     data: PortNumber | None = None
@@ -165,8 +167,26 @@ class DataPool(Section):
     one is refused with "snapshot too old" (72000)."""
 
 
+class Spark(Section):
+    """Spark beside HDFS: a Spark Connect server that starts on first use, and jobs. Needs the extra ``spark`` (docs/guide/spark.md)."""
+
+    enabled: bool = True
+    """Whether Spark may be started. Until somebody does (`bdc spark start`, `bdc spark submit`) nothing of it runs."""
+    memory_megabytes: Annotated[int, Field(ge=512, le=1048576)] = 1024
+    """Megabytes of the Java heap of the Connect server, and of each job."""
+    cores: Annotated[int, Field(ge=1, le=1024)] = 2
+    """Tasks that the Connect server, and each job, runs at once."""
+    jobs: Annotated[int, Field(ge=1, le=100)] = 2
+    """Jobs that run at once; the next ones wait in the order in which they were submitted."""
+    idle_minutes: Annotated[int, Field(ge=1, le=10080)] | None = 60
+    """Minutes without a connected client after which the Connect server stops; temporary views and cached tables of its sessions end with
+    it. null: it runs until `bdc spark stop`."""
+    conf: dict[str, str] = {}
+    """More of Spark's settings (`spark-defaults.conf`), for the Connect server and all jobs: name → value, both texts."""
+
+
 class StoragePool(Section):
-    """The storage pool: HDFS."""
+    """The storage pool: HDFS and Spark."""
 
     enabled: bool = True
     """Whether HDFS runs. false: no Java is needed and about 400 MB of memory are saved; the data folders stay."""
@@ -178,6 +198,8 @@ class StoragePool(Section):
     """Megabytes of the NameNode's Java heap: enough for some hundred thousand files and blocks; 1 GB carries about a million."""
     data_node_memory_megabytes: Annotated[int, Field(ge=48, le=1048576)] = 64
     """Megabytes of the Java heap of each DataNode."""
+    spark: Spark = Spark()
+    """Spark, which starts on first use."""
 
 
 class Pools(Section):

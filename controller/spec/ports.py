@@ -14,6 +14,7 @@ DEFAULTS = {
     "flight": 31471,
     "namenode": 31500,
     "webhdfs": 31570,
+    "spark": 31590,
     "datanode": 31510,
 }
 DATANODE_PORTS = ("data", "http", "ipc")
@@ -32,6 +33,7 @@ class PortNumbers:
     datanodes: tuple[tuple[int, int, int], ...]
     data: tuple[int, ...] = ()
     flight: tuple[int, ...] = ()
+    spark: int | None = None
 
     def named(self) -> tuple[tuple[str, int], ...]:
         """``(what listens there, number)`` of each port, the storage pool's included only when it has DataNodes."""
@@ -41,6 +43,8 @@ class PortNumbers:
         pairs += [(f"data-{index}", number) for index, number in enumerate(self.data)]
         if self.datanodes:
             pairs += [("namenode", self.namenode), ("webhdfs", self.webhdfs)]
+        if self.spark is not None:
+            pairs += [("spark", self.spark)]
         for index, numbers in enumerate(self.datanodes):
             pairs += [(f"storage-0-{index} {kind}", number) for kind, number in zip(DATANODE_PORTS, numbers, strict=True)]
         return tuple(pairs)
@@ -63,6 +67,7 @@ def port_numbers(spec: ClusterSpec, base: int | None = None) -> PortNumbers:
         ),
         data=_row(_number(ports, "data", offset), pools.data.shards),
         flight=_row(_number(ports, "flight", offset), pools.compute.replicas if pools.data.shards else 0),
+        spark=_number(ports, "spark", offset) if storage.enabled and storage.spark.enabled else None,
     )
 
 

@@ -23,7 +23,7 @@ def reference_page() -> str:
 
 def _sections(path: str, node: Schema) -> Iterator[str]:
     """A heading per mapping, its plain fields in a table, then the mappings below."""
-    plain = {name: below for name, below in node["properties"].items() if below["type"] != "object"}
+    plain = {name: below for name, below in node["properties"].items() if "properties" not in below}
     yield f"## `{path}`\n" if path else "## The document\n"
     yield _one_line(node.get("description", "")) + "\n"
     if plain:
@@ -33,13 +33,15 @@ def _sections(path: str, node: Schema) -> Iterator[str]:
             yield f"| `{name}` | {_type(below)} | {_default(name, below, required)} | {_one_line(below.get('description', ''))} |"
         yield ""
     for name, below in node["properties"].items():
-        if below["type"] == "object":
+        if "properties" in below:
             yield from _sections(f"{path}.{name}".lstrip("."), below)
 
 
 def _type(node: Schema) -> str:
     if "enum" in node:
         return " or ".join(f"`{value}`" for value in node["enum"])
+    if node["type"] == "object":
+        return f"mapping of names to {_type(node['additionalProperties'])}"
     name = {"array": "list", "integer": "whole number", "string": "text", "boolean": "true or false"}[node["type"]]
     if node["type"] == "array":
         name = f"list of {_type(node['items'])}"

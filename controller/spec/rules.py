@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterator
 
 from controller.spec.model import ClusterSpec
 from controller.spec.ports import port_numbers
+from pools.storage.spark import reserved
 
 Finding = tuple[tuple[str, ...], str, str | None]
+SETTING = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 def replication_needs_datanodes(spec: ClusterSpec) -> Iterator[Finding]:
@@ -80,12 +83,25 @@ def databases_differ(spec: ClusterSpec) -> Iterator[Finding]:
         seen.add(name)
 
 
+def spark_settings_are_free(spec: ClusterSpec) -> Iterator[Finding]:
+    """Settings that the cluster itself makes (address, token, memory) can't be set by hand; each is one line of a property file."""
+    for name, value in spec.spec.pools.storage.spark.conf.items():
+        path = ("spec", "pools", "storage", "spark", "conf", name)
+        if reserved(name):
+            yield path, f"{name} is set by the cluster itself", "spec.pools.storage.spark has memoryMegabytes and cores"
+        elif not name.startswith("spark.") or not SETTING.fullmatch(name):
+            yield path, f"{name[:100]!r} is no setting of Spark", "for example spark.sql.shuffle.partitions"
+        elif not value.isprintable():
+            yield path, f"the value of {name} holds a line break or another control character", None
+
+
 RULES: tuple[Callable[[ClusterSpec], Iterator[Finding]], ...] = (
     replication_needs_datanodes,
     ports_differ,
     bind_is_safe,
     certificate_has_key,
     databases_differ,
+    spark_settings_are_free,
 )
 
 

@@ -43,6 +43,9 @@ def _structural(raw: Schema, definitions: dict[str, Schema]) -> Schema:
     if node.get("type") == "object":
         if "default" in result:
             result["default"] = {}  # the fields' own defaults fill it in
+        if isinstance(node.get("additionalProperties"), dict):  # names that the user chooses
+            result["additionalProperties"] = _structural(node["additionalProperties"], definitions)
+            return result
         result["properties"] = {name: _structural(below, definitions) for name, below in node.get("properties", {}).items()}
         if node.get("required"):
             result["required"] = list(node["required"])

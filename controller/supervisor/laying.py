@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from controller.supervisor.folder import ClusterFolder
 from controller.supervisor.rendered import Rendered
 
 INNER = ("data", "config", "secrets", "logs")
+logger = logging.getLogger("supervisor")
 
 
 def lay(folder: ClusterFolder, workload: Rendered, identity: Identity | None) -> None:
@@ -71,6 +73,19 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     with os.fdopen(handle, "wb") as file:
         file.write(content)
     temporary.replace(path)
+
+
+def remove_batch(folder: ClusterFolder, name: str) -> None:
+    """Delete all that a batch left behind, its log included. Never by way of a link; what can't be removed is left and told."""
+    home = folder.workload(name)
+    if home.is_dir() and not home.is_symlink():
+        shutil.rmtree(home, onerror=_told)
+    for log in folder.logs.glob(f"{name}.log*"):
+        log.unlink(missing_ok=True)
+
+
+def _told(_action: object, path: str, error: object) -> None:
+    logger.warning("%s can't be removed: %s", path, error)
 
 
 def remove_half_made(path: Path, home: Path, identity: Identity | None) -> None:

@@ -18,6 +18,7 @@ from controller.supervisor.processes import Main, boot_id
 from controller.supervisor.rendered import Rendered, parse
 
 FORMAT = 1
+ENDED = ("stopped", "done", "failed")
 logger = logging.getLogger("supervisor")
 
 

@@ -130,8 +130,8 @@ def _check(workload: Rendered) -> None:
         path = PurePosixPath(file.path)
         if path.is_absolute() or ".." in path.parts or not path.parts:
             raise _invalid(f"file {file.path!r} must lie below the config folder")
-    if workload.kind not in ("service", "job"):
-        raise _invalid(f"kind {workload.kind!r} is neither service nor job")
+    if workload.kind not in ("service", "job", "batch"):
+        raise _invalid(f"kind {workload.kind!r} is not service, job or batch")
     if not workload.command or not all(isinstance(part, str) and "\0" not in part for part in workload.command):
         raise _invalid("command must be a non-empty list of strings")
     if workload.ready is not None and workload.ready.kind not in ("tcp", "http", "exec"):

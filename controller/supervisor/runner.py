@@ -22,7 +22,7 @@ from controller.supervisor.host import Host
 from controller.supervisor.laying import lay, remove_half_made
 from controller.supervisor.logs import open_log
 from controller.supervisor.processes import Main, alive, belonging, kill, program, stat
-from controller.supervisor.record import Entry
+from controller.supervisor.record import ENDED, Entry
 from controller.supervisor.rendered import Rendered, RenderedPrepare
 
 FIRST_BACKOFF, LONGEST_BACKOFF, HEALTHY_SECONDS = 0.5, 30.0, 60.0
@@ -48,6 +48,7 @@ class Runner:
         self.main: Main | None = None
         self.started_at: float | None = None
         self.restarts = 0
+        self.exit_code: int | None = None
         self._exited: asyncio.Future[int] | None = None
         self._task: asyncio.Task[None] | None = None
         self._changed_probe = asyncio.Event()
@@ -64,6 +65,7 @@ class Runner:
             "pid": self.main.pid if self.main is not None and running else None,
             "started_at": self.started_at if running else None,
             "restarts": self.restarts,
+            "exit_code": self.exit_code,
             "reason": self.reason,
             "since": self.since,
             "content_hash": self.workload.content_hash,
@@ -76,8 +78,12 @@ class Runner:
     def resume(self, entry: Entry) -> None:
         """Go on from a record: adopt what runs, leave what was stopped or done, start the rest."""
         self.restarts, self.started_at = entry.restarts, entry.started_at
-        if entry.state in ("stopped", "done"):
+        batch = self.workload.kind == "batch"
+        if entry.state in (ENDED if batch else ("stopped", "done")):
             self.state, self.reason = entry.state, "as before the supervisor's restart"
+            return
+        if batch and entry.started_at is not None and (entry.main is None or not alive(entry.main.pid, entry.main.started)):
+            self.state, self.reason = "failed", "it ended while no supervisor watched"
             return
         self.main = entry.main
         if entry.main is not None and entry.state != "preparing" and alive(entry.main.pid, entry.main.started):
@@ -141,6 +147,9 @@ class Runner:
                 await self._clear()
             except SupervisorError as error:
                 reason, cannot_start = f"{reason}; {error.message}", True
+            if self.workload.kind == "batch":
+                self._set("failed", reason)
+                return
             lived = self._ready_at is not None and time.monotonic() - self._ready_at >= HEALTHY_SECONDS
             failures = 1 if lived else failures + 1
             await self._back_off(reason, failures, cannot_start)
@@ -169,8 +178,9 @@ class Runner:
             for step in self.workload.prepare:
                 await self._prepare(step)
             self._exited = self._launch(self.workload.command)
-        self._set("starting", "runs" if self.workload.kind == "job" else "started, not ready yet")
-        return await (self._job() if self.workload.kind == "job" else self._service())
+        service = self.workload.kind == "service"
+        self._set("starting", "started, not ready yet" if service else "runs")
+        return await (self._service() if service else self._job())
 
     async def _prepare(self, step: RenderedPrepare) -> None:
         identity, home = self.host.identity(self.workload.pool), self.host.folder.workload(self.workload.name)
@@ -192,11 +202,12 @@ class Runner:
 
     async def _job(self) -> str | None:
         assert self._exited is not None
-        limit = self.workload.ready_seconds * JOB_PATIENCE
+        limit = None if self.workload.kind == "batch" else self.workload.ready_seconds * JOB_PATIENCE
         await asyncio.wait([self._exited], timeout=limit)
         if not self._exited.done():
             return f"it did not end within {limit:g} s"
         code = self._exited.result()
+        self.exit_code = None if code == UNKNOWN_EXIT else code
         if code != 0:
             return f"it {_ended(code)}"
         await self._clear()

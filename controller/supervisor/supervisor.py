@@ -13,8 +13,9 @@ from controller.supervisor.children import Children
 from controller.supervisor.errors import SupervisorError
 from controller.supervisor.folder import ClusterFolder
 from controller.supervisor.host import Host
+from controller.supervisor.laying import remove_batch
 from controller.supervisor.processes import kill, markers, of_cluster
-from controller.supervisor.rendered import Rendered, differences, needs_restart
+from controller.supervisor.rendered import NAME, Rendered, differences, needs_restart
 from controller.supervisor.runner import Runner
 
 ROTATE_SECONDS = 5.0
@@ -103,6 +104,8 @@ class Supervisor:
             await runner.stop("asked to stop")
             if forget:
                 del self.runners[name]
+                if runner.workload.kind == "batch":
+                    await asyncio.to_thread(remove_batch, self.folder, name)
             self._save(durable=True)
             return {"stopped": True}
 
@@ -111,10 +114,10 @@ class Supervisor:
         return [runner.describe() for runner in sorted(self.runners.values(), key=lambda runner: runner.order)]
 
     def tail(self, name: str, lines: int) -> list[str]:
-        """Last lines of a workload's log, or of ``supervisor``'s own."""
+        """Last lines of a workload's log, also of one that was stopped and forgotten, or of ``supervisor``'s own."""
         if name == "supervisor":
             return logs.tail(self.folder.log, lines)
-        if name not in self.runners:
+        if name not in self.runners and not (NAME.fullmatch(name) and self.folder.workload_log(name).exists()):
             raise SupervisorError("unknown_workload", f"no workload {name!r}", f"there are: {', '.join(sorted(self.runners)) or 'none'}")
         return logs.tail(self.folder.workload_log(name), lines)
 
@@ -132,7 +135,7 @@ class Supervisor:
             await runner.rest()
         done: dict[str, asyncio.Event] = {name: asyncio.Event() for name in self.runners}
         await asyncio.gather(*(self._stop_after(runner, done, immediately) for runner in self.runners.values()))
-        self._write([record.Entry(e.workload, e.order, _kept(e.state), None, None, e.restarts) for e in wanted.values()], durable=True)
+        self._write([record.Entry(e.workload, e.order, _kept(e), None, None, e.restarts) for e in wanted.values()], durable=True)
         logger.info("shut down")
         self.ended.set()
         return {"stopped": sorted(wanted)}
@@ -189,5 +192,8 @@ class Supervisor:
             logger.error("processes.json can't be written, a new supervisor would not know what runs: %s", error)
 
 
-def _kept(state: str) -> str:
-    return state if state in ("stopped", "done") else "waiting"
+def _kept(entry: record.Entry) -> str:
+    """What is wanted at the next start: all that was wanted before, but a batch that began is never begun again."""
+    if entry.workload.kind == "batch" and entry.state != "waiting":
+        return entry.state if entry.state in record.ENDED else "failed"
+    return entry.state if entry.state in ("stopped", "done") else "waiting"

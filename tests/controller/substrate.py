@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from controller.errors import SubstrateError
 from controller.substrate import Observed, ObservedWorkload, State
@@ -19,6 +20,7 @@ class StandInSubstrate:
         self.calls: list[str] = []
         self.broken = False
         self.refused: set[str] = set()
+        self.connected: dict[str, int] = {}
 
     def observe(self) -> Observed:
         self._check()
@@ -37,10 +39,15 @@ class StandInSubstrate:
         )
         return ""
 
-    def stop(self, name: str) -> None:
+    def stop(self, name: str, forget: bool = True) -> None:
         self._check()
-        self.calls.append(f"stop {name}")
-        self.running.pop(name, None)
+        self.calls.append(f"stop {name}" if forget else f"rest {name}")
+        before = self.running.pop(name, None)
+        if before is not None and not forget:
+            self.running[name] = replace(before, state="stopped")
+
+    def clients(self, workload: Workload) -> int | None:
+        return self.connected.get(workload.name, 0)
 
     def tail(self, name: str, lines: int) -> tuple[str, ...]:
         return tuple(f"{name} line {number}" for number in range(lines))

@@ -39,6 +39,7 @@ def test_the_local_profile_has_what_the_architecture_says() -> None:
         "storage-0-0",
         "storage-0-1",
         "hdfs-setup",
+        "spark-connect-0",
     }
     assert by_requirement(tuple(found.values()))[0].name == "control"
     numbers = {name: [port.number for port in entry.ports] for name, entry in found.items() if entry.ports}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from controller.supervisor.processes import markers, stat
 
 PROC = Path("/proc")
 LISTEN = "0A"
+ESTABLISHED = "01"
 BLOCK = 100
 BASES: tuple[int, ...] = (*range(0, 30001, BLOCK), *range(-BLOCK, -29001, -BLOCK))
 """Offsets in the order in which they are tried; those whose ports the kernel may hand out come last."""
@@ -126,6 +127,19 @@ def _sockets(port: int) -> tuple[set[str], set[str]]:
     """The sockets that listen on ``port``, and all others that have it as their own."""
     listening: set[str] = set()
     others: set[str] = set()
+    for number, state, inode in _table():
+        if number == port:
+            (listening if state == LISTEN else others).add(f"socket:[{inode}]")
+    return listening, others
+
+
+def connections(ports: set[int]) -> int:
+    """How many connections to servers that listen on ``ports`` are open now."""
+    return sum(number in ports and state == ESTABLISHED for number, state, _ in _table())
+
+
+def _table() -> Iterator[tuple[int, str, str]]:
+    """The kernel's TCP sockets: own port, state, inode."""
     for table in ("tcp", "tcp6"):
         try:
             lines = (PROC / "net" / table).read_text().splitlines()[1:]
@@ -133,9 +147,7 @@ def _sockets(port: int) -> tuple[set[str], set[str]]:
             continue
         for line in lines:
             fields = line.split()
-            if int(fields[1].rsplit(":", 1)[1], 16) == port:
-                (listening if fields[3] == LISTEN else others).add(f"socket:[{fields[9]}]")
-    return listening, others
+            yield int(fields[1].rsplit(":", 1)[1], 16), fields[3], fields[9]
 
 
 def _holds(pid: int, inodes: set[str]) -> bool:

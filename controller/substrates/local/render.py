@@ -15,8 +15,8 @@ from pools.workload import Probe, Workload
 
 PLACEHOLDER = re.compile(r"\{(cluster|data|config|run|secrets|logs|python|(?:program|classpath|host|port):[^{}\s]+)\}")
 HOST = "127.0.0.1"
-PASSED_ON = ("BDC_HOME", "BDC_ARTIFACTS", "BDC_JAVA", "JAVA_HOME")
-"""Variables that decide where clusters, jars and Java lie. The control workload renders too, so it must see what create saw."""
+PASSED_ON = ("BDC_HOME", "BDC_ARTIFACTS", "BDC_JAVA", "JAVA_HOME", "BDC_SPARK_PYTHON")
+"""Variables that decide where clusters, jars, Java and Spark lie. The control workload renders too, so it must see what create saw."""
 PYTHON = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 """What our own programs may need to run from a checkout."""
 
@@ -49,7 +49,7 @@ def render(workload: Workload, home: ClusterHome, programs: Programs) -> Rendere
         run=run,
         kind=workload.kind,
         environment=environment,
-        files=tuple(RenderedFile(file.path, fill(file.content)) for file in workload.files),
+        files=tuple(RenderedFile(file.path, file.content if file.literal else fill(file.content)) for file in workload.files),
         secrets=tuple(RenderedSecret(secret.name, secret.file) for secret in workload.secrets),
         prepare=tuple(
             RenderedPrepare(step.name, fills(step.command), fill(step.creates), fill(step.removes) if step.removes else None, step.seconds)

@@ -12,7 +12,9 @@ from controller.errors import SubstrateError
 from controller.substrate import Observed, ObservedWorkload
 from controller.substrates.local import programs
 from controller.substrates.local.layout import ClusterHome
+from controller.substrates.local.ports import connections
 from controller.substrates.local.render import Programs, render
+from controller.substrates.local.spark import spark_program
 from controller.supervisor.client import SupervisorClient
 from controller.supervisor.errors import SupervisorError
 from controller.supervisor.rendered import Rendered
@@ -29,6 +31,7 @@ class LocalSubstrate:
         self._client = SupervisorClient(cluster_folder)
         self._programs = Programs(self._program, lru_cache(programs.classpath))
         self._find = lru_cache(programs.program)
+        self._find_spark = lru_cache(spark_program)
 
     def observe(self) -> Observed:
         """What the supervisor runs."""
@@ -47,9 +50,13 @@ class LocalSubstrate:
             answer["action"]
         ]
 
-    def stop(self, name: str) -> None:
-        """Stop and forget it; its data stays."""
-        self._call("stop", name=name, forget=True)
+    def stop(self, name: str, forget: bool = True) -> None:
+        """Stop it; with ``forget`` nobody hears of it any more. The data of a service stays."""
+        self._call("stop", name=name, forget=forget)
+
+    def clients(self, workload: Workload) -> int | None:
+        """Connections to its ports, as the kernel lists them."""
+        return connections({port.number for port in workload.ports})
 
     def tail(self, name: str, lines: int) -> tuple[str, ...]:
         """Last lines of its log."""
@@ -64,6 +71,8 @@ class LocalSubstrate:
         the last valid one while it is invalid."""
         if name == "java":
             return self._find(name)
+        if name.startswith("spark-"):
+            return self._find_spark(name)
         return self._find(name, spec_in_force(self._home.path).spec.pools.master.postgresql.bin)
 
     def _call(self, op: str, **arguments: object) -> dict[str, Any]:
