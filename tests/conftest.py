@@ -12,6 +12,8 @@ import pytest
 
 from tests.services.cluster import Stage
 from tests.services.cluster import cluster as running_cluster
+from tests.services.data_pool import DataPool
+from tests.services.data_pool import data_pool as running_data_pool
 from tests.services.postgresql import PostgresqlServer, postgresql_server
 
 ALLOWED_SKIPS = pathlib.Path(__file__).parent / "allowed_skips.toml"
@@ -35,6 +37,13 @@ def cluster() -> Iterator[Stage]:
     """One whole cluster for the run; make databases, schemas, folders and users of your own in it, and leave it healthy."""
     with running_cluster() as stage:
         yield stage
+
+
+@pytest.fixture(scope="session")
+def data_pool() -> Iterator[DataPool]:
+    """One small data pool (master, two shards, one compute replica) for the run; make tables of your own in it, and leave it healthy."""
+    with running_data_pool() as pool:
+        yield pool
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
