@@ -42,7 +42,6 @@ LOAD_COLUMNS = {
     "load": "Load",
     "state": "State",
     "tables": "Tables",
-    "mode": "Mode",
     "user_name": "User",
     "rows": "Rows",
     "version": "Version",
@@ -50,7 +49,7 @@ LOAD_COLUMNS = {
     "reason": "Reason",
 }
 STATS = "SELECT schema_name, table_name, shard, rows, dead, segments, bytes, error FROM bdc.data_stats(%s) ORDER BY 1, 2, 3"
-LOADS = """SELECT load, load_id, state, tables, mode, user_name, client, rows, version, begun_at, expires_at, decided_at, reason
+LOADS = """SELECT load, load_id, state, tables, user_name, client, rows, version, begun_at, expires_at, decided_at, reason
     FROM bdc.loads WHERE %s::text IS NULL OR state = %s ORDER BY begun_at DESC LIMIT %s"""
 
 
@@ -105,7 +104,7 @@ def create(  # noqa: PLR0913 - one parameter per option
 def list_tables(settings: Settings, login_database: str | None, login_user: str | None) -> Records:
     """List the data-pool tables of the database."""
     with connected(settings, Login(login_database, login_user)) as connection:
-        return Records(rows=[_shown(row) for row in records(connection, f"{_TABLES} ORDER BY 1, 2")], columns=COLUMNS)
+        return Records(rows=records(connection, f"{_TABLES} ORDER BY 1, 2"), columns=COLUMNS)
 
 
 @data.command("describe", examples=["bdc data describe orders", "bdc data describe sales.orders -o json"])
@@ -205,41 +204,25 @@ def drop(settings: Settings, name: str, yes: bool, login_database: str | None, l
     return Value(data={"dropped": name}, sentence=f"{name} is dropped.")
 
 
-_TABLES = """SELECT schema_name, table_name, distribution, primary_key, shards, owner, columns, generation, schema_version
-    FROM bdc.data_tables_view"""
+_TABLES = """SELECT n.nspname AS schema_name, c.relname AS table_name, v.distribution, v.primary_key, v.shards, v.owner, v.columns,
+    v.schema_version, v.has_rows_here, v.created_at
+    FROM bdc.data_tables_view AS v JOIN pg_catalog.pg_class AS c ON c.oid = v.relation JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"""
 
 
 def find(connection: psycopg.Connection[Any], name: str) -> dict[str, object]:
     """The table ``name`` (as SQL writes it) from the catalog; NotFoundError."""
-    found = records(
-        connection,
-        f"{_TABLES} WHERE pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', schema_name, table_name)) = pg_catalog.to_regclass(%s)",
-        name,
-    )
+    found = records(connection, f"{_TABLES} WHERE v.relation = pg_catalog.to_regclass(%s)", name)
     if not found:
         raise NotFoundError(f"there is no table {name!r} in the data pool", hint="'bdc data list' shows them")
     return found[0]
 
 
-def _shown(found: dict[str, object]) -> dict[str, object]:
-    """For people: the distribution as it was written, the shards' numbers."""
-    how, shards = found["distribution"], found["shards"]
-    if isinstance(how, dict):
-        names = ", ".join(str(name) for name in how.get("columns") or ())
-        text = str(how.get("kind", "")).upper()
-        how = f"{text}({names})" if names else text
-    if isinstance(shards, list):
-        shards = [entry.get("number") if isinstance(entry, dict) else entry for entry in shards]
-    return {**found, "distribution": how, "shards": shards}
-
-
 def _described(found: dict[str, object], counts: object) -> Report:
-    shown = _shown(found)
-    fields = Records(rows=[{"Field": key, "Value": value} for key, value in shown.items() if key != "columns"])
+    fields = Records(rows=[{"Field": key, "Value": value} for key, value in found.items() if key != "columns"])
     columns = found["columns"]
     rows = counts if isinstance(counts, list) else []
     blocks = [("", fields), ("Columns", Records(rows=columns if isinstance(columns, list) else [], columns=COLUMN_COLUMNS))]
     if rows:
         per_shard = {key: title for key, title in STATS_COLUMNS.items() if key not in ("schema_name", "table_name")}
         blocks.append(("Shards", Records(rows=rows, columns=per_shard)))
-    return Report(data={**shown, "stats": rows} if rows else shown, blocks=blocks)
+    return Report(data={**found, "stats": rows} if rows else found, blocks=blocks)

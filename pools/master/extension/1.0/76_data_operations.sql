@@ -52,3 +52,8 @@ BEGIN
   END IF;
   PERFORM bdc.request(caller, jsonb_build_object('action', 'data_compact', 'table', definition.id, 'whole', coalesce((a ->> 'whole')::boolean, false)));
 END $$;
+CREATE PROCEDURE bdc.compact_data_table(table_name text, whole boolean DEFAULT false) LANGUAGE sql AS $$
+  INSERT INTO bdc.commands (command, arguments) VALUES ('compact_data_table', pg_catalog.jsonb_build_object('table_name', table_name,
+    'relation', pg_catalog.to_regclass(table_name)::pg_catalog.oid, 'whole', whole))
+$$;
+COMMENT ON PROCEDURE bdc.compact_data_table IS 'Folds small loads together and removes dead rows, on all shards; whole: also where little is won';
