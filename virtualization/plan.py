@@ -22,6 +22,7 @@ from sqlglot import exp
 from virtualization.catalog import Column, DataSource, VirtualTable
 from virtualization.errors import VirtualizationError
 from virtualization.placement import ReadStates
+from virtualization.statistics import ColumnStatistics
 
 
 @dataclass(frozen=True)
@@ -188,12 +189,13 @@ class RemoteObject:
 @dataclass(frozen=True)
 class Detected:
     """What the source knows of one object: columns (with remote names), options to keep, estimated rows.
-    ``unmapped``: columns that can't be carried: (name, remote type, why)."""
+    ``unmapped``: columns that can't be carried: (name, remote type, why). ``statistics``: of the columns of which it knows something."""
 
     columns: tuple[Column, ...]
     options: Mapping[str, str] = field(default_factory=dict)
     rows: float | None = None
     unmapped: tuple[tuple[str, str, str], ...] = ()
+    statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

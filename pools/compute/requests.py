@@ -133,7 +133,9 @@ class Requests:
         options = {name: str(value) for name, value in (content.get("options") or {}).items()}
         found = connector.detect(content["location"], options)
         columns = [{"name": c.name, "type": c.type, "nullable": c.nullable, "remote": c.remote} for c in found.columns]
-        return [{"columns": columns, "options": dict(found.options), "rows": found.rows, "unmapped": [list(u) for u in found.unmapped]}]
+        known = {name: dataclasses.asdict(one) for name, one in found.statistics.items()}
+        unmapped = [list(entry) for entry in found.unmapped]
+        return [{"columns": columns, "options": dict(found.options), "rows": found.rows, "unmapped": unmapped, "statistics": known}]
 
     def _explain(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
         explanation = self.runner().explain(content["sql"], catalog)

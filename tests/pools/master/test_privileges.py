@@ -30,6 +30,7 @@ SECRET_STATEMENTS = [
     "SELECT bdc.make_table(ARRAY['public', 'x'], 'ada', 'x', '[]')",
     "SELECT bdc.remove_table(1, true)",
     "SELECT bdc.set_rows(1, 1)",
+    "SELECT bdc.set_statistics(1, '[]', '{}')",
     "SELECT bdc.change_columns(1, '[]')",
     "SELECT bdc.carry_create_data_source('bdc_controller', '{}')",
     "DELETE FROM bdc.source_definitions",

@@ -311,6 +311,15 @@ def test_detection_of_csv_types(connector: HdfsConnector, lake: HdfsServer) -> N
     assert rows(connector, found) == [(1, "x"), (2, "y")]
 
 
+def test_detection_of_statistics(connector: HdfsConnector, lake: HdfsServer) -> None:
+    lines = "".join(f"{i},{i % 7},{i // 10}\n" for i in range(1000))
+    lake.write("/statistics/year=2023/a.csv", "id,few,sorted\n" + lines)
+    found = connector.detect("/statistics", {}).statistics
+    assert {name: one.n_distinct for name, one in found.items()} == {"id": -1, "few": 7, "sorted": 100, "year": 1}
+    lake.write("/statistics.csv", "id\n1\n2\n" + "1\n" * 6000 + "x\n")  # further down than types are looked for
+    assert connector.detect("/statistics.csv", {}).statistics == {}
+
+
 @pytest.mark.parametrize(
     ("path", "content", "error", "named"),
     [

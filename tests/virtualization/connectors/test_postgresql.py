@@ -233,6 +233,19 @@ def test_detect_knows_nulls_and_rows(connector: PostgresqlConnector) -> None:
     assert detected.rows == len(ROWS)
 
 
+def test_detect_knows_what_analyze_found_and_keys(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+    with remote.connect(DATABASE) as session:
+        session.execute(
+            "CREATE TABLE measured AS SELECT i AS id, i % 7 AS few, CASE WHEN i % 2 = 0 THEN i END AS half FROM generate_series(1, 1000) i"
+        )
+        session.execute("CREATE TABLE keyed (id int PRIMARY KEY, a int, b int, UNIQUE (a, b))")
+        session.execute("ANALYZE measured")
+    found = connector.detect("measured", {}).statistics
+    assert {name: round(one.n_distinct, 2) for name, one in found.items()} == {"id": -1, "few": 7, "half": -0.5}
+    assert found["half"].null_frac == 0.5 and found["id"].avg_width == 4
+    assert {name: one.n_distinct for name, one in connector.detect("keyed", {}).statistics.items()} == {"id": -1}
+
+
 @pytest.mark.parametrize("location", ["a.b.c", '"a', "a.", "", "x; DROP TABLE y"])
 def test_bad_locations(connector: PostgresqlConnector, location: str) -> None:
     with pytest.raises(DefinitionError, match="location"):

@@ -8,7 +8,9 @@ from __future__ import annotations
 import posixpath
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+import pyarrow as pa
 from sqlglot import exp
 
 from virtualization.catalog import DataSource, VirtualTable
@@ -21,8 +23,20 @@ from virtualization.connectors.hdfs.options import format_of_path, settings, tab
 from virtualization.connectors.hdfs.rewrites import duckdb_predicate
 from virtualization.connectors.hdfs.scan_sql import Scan, partition_columns
 from virtualization.connectors.hdfs.types import duckdb_type
-from virtualization.errors import UnknownColumnError
-from virtualization.plan import Accepted, Declined, Detected, FragmentRequest, Kept, RemoteObject, Scanned, TestedSource
+from virtualization.errors import UnknownColumnError, VirtualizationError
+from virtualization.plan import (
+    Accepted,
+    Batches,
+    Declined,
+    Detected,
+    FragmentRequest,
+    Kept,
+    QueryContext,
+    RemoteObject,
+    Scanned,
+    TestedSource,
+)
+from virtualization.statistics import SAMPLE_ROWS, ColumnStatistics, sample_statistics
 from virtualization.types import pg_type
 
 
@@ -52,8 +66,22 @@ class HdfsConnector:
         ]
 
     def detect(self, location: str, options: Mapping[str, str]) -> Detected:
-        """Columns and types by what the files hold."""
-        return detect(self._client, location, options)
+        """Columns and types by what the files hold, statistics by their first rows."""
+        found = detect(self._client, location, options)
+        return replace(
+            found, statistics=self._statistics(VirtualTable("", location, "", location, found.columns, found.options), found.rows)
+        )
+
+    def _statistics(self, table: VirtualTable, rows: float | None) -> Mapping[str, ColumnStatistics]:
+        """They only help to plan: rows that can't be read are told to whoever queries them, not to whoever makes the table."""
+        try:
+            batches = self.scan(table, [column.name for column in table.columns], ()).fragment.open(QueryContext())
+            try:
+                return sample_statistics(_first(batches, SAMPLE_ROWS), rows)
+            finally:
+                batches.close()
+        except VirtualizationError:
+            return {}
 
     def scan(self, table: VirtualTable, columns: Sequence[str], predicates: Sequence[exp.Expression]) -> Scanned:
         """Columns, and comparisons with constants. No column asked for: the first one (rows are what counts)."""
@@ -98,6 +126,17 @@ class HdfsConnector:
     def close(self) -> None:
         """Streams that still run keep their cursors."""
         self._engine.close()
+
+
+def _first(batches: Batches, count: int) -> pa.Table:
+    taken: list[pa.RecordBatch] = []
+    left = count
+    for batch in batches:
+        taken.append(batch.slice(0, left))
+        left -= taken[-1].num_rows
+        if not left:
+            break
+    return pa.Table.from_batches(taken, batches.schema)
 
 
 def _in_words(root: str, scan: Scan, kind: str) -> str:

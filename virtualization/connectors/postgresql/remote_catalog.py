@@ -10,6 +10,7 @@ from virtualization.connectors.postgresql.client import Client
 from virtualization.connectors.postgresql.remote_sql import location_parts, quoted
 from virtualization.errors import DefinitionError, RemoteObjectError
 from virtualization.plan import Detected, RemoteObject
+from virtualization.statistics import ColumnStatistics
 from virtualization.types import pg_type
 
 _KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
@@ -35,11 +36,20 @@ WITH RECURSIVE base(relid, number, name, required, type, typmod, depth) AS (
 )
 SELECT DISTINCT ON (b.number) b.number, b.name::text AS name, b.required, t.typtype::text AS kind,
        pg_catalog.format_type(b.type, b.typmod) AS type,
-       CASE WHEN c.relkind IN ('r', 'm', 'p') THEN c.reltuples::double precision END AS rows
+       CASE WHEN c.relkind IN ('r', 'm', 'p') THEN c.reltuples::double precision END AS rows,
+       s.null_frac::double precision AS null_frac, s.avg_width, s.n_distinct::double precision AS n_distinct,
+       EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = b.relid AND i.indisunique AND i.indpred IS NULL
+               AND i.indnkeyatts = 1 AND i.indkey[0] = b.number) AS is_key
   FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type JOIN pg_catalog.pg_class c ON c.oid = b.relid
- ORDER BY b.number, b.depth DESC
+  LEFT JOIN pg_catalog.pg_stats s ON s.schemaname = {schema} AND s.tablename = {name} AND s.attname = b.name
+ ORDER BY b.number, b.depth DESC, s.inherited DESC
 """
-"""One row per column; domains are followed to their base type, which carries the same values."""
+"""One row per column; domains are followed to their base type, which carries the same values. Statistics are those of the last
+ANALYZE there, with the parts of a partitioned table; a key is known without."""
+
+
+KEY_BYTES = 8
+"""Of a key in a table that was never analysed."""
 
 
 def _literal(text: str) -> str:
@@ -69,14 +79,24 @@ def remote_columns(client: Client, location: str) -> Detected:
         )
     columns: list[Column] = []
     unmapped: list[tuple[str, str, str]] = []
+    statistics: dict[str, ColumnStatistics] = {}
     for row in rows:
         declared = _declared(row)
         if declared is None:
             unmapped.append((row["name"], row["type"], "no type of the master carries it; a cast to text at the source (a view) would"))
         else:
             columns.append(Column(row["name"], declared, not row["required"], row["name"]))
+            statistics |= _statistics(row)
     estimate = rows[0]["rows"]
-    return Detected(tuple(columns), rows=estimate if estimate is not None and estimate >= 0 else None, unmapped=tuple(unmapped))
+    known = estimate if estimate is not None and estimate >= 0 else None
+    return Detected(tuple(columns), rows=known, unmapped=tuple(unmapped), statistics=statistics)
+
+
+def _statistics(row: dict[str, Any]) -> dict[str, ColumnStatistics]:
+    if row["n_distinct"] is None and not row["is_key"]:
+        return {}
+    distinct = -1.0 if row["is_key"] else row["n_distinct"]
+    return {row["name"]: ColumnStatistics(row["null_frac"] or 0.0, row["avg_width"] or KEY_BYTES, distinct)}
 
 
 def _declared(row: dict[str, Any]) -> str | None:

@@ -33,7 +33,7 @@ BEGIN
   END IF;
 END $$;
 
--- Registers a table and makes its foreign table; known: {"columns", "options", "rows"}.
+-- Registers a table and makes its foreign table; known: {"columns", "options", "rows", "statistics"}.
 CREATE FUNCTION bdc.register_table(caller name, target text[], source_id uuid, location text, known jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -45,6 +45,7 @@ BEGIN
     VALUES (target[1], key_name, source_id, location, columns, known -> 'options', known ? 'unmapped', (known ->> 'rows')::double precision, now());
   relation := bdc.make_table(target, caller, key_name, columns);
   PERFORM bdc.set_rows(relation, (known ->> 'rows')::double precision);
+  PERFORM bdc.set_statistics(relation, columns, known -> 'statistics');
 END $$;
 
 CREATE FUNCTION bdc.carry_create_virtual_table(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -101,6 +102,7 @@ BEGIN
   UPDATE bdc.table_definitions SET columns = new_columns, options = known -> 'options', rows = (known ->> 'rows')::double precision, refreshed_at = now()
     WHERE id = definition.id;
   PERFORM bdc.set_rows((a ->> 'relation')::oid, (known ->> 'rows')::double precision);
+  PERFORM bdc.set_statistics((a ->> 'relation')::oid, new_columns, known -> 'statistics');
 END $$;
 
 CREATE FUNCTION bdc.carry_import_schema(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
