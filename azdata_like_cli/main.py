@@ -91,6 +91,8 @@ def run(words: list[str], settings: Settings) -> int:
 def _invoke(words: list[str], settings: Settings) -> int:
     # not Command.main(): it turns a broken pipe into exit code 1 and hides who was interrupted
     command = root()
+    if any("\0" in word for word in words):  # no shell can pass it, a program that calls main() can; no file or name holds it
+        raise UserError("an argument holds a NUL byte", hint="leave it out")
     if COMPLETION in os.environ:
         from click.shell_completion import shell_complete
 

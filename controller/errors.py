@@ -13,6 +13,7 @@ ControllerError              code: stable word; category: user | service | inter
 │   ├── TokenError                     invalid_token
 │   ├── ForbiddenError                 forbidden
 │   ├── TooLargeError                  too_large
+│   ├── SlowBodyError                  too_slow
 │   └── RateLimitError                 too_many_requests    ``retry_after`` seconds
 └── NotReadyError            service   not_ready            the part that answers this is not up yet
 """
@@ -170,6 +171,13 @@ class TooLargeError(RequestError):
 
     code = "too_large"
     status = 413
+
+
+class SlowBodyError(RequestError):
+    """The body did not arrive in time."""
+
+    code = "too_slow"
+    status = 408
 
 
 class RateLimitError(RequestError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import uuid
@@ -14,10 +15,13 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controller.errors import ControllerError, RateLimitError, TokenError, TooLargeError
+from controller.errors import ControllerError, RateLimitError, SlowBodyError, TokenError, TooLargeError
 from controller.log import Log
 
 MAX_BODY_BYTES = 64 * 1024
+BODY_SECONDS = 20.0
+"""In which the whole body must arrive: who sends it slowly would hold a connection for ever, also without a login."""
+
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 HTTP_WORDS = {404: ("not_found", "there is no such path"), 405: ("method_not_allowed", "this path does not take that method")}
 log = Log("api")
@@ -69,7 +73,7 @@ class _Answer:
             return
         body = json.dumps({"error": error.envelope(), "request_id": self.request_id}).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        if isinstance(error, TooLargeError):
+        if isinstance(error, (TooLargeError, SlowBodyError)):  # the rest of the body would be taken for the next request
             headers.append((b"connection", b"close"))
         await self({"type": "http.response.start", "status": error.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
@@ -137,23 +141,31 @@ def _announced(scope: Scope) -> int:
 
 async def _read(receive: Receive) -> Receive:
     """Take the whole body (it is small by rule) and hand out a ``receive`` that gives it again; TooLargeError beyond the limit,
-    whatever was announced. Read here, because inside the framework such an error would pass for a parse error."""
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            break
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise _too_large()
-        if not message.get("more_body", False):
-            break
+    whatever was announced; SlowBodyError. Read here, because inside the framework such an error would pass for a parse error."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _body(receive)
+    except TimeoutError:
+        raise SlowBodyError(f"the body did not arrive within {BODY_SECONDS:g} s", where="body", hint="send it at once") from None
     given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
         return given.pop() if given else await receive()
 
     return again
+
+
+async def _body(receive: Receive) -> bytes:
+    body: bytes = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return body
+        body += bytes(message.get("body", b""))
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+        if not message.get("more_body", False):
+            return body
 
 
 def _too_large() -> TooLargeError:

@@ -1,4 +1,5 @@
-"""Names with metacharacters and Unicode in every place that takes a name, and paths that try to leave where they belong."""
+"""Names with metacharacters and Unicode in every place that takes a name, and paths that try to leave where they belong (in commands:
+``test_paths_of_commands.py``)."""
 
 from __future__ import annotations
 
@@ -6,8 +7,6 @@ import json
 import subprocess
 import sys
 import unicodedata
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.cluster.life import home_of
 from tests.cluster.sources import address, create_postgresql_source, create_table, master_connection
+from tests.controller.api.hostile import Hostile, problem, requests, send
 from tests.services.cluster import Row, Stage
 from tests.services.postgresql import PostgresqlServer
 
@@ -25,7 +26,6 @@ NAMES = [
     "Robert'); DROP TABLE students;--",
     "$(touch /tmp/bdc-names-proof) `id` %s %(x)s {0} \\x41",
 ]
-TRAVERSALS = ["../x", "..", ".", "a/../../x", "/etc/passwd", "..%2fx", "a\0b", "a\nb", ""]
 Master = psycopg.Connection[Row]
 
 
@@ -110,58 +110,13 @@ def command(cluster: Stage, *arguments: str, given: str | None = None) -> subpro
     )  # fmt: skip
 
 
-CALLS = [
-    ("logs", "{}"),
-    ("user", "remove", "{}", "--yes"),
-    ("user", "grant", "{}", "admin"),
-    ("source", "describe", "{}"),
-    ("query", "kill", "{}"),
-    ("delete", "{}", "--yes"),
-    ("stop", "{}"),
-]
-
-
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: " ".join(call[:2]))
-def test_no_argument_of_the_command_line_leaves_its_place(cluster: Stage, call: tuple[str, ...]) -> None:
-    for bad in ("../../etc/passwd", "..", "a/../../x"):
-        done = command(cluster, *(part.format(bad) for part in call))
-        assert done.returncode in (1, 2), f"{call} {bad}: {done.returncode} {done.stdout} {done.stderr}"
-        assert "Traceback" not in done.stderr and "root:" not in done.stdout
-    assert (cluster.folder / "home" / "clusters" / cluster.cluster / "bdc.yaml").exists()
-
-
-def api(cluster: Stage, method: str, path: str, token: str, body: object = None) -> int:
-    host, port = address(cluster, "controller")
-    request = urllib.request.Request(f"http://{host}:{port}{path}", method=method, data=None if body is None else json.dumps(body).encode())
-    request.add_header("Content-Type", "application/json")
-    request.add_header("Authorization", f"Bearer {token}")
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            assert b"root:" not in error.read()
-            return error.code
-
-
 def test_no_argument_of_the_api_leaves_its_place(cluster: Stage) -> None:
+    """The same requests as in tests/controller/api, where every touched file is watched, against a whole cluster."""
     host, port = address(cluster, "controller")
-    login = json.dumps({"username": "admin", "password": cluster.password}).encode()
-    with urllib.request.urlopen(
-        urllib.request.Request(f"http://{host}:{port}/api/v1/token", data=login, headers={"Content-Type": "application/json"})
-    ) as answer:
-        token = json.loads(answer.read())["access_token"]
-    for bad in TRAVERSALS:
-        place = urllib.request.quote(bad, safe="")  # type: ignore[attr-defined]
-        for method, path in (
-            ("GET", f"/api/v1/bdc/logs/{place}"),
-            ("GET", f"/api/v1/users/{place}"),
-            ("DELETE", f"/api/v1/users/{place}"),
-            ("GET", f"/api/v1/bdc/services/{place}/status"),
-            ("GET", f"/api/v1/bdc/endpoints/{place}"),
-        ):
-            if place in ("", ".", "..") and path.endswith(place):
-                continue  # the address of another route
-            assert api(cluster, method, path, token) in (400, 404, 405, 422), (method, path)
-        if bad:
-            assert api(cluster, "POST", "/api/v1/users", token, {"name": bad, "password": "Some-password-1"}) in (400, 422), bad
+    login = Hostile("POST", "/api/v1/token", {"username": "admin", "password": cluster.password}, "login")
+    token = json.loads(send(host, port, login, "")[1])["access_token"]
+    document = json.loads(send(host, port, Hostile("GET", "/api/v1/openapi.json", None, "document"), token)[1])
+    before = sorted(entry.name for entry in home_of(cluster).store_folder.iterdir())
+    wrong = [(request, found) for request in requests(document) if (found := problem(*send(host, port, request, token)))]
+    assert wrong == []
+    assert sorted(entry.name for entry in home_of(cluster).store_folder.iterdir()) == before

@@ -32,7 +32,12 @@ def test_the_job_reads_what_the_builder_writes(tmp_path) -> None:
     (tmp_path / "setup.json").write_text(job.files[0].content)
     settings = SetupSettings.read(tmp_path / "setup.json")
     assert settings.databases == ('wé"ird', "two") and json.loads(job.files[0].content)["dsn"].startswith("host={host:master-0} port=31433")
-    assert cluster_settings(settings) == {"pool_hosts": "127.0.0.1,127.0.0.1", "pool_ports": "1,2", "flight_addresses": "", "sealing_key": "k"}
+    assert cluster_settings(settings) == {
+        "pool_hosts": "127.0.0.1,127.0.0.1",
+        "pool_ports": "1,2",
+        "flight_addresses": "",
+        "sealing_key": "k",
+    }
 
 
 def test_outside_without_tls_is_refused() -> None:
