@@ -3,7 +3,7 @@
     python -m pools.master.setup --config setup.json
 
 Order: group roles and the pool's login; settings of the cluster; the extension in template1, then in every database; mappings of all
-users; the user databases, with the data source of the cluster's own HDFS. After it,
+users; the user databases, with the data sources of the cluster's own HDFS and data pool. After it,
 CREATE DATABASE alone makes a database that has it all. Run it again after anything that came
 from outside: a restored database, another address of the compute pool, a newer version of the extension.
 """
@@ -23,6 +23,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from pools.master.data import ensure_data_source
 from pools.master.databases import connect, type_of_connection
 from pools.master.mappings import ensure_mappings
 from pools.master.migrations import MigrationError, ensure_database, migrate
@@ -56,6 +57,10 @@ class SetupSettings:
     storage_location: str | None = None
     """``hdfs://host:port`` of the cluster's own HDFS; None: it has none."""
     data_shards: int = 0
+    """How many shards the cluster's data pool has; 0: it has no data pool."""
+    flight_addresses: tuple[str, ...] = ()
+    """``host:port`` of each compute replica's Flight endpoint, for ``bdc.flight_address()``."""
+    data_shards: int = 0
     """Shards of the data pool; 0: there is none."""
     flight_addresses: tuple[str, ...] = ()
     """``host:port`` of the compute replicas' Flight endpoints, for ``bdc.flight_address()``; empty without shards."""
@@ -67,6 +72,7 @@ class SetupSettings:
         given["pool_hosts"] = tuple(given["pool_hosts"])
         given["pool_ports"] = tuple(given["pool_ports"])
         given["databases"] = tuple(given["databases"])
+        given["flight_addresses"] = tuple(given.get("flight_addresses", ()))
         given["flight_addresses"] = tuple(given.get("flight_addresses", ()))
         return cls(**given)
 
@@ -85,6 +91,8 @@ def set_up(settings: SetupSettings) -> list[str]:
         if ensure_database(dsn, name, GROUPS[ADMIN]):
             done.append(f'made database "{name}"')
         if settings.storage_location is not None and (change := ensure_storage_source(dsn, name, settings.storage_location)):
+            done.append(f'database "{name}": {change}')
+        if settings.data_shards > 0 and (change := ensure_data_source(dsn, name)):
             done.append(f'database "{name}": {change}')
     return done
 

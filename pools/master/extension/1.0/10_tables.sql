@@ -7,6 +7,7 @@ CREATE TABLE bdc.connectors (
 );
 COMMENT ON TABLE bdc.connectors IS 'Kinds of data sources; part of the extension''s version, so not dumped';
 INSERT INTO bdc.connectors VALUES
+  ('datapool', '^datapool:$', 'datapool:'),
   ('hdfs', '^(hdfs|webhdfs|http|https)://[^/]+', 'hdfs://namenode:8020'),
   ('postgresql', '^postgres(ql)?://[^/]+/.+', 'postgresql://host:5432/database');
 

@@ -25,6 +25,11 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION bdc.sealing_key() IS 'Public key (base64) with which secrets of data sources are sealed';
 
+CREATE FUNCTION bdc.flight_address() RETURNS text LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT address FROM string_to_table(bdc.cluster_setting('flight_addresses'), ',') AS address WHERE address <> '' ORDER BY random() LIMIT 1
+$$;
+COMMENT ON FUNCTION bdc.flight_address() IS 'host:port of one of the compute pool''s Flight endpoints, where bulk reads and writes begin; null without a data pool';
+
 CREATE FUNCTION bdc.wanted_server_options() RETURNS TABLE (name text, value text) LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT name, value FROM (VALUES
     ('host', bdc.cluster_setting('pool_hosts')),
@@ -74,6 +79,11 @@ BEGIN
     FROM pg_control_system() AS server, pg_database AS here
     WHERE here.datname = current_database() AND NOT here.datistemplate
     ON CONFLICT DO NOTHING;
+  IF FOUND THEN  -- a copy: the loads under way, and the dropped tables, are the original's
+    DELETE FROM bdc.data_loads;
+    DELETE FROM bdc.data_dropped;
+    DELETE FROM bdc.data_heads;
+  END IF;
   RETURN bdc.identity();
 END $$;
 COMMENT ON FUNCTION bdc.settle() IS 'Binds the compute pool''s server to this database; done at the first login after CREATE DATABASE, copy or rename';

@@ -52,17 +52,20 @@ END $$;
 
 CREATE FUNCTION bdc.column_clause(definition jsonb) RETURNS text LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT format('%I %s OPTIONS (column_name %L)%s', definition ->> 'name', definition ->> 'type', definition ->> 'name',
-    CASE WHEN (definition ->> 'nullable')::boolean THEN '' ELSE ' NOT NULL' END)
+    CASE WHEN (definition ->> 'nullable')::boolean THEN '' ELSE ' NOT NULL' END
+    || CASE WHEN definition ? 'default' THEN format(' DEFAULT %L::%s', definition ->> 'default', definition ->> 'type') ELSE '' END)
 $$;
 
 -- superuser
-CREATE FUNCTION bdc.make_table(target text[], owner name, key_name text, columns jsonb) RETURNS oid
+CREATE FUNCTION bdc.make_table(target text[], owner name, key_name text, columns jsonb, more_options jsonb DEFAULT '{}') RETURNS oid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   grantee name;
 BEGIN
-  EXECUTE format('CREATE FOREIGN TABLE %I.%I (%s) SERVER compute_pool OPTIONS (schema_name %L, table_name %L)', target[1], target[2],
-    (SELECT string_agg(bdc.column_clause(definition), ', ') FROM jsonb_array_elements(columns) AS definition), target[1], key_name);
+  EXECUTE format('CREATE FOREIGN TABLE %I.%I (%s) SERVER compute_pool OPTIONS (%s)', target[1], target[2],
+    (SELECT string_agg(bdc.column_clause(definition), ', ') FROM jsonb_array_elements(columns) AS definition),
+    (SELECT string_agg(format('%I %L', key, value), ', ')
+     FROM jsonb_each_text(more_options || jsonb_build_object('schema_name', target[1], 'table_name', key_name))));
   EXECUTE format('ALTER FOREIGN TABLE %I.%I OWNER TO %I', target[1], target[2], owner);
   FOR grantee IN SELECT g.grantee FROM bdc.default_grants AS g JOIN pg_roles ON rolname = g.grantee
                  WHERE g.schema_name IS NULL OR g.schema_name = target[1] LOOP
@@ -118,4 +121,20 @@ BEGIN
   LOOP
     EXECUTE format('ALTER FOREIGN TABLE %s %s', relation::regclass, change);
   END LOOP;
+END $$;
+
+-- superuser: a column's new name, here and in the option by which the pool knows it
+CREATE FUNCTION bdc.rename_column(relation oid, old_name text, new_name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  here text := (SELECT attname FROM pg_attribute WHERE attrelid = rename_column.relation AND attnum > 0 AND NOT attisdropped
+                AND coalesce((SELECT option_value FROM pg_options_to_table(attfdwoptions) WHERE option_name = 'column_name'), attname) = old_name);
+BEGIN
+  IF here IS NULL OR NOT EXISTS (SELECT FROM bdc.virtual_relations AS v WHERE v.relation = rename_column.relation) THEN
+    RETURN;
+  END IF;
+  EXECUTE format('ALTER FOREIGN TABLE %s ALTER COLUMN %I OPTIONS (SET column_name %L)', relation::regclass, here, new_name);
+  IF here = old_name THEN
+    EXECUTE format('ALTER FOREIGN TABLE %s RENAME COLUMN %I TO %I', relation::regclass, here, new_name);
+  END IF;
 END $$;

@@ -48,6 +48,13 @@ BEGIN
   PERFORM bdc.set_statistics(relation, columns, known -> 'statistics');
 END $$;
 
+CREATE FUNCTION bdc.refuse_data_source(source bdc.source_definitions) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF source.connector = 'datapool' THEN
+    RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = 'tables of the data pool are made, not found', HINT = 'CALL bdc.create_data_table(…).';
+  END IF;
+END $$;
+
 CREATE FUNCTION bdc.carry_create_virtual_table(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   target text[] := bdc.table_name_parts(bdc.require(a ->> 'table_name', 'create_virtual_table', 'table_name'), a ->> 'schema');
@@ -55,6 +62,7 @@ DECLARE
   place text := bdc.require(a ->> 'location', 'create_virtual_table', 'location');
   known jsonb := jsonb_build_object('options', bdc.checked_options(a -> 'options'), 'columns', a -> 'columns');
 BEGIN
+  PERFORM bdc.refuse_data_source(source);
   PERFORM bdc.require_creatable(caller, target);
   IF a ->> 'columns' IS NULL THEN
     known := '{"unmapped": []}' || bdc.detect(caller, source, place, known -> 'options');
@@ -113,6 +121,7 @@ DECLARE
   known jsonb;
   made integer := 0;
 BEGIN
+  PERFORM bdc.refuse_data_source(source);
   FOR object IN SELECT response FROM bdc.request(caller, jsonb_build_object(
       'action', 'objects', 'source', bdc.source_document(source), 'schema', a ->> 'remote_schema')) AS response LOOP
     CONTINUE WHEN a ->> 'only' IS NOT NULL AND NOT a -> 'only' ? (object ->> 'name');

@@ -25,6 +25,12 @@ BEGIN
     WHEN 'drop_virtual_table' THEN PERFORM bdc.carry_drop_virtual_table(NEW.caller, NEW.arguments);
     WHEN 'refresh_table' THEN PERFORM bdc.carry_refresh_table(NEW.caller, NEW.arguments);
     WHEN 'import_schema' THEN PERFORM bdc.carry_import_schema(NEW.caller, NEW.arguments);
+    WHEN 'create_data_table' THEN PERFORM bdc.carry_create_data_table(NEW.caller, NEW.arguments);
+    WHEN 'drop_data_table' THEN PERFORM bdc.carry_drop_data_table(NEW.caller, NEW.arguments);
+    WHEN 'alter_data_table' THEN PERFORM bdc.carry_alter_data_table(NEW.caller, NEW.arguments);
+    WHEN 'adopt_data_tables' THEN PERFORM bdc.carry_adopt_data_tables(NEW.caller, NEW.arguments);
+    WHEN 'merge' THEN PERFORM bdc.carry_merge(NEW.caller, NEW.arguments);
+    WHEN 'compact_data_table' THEN PERFORM bdc.carry_compact_data_table(NEW.caller, NEW.arguments);
   END CASE;
   RETURN NEW;
 END $$;

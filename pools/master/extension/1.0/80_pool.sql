@@ -18,8 +18,11 @@ BEGIN
     'sources', (SELECT coalesce(jsonb_agg(bdc.source_document(s) || jsonb_build_object('version', s.id || ':' || s.version) ORDER BY s.name), '[]')
                 FROM bdc.source_definitions AS s),
     'tables', (SELECT coalesce(jsonb_agg(jsonb_build_object('schema', t.schema_name, 'name', t.table_name, 'source', s.name, 'location', t.location,
-                 'columns', t.columns, 'options', t.options, 'rows', t.rows) ORDER BY t.schema_name, t.table_name), '[]')
-               FROM bdc.table_definitions AS t JOIN bdc.source_definitions AS s ON s.id = t.source_id)));
+                 'columns', t.columns, 'options', t.options, 'rows', t.rows)
+                 || CASE WHEN d.table_id IS NULL THEN '{}' ELSE jsonb_build_object('data', jsonb_build_object('id', d.table_id, 'identity', bdc.rows_identity(d),
+                   'schema_version', d.schema_version, 'columns', t.columns, 'distribution', d.distribution, 'primary_key', d.primary_key,
+                   'shards', d.shards, 'buckets', d.buckets)) END ORDER BY t.schema_name, t.table_name), '[]')
+               FROM bdc.table_definitions AS t JOIN bdc.source_definitions AS s ON s.id = t.source_id LEFT JOIN bdc.data_tables AS d ON d.table_id = t.id)));
 END $$;
 
 -- What the pool asks before each query: is the catalog that it knows still the newest?

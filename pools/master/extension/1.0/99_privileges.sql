@@ -3,7 +3,7 @@
 DO $$
 DECLARE
   object record;
-  superuser_functions CONSTANT text[] := ARRAY['make_table', 'remove_table', 'set_rows', 'set_statistics', 'change_columns', 'settle', 'on_login', 'on_alter_table', 'on_drop', 'on_create_view'];
+  superuser_functions CONSTANT text[] := ARRAY['make_table', 'remove_table', 'set_rows', 'set_statistics', 'change_columns', 'rename_column', 'settle', 'on_login', 'on_alter_table', 'on_drop', 'on_create_view', 'pool_backend_xid'];
 BEGIN
   FOR object IN SELECT p.oid::pg_catalog.regprocedure AS signature, p.proname FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'bdc'::pg_catalog.regnamespace LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', object.signature);
@@ -12,9 +12,9 @@ BEGIN
     END IF;
   END LOOP;
   FOR object IN SELECT c.oid::pg_catalog.regclass AS name, c.relkind FROM pg_catalog.pg_class c
-                WHERE c.relnamespace = 'bdc'::pg_catalog.regnamespace AND c.relkind IN ('r', 'v', 'f') LOOP
+                WHERE c.relnamespace = 'bdc'::pg_catalog.regnamespace AND c.relkind IN ('r', 'v', 'f', 'S') LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON TABLE %s FROM PUBLIC', object.name);
-    EXECUTE pg_catalog.format('ALTER %s %s OWNER TO bdc_owner', CASE object.relkind WHEN 'v' THEN 'VIEW' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, object.name);
+    EXECUTE pg_catalog.format('ALTER %s %s OWNER TO bdc_owner', CASE object.relkind WHEN 'v' THEN 'VIEW' WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, object.name);
   END LOOP;
 END $$;
 
@@ -23,15 +23,18 @@ GRANT USAGE ON SCHEMA bdc TO PUBLIC;
 -- whoever alters a table of his own passes the guard
 GRANT EXECUTE ON FUNCTION bdc.relation_with_wrong_key TO PUBLIC;
 
-GRANT EXECUTE ON FUNCTION bdc.make_table, bdc.remove_table, bdc.set_rows, bdc.set_statistics, bdc.change_columns, bdc.settle TO bdc_owner;
+GRANT EXECUTE ON FUNCTION bdc.make_table, bdc.remove_table, bdc.set_rows, bdc.set_statistics, bdc.change_columns, bdc.rename_column, bdc.settle TO bdc_owner;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system TO bdc_owner;
 GRANT SELECT (rolname, rolpassword, rolcanlogin, rolvaliduntil) ON pg_catalog.pg_authid TO bdc_owner;
 
 GRANT EXECUTE ON FUNCTION bdc.pool_catalog, bdc.pool_version, bdc.pool_verifiers, bdc.pool_privileges TO bdc_pool;
+GRANT EXECUTE ON FUNCTION bdc.pool_begin_load, bdc.pool_decide_load, bdc.pool_abort_load, bdc.pool_renew_load, bdc.pool_load, bdc.pool_loads, bdc.pool_states,
+  bdc.pool_applied, bdc.pool_snapshot, bdc.pool_sweep, bdc.pool_collected, bdc.pool_table_right, bdc.pool_backend_xid TO bdc_pool;
 
 GRANT INSERT (command, arguments) ON bdc.commands TO bdc_user;
-GRANT SELECT ON bdc.data_sources, bdc.virtual_tables, bdc.virtual_relations, bdc.connectors, bdc.default_grants TO bdc_user;
+GRANT SELECT ON bdc.data_sources, bdc.virtual_tables, bdc.virtual_relations, bdc.connectors, bdc.default_grants, bdc.data_tables_view, bdc.loads TO bdc_user;
 GRANT EXECUTE ON ALL PROCEDURES IN SCHEMA bdc TO bdc_user;
-GRANT EXECUTE ON FUNCTION bdc.explain, bdc.pool_explain, bdc.remote_statements, bdc.test_source, bdc.queries, bdc.kill_query, bdc.sealing_key, bdc.cluster_setting, bdc.identity, bdc.settle TO bdc_user;
+GRANT EXECUTE ON FUNCTION bdc.explain, bdc.pool_explain, bdc.remote_statements, bdc.test_source, bdc.queries, bdc.kill_query, bdc.sealing_key, bdc.cluster_setting, bdc.identity, bdc.settle,
+  bdc.flight_address, bdc.data_table_name TO bdc_user;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bdc.default_grants TO bdc_admin;
 GRANT SELECT ON bdc.source_grants TO bdc_admin;
