@@ -18,6 +18,8 @@ class StoredColumn:
     name: str
     type: str
     nullable: bool = True
+    missing: str | None = None
+    """What rows have that are older than the column: DuckDB's SQL; None: NULL."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,14 @@ class DataPlacement:
     hash_version: int = 1
     buckets: tuple[int, ...] = ()
     primary_key: tuple[str, ...] = ()
+    owned: bool = True
+    """False: this database is a copy of the one that loaded the rows, and reaches none of them."""
 
     @classmethod
-    def read(cls, entry: Mapping[str, Any]) -> DataPlacement:
-        """From its JSON form."""
+    def read(cls, entry: Mapping[str, Any], database: str | None = None) -> DataPlacement:
+        """From its JSON form; ``database``: the identity of the one that reads (None: not checked)."""
         distribution = entry["distribution"]
-        columns = tuple(StoredColumn(c["id"], c["name"], c["type"], c.get("nullable", True)) for c in entry["columns"])
+        columns = tuple(StoredColumn(c["id"], c["name"], c["type"], c.get("nullable", True), c.get("missing")) for c in entry["columns"])
         return cls(
             id=entry["id"],
             identity=entry["identity"],
@@ -63,6 +67,7 @@ class DataPlacement:
             hash_version=distribution.get("hash_version") or 1,
             buckets=tuple(entry.get("buckets") or ()),
             primary_key=tuple(entry.get("primary_key") or ()),
+            owned=database in (None, entry["identity"]),
         )
 
 

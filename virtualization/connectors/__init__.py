@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 CONNECTORS: Mapping[str, tuple[str, str | None]] = {
+    "datapool": ("virtualization.connectors.datapool:DatapoolConnector", None),
     "hdfs": ("virtualization.connectors.hdfs:HdfsConnector", None),
     "postgresql": ("virtualization.connectors.postgresql:PostgresqlConnector", None),
 }

@@ -1,0 +1,209 @@
+"""Reads shards over Arrow Flight: one connection per shard, kept; one stream is read by whoever asks, several are read side by side."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import flight
+
+from virtualization.connectors.datapool.access import ShardAccess
+from virtualization.connectors.datapool.faults import ShardError, shard_fault
+from virtualization.errors import CancelledError, InternalError, VirtualizationError
+from virtualization.plan import QueryContext
+
+_CHANNEL: list[tuple[str, Any]] = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
+"""gRPC's own back-off grows to two minutes: a shard that was restarted would be away for so long."""
+_HELLO_SECONDS = 5.0
+_READ_AHEAD = 4
+"""Batches per shard that wait to be asked for; then the shard waits."""
+
+
+class Client:
+    """Thread-safe; connects on its own, again and again."""
+
+    def __init__(self, access: ShardAccess) -> None:
+        self._access = access
+        self._lock = threading.Lock()
+        self._clients: dict[int, flight.FlightClient] = {}
+
+    def client(self, number: int) -> flight.FlightClient:
+        """Of one shard; 55000 for one that this pool does not have."""
+        known = self._clients.get(number)
+        if known is not None:
+            return known
+        location = self._access.locations.get(number)
+        if location is None:
+            raise ShardError("55000", f"the data pool has no shard {number}", hint="The table was made with more shards.")
+        with self._lock:
+            made = self._clients.get(number)
+            if made is None:
+                made = self._clients[number] = flight.FlightClient(location, generic_options=_CHANNEL)
+            return made
+
+    def open(self, tickets: Sequence[tuple[int, bytes]], context: QueryContext) -> ShardStream | ShardStreams:
+        """(shard, ticket) each; the streams come as they come."""
+        if len(tickets) == 1:
+            return ShardStream(self, *tickets[0], context)
+        return ShardStreams(self, tickets, context)
+
+    def hello(self, number: int) -> dict[str, Any]:
+        """What a shard says of itself."""
+        options = flight.FlightCallOptions(timeout=_HELLO_SECONDS)
+        try:
+            answer = next(iter(self.client(number).do_action(flight.Action("hello", b"{}"), options)))
+        except (pa.ArrowException, OSError) as error:
+            raise shard_fault(error, number, False) from None
+        said: dict[str, Any] = json.loads(answer.body.to_pybytes())
+        return said
+
+    def close(self) -> None:
+        """End the connections."""
+        with self._lock:
+            clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            client.close()
+
+
+class ShardStream:
+    """One shard's answer, read by the caller."""
+
+    def __init__(self, client: Client, number: int, ticket: bytes, context: QueryContext) -> None:
+        self._number = number
+        self._context = context
+        self._reader: Any = None
+        self._open = True
+        if context.cancelled:
+            raise CancelledError("canceling statement due to user request")
+        try:
+            self._reader = client.client(number).do_get(flight.Ticket(ticket))
+            self.schema: pa.Schema = self._reader.schema
+        except VirtualizationError:
+            raise
+        except (pa.ArrowException, OSError) as error:
+            raise shard_fault(error, number, context.cancelled) from None
+        self._withdraw = context.on_cancel(self._reader.cancel)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            while self._open:
+                batch = self._reader.read_chunk().data
+                if batch is not None and batch.num_rows:
+                    yield batch
+        except StopIteration:
+            if self._context.cancelled:
+                raise CancelledError("canceling statement due to user request") from None
+        except (pa.ArrowException, OSError) as error:
+            if self._open or self._context.cancelled:
+                raise shard_fault(error, self._number, self._context.cancelled) from None
+        finally:
+            self._open = False
+            self._withdraw()
+
+    def close(self) -> None:
+        """The shard stops; harmless when repeated."""
+        if self._open:
+            self._open = False
+            self._withdraw()
+            self._reader.cancel()
+
+
+class ShardStreams:
+    """Several shards' answers, a thread per shard: a slow one does not hold up the others, a fast one waits when it is far ahead."""
+
+    def __init__(self, client: Client, tickets: Sequence[tuple[int, bytes]], context: QueryContext) -> None:
+        self._context = context
+        self._queue: queue.Queue[pa.RecordBatch | VirtualizationError | _End | pa.Schema] = queue.Queue(_READ_AHEAD * len(tickets))
+        self._left = len(tickets)
+        self._lock = threading.Lock()
+        self._streams: list[ShardStream] = []
+        self._open = True
+        self._ready: list[pa.RecordBatch] = []
+        self._schema: pa.Schema | None = None
+        for number, ticket in tickets:
+            opening = _opening(client, number, ticket, context)
+            threading.Thread(target=self._read, args=(opening,), name=f"shard {number}", daemon=True).start()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the first shard that answers; all send the same."""
+        while self._schema is None:
+            self._take(self._queue.get())
+        return self._schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            while self._open and (self._left or self._ready):
+                if self._ready:
+                    yield self._ready.pop(0)
+                else:
+                    self._take(self._queue.get())
+        finally:
+            self.close()
+
+    def _take(self, item: pa.RecordBatch | VirtualizationError | _End | pa.Schema) -> None:
+        if isinstance(item, pa.RecordBatch):
+            self._ready.append(item)
+        elif isinstance(item, pa.Schema):
+            self._schema = self._schema or item
+        elif isinstance(item, _End):
+            self._left -= 1
+        else:
+            self.close()
+            raise item
+
+    def _read(self, opening: Callable[[], ShardStream]) -> None:
+        """One shard's thread."""
+        try:
+            stream = opening()
+            with self._lock:
+                self._streams.append(stream)
+            if not self._open:
+                stream.close()
+                return
+            self._put(stream.schema)
+            for batch in stream:
+                if not self._put(batch):
+                    stream.close()
+                    return
+            self._put(_End())
+        except VirtualizationError as error:
+            self._put(error)
+        except Exception as error:  # noqa: BLE001 a thread's error must reach the query
+            self._put(InternalError("reading the data pool failed", detail=f"{type(error).__name__}: {error}"))
+
+    def _put(self, item: pa.RecordBatch | VirtualizationError | _End | pa.Schema) -> bool:
+        """False: nobody reads any more."""
+        while self._open:
+            try:
+                self._queue.put(item, timeout=0.2)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def close(self) -> None:
+        """All shards stop; harmless when repeated."""
+        self._open = False
+        with self._lock:
+            streams, self._streams = self._streams, []
+        for stream in streams:
+            stream.close()
+
+
+class _End:
+    """One shard has sent all."""
+
+
+def _opening(client: Client, number: int, ticket: bytes, context: QueryContext) -> Callable[[], ShardStream]:
+    return lambda: ShardStream(client, number, ticket, context)

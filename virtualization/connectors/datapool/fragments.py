@@ -1,0 +1,104 @@
+"""A query over data-pool tables, ready to run: a statement for each of some shards, and what is done with their rows here."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from virtualization.connectors.datapool.access import Sign
+from virtualization.connectors.datapool.client import Client
+from virtualization.connectors.datapool.merge import Carried, Engine, Merged, schema_of_columns
+from virtualization.connectors.datapool.snapshot import claims, read_state
+from virtualization.connectors.datapool.statements import Statement
+from virtualization.duckdb_sql.kinds import Kind
+from virtualization.duckdb_sql.statements import placeholder
+from virtualization.plan import Batches, OutputColumn, QueryContext
+
+_TURNS = itertools.count()
+"""Spreads queries over the shards that have all rows of replicated tables."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """``shards`` that are asked; ``any_one``: only one of them, whichever. ``of``: how many hold rows of the tables; ``why`` not all."""
+
+    shards: tuple[int, ...]
+    any_one: bool
+    of: int
+    why: str = ""
+
+    def in_words(self) -> str:
+        """For EXPLAIN."""
+        if self.any_one:
+            return f"on one of {_numbered(self.shards)}, which have all rows"
+        because = f" of {self.of}, because {self.why}" if self.why and len(self.shards) < self.of else f" of {self.of}"
+        return f"on {_numbered(self.shards)}{because}"
+
+    def now(self) -> tuple[int, ...]:
+        """The shards to ask this time."""
+        return (self.shards[next(_TURNS) % len(self.shards)],) if self.any_one else self.shards
+
+
+@dataclass(frozen=True)
+class Merge:
+    """``sql``: DuckDB's over the shards' rows, None: the rows as they are, ``first`` = (offset, limit) of them."""
+
+    sql: str | None
+    kinds: tuple[Kind, ...]
+    first: tuple[int, int | None] = (0, None)
+
+    def lines(self) -> Iterator[str]:
+        """For EXPLAIN."""
+        if self.sql is not None:
+            yield "merged here by DuckDB"
+            yield "  " + self.sql.replace(placeholder(0), "shards")
+        elif self.first != (0, None):
+            yield f"rows as they come, {self.first[1]} after the first {self.first[0]}"
+
+
+@dataclass(frozen=True)
+class ShardsFragment:
+    """See ``virtualization.plan.Fragment``."""
+
+    source: str
+    columns: tuple[OutputColumn, ...]
+    tables: tuple[tuple[str, str], ...]
+    statement: Statement
+    route: Route
+    merge: Merge
+    client: Client = field(repr=False, compare=False)
+    engine: Engine = field(repr=False, compare=False)
+    sign: Sign = field(repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """Which shards are asked, what each of them receives, what is done with their rows."""
+        lines = [self.route.in_words(), "  " + self.statement.sql, *self.merge.lines()]
+        return "\n".join(lines)
+
+    def open(self, context: QueryContext) -> Batches:
+        """Ask the shards."""
+        state = read_state(context, [table.data for table in self.statement.tables])
+        identities = {shard.number: shard.id for table in self.statement.tables for shard in table.data.shards}
+        tickets = [(number, self.sign(claims(self.statement, state, identities, number)).encode()) for number in self.route.now()]
+        rows: Batches = self.client.open(tickets, context)
+        schema = schema_of_columns(self.columns)
+        if self.merge.sql is None:
+            return Carried(rows, self.merge.kinds, schema, self.merge.first)
+        return Carried(Merged(self.engine.cursor(), self.merge.sql, rows, context), self.merge.kinds, schema)
+
+    def duckdb_sql(self) -> None:
+        """Rows come through ``open``."""
+        return
+
+    def prepare_duckdb(self, connection: object) -> None:
+        """Nothing to register."""
+
+    def fault(self, error: Exception) -> None:
+        """Nothing of it runs inside the executor's engine."""
+        return
+
+
+def _numbered(shards: tuple[int, ...]) -> str:
+    return f"{'shard' if len(shards) == 1 else 'shards'} {', '.join(map(str, shards))}"
