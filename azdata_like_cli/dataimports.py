@@ -49,6 +49,12 @@ class Target:
         """From a row of ``bdc.data_tables_view``."""
         return cls(str(found["schema_name"]), str(found["table_name"]), found["columns"], found["primary_key"] or ())
 
+    def written(self, connection: Connection) -> str:
+        """The name as SQL writes it."""
+        from psycopg import sql
+
+        return sql.Identifier(self.schema, self.name).as_string(connection)
+
 
 @contextmanager
 def lying_in_hdfs(place: str, files: WebHdfs) -> Iterator[str]:

@@ -69,6 +69,12 @@ class Copier:
         """Within HDFS; the bytes pass through here."""
         self._copy(self.files.status(source), target)
 
+    def save(self, blocks: Iterator[bytes], target: str) -> None:
+        """What ``blocks`` bring, as the file ``target`` of HDFS. They come once only, so ``verify`` can't be asked for: UserError."""
+        if self.verify:
+            raise UserError(f"what is written to {target} can't be read a second time to compare")
+        self._write(target, blocks, lambda: b"")
+
     def into(self, target: str, name: str) -> str:
         """Where ``name`` goes: into ``target`` when that is a folder, else it is ``target``."""
         try:

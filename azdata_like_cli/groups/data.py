@@ -1,8 +1,9 @@
-"""Tables of the data pool: ``data create|list|describe|stats|loads|compact|import|drop``."""
+"""Tables of the data pool: ``data create|list|describe|stats|loads|compact|import|export|drop``."""
 
 from __future__ import annotations
 
 import json
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,10 +12,14 @@ from azdata_like_cli import output
 from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.datacolumns import data_columns
+from azdata_like_cli.dataexports import csv_blocks, write_locally
 from azdata_like_cli.dataimports import MODES, Target, as_virtual_table, lying_in_hdfs, take_over
 from azdata_like_cli.groups.source import options_of
+from azdata_like_cli.progress import TransferProgress, size
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
+from bdc.copies import Copier
 from bdc.errors import NotFoundError, UserError
+from bdc.paths import is_remote, remote_path
 
 if TYPE_CHECKING:
     import psycopg
@@ -189,6 +194,32 @@ def import_file(  # noqa: PLR0913 - one parameter per option
     return Value(data={"table": name, "mode": mode, "rows": rows}, sentence=f"{rows} row{'' if rows == 1 else 's'} loaded into {name}.")
 
 
+@data.command(
+    "export", examples=["bdc data export orders hdfs:/exports/orders.csv.gz", "bdc data export sales.orders ./orders.csv --force"]
+)
+@click.argument("name", metavar="TABLE")
+@click.argument("place", metavar="hdfs:/PATH|FILE")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@login_options
+@pass_settings
+def export(settings: Settings, name: str, place: str, force: bool, login_database: str | None, login_user: str | None) -> Value:
+    """Write TABLE as a CSV file (.csv or .csv.gz), all rows as of one moment. For Parquet, and what is large, use Spark."""
+    progress = TransferProgress()
+    with connected(settings, Login(login_database, login_user)) as connection:
+        found = find(connection, name)
+        blocks = csv_blocks(connection, Target.of(found).written(connection), place)
+        try:
+            if is_remote(place):
+                copier = Copier(settings.session().files, force=force, progress=progress)
+                copier.save(blocks, remote_path(place))
+                count = copier.copied.bytes
+            else:
+                count = write_locally(pathlib.Path(place), blocks, force, progress)
+        finally:
+            progress.close()
+    return Value(data={"table": name, "file": place, "bytes": count}, sentence=f"{name} is in {place}, {size(count)}.")
+
+
 @data.command("drop", examples=["bdc data drop orders", "bdc data drop sales.orders --yes"])
 @click.argument("name")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
@@ -206,7 +237,8 @@ def drop(settings: Settings, name: str, yes: bool, login_database: str | None, l
 
 _TABLES = """SELECT n.nspname AS schema_name, c.relname AS table_name, v.distribution, v.primary_key, v.shards, v.owner, v.columns,
     v.schema_version, v.has_rows_here, v.created_at
-    FROM bdc.data_tables_view AS v JOIN pg_catalog.pg_class AS c ON c.oid = v.relation JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"""
+    FROM bdc.data_tables_view AS v JOIN pg_catalog.pg_class AS c ON c.oid = v.relation
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"""
 
 
 def find(connection: psycopg.Connection[Any], name: str) -> dict[str, object]:
