@@ -8,13 +8,21 @@ from __future__ import annotations
 import os
 import pathlib
 import tempfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pools.compute.runner import QueryRunner
 from pools.compute.scratch import unprivileged
 from pools.compute.settings import ServiceSettings
 
+if TYPE_CHECKING:
+    from virtualization.connections import Factory
+
 DUCKDB_MEMORY_MB = 1024
 """Where the settings name no limit."""
+
+READ_SECONDS = 300.0
+"""For so long a read ticket is good."""
 
 
 def build_engine(settings: ServiceSettings) -> QueryRunner:
@@ -31,7 +39,26 @@ def build_engine(settings: ServiceSettings) -> QueryRunner:
         from virtualization.executors.scratch import ScratchExecutor
 
         executors.append(ScratchExecutor(unprivileged(dsn), max_connections=settings.limits.running))
-    return Engine(executors)
+    return Engine(executors, _data_pool(settings, memory, folder))
+
+
+def _data_pool(settings: ServiceSettings, memory: int, folder: str) -> Mapping[str, Factory]:
+    """The connector of the data pool, with the addresses and the key that only this process has."""
+    if not settings.shards or settings.ticket_key_file is None:
+        return {}
+    from pools.tickets import Signer
+    from virtualization.connectors.datapool.access import ShardAccess
+    from virtualization.connectors.datapool.connector import DatapoolConnector
+
+    signer = Signer.read(pathlib.Path(settings.ticket_key_file))
+    access = ShardAccess(
+        locations={shard.number: shard.location for shard in settings.shards},
+        sign=lambda claims: signer.sign("data-shard", "read", READ_SECONDS, claims),
+        memory_bytes=memory,
+        spill_folder=str(pathlib.Path(folder) / "spill"),
+        threads=os.cpu_count() or 1,
+    )
+    return {"datapool": lambda source: DatapoolConnector(source, access)}
 
 
 def scratch_dsn(settings: ServiceSettings) -> str | None:

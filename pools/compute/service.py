@@ -83,7 +83,7 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
     limits = settings.limits
     address = Address(settings.master_host, settings.master_port, password, f"bdc compute-{settings.replica}")
     master = Master(address, lambda sealed: unseal(sealed, key))
-    data = _data_pool(settings, address, master)
+    data = _data_pool(settings, address, master, engine)
     queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica)
     requests = Requests(engine, queries, lambda sealed: unseal(sealed, key), data.actions if data is not None else frozenset())
     pool = Pool(engine, queries, master, requests, limits, data)
@@ -119,13 +119,13 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
         _close(engine)
 
 
-def _data_pool(settings: ServiceSettings, address: Address, master: Master) -> DataPool | None:
+def _data_pool(settings: ServiceSettings, address: Address, master: Master, engine: LazyEngine) -> DataPool | None:
     """Imported only where there are shards: a pool without them stays small."""
     if not settings.shards:
         return None
     from pools.compute.loads.service import DataPool
 
-    return DataPool(settings, address, master)
+    return DataPool(settings, address, master, engine)
 
 
 def _close(engine: LazyEngine) -> None:

@@ -104,8 +104,8 @@ def read_source(entry: Mapping[str, Any], database: str, unseal: Open) -> DataSo
     )
 
 
-def read_table(entry: Mapping[str, Any]) -> VirtualTable:
-    """From its jsonb form."""
+def read_table(entry: Mapping[str, Any], identity: str | None = None) -> VirtualTable:
+    """From its jsonb form; ``identity`` of the database tells whether rows in the data pool are its own."""
     columns = tuple(
         Column(column["name"], column["type"], column.get("nullable", True), column.get("remote")) for column in entry["columns"]
     )
@@ -117,7 +117,7 @@ def read_table(entry: Mapping[str, Any]) -> VirtualTable:
         columns=columns,
         options=_strings(entry.get("options")),
         rows=entry.get("rows"),
-        data=DataPlacement.read(entry["data"]) if entry.get("data") else None,
+        data=DataPlacement.read(entry["data"], identity) if entry.get("data") else None,
     )
 
 
@@ -131,7 +131,7 @@ def read(content: Mapping[str, Any], unseal: Open) -> Snapshot:
             sources[entry["name"]] = read_source(entry, database, unseal)
         except DefinitionError as error:
             broken[entry["name"]] = error.message
-    tables = [read_table(entry) for entry in content.get("tables") or ()]
+    tables = [read_table(entry, content.get("identity")) for entry in content.get("tables") or ()]
     version = f"{database}:{content.get('identity')}:{content['version']}"
     identity = str(content.get("identity") or "")
     return Snapshot(database, version, sources, {table.key: table for table in tables}, broken=broken, identity=identity)

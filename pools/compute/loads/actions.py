@@ -65,11 +65,15 @@ def read_winners(given: Any) -> list[Winner]:  # noqa: ANN401 (JSON)
     return winners
 
 
+Read = Callable[[Identity, Body], Awaitable[dict[str, Any]]]
+
+
 class Actions:
     """Of one replica: ``await actions(who, name, body)``."""
 
-    def __init__(self, coordinator: Coordinator) -> None:
+    def __init__(self, coordinator: Coordinator, read: Read) -> None:
         self._coordinator = coordinator
+        self._reader = read
 
     async def __call__(self, who: Identity, name: str, body: Body) -> dict[str, Any]:
         """Carry one action out."""
@@ -113,6 +117,9 @@ class Actions:
         load = await self._coordinator.load(who, _load_of(body))
         return {"load": load.id, "state": load.state, "version": load.version, "reason": load.reason, "expires_in": load.expires_in}
 
+    async def _read(self, who: Identity, body: Body) -> dict[str, Any]:
+        return await self._reader(who, body)
+
 
 def _load_of(body: Body) -> str:
     load = body.get("load")
@@ -127,4 +134,5 @@ _ACTIONS: Mapping[str, Callable[[Actions, Identity, Body], Awaitable[dict[str, A
     "abort": Actions._abort,
     "renew": Actions._renew,
     "status": Actions._status,
+    "read": Actions._read,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,6 +17,7 @@ from pools.compute.loads.ledger import Ledgers
 from pools.compute.loads.shards import Shards
 from pools.compute.loads.sweep import Sweeper
 from pools.compute.master import Address, Master, MasterAway
+from pools.compute.runner import QueryRunner
 from pools.compute.settings import ServiceSettings
 from pools.compute.snapshot import Snapshot
 from pools.tickets import Signer
@@ -32,10 +33,11 @@ STOP_SECONDS = 5.0
 class DataPool:
     """Of one replica; lives on the event loop."""
 
-    def __init__(self, settings: ServiceSettings, address: Address, master: Master) -> None:
+    def __init__(self, settings: ServiceSettings, address: Address, master: Master, runner: Callable[[], QueryRunner]) -> None:
         assert settings.ticket_key_file is not None
         self._settings = settings
         self._master = master
+        self._runner = runner
         self.signer = Signer.read(pathlib.Path(settings.ticket_key_file))
         self.ledgers = Ledgers(address)
         self.coordinator = Coordinator(self.ledgers, Shards(settings.shards, self.signer))
@@ -59,11 +61,13 @@ class DataPool:
         from pools.compute.loads.actions import Actions
         from pools.compute.loads.flight import Endpoint, Server
         from pools.compute.loads.login import Logins
+        from pools.compute.loads.reading import Reader
         from pools.compute.loads.relay import Relay
 
         loop = asyncio.get_running_loop()
         logins = Logins(self._master, self.signer, loop)
-        endpoint = Endpoint(logins, Actions(self.coordinator), Relay(self.coordinator.shards), loop)
+        actions = Actions(self.coordinator, Reader(self._runner, self._master, self.coordinator.shards))
+        endpoint = Endpoint(logins, actions, Relay(self.coordinator.shards), loop)
         self._server = await asyncio.to_thread(Server, endpoint, self._settings.host, self._settings.flight_port)
         return int(self._server.port)
 
