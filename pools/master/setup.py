@@ -60,10 +60,6 @@ class SetupSettings:
     """How many shards the cluster's data pool has; 0: it has no data pool."""
     flight_addresses: tuple[str, ...] = ()
     """``host:port`` of each compute replica's Flight endpoint, for ``bdc.flight_address()``."""
-    data_shards: int = 0
-    """Shards of the data pool; 0: there is none."""
-    flight_addresses: tuple[str, ...] = ()
-    """``host:port`` of the compute replicas' Flight endpoints, for ``bdc.flight_address()``; empty without shards."""
 
     @classmethod
     def read(cls, path: Path) -> SetupSettings:
@@ -72,7 +68,6 @@ class SetupSettings:
         given["pool_hosts"] = tuple(given["pool_hosts"])
         given["pool_ports"] = tuple(given["pool_ports"])
         given["databases"] = tuple(given["databases"])
-        given["flight_addresses"] = tuple(given.get("flight_addresses", ()))
         given["flight_addresses"] = tuple(given.get("flight_addresses", ()))
         return cls(**given)
 

@@ -45,10 +45,6 @@ class MasterSettings:
     """Shards of the data pool: where there are any, the user databases get the data source ``data_pool``."""
     flight_addresses: tuple[str, ...] = ()
     """``host:port`` of each compute replica's Flight endpoint: what ``bdc.flight_address()`` answers with. Empty without shards."""
-    data_shards: int = 0
-    """How many shards the data pool has: with any, the user databases above get the data source ``data_pool``."""
-    flight_addresses: tuple[str, ...] = ()
-    """``host:port`` of each compute replica's Flight endpoint as clients reach it: what ``bdc.flight_address()`` answers."""
     statement_timeout_seconds: float = 0
     """Default time limit of a statement, 0: none. A session may set its own."""
     version: int = 18
@@ -102,8 +98,6 @@ def _setup(settings: MasterSettings) -> Workload:
         "databases": list(dict.fromkeys((settings.database, *settings.more_databases))),
         "sealing_key": settings.sealing_key,
         "storage_location": settings.storage_location,
-        "data_shards": settings.data_shards,
-        "flight_addresses": list(settings.flight_addresses),
         "data_shards": settings.data_shards,
         "flight_addresses": list(settings.flight_addresses),
     }

@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from pools.master.roles import drop_role, ensure_role
 from pools.master.scram import scram_verifier
 from pools.master.workloads import SUPERUSER, MasterSettings, workloads
+from tests.pools.master.data_tables import COLUMNS, Pool, announce_shards
 from tests.pools.master.pool_standin import PoolStandIn
 from tests.pools.master.substrate import Running, run_job, started
 from tests.services.postgresql import PostgresqlServer, free_port, reachable_folder
@@ -102,3 +103,27 @@ def resident(master: Master) -> Iterator[psycopg.Connection]:
         connection.execute("CALL bdc.create_data_source('resident', 'postgresql', 'postgresql://db:5432/sales')")
         connection.execute("CREATE TABLE taken ()")
         yield connection
+
+
+@pytest.fixture
+def admin_of_data(people: Callable[..., psycopg.Connection], master: Master, database: str) -> psycopg.Connection:
+    """The administrator ``ada`` in a database with the data source ``data_pool`` and two shards."""
+    connection = people("ada", "admin")
+    connection.execute("CALL bdc.create_data_source('data_pool', 'datapool', 'datapool:'); CALL bdc.grant_source('data_pool', 'bdc_user')")
+    announce_shards(master, database, "ada")
+    return connection
+
+
+@pytest.fixture
+def data_pool(master: Master, database: str) -> Iterator[Pool]:
+    """The compute pool's connection to the test's database."""
+    pool = Pool(master, database)
+    yield pool
+    pool.connection.close()
+
+
+@pytest.fixture
+def data_table(admin_of_data: psycopg.Connection) -> str:
+    """A data table ``t`` with columns id and price; its id."""
+    admin_of_data.execute("CALL bdc.create_data_table('t', %s, 'HASH(id)')", [COLUMNS])
+    return str(admin_of_data.execute("SELECT id FROM bdc.data_tables_view").fetchone()[0])

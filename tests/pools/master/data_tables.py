@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from tests.pools.master.conftest import Master
+if TYPE_CHECKING:
+    from tests.pools.master.conftest import Master
 
 SHARDS = [{"number": 0, "id": str(uuid.UUID(int=10))}, {"number": 1, "id": str(uuid.UUID(int=11))}]
 COLUMNS = json.dumps([{"name": "id", "type": "bigint", "nullable": False}, {"name": "price", "type": "numeric(12,2)"}])

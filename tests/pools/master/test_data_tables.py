@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import psycopg
-import pytest
-from psycopg import errors
 
-from tests.pools.master.conftest import Master
-from tests.pools.master.data_tables import COLUMNS, SHARDS, Pool, announce_shards
+from tests.pools.master.data_tables import COLUMNS, SHARDS, Pool
 
 
-@pytest.fixture
-def admin(people, master: Master, database: str) -> psycopg.Connection:
-    connection = people("ada", "admin")
-    connection.execute("CALL bdc.create_data_source('data_pool', 'datapool', 'datapool:')")
-    announce_shards(master, database, "ada")
-    return connection
-
-
-@pytest.fixture
-def pool(master: Master, database: str):
-    made = Pool(master, database)
-    yield made
-    made.connection.close()
-
-
-def test_a_table_with_its_foreign_table(admin, pool: Pool) -> None:
-    admin.execute("CALL bdc.create_data_table('t', %s, 'hash(id)')", [COLUMNS])
-    (table,) = pool.ask("catalog")["tables"]
+def test_a_table_with_its_foreign_table(admin_of_data: psycopg.Connection, data_pool: Pool) -> None:
+    admin_of_data.execute("CALL bdc.create_data_table('t', %s, 'hash(id)')", [COLUMNS])
+    (table,) = data_pool.ask("catalog")["tables"]
     data = table["data"]
     assert table["location"] == data["id"] and table["source"] == "data_pool"
     assert data["columns"] == [
@@ -36,6 +18,8 @@ def test_a_table_with_its_foreign_table(admin, pool: Pool) -> None:
     ]
     assert data["distribution"] == {"kind": "hash", "columns": ["id"], "hash_version": 1}
     assert (data["shards"], data["buckets"], data["schema_version"], data["primary_key"]) == (SHARDS, [0, 1] * 128, 1, [])
-    assert data["identity"] == pool.ask("catalog")["identity"]
-    options = dict(admin.execute("SELECT (pg_options_to_table(ftoptions)).* FROM pg_foreign_table WHERE ftrelid = 't'::regclass").fetchall())
+    assert data["identity"] == data_pool.ask("catalog")["identity"]
+    options = dict(
+        admin_of_data.execute("SELECT (pg_options_to_table(ftoptions)).* FROM pg_foreign_table WHERE ftrelid = 't'::regclass").fetchall()
+    )
     assert (options["updatable"], options["truncatable"], int(options["batch_size"]) > 1) == ("true", "true", True)
