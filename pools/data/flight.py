@@ -1,0 +1,117 @@
+"""The shard on Arrow Flight: DoPut, DoGet, actions. Bodies are JSON; errors are one JSON object in the message of a Flight error."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import structlog
+from pyarrow import flight
+
+from pools.data.errors import ShardError, shard_error
+from pools.data.reading import Answer
+from pools.data.shard import Shard
+
+log = structlog.get_logger()
+
+BROKEN = 70
+"""Exit code when DuckDB has given the file up (a failed write): a new process reads what is durable."""
+
+QUIET = frozenset({"28000", "40001", "23505", "23502", "21000", "57014", "57P01", "72000"})
+"""Errors that users cause; the rest is logged as a warning."""
+
+
+class ShardServer(flight.FlightServerBase):
+    """Serves from its own threads as soon as it is made. ``port`` 0: any; see ``self.port``."""
+
+    def __init__(self, shard: Shard, host: str, port: int) -> None:
+        self._shard = shard
+        self._calls = 0
+        self._idle = threading.Condition()
+        self._stopping = False
+        super().__init__(f"grpc://{host}:{port}")
+
+    def do_put(self, context: Any, descriptor: Any, reader: Any, writer: Any) -> None:  # noqa: ANN401 pyarrow
+        """One stream of rows; the answer is its put result."""
+        with self._call("put", context):
+            answer = self._shard.put(_json(descriptor.command), reader)
+            writer.write(json.dumps(answer).encode())
+
+    def do_get(self, context: Any, ticket: Any) -> flight.FlightDataStream:  # noqa: ANN401 pyarrow
+        """The rows of a read ticket."""
+        with self._call("read", context):
+            answer = self._shard.read(ticket.ticket.decode())
+            return flight.GeneratorStream(answer.schema, self._batches(answer, context))
+
+    def do_action(self, context: Any, action: Any) -> Iterator[bytes]:  # noqa: ANN401 pyarrow
+        """One action; a result per row."""
+        with self._call(action.type, context):
+            body = action.body.to_pybytes() if action.body is not None else b""
+            rows = self._shard.act(action.type, _json(body) if body else {})
+        return iter([json.dumps(row).encode() for row in rows])
+
+    def stop(self, seconds: float) -> None:
+        """Refuse new calls, give those under way ``seconds``, then end."""
+        deadline = time.monotonic() + seconds
+        with self._idle:
+            self._stopping = True
+            self._idle.wait_for(lambda: self._calls == 0, max(0.0, deadline - time.monotonic()))
+            left = self._calls
+        if left:
+            log.warning("calls are cut off", calls=left)
+        self.shutdown()
+
+    def _batches(self, answer: Answer, context: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401 pyarrow
+        with self._call("read", context):
+            try:
+                yield from answer
+            finally:
+                answer.close()
+
+    @contextmanager
+    def _call(self, name: str, context: Any) -> Iterator[None]:  # noqa: ANN401 pyarrow
+        """Count the call; turn its errors into Flight's."""
+        with self._idle:
+            if self._stopping:
+                raise _flight_error(ShardError("57P01", "the shard stops", hint="Try again in a moment."))
+            self._calls += 1
+        try:
+            yield
+        except duckdb.FatalException as error:
+            log.error("DuckDB gave the file up: the process ends and is started again", why=str(error).splitlines()[0])
+            os._exit(BROKEN)
+        except flight.FlightError:
+            raise
+        except Exception as error:  # noqa: BLE001 whatever it is, the caller gets it in the protocol's form
+            found = shard_error(error)
+            if found.code not in QUIET:
+                log.warning("call failed", call=name, sqlstate=found.code, why=found.message, detail=found.detail)
+            raise _flight_error(found) from None
+        finally:
+            with self._idle:
+                self._calls -= 1
+                self._idle.notify_all()
+
+
+def _flight_error(error: ShardError) -> Exception:
+    """28000 and 57P01 have classes of Flight's own, so that generic clients understand them too."""
+    kinds = {"28000": flight.FlightUnauthenticatedError, "57P01": flight.FlightUnavailableError, "57014": flight.FlightCancelledError}
+    made: Exception = kinds.get(error.code, flight.FlightServerError)(error.json())
+    return made
+
+
+def _json(raw: bytes | None) -> dict[str, Any]:
+    try:
+        body = json.loads(raw or b"")
+    except ValueError as error:
+        raise ShardError("08P01", "the message is not JSON") from error
+    if not isinstance(body, dict):
+        raise ShardError("08P01", "the message is not a JSON object")
+    return body

@@ -1,0 +1,228 @@
+"""put: one stream of rows becomes a staged segment, in one DuckDB transaction, or leaves nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import duckdb
+import pyarrow as pa
+
+from pools.data.batches import BatchForm
+from pools.data.errors import ShardError, required
+from pools.data.ledger import LoadKey, Segment
+from pools.data.store import Store, record, rollback
+from pools.data.tables import TableSpec, identifier, table_of
+
+CHUNK_ROWS = 122_880
+"""DuckDB's row group."""
+
+WAIT_SECONDS = 30.0
+"""How long the same (partition, attempt) may go on in another stream, whose end the network may not have told yet."""
+
+MIN_CHUNK_BYTES = 1 << 20
+MODES = ("append", "overwrite", "upsert")
+
+
+class Stream(Protocol):
+    """What arrives: batches, and messages without rows."""
+
+    schema: pa.Schema
+
+    def read_chunk(self) -> Any:  # noqa: ANN401 pyarrow.flight.FlightStreamChunk
+        """The next; StopIteration at the end."""
+
+
+@dataclass(frozen=True)
+class Put:
+    """What a stream says of itself: its ticket and its place in the load."""
+
+    table: TableSpec
+    generation: int
+    load: str
+    mode: str
+    partition: int
+    attempt: int
+    savepoint: int
+    announced: int
+
+    @property
+    def key(self) -> LoadKey:
+        """Of its load."""
+        return self.table.db, self.load
+
+    @classmethod
+    def of(cls, claims: dict[str, Any], command: dict[str, Any]) -> Put:
+        """From the ticket's claims and the descriptor's command."""
+        db, load, mode, tables = required(claims, "db", "load", "mode", "tables")
+        partition, attempt = required(command, "partition", "attempt")
+        if len(tables) != 1 or mode not in MODES:
+            raise ShardError("08P01", "a put ticket names one table and its mode")
+        table = table_of(db, tables[0])
+        if table.generation is None:
+            raise ShardError("08P01", "a put ticket names the table's generation")
+        numbers = (int(partition), int(attempt), int(command.get("savepoint") or 0), int(command.get("bytes") or 0))
+        return cls(table, table.generation, identifier(load, "load"), mode, *numbers)
+
+
+class Intake:
+    """Takes streams in. Any number at once, also into one table."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._streams = 0
+
+    def put(self, put: Put, stream: Stream) -> dict[str, int]:
+        """The answer of a put; sent again it is the same, and nothing is added."""
+        self._store.check_disk(put.announced)
+        segment, first = self._enter(put)
+        if not first:
+            _drain(stream)
+            return _answer(segment)
+        try:
+            self._receive(put, segment, stream)
+        except BaseException:
+            self._store.ledger.forget(segment)
+            raise
+        return _answer(segment)
+
+    def _enter(self, put: Put) -> tuple[Segment, bool]:
+        """The stream's segment, and whether it is a new one."""
+        ledger, store = self._store.ledger, self._store
+        number = store.next_segment()
+        with ledger.lock:
+            self._refuse_late(put)
+            if not ledger.changed.wait_for(lambda: _same(ledger.of_load(put.key), put, "staging") is None, WAIT_SECONDS):
+                raise ShardError(
+                    "55006", "the same partition and attempt is being sent in another stream", hint="Use a new attempt number."
+                )
+            found = _same(ledger.of_load(put.key), put)
+            if found is not None:
+                return found, False
+            self._refuse_late(put)
+            segment = Segment(
+                *(number, put.table.db, put.load, put.table.id, put.generation, put.mode, put.partition, put.attempt, put.savepoint)
+            )
+            ledger.enter(segment)
+            return segment, True
+
+    def _refuse_late(self, put: Put) -> None:
+        """40001 for a load that was aborted, 55000 for a stream that comes after the seal; the same one sent again is let through."""
+        ledger = self._store.ledger
+        if put.key in ledger.aborted:
+            raise ShardError("40001", "the load was aborted", hint="Begin it again.")
+        of_load = ledger.of_load(put.key)
+        done = any(one.state in ("sealed", "published") for one in of_load)
+        same = _same(of_load, put)
+        if (done and same is None) or (same is not None and same.state in ("aborted", "gone")):
+            raise ShardError("55000", "the load is sealed: this stream is not one of those that its commit named")
+
+    def _receive(self, put: Put, segment: Segment, stream: Stream) -> None:
+        store = self._store
+        load = put.load if put.mode == "overwrite" else ""
+        store.ensure_generation(put.table, put.generation, load)
+        form = BatchForm(put.table, stream.schema)
+        state = store.ledger.table((put.table.db, put.table.id))
+        with state.schema.shared(), store.cursor() as cursor, self._counted():
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                self._insert(cursor, put, segment, form, stream)
+                record(cursor, dataclasses.replace(segment, state="staged"))
+                with store.ledger.load_lock(put.key):
+                    self._refuse_late_commit(put)
+                    cursor.execute("COMMIT")
+                    with store.ledger.lock:
+                        segment.state = "staged"
+                        store.ledger.changed.notify_all()
+            except BaseException:
+                rollback(cursor)
+                raise
+
+    def _refuse_late_commit(self, put: Put) -> None:
+        ledger = self._store.ledger
+        with ledger.lock:
+            sealed = any(one.state in ("sealed", "published") for one in ledger.of_load(put.key))
+            if sealed or put.key in ledger.aborted:
+                raise ShardError("55000", "the load was sealed or aborted before the stream ended")
+
+    def _insert(self, cursor: duckdb.DuckDBPyConnection, put: Put, segment: Segment, form: BatchForm, stream: Stream) -> None:
+        columns = ", ".join((*form.columns, "seg", "dead"))
+        values = ", ".join((*form.expressions, str(segment.number), "0"))
+        insert = f"INSERT INTO {put.table.physical(put.generation)} ({columns}) SELECT {values} FROM chunk"
+        told: int | None = None
+        waiting: list[pa.RecordBatch] = []
+        rows = size = 0
+        for batch, message in _messages(stream):
+            if message is not None:
+                told = int(message.get("rows", -1))
+            if batch is None or not batch.num_rows:
+                continue
+            waiting.append(form.fit(batch))
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            if rows >= CHUNK_ROWS or size >= self._chunk_bytes():
+                self._flush(cursor, insert, waiting)
+                segment.rows, segment.bytes = segment.rows + rows, segment.bytes + size
+                waiting, rows, size = [], 0, 0
+        if waiting:
+            self._flush(cursor, insert, waiting)
+        segment.rows, segment.bytes = segment.rows + rows, segment.bytes + size
+        if told != segment.rows:
+            sent = "the stream ended without its count" if told is None else f"{told} rows were announced, {segment.rows} arrived"
+            raise ShardError("08P01", f"{sent}: nothing was kept")
+
+    def _flush(self, cursor: duckdb.DuckDBPyConnection, insert: str, batches: list[pa.RecordBatch]) -> None:
+        self._store.check_disk()
+        cursor.register("chunk", pa.Table.from_batches(batches))
+        cursor.execute(insert)
+        cursor.unregister("chunk")
+
+    def _chunk_bytes(self) -> int:
+        """What one stream may hold back in memory: its part of a fifth of the shard's."""
+        return max(MIN_CHUNK_BYTES, (self._store.limits.memory_mb << 20) // (5 * max(1, self._streams)))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._store.ledger.lock:
+            self._streams += 1
+        try:
+            yield
+        finally:
+            with self._store.ledger.lock:
+                self._streams -= 1
+
+
+def _same(of_load: list[Segment], put: Put, state: str | None = None) -> Segment | None:
+    for one in of_load:
+        if (one.table, one.partition, one.attempt) == (put.table.id, put.partition, put.attempt) and state in (None, one.state):
+            return one
+    return None
+
+
+def _answer(segment: Segment) -> dict[str, int]:
+    return {"segment": segment.number, "rows": segment.rows, "bytes": segment.bytes}
+
+
+def _messages(stream: Stream) -> Iterator[tuple[pa.RecordBatch | None, dict[str, Any] | None]]:
+    """Batches and the messages beside them."""
+    while True:
+        try:
+            chunk = stream.read_chunk()
+        except StopIteration:
+            return
+        message = None
+        if chunk.app_metadata is not None:
+            try:
+                message = json.loads(chunk.app_metadata.to_pybytes())
+            except ValueError as error:
+                raise ShardError("08P01", "a message in the stream is not JSON") from error
+        yield chunk.data, message
+
+
+def _drain(stream: Stream) -> None:
+    """Take what was sent again off the connection."""
+    for _ in _messages(stream):
+        pass

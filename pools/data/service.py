@@ -1,0 +1,84 @@
+"""A shard's process: ``python -m pools.data.service --config FILE``.
+
+The port opens when the file is open and its segments are known, so that a TCP probe means "can serve". SIGTERM and SIGINT stop in good
+order: new calls are refused, streams get their time, the file is checkpointed and closed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import pathlib
+import signal
+import sys
+import threading
+import time
+
+import duckdb
+import structlog
+
+from pools.compute import lean  # noqa: F401 (before Arrow: see there)
+from pools.data.errors import ShardError
+from pools.data.flight import ShardServer
+from pools.data.settings import ShardSettings
+from pools.data.shard import Shard
+from pools.data.store import Store
+
+log = structlog.get_logger()
+
+
+def serve(settings: ShardSettings, stop: threading.Event) -> None:
+    """Until ``stop`` is set."""
+    began = time.monotonic()
+    store = Store(pathlib.Path(settings.data_folder), settings.limits)
+    try:
+        server = ShardServer(Shard(settings, store), settings.host, settings.port)
+        seconds = round(time.monotonic() - began, 3)
+        log.info("serving", port=server.port, shard=store.shard, number=settings.number, opened_seconds=seconds)
+        stop.wait()
+        log.info("stopping")
+        server.stop(settings.limits.stop_seconds)
+    finally:
+        store.close()
+
+
+def configure_logging() -> None:
+    """JSON lines on standard output; never rows, never tickets."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The program; 2 for bad settings, 1 for a file that can't be opened."""
+    parser = argparse.ArgumentParser(prog="python -m pools.data.service", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--config", type=pathlib.Path, required=True, help="JSON file of settings")
+    parsed = parser.parse_args(arguments)
+    configure_logging()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        serve(ShardSettings.read(parsed.config), stop)
+    except ValueError as error:
+        log.error("bad settings", why=str(error))
+        return 2
+    except (duckdb.Error, ShardError) as error:
+        log.error("the shard's file can't be opened", why=str(error).splitlines()[0])
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    # All that is durable is on disk: leave without joining threads that a slow client holds.
+    os._exit(code)

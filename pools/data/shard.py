@@ -1,0 +1,68 @@
+"""What a shard does, without the wire: tickets checked, each call carried out. The Flight server and the tests stand on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pools.data.changes import Changes
+from pools.data.errors import ShardError, required
+from pools.data.intake import Intake, Put, Stream
+from pools.data.reading import Answer
+from pools.data.sealing import Loads
+from pools.data.settings import ShardSettings
+from pools.data.statistics import hello, segments, stats
+from pools.data.store import Store
+from pools.tickets import Verifier
+
+Row = Mapping[str, Any]
+
+
+class Shard:
+    """One shard, open."""
+
+    def __init__(self, settings: ShardSettings, store: Store) -> None:
+        self.number = settings.number
+        self.store = store
+        self._verifier = Verifier(settings.ticket_public_key)
+        self._intake = Intake(store)
+        self._loads = Loads(store)
+        self._changes = Changes(store)
+        self._actions: dict[str, Callable[[str, dict[str, Any]], list[Row]]] = {
+            "seal": lambda db, body: [self._loads.seal(db, body)],
+            "publish": lambda db, body: [self._loads.publish(db, required(body, "loads")[0])],
+            "abort": lambda db, body: [self._loads.abort(db, body)],
+            "modify": lambda db, body: [self._changes.modify(db, body)],
+            "segments": lambda db, body: list(segments(self.store, db, float(body.get("older_than_seconds") or 0))),
+            "stats": lambda db, body: list(stats(self.store, db, body.get("tables"))),
+        }
+
+    def put(self, command: dict[str, Any], stream: Stream) -> dict[str, int]:
+        """One stream of rows."""
+        return self._intake.put(Put.of(self._claims(command, "put"), command), stream)
+
+    def read(self, ticket: str) -> Answer:
+        """The rows that a read ticket asks for."""
+        return Answer(self.store, self._claims({"ticket": ticket}, "read"))
+
+    def act(self, name: str, body: dict[str, Any]) -> list[Row]:
+        """An action: its rows."""
+        if name == "hello":
+            return [hello(self.store, self.number)]
+        action = self._actions.get(name)
+        if action is None:
+            raise ShardError("08P01", f'there is no action "{name}"')
+        return action(self._claims(body, "control")["db"], body)
+
+    def _claims(self, body: dict[str, Any], op: str) -> dict[str, Any]:
+        (ticket,) = required(body, "ticket")
+        claims = self._verifier.verify(str(ticket), "data-shard", {op})
+        shard, _ = required(claims, "shard", "db")
+        if shard != self.store.shard:
+            raise ShardError(
+                "55000",
+                f"data-{self.number} is not the shard that the ticket is for: its folder was lost or replaced",
+                detail=f"The ticket is for shard {shard}, this is {self.store.shard}.",
+                hint="Restore the shard from a backup: bdc data restore.",
+            )
+        return claims

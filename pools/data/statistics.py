@@ -1,0 +1,72 @@
+"""What a shard tells about itself: hello, its tables, the segments that wait for a decision."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from pools.data.store import Store
+from pools.data.tables import physical_table
+
+PROTOCOL = 1
+"""Version of the calls of docs/architecture/load-protocol.md."""
+
+
+def hello(store: Store, number: int) -> dict[str, Any]:
+    """Who the shard is, and its space."""
+    return {
+        "shard": store.shard,
+        "number": number,
+        "version": PROTOCOL,
+        "free_bytes": store.free_bytes(),
+        "rows_bytes": store.file_bytes(),
+    }
+
+
+def segments(store: Store, db: str, older_than: float) -> Iterator[dict[str, Any]]:
+    """What is neither published nor given up, so that the sweep can find its load's state."""
+    now = time.time()
+    with store.ledger.lock:
+        waiting = [
+            one
+            for table in store.ledger.tables.values()
+            if table.key[0] == db
+            for one in table.segments.values()
+            if one.state in ("staged", "sealed") and now - one.created >= older_than
+        ]
+        loads = {one.load for one in waiting}
+        empty = [
+            (table.key, one)
+            for table in store.ledger.tables.values()
+            if table.key[0] == db
+            for one in table.generations.values()
+            if one.state == "sealed" and one.load not in loads
+        ]
+    for one in waiting:
+        own = {"db": db, "load": one.load, "table": one.table, "state": one.state, "rows": one.rows, "bytes": one.bytes}
+        yield own | {"age_seconds": now - one.created}
+    for (_, table), generation in empty:  # an overwriting load that brought no rows here
+        yield {"db": db, "load": generation.load, "table": table, "state": "sealed", "rows": 0, "bytes": 0, "age_seconds": older_than}
+
+
+def stats(store: Store, db: str, wanted: Collection[str] | None) -> Iterator[dict[str, Any]]:
+    """Rows and bytes of each physical table; ``bytes``: of its blocks in the file."""
+    with store.ledger.lock:
+        listed = [
+            (table.key[1], generation.number, sum(one.generation == generation.number for one in table.segments.values()))
+            for table in store.ledger.tables.values()
+            if table.key[0] == db and (wanted is None or table.key[1] in wanted)
+            for generation in table.generations.values()
+        ]
+    with store.cursor() as cursor:
+        size = cursor.execute("SELECT block_size FROM pragma_database_size() WHERE database_name = current_database()").fetchone()
+        block = int(size[0]) if size else 0
+        for table, generation, count in listed:
+            name = physical_table(db, table, generation)
+            found = cursor.execute(f"SELECT count(*) FILTER (dead = 0), count(*) FILTER (dead <> 0) FROM {name}").fetchone()
+            blocks = cursor.execute(f"SELECT count(DISTINCT block_id) FROM pragma_storage_info('{name}') WHERE persistent").fetchone()
+            assert found is not None
+            assert blocks is not None
+            own = {"db": db, "table": table, "generation": generation, "rows": found[0], "dead": found[1]}
+            yield own | {"segments": count, "bytes": blocks[0] * block}
