@@ -24,14 +24,17 @@ from controller.auth.users import Users
 from controller.errors import ControllerError
 from controller.facts import facts, sealing_key
 from controller.identity import cluster_id
+from controller.jobs import Jobs
 from controller.log import Log, configure
-from controller.loop import Loop
+from controller.loop import WAKE_WAIT, Loop
+from controller.on_demand import Demand
 from controller.reconcile import Parts
 from controller.roles import RoleSync, master_dsn
+from controller.spark import Spark
 from controller.spec import ClusterSpec, port_numbers
 from controller.store import Store
 from controller.substrate import Substrate
-from controller.workloads import MASTER_PASSWORD_FILE, all_workloads
+from controller.workloads import MASTER_PASSWORD_FILE, SPARK_TOKEN_FILE, all_workloads, spark_settings
 
 STOP_SECONDS = 8
 IDLE_CONNECTION_SECONDS = 30
@@ -74,8 +77,10 @@ def build(folder: pathlib.Path, secrets: pathlib.Path, substrate: Substrate) -> 
     spec = spec_in_force(folder)
     users, keys, login = Users(store), TokenKeys(store), spec.spec.security.login
     roles = RoleSync(users, store, lambda current: master_dsn(current, secrets / MASTER_PASSWORD_FILE))
-    parts = Parts(folder / "bdc.yaml", store, substrate, lambda current: all_workloads(current, facts(folder, current)), roles)
+    jobs = Jobs(store, lambda current: spark_settings(current, facts(folder, current)))
+    parts = Parts(folder / "bdc.yaml", store, substrate, lambda current: all_workloads(current, facts(folder, current)), roles, jobs.wanted)
     loop = Loop(parts, roles.pending)
+    spark = Spark(Demand(store), jobs, substrate, loop.spec, parts.workloads, secrets / SPARK_TOKEN_FILE, lambda: loop.wake(WAKE_WAIT))
     identity = cluster_id(store)
     services = Services(
         cluster_id=identity,
@@ -85,6 +90,7 @@ def build(folder: pathlib.Path, secrets: pathlib.Path, substrate: Substrate) -> 
         throttle=Throttle(login.attempts, login.lockout_seconds),
         view=loop,
         sealing_key=lambda: sealing_key(folder),
+        spark=spark,
     )
     keys.all()
     return Controller(spec, loop, services)

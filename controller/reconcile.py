@@ -29,6 +29,8 @@ WAIT_MOVING = 0.25
 SyncRoles = Callable[[ClusterSpec], str | None]
 """Brings PostgreSQL's roles in step with the users; a sentence when it changed something. ControllerError when it can't."""
 
+Batches = Callable[[ClusterSpec, Observed], tuple[Workload, ...]]
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -39,6 +41,8 @@ class Parts:
     substrate: Substrate
     workloads: Callable[[ClusterSpec], tuple[Workload, ...]]
     sync_roles: SyncRoles
+    jobs: Batches = lambda _spec, _observed: ()
+    """What was submitted to run once."""
     master: str = "master-setup"
     """The workload that must be done before roles can be made."""
 
@@ -61,8 +65,8 @@ def reconcile_once(parts: Parts) -> Outcome:
     failures: list[str] = []
     try:
         spec = _accepted_spec(parts, failures)
-        desired = by_requirement(parts.workloads(spec))
         observed = parts.substrate.observe()
+        desired = by_requirement((*parts.workloads(spec), *parts.jobs(spec, observed)))
         resting = Demand(parts.store).resting(desired, observed, parts.substrate.clients, time.time())
     except ControllerError as error:
         return _failed_early(parts, [*failures, error.message])
@@ -118,8 +122,8 @@ def _steps(
     desired, resting = wanted
     hashes: dict[str, str] = {}
     for workload in desired:
-        if workload.name in resting:
-            continue
+        if workload.name in resting or (workload.kind == "batch" and observed.find(workload.name) is not None):
+            continue  # nothing is to be done for it, whatever it would look like now
         try:
             hashes[workload.name] = substrate.content_hash(workload)
         except ControllerError as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from controller.api import cluster, login, people
+from controller.api import cluster, login, people, spark
 from controller.api.access import ACCESS, check_table, guarded_router
 from controller.api.border import Border, install_handlers
 from controller.api.services import Services
@@ -19,6 +19,7 @@ everything that is no success has the body `{"error": {"code", "message", "where
 TAGS = [
     {"name": "login", "description": "Tokens and keys"},
     {"name": "cluster", "description": "Spec, status, endpoints, logs"},
+    {"name": "spark", "description": "Spark Connect server and jobs"},
     {"name": "users", "description": "Users and their roles"},
     {"name": "service", "description": "This description"},
 ]
@@ -42,7 +43,7 @@ def create_app(services: Services | None) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        routes=[route for router in (login.router, cluster.router, people.router, description) for route in router.routes],
+        routes=[route for router in (login.router, cluster.router, spark.router, people.router, description) for route in router.routes],
         redirect_slashes=False,
     )
     app.state.services = services

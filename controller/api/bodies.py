@@ -114,6 +114,30 @@ class LogLines(Body):
     """Oldest first."""
 
 
+class SparkToken(Body):
+    """What clients of the Spark Connect server present."""
+
+    token: str
+    """Goes into the address: ``sc://localhost:PORT/;token=…``."""
+
+
+class NewSparkJob(Body):
+    """A program to run once."""
+
+    file: str = Field(min_length=1, max_length=4096, examples=["hdfs:///user/ann/count.py"])
+    """URL that Spark can read: a Python program or a jar."""
+    arguments: list[str] = Field(default_factory=list, max_length=1000)
+    """Handed to the program. Other users of the machine can see them, so no secrets."""
+    main_class: str | None = Field(None, max_length=1000)
+    """Class to run, for a jar."""
+    conf: dict[str, str] = Field(default_factory=dict)
+    """More of Spark's settings."""
+    py_files: list[str] = Field(default_factory=list, max_length=100)
+    """URLs of .py, .zip or .egg files for the program to import."""
+    jars: list[str] = Field(default_factory=list, max_length=100)
+    """URLs of jars."""
+
+
 class Health(Body):
     """The controller answers."""
 

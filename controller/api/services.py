@@ -13,6 +13,7 @@ from controller.auth.keys import TokenKeys
 from controller.auth.throttle import Throttle
 from controller.auth.tokens import Tokens
 from controller.auth.users import Users
+from controller.spark import Spark
 from controller.spec import ClusterSpec
 from controller.status import ClusterStatus, EndpointStatus
 
@@ -59,6 +60,8 @@ class Services:
     view: ClusterView
     sealing_key: Callable[[], str]
     """The cluster's public sealing key in base64; NotReadyError when there is none."""
+    spark: Spark | None = None
+    """Spark's server and jobs; None: this controller has none."""
     hashing: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(HASHES_AT_ONCE))
     """Password hashes cost 0.2 s and 16 MB each: no more than these at the same time."""
 

@@ -80,7 +80,8 @@ class Runner:
         self.restarts, self.started_at = entry.restarts, entry.started_at
         batch = self.workload.kind == "batch"
         if entry.state in (ENDED if batch else ("stopped", "done")):
-            self.state, self.reason = entry.state, "as before the supervisor's restart"
+            ended = "it had failed, or the cluster was stopped while it ran"
+            self.state, self.reason = entry.state, ended if entry.state == "failed" else "as before the supervisor's restart"
             return
         if batch and entry.started_at is not None and (entry.main is None or not alive(entry.main.pid, entry.main.started)):
             self.state, self.reason = "failed", "it ended while no supervisor watched"

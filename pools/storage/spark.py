@@ -6,6 +6,7 @@ user. Jobs have a Spark of their own (one JVM each), write into HDFS under the n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -71,13 +72,12 @@ class SparkSettings:
 
 @dataclass(frozen=True)
 class SparkJob:
-    """One submitted program. ``script``: its text, where the text came along; else ``file`` is a URL that Spark can read."""
+    """One submitted program; ``file``, ``py_files`` and ``jars`` are URLs that Spark can read."""
 
     number: int
     file: str
     arguments: tuple[str, ...] = ()
     user: str = "admin"
-    script: str | None = None
     main_class: str | None = None
     conf: Mapping[str, str] = field(default_factory=dict)
     py_files: tuple[str, ...] = ()
@@ -91,18 +91,15 @@ class SparkJob:
 
 def connect_server(settings: SparkSettings) -> Workload:
     """The Spark Connect server. Its token is a secret: the launcher joins it to the settings, in a file of mode 0400."""
-    properties = _properties(settings) | {
-        "spark.connect.grpc.binding.address": "127.0.0.1",
-        "spark.connect.grpc.binding.port": "{port:connect}",
-    }
+    where = {"spark.connect.grpc.binding.address": "127.0.0.1", "spark.connect.grpc.binding.port": str(settings.port)}
     return Workload(
         name=SERVER,
         pool="storage",
         service=SERVICE,
         resource="connect",
-        command=(*_launcher(settings), "--token", "{secrets}/token", "--", "--class", SERVER_CLASS, "--name", "connect", "spark-internal"),
+        command=(*_launcher(settings), "--token", "{secrets}/token"),
         environment=_environment(settings, settings.user),
-        files=_files(properties),
+        files=_files(settings, ("--class", SERVER_CLASS, "--name", "connect", "spark-internal"), where),
         secrets=(Secret(TOKEN_SECRET, "token"),),
         ports=(Port("connect", settings.port),),
         ready=Probe("tcp", "connect"),
@@ -118,22 +115,19 @@ def connect_server(settings: SparkSettings) -> Workload:
 
 def job(settings: SparkSettings, submitted: SparkJob) -> Workload:
     """One run of a program, in a Spark of its own."""
-    script = () if submitted.script is None else (ConfigFile(f"job/{submitted.file}", submitted.script, literal=True),)
-    target = submitted.file if submitted.script is None else "{config}/job/" + submitted.file
     options = ["--name", submitted.name]
     for option, values in (("--py-files", submitted.py_files), ("--jars", submitted.jars)):
         options += [option, ",".join(values)] if values else []
     options += ["--class", submitted.main_class] if submitted.main_class else []
-    properties = _properties(settings) | dict(submitted.conf)
     return Workload(
         name=submitted.name,
         kind="batch",
         pool="storage",
         service=SERVICE,
         resource=JOBS,
-        command=(*_launcher(settings), "--", *options, target, *submitted.arguments),
+        command=_launcher(settings),
         environment=_environment(settings, submitted.user),
-        files=(*_files(properties), *script),
+        files=_files(settings, (*options, submitted.file, *submitted.arguments), submitted.conf),
         requires=("hdfs-setup",),
         stop_seconds=10.0,
         memory_mb=settings.memory_mb + 400,
@@ -164,28 +158,32 @@ def _environment(settings: SparkSettings, user: str) -> dict[str, str]:
 
 
 def _properties(settings: SparkSettings) -> dict[str, str]:
-    """``spark-defaults.conf``: ours, then the spec's, then what must hold."""
+    """Our part of ``spark-defaults.conf``; what is given by hand comes after it, and wins (``RESERVED`` can't be given)."""
     filesystem = settings.namenode
     return {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.memory": f"{settings.memory_mb}m",
+        "spark.hadoop.dfs.replication": str(settings.replication),
+        # pipelines of 1 or 2 DataNodes can't replace a failed one: go on with what is left
+        "spark.hadoop.dfs.client.block.write.replace-datanode-on-failure.policy": "NEVER",
+        "spark.hadoop.fs.defaultFS": filesystem,
+        "spark.master": f"local[{settings.cores}]",
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.python.filterPushdown.enabled": "true",
         "spark.sql.shuffle.partitions": str(max(4, 2 * settings.cores)),
         "spark.sql.warehouse.dir": f"{filesystem}/user/spark/warehouse",
-        "spark.hadoop.dfs.replication": str(settings.replication),
-        # pipelines of 1 or 2 DataNodes can't replace a failed one: go on with what is left
-        "spark.hadoop.dfs.client.block.write.replace-datanode-on-failure.policy": "NEVER",
-        **settings.conf,
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.memory": f"{settings.memory_mb}m",
-        "spark.hadoop.fs.defaultFS": filesystem,
-        "spark.master": f"local[{settings.cores}]",
         "spark.ui.enabled": "false",
     }
 
 
-def _files(properties: Mapping[str, str]) -> tuple[ConfigFile, ...]:
-    """Values are written so that Java's property format gives back every character."""
-    lines = "".join(f"{name} {value.replace(chr(92), chr(92) * 2)}\n" for name, value in properties.items())
-    return (ConfigFile("spark-defaults.conf", lines), ConfigFile("log4j2.properties", LOG4J, literal=True))
+def _files(settings: SparkSettings, submit: tuple[str, ...], conf: Mapping[str, str]) -> tuple[ConfigFile, ...]:
+    """``given.json`` holds what people wrote, so nothing in it is a placeholder."""
+    lines = "".join(f"{name} {value}\n" for name, value in _properties(settings).items())
+    given = {"submit": submit, "conf": {**settings.conf, **conf}}
+    return (
+        ConfigFile("spark-defaults.conf", lines),
+        ConfigFile("given.json", json.dumps(given, ensure_ascii=False, indent=1), literal=True),
+        ConfigFile("log4j2.properties", LOG4J, literal=True),
+    )

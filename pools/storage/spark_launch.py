@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 DEFAULTS = "spark-defaults.conf"
+GIVEN = "given.json"
+"""``{"submit": [arguments of spark-submit], "conf": {setting: value}}``"""
 OPENED = (
     "java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util", "java.util.concurrent",
     "java.util.concurrent.atomic", "jdk.internal.ref", "sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar",
@@ -24,7 +28,8 @@ OPENED = (
 def main(arguments: list[str] | None = None) -> None:
     """Lay the folders and become Spark."""
     given = _parser().parse_args(arguments)
-    conf = _lay(given.config, given.data, given.token)
+    wanted = json.loads((given.config / GIVEN).read_text(encoding="utf-8"))
+    conf = _lay(given, wanted["conf"])
     environment = {
         **os.environ,
         "SPARK_HOME": str(given.spark),
@@ -34,11 +39,11 @@ def main(arguments: list[str] | None = None) -> None:
         "PYTHONPATH": str(given.data / "python"),
     }
     os.chdir(given.data / "work")
-    os.execve(given.java, command(given, conf), environment)  # noqa: S606 - no shell is wanted
+    os.execve(given.java, [*command(given, conf), *wanted["submit"]], environment)  # noqa: S606 - no shell is wanted
 
 
 def command(given: argparse.Namespace, conf: Path) -> list[str]:
-    """The argv of SparkSubmit's Java."""
+    """SparkSubmit's Java, without what it is to submit."""
     opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
     return [
         given.java,
@@ -57,40 +62,46 @@ def command(given: argparse.Namespace, conf: Path) -> list[str]:
         "-cp",
         f"{conf}/:{given.spark}/jars/*",
         "org.apache.spark.deploy.SparkSubmit",
-        *given.submit,
     ]
 
 
-def _lay(config: Path, data: Path, token: Path | None) -> Path:
+def _lay(given: argparse.Namespace, settings: Mapping[str, str]) -> Path:
     """Fresh local folders, and the settings with the token among them; returns the folder of the settings."""
+    data: Path = given.data
     for name in ("local", "tmp", "conf", "python"):
         shutil.rmtree(data / name, ignore_errors=True)
         (data / name).mkdir(mode=0o700)
     (data / "work").mkdir(mode=0o700, exist_ok=True)
-    conf = data / "conf"
-    lines = (config / DEFAULTS).read_text(encoding="utf-8")
-    if token is not None:
-        lines += f"spark.connect.authenticate.token {token.read_text(encoding='utf-8').strip()}\n"
-    handle = os.open(conf / DEFAULTS, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
+    lines = (given.config / DEFAULTS).read_text(encoding="utf-8")
+    lines += "".join(f"{name} {escaped(value)}\n" for name, value in settings.items())
+    if given.token is not None:
+        lines += f"spark.connect.authenticate.token {given.token.read_text(encoding='utf-8').strip()}\n"
+    handle = os.open(data / "conf" / DEFAULTS, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(lines)
-    shutil.copyfile(config / "log4j2.properties", conf / "log4j2.properties")
+    shutil.copyfile(given.config / "log4j2.properties", data / "conf" / "log4j2.properties")
     found = importlib.util.find_spec("pyspark_bdc")
     if found is not None and found.submodule_search_locations:
         # a folder that holds nothing else: Spark's Python must not see our other packages
         (data / "python" / "pyspark_bdc").symlink_to(found.submodule_search_locations[0], target_is_directory=True)
-    return conf
+    return data / "conf"
+
+
+def escaped(value: str) -> str:
+    """A value as Java's property format reads it back: backslashes doubled, everything beyond ASCII as UTF-16 escapes."""
+    units = value.replace("\\", "\\\\").encode("utf-16-be")
+    codes = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
+    return "".join(chr(code) if 32 <= code < 127 else f"\\u{code:04x}" for code in codes)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pools.storage.spark_launch", description="Becomes Spark's Java process.")
     parser.add_argument("--java", required=True, help="the program java")
     parser.add_argument("--spark", type=Path, required=True, help="SPARK_HOME: the folder of the pyspark package")
-    parser.add_argument("--config", type=Path, required=True, help=f"folder with {DEFAULTS} and log4j2.properties")
+    parser.add_argument("--config", type=Path, required=True, help=f"folder with {DEFAULTS}, {GIVEN} and log4j2.properties")
     parser.add_argument("--data", type=Path, required=True, help="folder for whatever Spark writes on this machine")
     parser.add_argument("--heap", type=int, required=True, help="Java heap in MB")
     parser.add_argument("--token", type=Path, help="file with the Connect server's token")
-    parser.add_argument("submit", nargs="+", help="the arguments of spark-submit, after --")
     return parser
 
 

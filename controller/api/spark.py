@@ -1,0 +1,91 @@
+"""Routes of Spark. Whoever uses them has Python run as the storage pool's OS user, so all but the state is for admins."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query, Request
+
+from controller.api import bodies
+from controller.api.access import caller_of, guarded_router
+from controller.api.cluster import MAX_LINES
+from controller.api.services import services_of
+from controller.errors import RequestError, UnknownNameError
+from controller.jobs import Job, NewJob
+from controller.spark import Spark
+from controller.spec.rules import SETTING
+from controller.status import ServiceStatus
+from pools.storage.spark import SERVICE, reserved
+
+router = guarded_router("spark", "/api/v1/bdc/services/spark")
+
+
+@router.post("/start", summary="Start the Spark Connect server", response_model_exclude_unset=True)
+def start(request: Request) -> ServiceStatus:
+    """Asks for it and answers at once; it is ready when the service's status says so. 503 with the line to run where Spark is missing."""
+    _spark(request).start()
+    return _status(request)
+
+
+@router.post("/stop", summary="Stop the Spark Connect server", response_model_exclude_unset=True)
+def stop(request: Request) -> ServiceStatus:
+    """Sessions of its clients end. Jobs go on: they have a Spark of their own."""
+    _spark(request).stop()
+    return _status(request)
+
+
+@router.get("/token", summary="The Spark Connect server's token")
+def token(request: Request) -> bodies.SparkToken:
+    """What clients present: ``sc://localhost:PORT/;token=…``. Whoever has it is one of Spark's users."""
+    return bodies.SparkToken(token=_spark(request).token())
+
+
+@router.get("/jobs", summary="Spark jobs")
+def jobs(request: Request) -> list[Job]:
+    """All that wait or run and the last ones that ended, the newest first."""
+    return _spark(request).list_jobs()
+
+
+@router.post("/jobs", status_code=201, summary="Submit a Spark job")
+def submit(request: Request, body: bodies.NewSparkJob) -> Job:
+    """Runs ``file`` (a URL that Spark can read) once, in a Spark of its own, as soon as there is room. In HDFS the job is its submitter."""
+    for name, value in body.conf.items():
+        if reserved(name) or not name.startswith("spark.") or not SETTING.fullmatch(name) or not value.isprintable():
+            raise RequestError(f"the setting {name[:100]!r} can't be given to a job", where="conf", hint="memory and cores are the spec's")
+    for text in (body.file, *body.arguments, *body.py_files, *body.jars):
+        if "\0" in text:
+            raise RequestError("a text holds a NUL character", where="body")
+    wanted = NewJob(body.file, tuple(body.arguments), body.main_class, dict(body.conf), tuple(body.py_files), tuple(body.jars))
+    return _spark(request).submit(wanted, caller_of(request).name)
+
+
+@router.get("/jobs/{number}", summary="One Spark job")
+def job(request: Request, number: int) -> Job:
+    """State, times, exit code and reason."""
+    return _spark(request).job(number)
+
+
+@router.delete("/jobs/{number}", summary="Kill a Spark job")
+def kill(request: Request, number: int) -> Job:
+    """Ends it with all its processes; one that has ended stays as it is."""
+    return _spark(request).kill(number)
+
+
+@router.get("/jobs/{number}/log", summary="The end of a Spark job's log")
+def log(request: Request, number: int, lines: Annotated[int, Query(ge=1, le=MAX_LINES)] = 100) -> bodies.LogLines:
+    """What the program and its Spark wrote, oldest line first."""
+    return bodies.LogLines(lines=list(_spark(request).log(number, lines)))
+
+
+def _spark(request: Request) -> Spark:
+    found = services_of(request).spark
+    if found is None:
+        raise UnknownNameError("this controller has no Spark")
+    return found
+
+
+def _status(request: Request) -> ServiceStatus:
+    found = next((service for service in services_of(request).view.status()["services"] if service["name"] == SERVICE), None)
+    if found is None:
+        raise UnknownNameError("this cluster has no Spark")
+    return found
