@@ -35,7 +35,7 @@ def all_workloads(spec: ClusterSpec, facts: Facts) -> tuple[Workload, ...]:
         control_workload(spec),
         *_master(spec, ports, facts),
         *_compute(spec, ports, facts),
-        # *_data(spec, ports, facts),
+        *_data(spec, ports, facts),
         *_storage(spec, ports, facts),
     )
 
