@@ -3,7 +3,8 @@
     BdcError
     ├── OptionError      an option is missing, unknown, contradicts another one, or is not supported yet
     ├── UnreachableError the server can't be reached, or refuses the login
-    └── ReadError        the server refused a statement, or a value has no exact place in Spark
+    ├── ReadError        the server refused a statement, or a value has no exact place in Spark
+    └── WriteError       a load was refused, or failed; nothing of it is there unless its message says that this is unknown
 
 Spark shows the message of an error that is raised in its Python workers, so each message stands alone, and none holds a password.
 """
@@ -33,3 +34,15 @@ class UnreachableError(BdcError):
 
 class ReadError(BdcError):
     """A statement failed, or a value can't be given to Spark unchanged."""
+
+
+class WriteError(BdcError):
+    """A load was refused or failed; ``sqlstate`` where the server gave one (40003: whether it was committed is not known)."""
+
+    def __init__(self, message: str, hint: str | None = None, sqlstate: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.sqlstate = sqlstate
+
+    def __reduce__(self) -> tuple[type[WriteError], tuple[str, str | None, str | None]]:
+        """Errors travel from task to driver."""
+        return (WriteError, (self.message, self.hint, self.sqlstate))

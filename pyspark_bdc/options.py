@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from pyspark_bdc.addresses import DEFAULT_DATABASE, DEFAULT_PORT, TLS_SETTINGS, Address, parse_url
 from pyspark_bdc.errors import OptionError
+from pyspark_bdc.names import quoted_table
 from pyspark_bdc.refusals import REFUSED
 
 ACCEPTED = (
@@ -19,7 +20,6 @@ ACCEPTED = (
     "sslcert", "sslkey", "sslmode", "sslrootcert", "unconstrainedNumeric", "upperBound", "url", "user",
 )  # fmt: skip
 _RANGE = ("partitionColumn", "lowerBound", "upperBound", "numPartitions")
-_IDENTIFIER = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*))\s*')
 _DECIMAL = re.compile(r"decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)")
 
 
@@ -54,7 +54,7 @@ def parse(given: Mapping[str, str]) -> Options:
         address=_address(options),
         relation=_relation(options),
         unconstrained_numeric=_numeric(options.get("unconstrainednumeric", "decimal(38,18)")),
-        push_filters=_boolean("pushDownPredicate", options.get("pushdownpredicate", "false")),
+        push_filters=boolean("pushDownPredicate", options.get("pushdownpredicate", "false")),
         range=_range(options),
     )
 
@@ -84,7 +84,7 @@ def _address(options: Mapping[str, str]) -> Address:
             raise OptionError(f"option {name} is missing", 'e.g. .option("host", "127.0.0.1").option("user", "ann"), or a url')
     return Address(
         host=parts["host"],
-        port=_count("port", parts.get("port", str(DEFAULT_PORT)), 65535),
+        port=count("port", parts.get("port", str(DEFAULT_PORT)), 65535),
         database=parts.get("database", DEFAULT_DATABASE),
         user=parts["user"],
         password=parts.get("password"),
@@ -97,25 +97,9 @@ def _relation(options: Mapping[str, str]) -> str:
     if bool(table.strip()) == bool(query.strip()):
         raise OptionError("exactly one of the options dbtable and query is needed", 'e.g. .option("dbtable", "public.house")')
     if table:
-        return _table(table)
+        return quoted_table(table)
     text = query.strip().removesuffix(";").rstrip()
     return f"(\n{text}\n) AS bdc_query"  # lines of their own: the query may end with a comment
-
-
-def _table(text: str) -> str:
-    """``Schema.table`` as SQL reads it: what is not quoted is folded to lower case."""
-    if text.lstrip().startswith("("):
-        raise OptionError("option dbtable names a table; a SELECT is not one", "give the SELECT in the option query")
-    names, position = [], 0
-    while match := _IDENTIFIER.match(text, position):
-        names.append(match[1] or match[2].lower())
-        position = match.end()
-        if not text.startswith(".", position):
-            break
-        position += 1
-    if position != len(text) or not 1 <= len(names) <= 3 or text.rstrip().endswith("."):
-        raise OptionError(f"option dbtable: {text!r} is no table name", 'write table, schema.table or "Schema"."Table"')
-    return ".".join(f'"{name}"' for name in names)
 
 
 def _numeric(text: str) -> tuple[int, int] | None:
@@ -127,13 +111,15 @@ def _numeric(text: str) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-def _boolean(name: str, text: str) -> bool:
+def boolean(name: str, text: str) -> bool:
+    """true or false, in any case."""
     if text.strip().lower() not in ("true", "false"):
         raise OptionError(f"option {name}: {text!r} is neither true nor false")
     return text.strip().lower() == "true"
 
 
-def _count(name: str, text: str, most: int) -> int:
+def count(name: str, text: str, most: int) -> int:
+    """A number from 1 to ``most``."""
     if not text.strip().isascii() or not text.strip().isdigit() or not 1 <= int(text) <= most:
         raise OptionError(f"option {name}: {text!r} is no number from 1 to {most}")
     return int(text)
@@ -145,5 +131,5 @@ def _range(options: Mapping[str, str]) -> Range | None:
         return None
     if missing:
         raise OptionError(f"{', '.join(_RANGE)} belong together; missing: {', '.join(missing)}")
-    column, lower, upper, count = (options[name.lower()] for name in _RANGE)
-    return Range(column, lower, upper, _count("numPartitions", count, 10_000))
+    column, lower, upper, pieces = (options[name.lower()] for name in _RANGE)
+    return Range(column, lower, upper, count("numPartitions", pieces, 10_000))

@@ -1,4 +1,4 @@
-"""Options that people bring along from other sources and that this version can't carry out, each with the reason."""
+"""Options that people bring along from other sources and that can't be carried out, each with the reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Refusal:
     hint: str | None = None
 
 
-_WRITES = "writing is not there yet, this version reads only"
+_WRITES = "it is an option of writing"
 _STREAMS = "rows arrive as one stream per partition, nothing is fetched in steps"
 
 _LIST = (
@@ -27,11 +27,11 @@ _LIST = (
     Refusal("queryTimeout", "there is no time limit on this side", "ALTER ROLE … SET statement_timeout on the server"),
     Refusal("pushDownAggregate", "Spark offers filters only to Python data sources", "write the aggregate into the query"),
     Refusal("pushDownLimit", "Spark offers filters only to Python data sources", "write LIMIT into the query"),
-    Refusal("dataPoolDataSource", "the data pool is not there yet", "read the table by its name in the master"),
+    Refusal("dataPoolDataSource", _WRITES, "a table of the data pool is read by its name"),
     Refusal("dataPoolDistPolicy", _WRITES),
     Refusal("reliabilityLevel", _WRITES),
     Refusal("batchsize", _WRITES),
-    Refusal("tableLock", _WRITES),
+    Refusal("tableLock", "loads wait for no lock: they are as fast without", "leave it away"),
     Refusal("mssqlIsolationLevel", _WRITES),
     Refusal("isolationLevel", _WRITES),
     Refusal("schemaCheckEnabled", _WRITES),
@@ -41,9 +41,9 @@ _LIST = (
     Refusal("fireTriggers", _WRITES),
     Refusal("keepIdentity", _WRITES),
     Refusal("keepNulls", _WRITES),
-    Refusal("allowEncryptedValueModifications", _WRITES),
-    Refusal("createTableOptions", _WRITES),
-    Refusal("createTableColumnTypes", _WRITES),
+    Refusal("allowEncryptedValueModifications", "columns are not encrypted by the client", "leave it away"),
+    Refusal("createTableOptions", "a new table has a distribution and a key only", "use distribution and primaryKey"),
+    Refusal("createTableColumnTypes", "a new table has the DataFrame's types", "CALL bdc.create_data_table(…) first, then append"),
     Refusal("principal", "logins with Kerberos are not there yet", "use user and password"),
     Refusal("keytab", "logins with Kerberos are not there yet", "use user and password"),
     Refusal("accessToken", "logins with a token are not there yet", "use user and password"),

@@ -108,3 +108,13 @@ def _refuse_infinity(column: Column, array: pa.Array[Any]) -> None:
     least = pc.min(array.view(oldest.type))
     if least.is_valid and least.as_py() < oldest.as_py():
         raise ReadError(f"column {column.name!r} holds infinity, which Spark has no value for", "use NULLIF(…, 'infinity') in a query")
+
+
+def flight_address(address: Address) -> str:
+    """Where the master says that loads are coordinated: ``host:port`` of a compute replica's Flight endpoint. ReadError."""
+    with _session(address) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT bdc.flight_address()")
+        found = cursor.fetchone()
+    if not found or not found[0]:
+        raise ReadError("this cluster has no data pool", "spec.pools.data.shards says how many shards there are")
+    return str(found[0])

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyspark.sql.datasource import DataSource, DataSourceReader, Filter, InputPartition
 from pyspark.sql.types import StructType
 
-from pyspark_bdc import session
+from pyspark_bdc import session, write_options
 from pyspark_bdc.columns import Column, chosen
 from pyspark_bdc.errors import BdcError
 from pyspark_bdc.options import Options, parse
@@ -43,9 +43,15 @@ class DefaultSource(DataSource):
         columns = chosen(self._columns(), wanted)
         return FilteringReader(options, columns) if options.push_filters and _filters_are_offered() else Reader(options, columns)
 
-    def writer(self, schema: StructType, overwrite: bool) -> Any:  # noqa: ANN401 - never returns
-        """Not there yet."""
-        raise BdcError("the data source bdc can't write yet", "Spark's jdbc format writes into local tables of the master")
+    def writer(self, schema: StructType, overwrite: bool) -> Any:  # noqa: ANN401 - Spark's writer, which only exists where Spark is
+        """Begins a load; what follows is in ``writer``."""
+        from pyspark_bdc.begin import begin_write
+        from pyspark_bdc.targets import Field
+        from pyspark_bdc.writer import LoadWriter
+
+        fields = [Field(field.name, field.dataType.simpleString(), field.nullable) for field in schema.fields]
+        begun = begin_write(write_options.parse(self.options, overwrite=overwrite), fields)
+        return LoadWriter(begun.load, begun.names, begun.options)
 
     def streamReader(self, schema: StructType) -> Any:  # noqa: ANN401, N802 - Spark's name; never returns
         """Not there."""

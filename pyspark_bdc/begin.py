@@ -1,0 +1,70 @@
+"""The driver's first step of a write: log in at the coordinator, make the table where it is missing, begin the load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pyspark_bdc import session
+from pyspark_bdc.coordinator import Login, log_in
+from pyspark_bdc.errors import OptionError
+from pyspark_bdc.load import Load, begin
+from pyspark_bdc.targets import Field, created_columns, matched
+from pyspark_bdc.write_options import WriteOptions
+
+CLIENT = "pyspark_bdc"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What the writer needs: the load, the table's column for each of the DataFrame's, the options (without the password)."""
+
+    load: Load
+    names: tuple[str, ...]
+    options: WriteOptions
+
+
+def begin_write(options: WriteOptions, fields: Sequence[Field]) -> Begun:
+    """OptionError, UnreachableError or WriteError; after any of them nothing is left behind."""
+    body = _body(options, fields)
+    login = _login(options)
+    load = begin(login, body)
+    kept = replace(options, address=replace(options.address, password=None))
+    if load.state != "open":
+        return Begun(load, (), kept)
+    try:
+        names = matched(fields, load.columns, checked=options.schema_check)
+    except OptionError:
+        load.abort("the DataFrame does not fit the table")
+        raise
+    return Begun(load, tuple(names), kept)
+
+
+def _login(options: WriteOptions) -> Login:
+    address = options.address
+    password = address.password if address.password is not None else os.environ.get("PGPASSWORD")
+    if password is None:
+        raise OptionError("option password is missing", "give it, or set PGPASSWORD where Spark's driver runs")
+    place = options.flight or session.flight_address(replace(address, password=password))
+    location = place if "://" in place else f"grpc://{place}"
+    return log_in(location, address.user, password, address.database)
+
+
+def _body(options: WriteOptions, fields: Sequence[Field]) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "table": options.table,
+        "mode": options.mode,
+        "client": CLIENT,
+        "create": {
+            "columns": created_columns(fields, frozenset(options.primary_key)),
+            **({"distribution": options.distribution} if options.distribution else {}),
+            **({"primary_key": list(options.primary_key)} if options.primary_key else {}),
+        },
+    }
+    if options.load_id is not None:
+        body["load_id"] = options.load_id
+    if options.if_exists is not None:
+        body["if_exists"] = options.if_exists
+    return body

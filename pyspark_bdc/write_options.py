@@ -1,0 +1,119 @@
+"""The options of ``df.write.format("bdc")``: the same rules as for reading, plus what a load may be told.
+
+Options of the original's connector are accepted where this version does what they ask, else refused with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyspark_bdc import options as reading
+from pyspark_bdc.addresses import Address
+from pyspark_bdc.errors import OptionError
+from pyspark_bdc.names import identifiers
+from pyspark_bdc.refusals import REFUSED
+from pyspark_bdc.sending import PIECE_ROWS
+
+CONNECTION = ("database", "dbtable", "host", "password", "port", "sslcert", "sslkey", "sslmode", "sslrootcert", "url", "user")
+OWN = ("distribution", "flight", "ifExists", "loadId", "primaryKey", "relay", "writeMode")
+ORIGINAL = (
+    "batchsize", "checkConstraints", "dataPoolDataSource", "dataPoolDistPolicy", "fireTriggers", "isolationLevel", "keepIdentity",
+    "keepNulls", "mssqlIsolationLevel", "reliabilityLevel", "schemaCheckEnabled", "truncate",
+)  # fmt: skip
+ACCEPTED = tuple(sorted((*CONNECTION, *OWN, *ORIGINAL), key=str.lower))
+
+_MOST_PIECE_ROWS = 1_000_000
+_ALWAYS = {
+    "checkconstraints": ("true", "constraints are always checked"),
+    "keepnulls": ("true", "a NULL of the DataFrame stays NULL"),
+    "keepidentity": ("true", "the DataFrame's values are kept"),
+    "firetriggers": ("false", "loads fire no triggers"),
+    "truncate": ("true", "overwrite always keeps the table, its columns and grants; drop it to change them"),
+    "mssqlisolationlevel": ("snapshot", "a load appears as a whole, readers keep the state they began with"),
+    "isolationlevel": ("snapshot", "a load appears as a whole, readers keep the state they began with"),
+}
+"""What can't be otherwise: asked for, it is given; anything else is refused."""
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """All options of one write."""
+
+    address: Address
+    table: str
+    """As SQL reads it: quoted parts."""
+    mode: str = "append"
+    """append, overwrite or upsert."""
+    if_exists: str | None = None
+    """error or ignore: what Spark's own modes of these names mean (Spark refuses them for Python sources)."""
+    distribution: str | None = None
+    """Of a table that is made: ``HASH(a, b)``, ``ROUND_ROBIN``, ``REPLICATED``."""
+    primary_key: tuple[str, ...] = ()
+    load_id: str | None = None
+    relay: str = "auto"
+    flight: str | None = None
+    """``host:port`` of a coordinator where the address that the master tells can't be reached."""
+    piece_rows: int = PIECE_ROWS
+    schema_check: bool = True
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse(given: Mapping[str, str], *, overwrite: bool) -> WriteOptions:
+    """Check and take over. OptionError says which one and why."""
+    options = {key.lower(): value for key, value in given.items()}
+    _refuse(options)
+    connection = {name: value for name, value in options.items() if name in {one.lower() for one in CONNECTION}}
+    base = reading.parse(connection)
+    return WriteOptions(
+        address=base.address,
+        table=base.relation,
+        mode=_mode(options, overwrite=overwrite),
+        if_exists=_one_of(options, "ifExists", ("error", "ignore")),
+        distribution=_distribution(options),
+        primary_key=identifiers("primaryKey", options.get("primarykey", "")),
+        load_id=options.get("loadid"),
+        relay=_one_of(options, "relay", ("auto", "always", "never")) or "auto",
+        flight=options.get("flight"),
+        piece_rows=reading.count("batchsize", options.get("batchsize", str(PIECE_ROWS)), _MOST_PIECE_ROWS),
+        schema_check=reading.boolean("schemaCheckEnabled", options.get("schemacheckenabled", "true")),
+    )
+
+
+def _refuse(options: Mapping[str, str]) -> None:
+    accepted = {name.lower() for name in ACCEPTED}
+    for name, value in options.items():
+        if name in _ALWAYS and value.strip().lower() != _ALWAYS[name][0]:
+            raise OptionError(f"option {name}: {value!r} can't be had: {_ALWAYS[name][1]}", "leave it away")
+        if name in accepted:
+            continue
+        if name in REFUSED:
+            raise OptionError(f"option {REFUSED[name].name}: {REFUSED[name].why}", REFUSED[name].hint)
+        raise OptionError(f"unknown option {name!r}", f"known for writing are {', '.join(ACCEPTED)}")
+    _one_of(options, "reliabilityLevel", ("BEST_EFFORT", "NO_DUPLICATES"))  # both are exactly once here
+
+
+def _one_of(options: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str | None:
+    value = options.get(name.lower())
+    if value is None:
+        return None
+    for one in allowed:
+        if value.strip().lower() == one.lower():
+            return one
+    raise OptionError(f"option {name}: {value!r} is none of {', '.join(allowed)}")
+
+
+def _mode(options: Mapping[str, str], *, overwrite: bool) -> str:
+    asked = _one_of(options, "writeMode", ("append", "overwrite", "upsert"))
+    if asked is None:
+        return "overwrite" if overwrite else "append"
+    if overwrite and asked != "overwrite":
+        raise OptionError(f'option writeMode is {asked}, Spark\'s mode "overwrite"', 'use .mode("append") with writeMode=upsert')
+    return asked
+
+
+def _distribution(options: Mapping[str, str]) -> str | None:
+    own, original = options.get("distribution"), options.get("datapooldistpolicy")
+    if own and original:
+        raise OptionError("options distribution and dataPoolDistPolicy say the same", "give one of them")
+    return own or original
