@@ -7,10 +7,11 @@ from collections.abc import Callable, Hashable, Iterable
 
 from sqlglot import exp
 
+from virtualization.connectors.datapool.types import family
+
 Ref = tuple[str, str]
 """(alias, column)."""
 TypeOf = Callable[[Ref], str | None]
-_INTEGERS = frozenset({"smallint", "integer", "bigint"})
 
 
 def ref(node: exp.Expr | None) -> Ref | None:
@@ -98,7 +99,7 @@ class Equalities:
 
     def _comparable(self, one: Ref, two: Ref) -> bool:
         left, right = self._type_of(one), self._type_of(two)
-        return left is not None and right is not None and (left == right or {left, right} <= _INTEGERS)
+        return left is not None and right is not None and (family(left) == family(right))
 
     def _find(self, column: Hashable) -> Hashable:
         self._parents.setdefault(column, column)

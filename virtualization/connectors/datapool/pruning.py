@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 from sqlglot import exp
 
+from virtualization.buckets import bucket_numbers
 from virtualization.catalog import VirtualTable
 from virtualization.connectors.datapool.equalities import Equalities
 from virtualization.connectors.datapool.rows import Layout, Rows
-from virtualization.connectors.datapool.types import constant
+from virtualization.connectors.datapool.types import constant, family
 from virtualization.placement import DataPlacement
 from virtualization.types import pg_type
 
@@ -42,7 +43,8 @@ def layout_of(table: VirtualTable) -> Layout:
     """Of a table distributed by hash."""
     data = placement_of(table)
     types = {column.name: pg_type(column.type).text for column in table.columns}
-    return Layout(tuple(types[name] for name in data.distribution_columns), data.hash_version, data.buckets)
+    keys = tuple(types[name] for name in data.distribution_columns)
+    return Layout(tuple(family(of) for of in keys), data.hash_version, data.buckets, keys)
 
 
 @dataclass
@@ -74,10 +76,8 @@ def shards_of(layout: Layout, rows: Sequence[Sequence[object]]) -> frozenset[int
     """The shards of these values of the distribution columns."""
     if not rows:
         return frozenset()
-    from virtualization.buckets import bucket_numbers
-
     columns = [pa.array(list(column), pg_type(of).arrow) for column, of in zip(zip(*rows, strict=True), layout.types, strict=True)]
-    buckets = bucket_numbers(columns, [pg_type(of) for of in layout.types], layout.hash_version)
+    buckets = bucket_numbers(columns, layout.types, layout.hash_version)
     return frozenset(layout.buckets[int(number)] for number in buckets)
 
 
@@ -106,6 +106,3 @@ def _in_words(column: Hashable, given: Sequence[exp.Expr]) -> str:
     if len(given) == 1:
         return f"{column[1]} = {shown}"
     return f"{column[1]} IN ({shown}{', …' if len(given) > 3 else ''})"
-
-
-Tables = Mapping[str, VirtualTable]

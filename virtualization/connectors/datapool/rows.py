@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from virtualization.plan import Kept
 
@@ -18,11 +18,13 @@ class ScatteredError(Exception):
 
 @dataclass(frozen=True)
 class Layout:
-    """What must be the same for equal keys to lie on the same shard: types, hash version, buckets."""
+    """What must be the same for equal keys to lie on the same shard: families of types, hash version, buckets.
+    ``types``: the columns' own ones."""
 
-    types: tuple[str, ...]
+    families: tuple[str, ...]
     hash_version: int
     buckets: tuple[int, ...]
+    types: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,15 @@ _CASTS = {
 """Casts of a constant that change nothing about its being equal to a value of the column's type."""
 
 
+_FAMILIES = {"smallint": "integer", "bigint": "integer", "character varying": "text", "real": "double precision"}
+
+
+def family(type_: str) -> str:
+    """Types of one family have one hash for equal values (see ``virtualization.buckets``), and exactly equal values only are equal."""
+    name = pg_type(type_).name
+    return _FAMILIES.get(name, name)
+
+
 def constant(node: exp.Expr, type_: str) -> object | None:
     """The value of ``type_`` that is equal to ``node``, as Arrow takes it; None where that is not known for sure."""
     of = pg_type(type_)
