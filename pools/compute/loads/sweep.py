@@ -37,12 +37,19 @@ class Swept:
     published: int = 0
     aborted: int = 0
     dropped: int = 0
+    settled: int = 0
+    """Loads of which a shard had segments that nobody had told of their end."""
+
     busy: bool = False
+
+    @property
+    def _counted(self) -> tuple[tuple[int, str], ...]:
+        return (self.published, "published"), (self.aborted, "aborted"), (self.settled, "settled")
 
     @property
     def sentence(self) -> str:
         """For the log; empty when there was nothing to do."""
-        parts = [f"{number} loads {verb}" for number, verb in ((self.published, "published"), (self.aborted, "aborted")) if number]
+        parts = [f"{number} loads {verb}" for number, verb in self._counted if number]
         return ", ".join([*parts, *([f"{self.dropped} tables dropped"] if self.dropped else [])])
 
 
@@ -61,8 +68,8 @@ class Sweeper:
             found = await ledger.sweep()
             published, aborted = await self._unapplied(database, ledger, found.get("unapplied") or [])
             dropped = await self._dropped(ledger, found.get("dropped") or [])
-            aborted += await self._leftovers(database, identity, ledger)
-            return Swept(published, aborted, dropped)
+            settled = await self._leftovers(database, identity, ledger)
+            return Swept(published, aborted, dropped, settled)
 
     async def _unapplied(self, database: str, ledger: Ledger, loads: list[dict[str, Any]]) -> tuple[int, int]:
         committed = [
@@ -113,15 +120,27 @@ class Sweeper:
         here = [row for row in old if row.get("db", identity) == identity]
         states = await ledger.states(sorted({row["load"] for row in here})) if here else {}
         by_number = {shard["number"]: shard for shard in shards}
-        aborted: set[str] = set()
+        done: set[str] = set()
         for row in here:
             known = states.get(row["load"])
             if known is None and row["age_seconds"] > UNKNOWN_SECONDS:
                 known = await ledger.abort(row["load"], "segments of a load that nobody knows")
-            leftover = known is not None and (known["state"] == "aborted" or (known["state"] == "committed" and row["state"] == "staged"))
-            if leftover and await self._abort(by_number[row["shard"]], identity, row["load"], "left behind"):
-                aborted.add(row["load"])
-        return len(aborted)
+            if known is not None and await self._told(by_number[row["shard"]], identity, row["load"], known):
+                done.add(row["load"])
+        return len(done)
+
+    async def _told(self, shard: Mapping[str, Any], identity: str, load: str, known: Mapping[str, Any]) -> bool:
+        """Tell one shard how a load ended; False when it has not, or the shard does not answer."""
+        if known["state"] == "aborted":
+            return await self._abort(shard, identity, load, "left behind")
+        if known["state"] != "committed":
+            return False
+        try:
+            await self._coordinator.shards.act(shard, identity, "publish", {"loads": [[load, known["version"]]]})
+        except StatementError as error:
+            log.warning("a shard did not publish", shard=shard["number"], load=load, why=error.message)
+            return False
+        return True
 
     async def _known_shards(self) -> list[Mapping[str, Any]]:
         """All that answer, with the identities that they have now."""
