@@ -94,7 +94,7 @@ class SourceError(VirtualizationError):
     """A source failed in a way that none of the more exact classes names."""
 
     code = "HV000"
-    category = "service"
+    category: ClassVar[Category] = "service"
 
 
 class SourceUnreachableError(SourceError):

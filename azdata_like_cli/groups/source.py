@@ -13,7 +13,7 @@ from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
 from bdc.errors import InternalError, NotFoundError, UserError
-from bdc.sealing import seal
+from bdc.sealing import Recipient, seal
 
 COLUMNS = {"name": "Name", "connector": "Connector", "location": "Location", "owner": "Owner"}
 PASSWORD_VARIABLE = "BDC_SOURCE_PASSWORD"  # noqa: S105 - a variable's name
@@ -81,7 +81,7 @@ def create(  # noqa: PLR0913 - one parameter per option
             key = records(connection, "SELECT bdc.sealing_key() AS key")[0]["key"]
             if not isinstance(key, str):
                 raise InternalError("the cluster has no sealing key", where="bdc.sealing_key()")
-            credential = {"user": user, **({"sealed": seal(password, key)} if password is not None else {})}
+            credential = {"user": user, **({"sealed": seal(password, Recipient(key, place, user))} if password is not None else {})}
         document = json.dumps(credential) if credential is not None else None
         call(connection, "bdc.create_data_source", name, kind, place, json.dumps(options_of(pairs)), document)
     return Value(

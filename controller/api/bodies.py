@@ -84,7 +84,7 @@ class NewPassword(Body):
 class SealingKey(Body):
     """What secrets of data sources are sealed with."""
 
-    algorithm: Literal["sealed:v1"] = "sealed:v1"
+    algorithm: Literal["sealed:v2"] = "sealed:v2"
     """X25519, HKDF-SHA256, ChaCha20-Poly1305."""
     public_key: str
     """X25519 public key, base64."""

@@ -1,8 +1,8 @@
 """Opens what the command line sealed: X25519 + HKDF-SHA256 + ChaCha20-Poly1305.
 
-``sealed:v1:`` + base64url(ephemeral public key (32) ‖ nonce (12) ‖ ciphertext); HKDF with salt = ephemeral ‖ recipient's public key
-and info = ``openbdc source credential`` (also the associated data). Only the compute pool holds the private key: 32 bytes, raw or
-base64. ``tests/bdc/sealing_vector.json`` binds this and the sealer (``bdc/sealing.py``).
+``sealed:v2:`` + base64url(ephemeral public key (32) ‖ nonce (12) ‖ ciphertext); HKDF with salt = ephemeral ‖ recipient's public key
+and info = ``openbdc source credential``; associated data: see ``bound_to``. Only the compute pool holds the private key: 32 bytes, raw
+or base64. ``tests/bdc/sealing_vector.json`` binds this and the sealer (``bdc/sealing.py``).
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import base64
 import binascii
 import pathlib
+import urllib.parse
 
 from virtualization.errors import DefinitionError
 
-PREFIX = "sealed:v1:"
+PREFIX = "sealed:v2:"
 CONTEXT = b"openbdc source credential"
+DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "hdfs": 8020}
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 
 
@@ -32,8 +34,19 @@ def read_key(path: pathlib.Path) -> bytes:
     return key
 
 
-def unseal(sealed: str, key: bytes) -> str:
-    """The secret; DefinitionError (which never shows it) when it was sealed for another cluster or is damaged."""
+def bound_to(location: str, user: str | None) -> bytes:
+    """What a secret is sealed for: ``host:port`` of the source's location (host in lower case, the port also when it is not written)
+    and its user; path and scheme don't count. Any other form of location counts as a whole, in lower case."""
+    try:
+        url = urllib.parse.urlsplit(location)
+        place = f"{urllib.parse.unquote(url.hostname or '').lower()}:{url.port or DEFAULT_PORTS.get(url.scheme, 0)}"
+    except ValueError:
+        place = location.lower()
+    return b"\0".join((CONTEXT, place.encode(), (user or "").encode()))
+
+
+def unseal(sealed: str, location: str, user: str | None, key: bytes) -> str:
+    """The secret; DefinitionError (which never shows it) when it was sealed for another cluster, server or user, or is damaged."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
     from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -49,9 +62,11 @@ def unseal(sealed: str, key: bytes) -> str:
         private = X25519PrivateKey.from_private_bytes(key)
         shared = private.exchange(X25519PublicKey.from_public_bytes(ephemeral))
         symmetric = derive(shared, ephemeral + private.public_key().public_bytes_raw())
-        return ChaCha20Poly1305(symmetric).decrypt(nonce, ciphertext, CONTEXT).decode()
+        return ChaCha20Poly1305(symmetric).decrypt(nonce, ciphertext, bound_to(location, user)).decode()
     except (InvalidTag, binascii.Error, ValueError):
-        raise DefinitionError("the credential was sealed for another cluster, or is damaged", hint="Seal it again.") from None
+        raise DefinitionError(
+            "the credential was sealed for another cluster, server or user, or is damaged", hint="Seal it for this location and user."
+        ) from None
 
 
 def derive(shared: bytes, salt: bytes) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -77,15 +78,15 @@ class LazyEngine:
 
 async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable[[int], None] = lambda port: None) -> None:
     """Until SIGTERM, SIGINT, or cancelled. ``started`` is told the port."""
-    key = read_key(pathlib.Path(settings.sealing_key_file))
+    open_secret = functools.partial(unseal, key=read_key(pathlib.Path(settings.sealing_key_file)))
     password = pathlib.Path(settings.pool_password_file).read_text().strip()
     threads = ThreadPoolExecutor(THREADS, "query")
     limits = settings.limits
     address = Address(settings.master_host, settings.master_port, password, f"bdc compute-{settings.replica}")
-    master = Master(address, lambda sealed: unseal(sealed, key))
+    master = Master(address, open_secret)
     data = _data_pool(settings, address, master, engine)
     queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica)
-    requests = Requests(engine, queries, lambda sealed: unseal(sealed, key), data.actions if data is not None else frozenset())
+    requests = Requests(engine, queries, open_secret, data.actions if data is not None else frozenset())
     pool = Pool(engine, queries, master, requests, limits, data)
     server = Server(pool, settings.replica)
     stop = asyncio.Event()

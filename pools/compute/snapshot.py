@@ -11,8 +11,8 @@ from virtualization.catalog import Column, Credential, DataSource, VirtualTable
 from virtualization.errors import DefinitionError, UnknownTableError
 from virtualization.placement import DataPlacement
 
-Open = Callable[[str], str]
-"""Opens a sealed secret."""
+Open = Callable[[str, str, str | None], str]
+"""Opens a sealed secret; besides it takes the location and the user of the source, for which alone it opens."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def read_source(entry: Mapping[str, Any], database: str, unseal: Open) -> DataSo
     given = entry.get("credential") or {}
     if given.get("mounted"):
         raise DefinitionError("mounted secrets are not supported by this version", hint="Seal the password with the CLI.")
-    secret = unseal(given["sealed"]) if given.get("sealed") else None
+    secret = unseal(given["sealed"], entry["location"], given.get("user")) if given.get("sealed") else None
     return DataSource(
         name=entry["name"],
         connector=entry["connector"],

@@ -54,7 +54,7 @@ def test_a_source_with_a_sealed_password(bdc: Run, admin: Callable[[], psycopg.C
         row = connection.execute("SELECT connector, options, credential, owner FROM bdc.source_definitions").fetchone()
     assert row is not None
     assert (row[0], row[2]["user"], row[3]) == ("postgresql", "reader", USER)
-    assert row[2]["sealed"].startswith("sealed:v1:")
+    assert row[2]["sealed"].startswith("sealed:v2:")
     assert "planted-secret" not in str(row) + made.out + made.err
     assert [entry["name"] for entry in bdc("source", "list", "-o", "json").json] == [name]
     assert bdc("source", "describe", name, "-o", "json").json["connector"] == "postgresql"

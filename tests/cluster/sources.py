@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import psycopg
 
-from bdc.sealing import seal
+from bdc.sealing import Recipient, seal
 from tests.services.cluster import Row, Stage
 from tests.services.postgresql import PostgresqlServer
 
@@ -24,7 +24,8 @@ def create_source(master: psycopg.Connection[Row], name: str, location: str, **l
     if user is not None:
         key = master.execute("SELECT bdc.sealing_key()").fetchone()
         assert key is not None
-        credential = json.dumps({"user": user} | ({"sealed": seal(password, str(key[0]))} if password is not None else {}))
+        sealed = {"sealed": seal(password, Recipient(str(key[0]), location, user))} if password is not None else {}
+        credential = json.dumps({"user": user} | sealed)
     connector = location.partition(":")[0]
     master.execute("CALL bdc.create_data_source(%s, %s, %s, %s, %s)", [name, connector, location, json.dumps(login), credential])
 

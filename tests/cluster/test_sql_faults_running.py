@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from bdc.sealing import seal
+from bdc.sealing import Recipient, seal
 from tests.cluster.sources import create_postgresql_source, create_table, eventually, master_connection, pool_connection
 from tests.services.cluster import Row, Stage
 from tests.services.postgresql import PostgresqlServer
@@ -233,7 +233,8 @@ def test_a_query_right_after_a_committed_change_sees_it(cluster: Stage, master: 
         for turn in range(20):
             database, place = [("postgres", "old"), (DATABASE, "new")][turn % 2]
             location = f"postgresql://127.0.0.1:{postgresql.port}/{database}"
-            credential = json.dumps({"user": postgresql.user, "sealed": seal(postgresql.password, str(key[0]))})
+            sealed = seal(postgresql.password, Recipient(str(key[0]), location, postgresql.user))
+            credential = json.dumps({"user": postgresql.user, "sealed": sealed})
             master.execute("CALL bdc.alter_data_source('running_moved', location => %s, credential => %s)", [location, credential])
             assert master.execute("SELECT place FROM sql_running.moved").fetchone() == (place,)
     finally:

@@ -36,7 +36,7 @@ def test_cluster_status_and_parts(service: Service) -> None:
     assert service.call("GET", "/api/v1/bdc/services/none/status", token).status_code == 404
     assert service.call("GET", "/api/v1/bdc/endpoints", token).json()[0]["name"] == "controller"
     assert service.call("GET", "/api/v1/bdc/endpoints/none", token).status_code == 404
-    assert service.call("GET", "/api/v1/keys/sealing", token).json() == {"algorithm": "sealed:v1", "public_key": "c2VhbGluZyBrZXk="}
+    assert service.call("GET", "/api/v1/keys/sealing", token).json() == {"algorithm": "sealed:v2", "public_key": "c2VhbGluZyBrZXk="}
 
 
 def test_logs(service: Service) -> None:

@@ -65,7 +65,7 @@ def running_pool(limits: Limits | None = None) -> Iterator[RunningPool]:
 
     async def start() -> None:
         pool.queries = Queries(threads, Admission(limits.running, limits.wait_seconds))
-        requests = Requests(lambda: engine, pool.queries, lambda sealed: f"opened {sealed}")
+        requests = Requests(lambda: engine, pool.queries, lambda sealed, *_: f"opened {sealed}")
         pool.server = Server(Pool(lambda: engine, pool.queries, catalogs, requests, limits), replica=3)
         pool.port = await pool.server.start("127.0.0.1", 0)
 

@@ -9,34 +9,66 @@ import pathlib
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from bdc.sealing import seal
+from bdc import sealing as client
+from bdc.sealing import Recipient, seal
+from pools.compute import sealing as pool
 from pools.compute.sealing import read_key, unseal
 from virtualization.errors import DefinitionError
 
 VECTOR = pathlib.Path(__file__).parents[2] / "bdc" / "sealing_vector.json"
 KEY = bytes(range(32))
 PUBLIC = base64.b64encode(X25519PrivateKey.from_private_bytes(KEY).public_key().public_bytes_raw()).decode()
+LOCATION = "postgresql://crm.example:5432/crm"
+TO = Recipient(PUBLIC, LOCATION, "reader")
 
 
 def test_golden_vector() -> None:
     vector = json.loads(VECTOR.read_text())
-    assert unseal(vector["sealed"], base64.b64decode(vector["recipient_private_key"])) == vector["secret"]
+    key = base64.b64decode(vector["recipient_private_key"])
+    assert unseal(vector["sealed"], vector["location"], vector["user"], key) == vector["secret"]
+    assert pool.bound_to(vector["location"], vector["user"]) == base64.b64decode(vector["associated_data"])
 
 
 def test_round_trip() -> None:
-    assert unseal(seal("pässword ' \\ 🔑", PUBLIC), KEY) == "pässword ' \\ 🔑"
+    assert unseal(seal("pässword ' \\ 🔑", TO), LOCATION, "reader", KEY) == "pässword ' \\ 🔑"
 
 
-@pytest.mark.parametrize("text", ["plain", "sealed:v1:", "sealed:v1:AAAA", "sealed:v1:!!!", seal("x", PUBLIC)[:-4] + "AAAA"])
+@pytest.mark.parametrize(
+    "text", ["plain", "sealed:v2:", "sealed:v2:AAAA", "sealed:v2:!!!", "sealed:v1:" + seal("x", TO)[10:], seal("x", TO)[:-4] + "AAAA"]
+)
 def test_damaged(text: str) -> None:
     with pytest.raises(DefinitionError) as caught:
-        unseal(text, KEY)
+        unseal(text, LOCATION, "reader", KEY)
     assert "AAAA" not in str(caught.value)
 
 
 def test_another_clusters_key() -> None:
     with pytest.raises(DefinitionError, match="another cluster"):
-        unseal(seal("x", PUBLIC), bytes(32))
+        unseal(seal("x", TO), LOCATION, "reader", bytes(32))
+
+
+@pytest.mark.parametrize(
+    "location", ["postgresql://crm.example/other", "postgres://CRM.Example:5432/crm?x", "postgresql://u@crm%2eexample:5432"]
+)
+def test_the_same_server_in_other_words(location: str) -> None:
+    assert unseal(seal("x", TO), location, "reader", KEY) == "x"
+
+
+@pytest.mark.parametrize(
+    ("location", "user"),
+    [(LOCATION, "other"), (LOCATION, None), (LOCATION, ""), ("postgresql://crm.example:5433/crm", "reader"),
+     ("hdfs://crm.example", "reader"), ("postgresql://evil.example:5432/crm", "reader"),
+     ("postgresql://crm.example:5432@evil.example/crm", "reader"),
+     ("postgresql://crm.example,evil.example:5432/crm", "reader"), ("postgresql://crm.example:99999/crm", "reader"), ("", "reader")],
+)  # fmt: skip
+def test_it_opens_for_no_other_server_or_user(location: str, user: str | None) -> None:
+    with pytest.raises(DefinitionError, match="another cluster, server or user"):
+        unseal(seal("x", TO), location, user, KEY)
+
+
+@pytest.mark.parametrize("location", [LOCATION, "hdfs://[::1]", "mongodb://A:1,b:2/x", "nonsense", "postgresql://[x/y", "x://h%2Fs:5"])
+def test_both_sides_bind_to_the_same(location: str) -> None:
+    assert client.bound_to(location, "ü") == pool.bound_to(location, "ü")
 
 
 def test_key_files(tmp_path: pathlib.Path) -> None:

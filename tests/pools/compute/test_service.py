@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from bdc.sealing import seal
+from bdc.sealing import Recipient, seal
 from tests.pools.compute.cluster import Cluster, running_cluster
 from tests.services.postgresql import PostgresqlServer
 
@@ -29,10 +29,11 @@ def cluster(postgresql: PostgresqlServer) -> Iterator[Cluster]:
             running.add_user("ada", "admin", "user")
             running.add_user("alice")
             with running.connect("ada") as ada:
-                credential = {"user": postgresql.user, "sealed": seal(postgresql.password, running.public_key)}
+                location = f"postgresql://127.0.0.1:{postgresql.port}/legacy"
+                sealed = seal(postgresql.password, Recipient(running.public_key, location, postgresql.user))
                 ada.execute(
                     "CALL bdc.create_data_source('legacy', 'postgresql', %s, '{}', %s)",
-                    (f"postgresql://127.0.0.1:{postgresql.port}/legacy", json.dumps(credential)),
+                    (location, json.dumps({"user": postgresql.user, "sealed": sealed})),
                 )
                 ada.execute("CALL bdc.create_virtual_table('public.orders', 'legacy', 'public.orders')")
                 ada.execute("CALL bdc.create_virtual_table('public.endless', 'legacy', 'public.endless')")
@@ -150,10 +151,30 @@ def test_wrong_sealing_key_names_the_source(cluster: Cluster) -> None:
         with pytest.raises(errors.InvalidParameterValue, match="sealed"):
             ada.execute(
                 "CALL bdc.create_data_source('bad', 'postgresql', 'postgresql://127.0.0.1:1/x', '{}', "
-                '\'{"user": "u", "sealed": "sealed:v1:AAAA"}\')'
+                '\'{"user": "u", "sealed": "sealed:v2:AAAA"}\')'
             )
             ada.execute("SELECT bdc.test_source('bad')")
         assert ada.execute("SELECT count(*) FROM orders").fetchone() == (20_000,)
+
+
+@pytest.mark.parametrize(
+    ("location", "user"),
+    [("postgresql://LOCALHOST:{port}/legacy", "postgres"), ("postgresql://127.0.0.1:1/legacy", "postgres"),
+     ("postgresql://127.0.0.1:{port}/legacy", "other")],
+)  # fmt: skip
+def test_a_stolen_sealed_value_opens_for_no_other_server_or_user(
+    cluster: Cluster, postgresql: PostgresqlServer, location: str, user: str
+) -> None:
+    """Who has read one in a backup and may create sources can't have the secret sent to a server of his own."""
+    with cluster.admin() as superuser, cluster.connect("ada") as ada:
+        row = superuser.execute("SELECT credential ->> 'sealed' FROM bdc.source_definitions WHERE name = 'legacy'").fetchone()
+        assert row is not None
+        credential = json.dumps({"user": user, "sealed": row[0]})
+        there = location.format(port=postgresql.port)
+        ada.execute("CALL bdc.create_data_source('stolen', 'postgresql', %s, '{}', %s)", (there, credential))
+        with pytest.raises(errors.InvalidParameterValue, match="another cluster, server or user"):
+            ada.execute("SELECT * FROM bdc.test_source('stolen')")
+        ada.execute("CALL bdc.drop_data_source('stolen')")
 
 
 def test_master_away_and_back(cluster: Cluster) -> None:

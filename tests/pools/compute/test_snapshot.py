@@ -10,7 +10,9 @@ PATHS = [("pg_catalog",), ("a", "b"), ("a,b",), ("a|b",)]
 
 
 def catalog(database: str, version: int) -> Snapshot:
-    return read({"database": database, "identity": "00000000-0000-0000-0000-000000000000", "version": str(version)}, lambda sealed: sealed)
+    return read(
+        {"database": database, "identity": "00000000-0000-0000-0000-000000000000", "version": str(version)}, lambda sealed, *_: sealed
+    )
 
 
 @pytest.mark.parametrize("database", ["sales", "sales|eu", "a:b", ""])

@@ -19,7 +19,7 @@ TABLE = "CALL bdc.create_virtual_table('public.house', 'legacy', 'public.house',
 
 def fill(connection: psycopg.Connection) -> None:
     connection.execute(
-        "CALL bdc.create_data_source('legacy', 'postgresql', 'postgresql://db/sales', '{}', '{\"sealed\": \"sealed:v1:QUJD\"}')"
+        "CALL bdc.create_data_source('legacy', 'postgresql', 'postgresql://db/sales', '{}', '{\"sealed\": \"sealed:v2:QUJD\"}')"
     )
     connection.execute(TABLE)
     connection.execute("CREATE VIEW public.v AS SELECT a FROM public.house")
@@ -119,7 +119,7 @@ def test_dump_and_restore_are_clean(people, master: Master, database: str, templ
         migrate(master.dsn)
         with master.superuser(restored) as connection:
             assert connection.execute("SELECT source_name, relation::text FROM bdc.virtual_tables").fetchone() == ("legacy", "home")
-            assert connection.execute("SELECT credential ->> 'sealed' FROM bdc.source_definitions").fetchone() == ("sealed:v1:QUJD",)
+            assert connection.execute("SELECT credential ->> 'sealed' FROM bdc.source_definitions").fetchone() == ("sealed:v2:QUJD",)
             assert connection.execute("SELECT array_agg(grantee::text) FROM bdc.default_grants").fetchone() == (["bdc_user"],)
             assert connection.execute("SELECT bdc.pool_privileges('ada', 'public', 'house')").fetchone() == (True,)
         assert identity(master, restored) != original

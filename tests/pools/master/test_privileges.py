@@ -153,7 +153,7 @@ def test_a_databases_owner_lays_no_trap_for_the_superuser(trapped, people, maste
 
 def test_a_databases_owner_lays_no_trap_for_the_pool(trapped, master: Master, database: str) -> None:
     async def ask() -> None:
-        pool = PoolOfMaster(Address("127.0.0.1", master.settings.port, master.secrets["pool-password"]), lambda sealed: sealed)
+        pool = PoolOfMaster(Address("127.0.0.1", master.settings.port, master.secrets["pool-password"]), lambda sealed, *_: sealed)
         try:
             assert await pool.verifier(Identity("ada", database, mapping=False)) is not None
         finally:

@@ -12,7 +12,7 @@ from psycopg import errors
 from tests.pools.master.conftest import Master
 
 CREATE = "CALL bdc.create_data_source(%s, %s, %s, %s, %s)"
-LEGACY = ("legacy", "postgresql", "postgresql://db:5432/sales", '{"timeout": 5}', '{"user": "reader", "sealed": "sealed:v1:QUJD"}')
+LEGACY = ("legacy", "postgresql", "postgresql://db:5432/sales", '{"timeout": 5}', '{"user": "reader", "sealed": "sealed:v2:QUJD"}')
 
 
 def test_create_alter_and_drop(people, master: Master, database: str) -> None:
@@ -22,12 +22,12 @@ def test_create_alter_and_drop(people, master: Master, database: str) -> None:
     assert row == ("legacy", "postgresql", "postgresql://db:5432/sales", {"timeout": "5"}, {"user": "reader", "sealed": "…"}, "ada", 1)
     admin.execute(
         "CALL bdc.alter_data_source('legacy', location => 'postgresql://db2:5432/sales', credential => %s)",
-        ['{"user": "reader", "sealed": "sealed:v1:QUJE"}'],
+        ['{"user": "reader", "sealed": "sealed:v2:QUJE"}'],
     )
     row = admin.execute("SELECT location, options, version FROM bdc.data_sources").fetchone()
     assert row == ("postgresql://db2:5432/sales", {"timeout": "5"}, 2)
     with master.superuser(database) as connection:
-        assert connection.execute("SELECT credential ->> 'sealed' FROM bdc.source_definitions").fetchone() == ("sealed:v1:QUJE",)
+        assert connection.execute("SELECT credential ->> 'sealed' FROM bdc.source_definitions").fetchone() == ("sealed:v2:QUJE",)
     admin.execute("CALL bdc.drop_data_source('legacy')")
     assert admin.execute("SELECT count(*) FROM bdc.data_sources").fetchone() == (0,)
 
@@ -143,7 +143,7 @@ def test_printed_plans_show_no_sealed_secret(people, statement: str) -> None:
     user.execute("SET debug_print_plan = on; SET debug_print_parse = on; SET debug_print_rewritten = on")
     with suppress(errors.Error):
         user.execute(statement)
-    as_bytes = " ".join(str(byte) for byte in b"sealed:v1:QUJD")
+    as_bytes = " ".join(str(byte) for byte in b"sealed:v2:QUJD")
     assert any("PLANNEDSTMT" in text for text in shown)
     assert not any("QUJD" in text or as_bytes in text for text in shown)
 
@@ -171,7 +171,7 @@ def test_changes_are_told(people, master: Master, database: str) -> None:
     assert catalog["version"] == notice.payload
     assert catalog["database"] == database
     (source,) = catalog["sources"]
-    assert source["credential"] == {"user": "reader", "sealed": "sealed:v1:QUJD"} and source["name"] == "legacy"
+    assert source["credential"] == {"user": "reader", "sealed": "sealed:v2:QUJD"} and source["name"] == "legacy"
 
 
 def test_a_superuser_is_not_needed_to_see(people) -> None:

@@ -16,7 +16,7 @@ CREATE FUNCTION bdc.refuse_clear_text(place text, value text) RETURNS void LANGU
 BEGIN
   IF value ~* '(password|passwd|pwd|secret|token|api_?key|access_?key|private_?key|credential)\s*[=:]' OR value ~ '^[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]*@' THEN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('%s looks like it holds a secret in clear text', place),
-      HINT = 'Seal it: "bdc source create" does so, or pass credential => ''{"user": …, "sealed": "sealed:v1:…"}'' made with bdc.sealing_key().';
+      HINT = 'Seal it: "bdc source create" does so, or pass credential => ''{"user": …, "sealed": "sealed:v2:…"}'' made with bdc.sealing_key().';
   END IF;
 END $$;
 
@@ -54,9 +54,9 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = 'this version can''t read mounted secrets: the credential''s "mounted" is refused',
       HINT = 'Give the secret sealed: "bdc source create" does so.';
   END IF;
-  IF credential ? 'sealed' AND credential ->> 'sealed' !~ '^sealed:v1:[A-Za-z0-9_-]+=*$' THEN
+  IF credential ? 'sealed' AND credential ->> 'sealed' !~ '^sealed:v2:[A-Za-z0-9_-]+=*$' THEN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'the credential''s "sealed" is not a sealed value',
-      HINT = 'It starts with "sealed:v1:" and is made by "bdc source create" or with the key that bdc.sealing_key() gives.';
+      HINT = 'It starts with "sealed:v2:" and is made by "bdc source create" or with the key that bdc.sealing_key() gives.';
   END IF;
   RETURN credential;
 END $$;
