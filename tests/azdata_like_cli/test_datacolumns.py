@@ -25,7 +25,9 @@ def test_a_column_is_read_as_in_sql(word: str, column: dict[str, object]) -> Non
     assert data_columns([word]) == [column]
 
 
-@pytest.mark.parametrize("word", ["id", "", "id not null", "at timestamptz default now()", "n integer default", "n integer not null unique"])
+@pytest.mark.parametrize(
+    "word", ["id", "", "id not null", "at timestamptz default now()", "n integer default", "n integer not null unique"]
+)
 def test_what_can_not_be_read_is_refused_with_an_example(word: str) -> None:
     with pytest.raises(UserError) as refused:
         data_columns([word])

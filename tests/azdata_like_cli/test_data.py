@@ -1,0 +1,117 @@
+"""``bdc data`` against a real master with the real extension; shards and their answers are tests/pools/master's stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.azdata_like_cli.administrator import USER, admin
+from tests.azdata_like_cli.conftest import Run
+from tests.pools.master.conftest import Master, database, master
+from tests.pools.master.data_tables import announce_shards
+
+__all__ = ["admin", "database", "master"]  # fixtures
+
+pytestmark = pytest.mark.service
+Admin = Callable[[], psycopg.Connection]
+
+
+@pytest.fixture
+def pool(admin: Admin, master: Master, database: str) -> Admin:
+    with admin() as connection:
+        connection.execute("CALL bdc.create_data_source('data_pool', 'datapool', 'datapool:')")
+    announce_shards(master, database, USER)
+    return admin
+
+
+def make(bdc: Run, name: str = "orders", *more: str) -> None:
+    made = bdc("data", "create", name, "--column", "id bigint not null", "--column", "price numeric(10,2) default 0", *more)
+    assert made.code == 0, made.err
+
+
+def test_a_table_is_made_shown_and_dropped(bdc: Run, pool: Admin, master: Master, database: str) -> None:
+    make(bdc, "orders", "--primary-key", "id")
+    (listed,) = bdc("data", "list", "-o", "json").json
+    assert (listed["schema_name"], listed["table_name"], listed["distribution"], listed["shards"]) == ("public", "orders", "HASH(id)", 2)
+    assert listed["owner"] == USER and listed["primary_key"] == ["id"]
+    with pool() as connection:
+        (table,) = connection.execute("SELECT id::text FROM bdc.data_tables_view").fetchone() or ()
+    counts = {"table": table, "shard": 0, "generation": 0, "rows": 5, "dead": 1, "segments": 2, "bytes": 100}
+    old = counts | {"generation": -1, "rows": 99, "bytes": 11}
+    request = {"action": "data_stats", "tables": [table], "user": USER}
+    master.pool.answer(database, request, counts, old, {"shard": 1, "error": "shard 1 does not answer"})
+    shown = bdc("data", "describe", "orders", "-o", "json").json
+    assert [(entry["shard"], entry["rows"], entry["bytes"], entry["error"]) for entry in shown["stats"]] == [
+        (0, 5, 111, None),
+        (1, 0, 0, "shard 1 does not answer"),
+    ]
+    assert [column["default"] for column in shown["columns"] if "default" in column] == ["0.00"]
+    table_of = bdc("data", "describe", "orders")
+    assert "HASH(id)" in table_of.out and "shard 1 does not answer" in table_of.out
+    assert bdc("data", "drop", "orders", stdin="n\n").code == 1
+    assert bdc("data", "drop", "orders", "--yes").code == 0
+    gone = bdc("data", "describe", "orders")
+    assert gone.code == 1 and "bdc data list" in gone.err
+
+
+def test_names_are_written_as_in_sql_and_found_by_their_present_name(bdc: Run, pool: Admin) -> None:
+    name = '"Sales; DROP TABLE x"'
+    make(bdc, name, "--distribution", "REPLICATED")
+    with pool() as connection:
+        connection.execute(
+            f'CREATE SCHEMA elsewhere; ALTER FOREIGN TABLE {name} RENAME TO "new"; ALTER FOREIGN TABLE "new" SET SCHEMA elsewhere'.encode()
+        )
+    (listed,) = bdc("data", "list", "-o", "json").json
+    assert (listed["schema_name"], listed["table_name"], listed["distribution"]) == ("elsewhere", "new", "REPLICATED")
+    assert bdc("data", "describe", name).code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--column", "id"), "NAME TYPE"),
+        (("--column", "a bigint", "--distribution", "HASH(b)"), '"b" does not exist'),
+        (("--column", "a bigint", "--distribution", "SPREAD"), "no distribution"),
+        (("--column", "a bigint", "--column", "b text", "--primary-key", "a", "--distribution", "HASH(b)"), "must meet on one shard"),
+        (("--column", "a bigint default 'x'"), "no value of type bigint"),
+    ],
+)
+def test_a_table_that_can_not_be_is_refused_with_the_reason(bdc: Run, pool: Admin, words: tuple[str, ...], said: str) -> None:
+    refused = bdc("data", "create", "t", *words)
+    assert refused.code == 1 and said in refused.err
+    assert bdc("data", "list", "-o", "json").json == []
+
+
+def test_loads_are_listed_by_state(bdc: Run, pool: Admin) -> None:
+    make(bdc)
+    with pool() as connection:
+        begin = '{"schema": "public", "table": "orders", "mode": "append", "seconds": 60, "load_id": "mine"}'
+        connection.execute("SELECT bdc.pool_begin_load(%s, %s)", (USER, begin))
+    (load,) = bdc("data", "loads", "--state", "open", "-o", "json").json
+    assert (load["load_id"], load["state"], load["user_name"]) == ("mine", "open", USER)
+    assert load["tables"] == ["public.orders append"] and bdc("data", "loads", "--state", "committed", "-o", "json").json == []
+
+
+def test_compaction_is_the_pools(bdc: Run, pool: Admin, master: Master, database: str) -> None:
+    make(bdc)
+    with pool() as connection:
+        (table,) = connection.execute("SELECT id::text FROM bdc.data_tables_view").fetchone() or ()
+    master.pool.answer(database, {"action": "data_compact", "table": table, "whole": True, "user": USER}, {"shard": 0, "rows_removed": 1})
+    assert bdc("data", "compact", "orders", "--whole").code == 0
+    assert bdc("data", "compact", "nothing").code == 1
+
+
+def test_what_import_and_export_refuse_before_they_begin(bdc: Run, pool: Admin, tmp_path: Path) -> None:
+    make(bdc)
+    file = tmp_path / "rows.csv"
+    file.write_text("id\n1\n")
+    assert "no primary key" in bdc("data", "import", str(file), "orders", "--mode", "upsert").err
+    assert "there is no" in bdc("data", "import", str(tmp_path / "other.csv"), "orders").err
+    assert "bdc data list" in bdc("data", "import", str(file), "nothing").err
+    assert "Parquet" in bdc("data", "export", "orders", str(tmp_path / "orders.parquet")).err
+    target = tmp_path / "orders.csv"
+    target.write_text("kept")
+    assert "--force" in bdc("data", "export", "orders", str(target)).err and target.read_text() == "kept"
