@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "table": ("table:table", "Virtual tables."),
     "data": ("data:data", "Tables of the data pool, spread over shards."),
     "hdfs": ("hdfs:hdfs", "Files of the cluster's HDFS."),
+    "spark": ("spark:spark", "Spark beside HDFS: Connect server and jobs."),
     "version": ("about:version", "Show the versions."),
     "completion": ("about:completion", "Print a shell's completion script."),
 }

@@ -12,6 +12,7 @@ from bdc.names import route_segment
 from bdc.rest import JsonClient, object_of, objects_of
 
 Json = dict[str, object]
+SPARK = "/api/v1/bdc/services/spark"
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,42 @@ class Controller:
 
     def log(self, workload: str, lines: int) -> list[str]:
         """The last ``lines`` lines of a workload's log."""
-        answer = object_of(self._client.get(f"/api/v1/bdc/logs/{route_segment(workload, 'workload')}", lines=lines), "logs")
-        found = answer.get("lines")
-        if not isinstance(found, list):
-            raise InternalError("the controller's answer to 'logs' holds no lines")
-        return [str(line) for line in found]
+        return _lines(self._client.get(f"/api/v1/bdc/logs/{route_segment(workload, 'workload')}", lines=lines))
+
+    def spark_start(self) -> Json:
+        """Ask for the Spark Connect server; the service's status as it is now."""
+        return object_of(self._client.request("POST", SPARK + "/start"), "spark/start")
+
+    def spark_stop(self) -> Json:
+        """Let the Spark Connect server rest."""
+        return object_of(self._client.request("POST", SPARK + "/stop"), "spark/stop")
+
+    def spark_token(self) -> str:
+        """What clients present to the Spark Connect server; for admins."""
+        found = object_of(self._client.get(SPARK + "/token"), "spark/token").get("token")
+        if not isinstance(found, str):
+            raise InternalError("the controller's answer to 'spark/token' holds no token")
+        return found
+
+    def spark_jobs(self) -> list[Json]:
+        """All jobs that are kept, the newest first."""
+        return objects_of(self._client.get(SPARK + "/jobs"), "spark/jobs")
+
+    def spark_job(self, number: int) -> Json:
+        """One of them; NotFoundError."""
+        return object_of(self._client.get(f"{SPARK}/jobs/{number}"), "spark/jobs")
+
+    def spark_submit(self, job: Json) -> Json:
+        """Have a program run once: ``file`` (a URL), ``arguments``, ``main_class``, ``conf``, ``py_files``, ``jars``."""
+        return object_of(self._client.request("POST", SPARK + "/jobs", body=job), "spark/jobs")
+
+    def spark_kill(self, number: int) -> Json:
+        """End a job."""
+        return object_of(self._client.request("DELETE", f"{SPARK}/jobs/{number}"), "spark/jobs")
+
+    def spark_log(self, number: int, lines: int) -> list[str]:
+        """The last lines that a job wrote."""
+        return _lines(self._client.get(f"{SPARK}/jobs/{number}/log", lines=lines))
 
     def whoami(self) -> Json:
         """Name, roles and expiry of the token's owner."""
@@ -101,6 +133,13 @@ class Controller:
     def revoke(self, name: str, role: str) -> None:
         """Take a role from a user."""
         self._client.request("DELETE", _user(name) + "/roles/" + _quote(role))
+
+
+def _lines(body: object) -> list[str]:
+    found = object_of(body, "logs").get("lines")
+    if not isinstance(found, list):
+        raise InternalError("the controller's answer to 'logs' holds no lines")
+    return [str(line) for line in found]
 
 
 def _quote(text: str) -> str:

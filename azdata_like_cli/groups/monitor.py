@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 
@@ -113,16 +113,19 @@ def logs(settings: Settings, workload: str, lines: int, follow: bool) -> Lines:
     """Show what WORKLOAD wrote: an instance of `bdc status --all`, such as control, master-0, compute-0, nmnode-0."""
     controller = settings.session().controller
     if follow:
-        return Lines(lines=_followed(controller, workload, lines), endless=True)
+        return Lines(lines=followed(lambda most: controller.log(workload, most), first=lines), endless=True)
     return Lines(lines=controller.log(workload, lines))
 
 
-def _followed(controller: Controller, workload: str, lines: int) -> Iterator[str]:
-    seen = controller.log(workload, FOLLOW_LINES)
-    yield from seen[-lines:]
-    while True:
+def followed(tail: Callable[[int], list[str]], ended: Callable[[], bool] = lambda: False, first: int = FOLLOW_LINES) -> Iterator[str]:
+    """The lines of a growing log, ``tail(n)`` being its last ones, beginning with the last ``first``; until ``ended``."""
+    seen = tail(FOLLOW_LINES)
+    yield from seen[-first:]
+    last = False
+    while not last:
         time.sleep(FOLLOW_SECONDS)
-        latest = controller.log(workload, FOLLOW_LINES)
+        last = ended()  # asked before the log is read, so that its last lines are not missed
+        latest = tail(FOLLOW_LINES)
         yield from new_lines(seen, latest)
         seen = latest or seen
 

@@ -1,0 +1,41 @@
+"""Python with a PySpark session: ``bdc spark shell``. The token goes to it by its environment, never by its arguments."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+from bdc.errors import UserError
+
+INSTALL = "pip install 'openbdc[spark-client]' (PySpark's client, 15 MB), or name a Python that has PySpark with --python"
+PROBE = "import importlib.util, sys; sys.exit(any(importlib.util.find_spec(name) is None for name in ('pyspark', 'grpc', 'pandas')))"
+SHELL = """
+import os
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.remote(os.environ.pop("BDC_SPARK_REMOTE")).getOrCreate()
+print(f"Spark {spark.version}: the session is 'spark'.")
+"""
+
+
+def check_pyspark(python: str) -> None:
+    """UserError with the line to run unless ``python`` has a PySpark that can be a client."""
+    try:
+        done = subprocess.run([python, "-c", PROBE], cwd="/", capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserError(f"{python} can't be run", why=str(error), hint=INSTALL) from error
+    if done.returncode != 0:
+        raise UserError(f"{python} has no PySpark", why="a client needs pyspark, grpcio and pandas", hint=INSTALL, code="not_installed")
+
+
+def run_shell(endpoint: str, token: str, python: str | None = None) -> None:
+    """Until the user leaves it. Ctrl-C is the shell's."""
+    python = python or sys.executable
+    check_pyspark(python)
+    environment = {**os.environ, "BDC_SPARK_REMOTE": f"{endpoint}/;token={token}"}
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        subprocess.run([python, "-i", "-c", SHELL], env=environment, check=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
