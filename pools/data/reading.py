@@ -31,6 +31,7 @@ class Answer:
         self._reading = store.ledger.begin_read()
         self._context = store.cursor()
         self._cursor = self._context.__enter__()
+        self._reader: pa.RecordBatchReader | None = None
         try:
             self._reader = self._begin()
             self.schema = self._labelled(self._reader.schema)
@@ -68,6 +69,7 @@ class Answer:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Batches of ``schema``."""
+        assert self._reader is not None
         try:
             for batch in self._reader:
                 yield batch if batch.schema.equals(self.schema, check_metadata=True) else _cast(batch, self.schema)
@@ -80,6 +82,8 @@ class Answer:
             self._store.ledger.end_read(self._reading)
             self._reading = 0
             try:
+                if self._reader is not None:
+                    self._reader.close()  # half-read: the transaction can't end before
                 rollback(self._cursor)
             finally:
                 self._context.__exit__(None, None, None)
