@@ -18,7 +18,7 @@ from tests.services import cluster as stage
 QUERY = """
 SELECT r.grp, count(*), sum(r.amount), max(p.name)
 FROM rows_parquet r JOIN points p ON p.id = r.id JOIN groups g ON g.grp = r.grp
-WHERE r.id BETWEEN 1 AND 2000 GROUP BY r.grp ORDER BY r.grp LIMIT 20"""
+WHERE r.id BETWEEN 1 AND 200000 GROUP BY r.grp ORDER BY r.grp LIMIT 20"""
 SUPERVISOR = "supervisor"
 LIMIT_SECONDS = 60
 

@@ -9,7 +9,7 @@ import pytest
 from tests.pools.master.conftest import Master
 
 SOURCE = {"name": "legacy", "connector": "postgresql", "location": "postgresql://db:5432/sales", "options": {}, "credential": {}}
-KEY = {"null_frac": 0.0, "avg_width": 8, "n_distinct": -1}
+KEY = {"null_frac": 0.0, "avg_width": 8, "n_distinct": -1, "histogram_bounds": "{1,500000,2000000}"}
 MAIN_QUERY = (
     "SELECT s.grp, count(*), sum(s.amount), max(p.note) FROM sales s JOIN points p ON p.id = s.id JOIN groups g ON g.grp = s.grp "
     "WHERE s.id BETWEEN 1 AND 200000 GROUP BY s.grp ORDER BY s.grp LIMIT 20"
@@ -38,7 +38,16 @@ def known(admin) -> list[tuple[object, ...]]:
 
 
 def test_detected_statistics_are_the_planners(admin, master: Master, database: str) -> None:
-    make(admin, master, database, "sales", 100, id=KEY, grp={"null_frac": 0.5, "avg_width": 4, "n_distinct": 7}, stranger=KEY)
+    make(
+        admin,
+        master,
+        database,
+        "sales",
+        100,
+        id=KEY,
+        grp={"null_frac": 0.5, "avg_width": 4, "n_distinct": 7, "most_common_vals": "{1,3}", "most_common_freqs": "{0.5,0.25}"},
+        stranger=KEY,
+    )
     assert known(admin) == [("grp", 0.5, 4, 7), ("id", 0, 8, -1)]
     make_again = {"id": {"null_frac": 7, "avg_width": 0, "n_distinct": -3}}  # what a source says is brought into bounds
     request = {"action": "detect", "source": SOURCE, "location": "public.sales", "options": {}, "user": "ada"}

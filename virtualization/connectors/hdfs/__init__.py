@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import pyarrow as pa
 from sqlglot import exp
 
 from virtualization.catalog import DataSource, VirtualTable
@@ -19,24 +18,13 @@ from virtualization.connectors.hdfs.detect import detect
 from virtualization.connectors.hdfs.engine import Engine
 from virtualization.connectors.hdfs.fragments import FilesFragment
 from virtualization.connectors.hdfs.layout import Layouts
-from virtualization.connectors.hdfs.options import format_of_path, settings, table_format
+from virtualization.connectors.hdfs.options import FileFormat, format_of_path, settings, table_format
 from virtualization.connectors.hdfs.rewrites import duckdb_predicate
 from virtualization.connectors.hdfs.scan_sql import Scan, partition_columns
+from virtualization.connectors.hdfs.statistics import statistics
 from virtualization.connectors.hdfs.types import duckdb_type
-from virtualization.errors import UnknownColumnError, VirtualizationError
-from virtualization.plan import (
-    Accepted,
-    Batches,
-    Declined,
-    Detected,
-    FragmentRequest,
-    Kept,
-    QueryContext,
-    RemoteObject,
-    Scanned,
-    TestedSource,
-)
-from virtualization.statistics import SAMPLE_ROWS, ColumnStatistics, sample_statistics
+from virtualization.errors import UnknownColumnError
+from virtualization.plan import Accepted, Declined, Detected, FragmentRequest, Kept, RemoteObject, Scanned, TestedSource
 from virtualization.types import pg_type
 
 
@@ -66,22 +54,11 @@ class HdfsConnector:
         ]
 
     def detect(self, location: str, options: Mapping[str, str]) -> Detected:
-        """Columns and types by what the files hold, statistics by their first rows."""
+        """Columns and types by what the files hold, statistics too."""
         found = detect(self._client, location, options)
-        return replace(
-            found, statistics=self._statistics(VirtualTable("", location, "", location, found.columns, found.options), found.rows)
-        )
-
-    def _statistics(self, table: VirtualTable, rows: float | None) -> Mapping[str, ColumnStatistics]:
-        """They only help to plan: rows that can't be read are told to whoever queries them, not to whoever makes the table."""
-        try:
-            batches = self.scan(table, [column.name for column in table.columns], ()).fragment.open(QueryContext())
-            try:
-                return sample_statistics(_first(batches, SAMPLE_ROWS), rows)
-            finally:
-                batches.close()
-        except VirtualizationError:
-            return {}
+        table = VirtualTable("", location, "", location, found.columns, found.options, found.rows)
+        scan = self._files(Scan(table, found.columns, (), (), found.columns), table_format(table, location))
+        return replace(found, statistics=statistics(self._client, scan, table))
 
     def scan(self, table: VirtualTable, columns: Sequence[str], predicates: Sequence[exp.Expression]) -> Scanned:
         """Columns, and comparisons with constants. No column asked for: the first one (rows are what counts)."""
@@ -113,10 +90,11 @@ class HdfsConnector:
         needed = wanted + tuple(column for column in table.columns if column.name in looked_at and column not in wanted)
         for column in needed:
             duckdb_type(types[column.name], column.name)
-        scan = Scan(table, wanted, tuple(taken), tuple(pruning), needed)
+        return Scanned(self._files(Scan(table, wanted, tuple(taken), tuple(pruning), needed), shape), tuple(left), tuple(kept))
+
+    def _files(self, scan: Scan, shape: FileFormat) -> FilesFragment:
         text = _in_words(f"hdfs://{self._settings.host}:{self._settings.port}", scan, shape.format)
-        fragment = FilesFragment(self._settings.source, scan, shape, text, self._client, self._layouts, self._engine)
-        return Scanned(fragment, tuple(left), tuple(kept))
+        return FilesFragment(self._settings.source, scan, shape, text, self._client, self._layouts, self._engine)
 
     def push(self, request: FragmentRequest) -> Accepted | Declined:
         """Files are scanned; the executor sees the scan inline and does the rest beside it."""
@@ -126,17 +104,6 @@ class HdfsConnector:
     def close(self) -> None:
         """Streams that still run keep their cursors."""
         self._engine.close()
-
-
-def _first(batches: Batches, count: int) -> pa.Table:
-    taken: list[pa.RecordBatch] = []
-    left = count
-    for batch in batches:
-        taken.append(batch.slice(0, left))
-        left -= taken[-1].num_rows
-        if not left:
-            break
-    return pa.Table.from_batches(taken, batches.schema)
 
 
 def _in_words(root: str, scan: Scan, kind: str) -> str:

@@ -86,6 +86,18 @@ def parquet_layout(client: Client, file: RemoteFile) -> Layout:
         raise DataError(f"file {file.path} is not a Parquet file that can be read: {str(error).splitlines()[0]}") from None
 
 
+def parquet_bounds(client: Client, file: RemoteFile) -> dict[str, tuple[Any, Any]]:
+    """Least and greatest value of the columns for which each row group says so, from the footer."""
+    found: dict[str, tuple[Any, Any]] = {}
+    with pq.ParquetFile(_arrow_file(RangeFile(client, file))) as parquet:
+        footer = parquet.metadata
+        for place in range(footer.num_columns):
+            told: list[Any] = [footer.row_group(group).column(place).statistics for group in range(footer.num_row_groups)]
+            if told and all(one is not None and one.has_min_max for one in told):
+                found[footer.schema.column(place).path] = (min(one.min for one in told), max(one.max for one in told))
+    return found
+
+
 def head(client: Client, file: RemoteFile, shape: FileFormat, limit: int = _HEAD_BYTES) -> str:
     """The beginning of a CSV as text, cut after its last whole line; DataError where the bytes are not in the encoding."""
     reader = RangeFile(client, file)

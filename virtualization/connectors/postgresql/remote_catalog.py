@@ -38,18 +38,17 @@ SELECT DISTINCT ON (b.number) b.number, b.name::text AS name, b.required, t.typt
        pg_catalog.format_type(b.type, b.typmod) AS type,
        CASE WHEN c.relkind IN ('r', 'm', 'p') THEN c.reltuples::double precision END AS rows,
        s.null_frac::double precision AS null_frac, s.avg_width, s.n_distinct::double precision AS n_distinct,
-       EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = b.relid AND i.indisunique AND i.indpred IS NULL
-               AND i.indnkeyatts = 1 AND i.indkey[0] = b.number) AS is_key
+       s.histogram_bounds::text AS histogram_bounds, s.most_common_vals::text AS most_common_vals,
+       s.most_common_freqs::text AS most_common_freqs
   FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type JOIN pg_catalog.pg_class c ON c.oid = b.relid
   LEFT JOIN pg_catalog.pg_stats s ON s.schemaname = {schema} AND s.tablename = {name} AND s.attname = b.name
  ORDER BY b.number, b.depth DESC, s.inherited DESC
 """
 """One row per column; domains are followed to their base type, which carries the same values. Statistics are those of the last
-ANALYZE there, with the parts of a partitioned table; a key is known without."""
+ANALYZE there, with the parts of a partitioned table."""
 
 
-KEY_BYTES = 8
-"""Of a key in a table that was never analysed."""
+_STATISTICS = ("null_frac", "avg_width", "n_distinct", "histogram_bounds", "most_common_vals", "most_common_freqs")
 
 
 def _literal(text: str) -> str:
@@ -93,10 +92,8 @@ def remote_columns(client: Client, location: str) -> Detected:
 
 
 def _statistics(row: dict[str, Any]) -> dict[str, ColumnStatistics]:
-    if row["n_distinct"] is None and not row["is_key"]:
-        return {}
-    distinct = -1.0 if row["is_key"] else row["n_distinct"]
-    return {row["name"]: ColumnStatistics(row["null_frac"] or 0.0, row["avg_width"] or KEY_BYTES, distinct)}
+    known = ColumnStatistics(**{name: row[name] for name in _STATISTICS})
+    return {row["name"]: known} if known.usable else {}
 
 
 def _declared(row: dict[str, Any]) -> str | None:

@@ -1,8 +1,8 @@
 -- What the planner knows of the columns of virtual tables. Without it a join on a key looks as if it multiplied rows (200 different
 -- values are assumed), and the planner then fetches both tables instead of having them joined in the compute pool.
 
--- superuser: statistics = {"<column at the source>": {"null_frac", "avg_width", "n_distinct"}}, as pg_stats names them; columns of
--- which nothing is said keep what they have
+-- superuser: statistics = {"<column at the source>": {"null_frac", "avg_width", "n_distinct", …}}, as pg_stats names them (arrays as
+-- text); columns of which nothing is said keep what they have
 CREATE FUNCTION bdc.set_statistics(relation oid, columns jsonb, statistics jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -12,7 +12,9 @@ BEGIN
   END IF;
   EXECUTE 'SELECT pg_restore_attribute_stats(''schemaname'', n.nspname::text, ''relname'', c.relname::text, ''attname'', a.attname::text,
       ''inherited'', false, ''null_frac'', least(greatest((known ->> ''null_frac'')::real, 0), 1),
-      ''avg_width'', greatest((known ->> ''avg_width'')::integer, 1), ''n_distinct'', greatest((known ->> ''n_distinct'')::real, -1))
+      ''avg_width'', greatest((known ->> ''avg_width'')::integer, 1), ''n_distinct'', greatest((known ->> ''n_distinct'')::real, -1),
+      ''most_common_vals'', known ->> ''most_common_vals'', ''most_common_freqs'', (known ->> ''most_common_freqs'')::real[],
+      ''histogram_bounds'', known ->> ''histogram_bounds'')
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN jsonb_array_elements($2) AS definition ON definition ->> ''name'' = coalesce((SELECT option_value
       FROM pg_options_to_table(a.attfdwoptions) WHERE option_name = ''column_name''), a.attname)
