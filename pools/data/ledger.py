@@ -122,6 +122,9 @@ class TableState:
         self.horizon = 0
         """The oldest snapshot that can still be answered."""
 
+        self.order: tuple[str, ...] = ()
+        """Physical columns of the key, as tickets told it last: rewriting orders rows by them."""
+
         self.schema = SchemaLock()
         self.sealing = threading.RLock()
         """Held while rows are ended or keys are checked."""

@@ -33,7 +33,10 @@ def serve(settings: ShardSettings, stop: threading.Event) -> None:
     began = time.monotonic()
     store = Store(pathlib.Path(settings.data_folder), settings.limits)
     try:
-        server = ShardServer(Shard(settings, store), settings.host, settings.port)
+        shard = Shard(settings, store)
+        server = ShardServer(shard, settings.host, settings.port)
+        if settings.limits.compaction_seconds:
+            threading.Thread(target=shard.compaction.run, args=(stop,), name="compaction", daemon=True).start()
         seconds = round(time.monotonic() - began, 3)
         log.info("serving", port=server.port, shard=store.shard, number=settings.number, opened_seconds=seconds)
         stop.wait()

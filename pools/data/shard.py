@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pools.data.changes import Changes
+from pools.data.compaction import Compaction
 from pools.data.errors import ShardError, required
 from pools.data.intake import Intake, Put, Stream
 from pools.data.reading import Answer
@@ -28,12 +29,15 @@ class Shard:
         self._intake = Intake(store)
         self._loads = Loads(store)
         self._changes = Changes(store)
+        self.compaction = Compaction(store)
         self._actions: dict[str, Callable[[str, dict[str, Any]], list[Row]]] = {
             "seal": lambda db, body: [self._loads.seal(db, body)],
             "publish": lambda db, body: [self._loads.publish(db, required(body, "loads")[0])],
             "abort": lambda db, body: [self._loads.abort(db, body)],
             "modify": lambda db, body: [self._changes.modify(db, body)],
             "segments": lambda db, body: list(segments(self.store, db, float(body.get("older_than_seconds") or 0))),
+            "compact": lambda db, body: [vars(self.compaction.round(db, body.get("table"), bool(body.get("full"))))],
+            "drop": self._drop,
             "stats": lambda db, body: list(stats(self.store, db, body.get("tables"))),
         }
 
@@ -53,6 +57,10 @@ class Shard:
         if action is None:
             raise ShardError("08P01", f'there is no action "{name}"')
         return action(self._claims(body, "control")["db"], body)
+
+    def _drop(self, db: str, body: dict[str, Any]) -> list[Row]:
+        self.compaction.drop(db, required(body, "table")[0])
+        return [{}]
 
     def _claims(self, body: dict[str, Any], op: str) -> dict[str, Any]:
         (ticket,) = required(body, "ticket")

@@ -138,6 +138,7 @@ class Store:
         state = self.ledger.table((table.db, table.id))
         wanted = {column.physical: column.duckdb for column in table.columns}
         with self.ledger.lock:
+            state.order = tuple(column.physical for column in table.key_columns) or state.order
             found = state.generations.get(number)
             if found is not None and all(_holds(found.columns.get(name), type_) for name, type_ in wanted.items()):
                 return found
