@@ -17,6 +17,15 @@ def data_columns(words: Iterable[str]) -> list[dict[str, object]]:
     return [_column(word) for word in words]
 
 
+def key_names(text: str) -> list[str]:
+    """Names between commas, as SQL folds them; UserError for anything else."""
+    entry = r'\s*(?:"(?:[^"]|"")+"|[^\s",]+)\s*'
+    if not re.fullmatch(f"{entry}(?:,{entry})*", text):
+        raise UserError(f"{text!r} is no list of columns", hint="for example --primary-key 'id, \"Line no\"'")
+    found = [part.strip() for part in re.findall(entry, text)]
+    return [name[1:-1].replace('""', '"') if name.startswith('"') else name.lower() for name in found]
+
+
 def _column(word: str) -> dict[str, object]:
     found = _NAME.match(word)
     rest = word[found.end() :].strip() if found else ""

@@ -11,7 +11,7 @@ import click
 from azdata_like_cli import output
 from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
-from azdata_like_cli.datacolumns import data_columns
+from azdata_like_cli.datacolumns import data_columns, key_names
 from azdata_like_cli.dataexports import csv_blocks, write_locally
 from azdata_like_cli.dataimports import MODES, Target, as_virtual_table, lying_in_hdfs, take_over
 from azdata_like_cli.groups.source import options_of
@@ -71,13 +71,13 @@ def data() -> None:
     examples=[
         "bdc data create orders --column 'id bigint not null' --column 'price numeric(10,2)' --distribution 'HASH(id)' --primary-key id",
         "bdc data create sales.events --column 'at timestamptz not null' --column 'what jsonb'",
+        "bdc data create house_dp --like house --distribution 'HASH(\"RAD\")'",
         "bdc data create countries --column 'code text not null' --column 'name text' --distribution REPLICATED",
     ],
 )
 @click.argument("name")
-@click.option(
-    "--column", "columns", multiple=True, required=True, metavar="'NAME TYPE'", help="A column: NAME TYPE [NOT NULL] [DEFAULT …]."
-)
+@click.option("--column", "columns", multiple=True, metavar="'NAME TYPE'", help="A column: NAME TYPE [NOT NULL] [DEFAULT …].")
+@click.option("--like", metavar="TABLE", help="Columns of this table or view, of whatever kind, before those of --column.")
 @click.option("--distribution", metavar="HOW", help="HASH(a, b), ROUND_ROBIN or REPLICATED. Default: by the primary key, else ROUND_ROBIN.")
 @click.option("--primary-key", "key", metavar="COLUMNS", help="The key's columns, with commas; upserts find their rows by it.")
 @login_options
@@ -86,6 +86,7 @@ def create(  # noqa: PLR0913 - one parameter per option
     settings: Settings,
     name: str,
     columns: tuple[str, ...],
+    like: str | None,
     distribution: str | None,
     key: str | None,
     login_database: str | None,
@@ -96,9 +97,12 @@ def create(  # noqa: PLR0913 - one parameter per option
     HASH(a) keeps rows with the same a on one shard: joins and groupings by a then need no exchange, and a query with a = 1 asks one shard.
     REPLICATED keeps all rows on every shard: for small tables that large ones are joined with.
     """
-    given = data_columns(columns)
-    keys = [word.strip().strip('"') for word in key.split(",")] if key else None
+    if not columns and like is None:
+        raise click.UsageError("Give the columns: --column, several times, or --like TABLE.")
+    added = data_columns(columns)
+    keys = key_names(key) if key else None
     with connected(settings, Login(login_database, login_user)) as connection, connection.transaction():
+        given = [*(_columns_of(connection, like) if like is not None else ()), *added]
         call(connection, "bdc.create_data_table", name, json.dumps(given), distribution, keys)
         return _described(find(connection, name), ())
 
@@ -239,6 +243,16 @@ _TABLES = """SELECT n.nspname AS schema_name, c.relname AS table_name, v.distrib
     v.schema_version, v.has_rows_here, v.created_at
     FROM bdc.data_tables_view AS v JOIN pg_catalog.pg_class AS c ON c.oid = v.relation
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"""
+
+
+def _columns_of(connection: psycopg.Connection[Any], name: str) -> list[dict[str, object]]:
+    """Of any relation; NotFoundError."""
+    query = """SELECT attname AS name, pg_catalog.format_type(atttypid, atttypmod) AS type, NOT attnotnull AS nullable
+        FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"""
+    found = records(connection, query, name)
+    if not found:
+        raise NotFoundError(f"there is no table or view {name!r}", where="--like", hint="a name is written as in SQL")
+    return found
 
 
 def find(connection: psycopg.Connection[Any], name: str) -> dict[str, object]:

@@ -85,6 +85,22 @@ def test_a_table_that_can_not_be_is_refused_with_the_reason(bdc: Run, pool: Admi
     assert bdc("data", "list", "-o", "json").json == []
 
 
+def test_columns_are_those_of_another_table(bdc: Run, pool: Admin) -> None:
+    with pool() as connection:
+        connection.execute('CREATE TABLE model (id bigint PRIMARY KEY, "A b" numeric(10,2), at timestamptz NOT NULL)')
+    made = bdc("data", "create", "t", "--like", "model", "--column", "more text", "--distribution", 'HASH("A b")', "-o", "json")
+    assert made.code == 0, made.err
+    assert [(column["name"], column["type"], column["nullable"]) for column in made.json["columns"]] == [
+        ("id", "bigint", False),
+        ("A b", "numeric(10,2)", True),
+        ("at", "timestamp with time zone", False),
+        ("more", "text", True),
+    ]
+    assert made.json["distribution"] == 'HASH("A b")'
+    assert "no table or view" in bdc("data", "create", "u", "--like", "nothing").err
+    assert bdc("data", "create", "u").code == 2
+
+
 def test_loads_are_listed_by_state(bdc: Run, pool: Admin) -> None:
     make(bdc)
     with pool() as connection:

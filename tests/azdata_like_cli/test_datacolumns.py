@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from azdata_like_cli.datacolumns import data_columns
+from azdata_like_cli.datacolumns import data_columns, key_names
 from bdc.errors import UserError
 
 
@@ -32,3 +32,10 @@ def test_what_can_not_be_read_is_refused_with_an_example(word: str) -> None:
     with pytest.raises(UserError) as refused:
         data_columns([word])
     assert refused.value.hint or "what?" in refused.value.message
+
+
+def test_names_of_a_key() -> None:
+    assert key_names('ID, "Line, ""no"""') == ["id", 'Line, "no"']
+    for text in ("", "a,,b", 'a "b"', "a b", '"a'):
+        with pytest.raises(UserError):
+            key_names(text)
