@@ -70,6 +70,7 @@ class DatabaseLink:
         self._listen = listen
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
         self._lock = asyncio.Lock()
+        self._connecting = asyncio.Lock()
 
     @property
     def connected(self) -> bool:
@@ -77,7 +78,12 @@ class DatabaseLink:
         return self._connection is not None
 
     async def connect(self) -> None:
-        """MasterAway when it fails."""
+        """Where there is no connection yet; MasterAway when it fails."""
+        async with self._connecting:
+            if self._connection is None:
+                await self._connect()
+
+    async def _connect(self) -> None:
         address = self._address
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -196,6 +202,8 @@ class Followed:
         async with self._turn:
             self._next = None
             with contextlib.suppress(MasterAway):
+                if self.catalog.has_data:  # without its state nothing is read: don't wait for the next try of the task
+                    await self.link.connect()
                 state = await self._asked_state() if self.catalog.has_data else None
                 if state is None:
                     version: object = (await self.link.ask("SELECT bdc.pool_version()"))[0][0]
@@ -285,7 +293,9 @@ class Master:
     def confirm(self, database: str) -> asyncio.Task[ReadState | None] | None:
         """See ``Catalogs``."""
         followed = self._followed.get(database)
-        return followed.confirm() if followed is not None and followed.link.connected else None
+        if followed is None or not (followed.link.connected or followed.catalog.has_data):
+            return None
+        return followed.confirm()
 
     async def refresh(self, database: str) -> Snapshot:
         """See ``Catalogs``."""

@@ -107,11 +107,13 @@ class Client:
         self.flight = flight.FlightClient(location)
         header = (b"bdc-database", database.encode())
         token = self.flight.authenticate_basic_token(user.encode(), password.encode(), flight.FlightCallOptions(headers=[header]))
-        self.options = flight.FlightCallOptions(headers=[header, token], timeout=60)
+        self.headers = [header, token]
+        self.options = flight.FlightCallOptions(headers=self.headers, timeout=60)
 
-    def ask(self, action: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def ask(self, action: str, body: Mapping[str, Any], seconds: float = 60) -> dict[str, Any]:
         """One action; its error is a FlightError with JSON in it: see ``refusal``."""
-        (result,) = self.flight.do_action(flight.Action(action, json.dumps(body).encode()), self.options)
+        options = flight.FlightCallOptions(headers=self.headers, timeout=seconds)
+        (result,) = self.flight.do_action(flight.Action(action, json.dumps(body).encode()), options)
         answer: dict[str, Any] = json.loads(result.body.to_pybytes())
         return answer
 

@@ -60,7 +60,7 @@ class Logins:
         identity = Identity(user, database, mapping=False)
         stored = self._stored(identity)
         with self._places:
-            fits = matches(stored or self._nobody, password) and stored is not None
+            fits = bool(password) and matches(stored or self._nobody, password) and stored is not None
         if not fits or stored is None:
             time.sleep(REFUSED_SECONDS)
             raise AuthenticationError(f'password authentication failed for user "{user}"')
