@@ -4,42 +4,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pyspark_bdc import session
 from pyspark_bdc.coordinator import Login, log_in
 from pyspark_bdc.errors import OptionError
-from pyspark_bdc.load import Load, begin
+from pyspark_bdc.load import begin
 from pyspark_bdc.targets import Field, created_columns, matched
+from pyspark_bdc.task import Task
 from pyspark_bdc.write_options import WriteOptions
 
 CLIENT = "pyspark_bdc"
 
 
-@dataclass(frozen=True)
-class Begun:
-    """What the writer needs: the load, the table's column for each of the DataFrame's, the options (without the password)."""
+def begin_write(options: WriteOptions, fields: Sequence[Field]) -> Task:
+    """What the tasks need; the password stays behind.
 
-    load: Load
-    names: tuple[str, ...]
-    options: WriteOptions
-
-
-def begin_write(options: WriteOptions, fields: Sequence[Field]) -> Begun:
-    """OptionError, UnreachableError or WriteError; after any of them nothing is left behind."""
+    OptionError, UnreachableError or WriteError: after any of them nothing is left.
+    """
     body = _body(options, fields)
     login = _login(options)
     load = begin(login, body)
     kept = replace(options, address=replace(options.address, password=None))
     if load.state != "open":
-        return Begun(load, (), kept)
+        return Task(load, (), kept)
     try:
         names = matched(fields, load.columns, checked=options.schema_check)
     except OptionError:
         load.abort("the DataFrame does not fit the table")
         raise
-    return Begun(load, tuple(names), kept)
+    return Task(load, tuple(names), kept)
 
 
 def _login(options: WriteOptions) -> Login:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,11 +28,11 @@ class Login:
 
     def call(self, seconds: float = ANSWER_SECONDS) -> flight.FlightCallOptions:
         """What goes along with each call."""
-        return flight.FlightCallOptions(headers=list(self.headers), timeout=seconds)
+        return _options(self.headers, seconds)
 
     def stream(self) -> flight.FlightCallOptions:
         """The same for streams, which take as long as their rows."""
-        return flight.FlightCallOptions(headers=list(self.headers))
+        return _options(self.headers)
 
     def ask(self, action: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One action, one answer. WriteError with the server's own words."""
@@ -55,8 +55,7 @@ def log_in(location: str, user: str, password: str, database: str) -> Login:
     header = (DATABASE_HEADER, database)
     try:
         with connect(location) as client:
-            options = flight.FlightCallOptions(headers=[header], timeout=LOGIN_SECONDS)
-            token = client.authenticate_basic_token(user, password, options)
+            token = client.authenticate_basic_token(user, password, _options([header], LOGIN_SECONDS))
     except (flight.FlightError, pa.ArrowException, OSError) as error:
         why = refused(error, location)
         raise UnreachableError(f"can't log in as {user}@{location}: {why.message}", why.hint) from None
@@ -65,6 +64,11 @@ def log_in(location: str, user: str, password: str, database: str) -> Login:
 
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
+
+
+def _options(headers: Sequence[tuple[str, str]], seconds: float | None = None) -> flight.FlightCallOptions:
+    encoded: Any = [(name.encode(), value.encode()) for name, value in headers]  # bytes, whatever the stubs say
+    return flight.FlightCallOptions(headers=encoded, timeout=seconds)
 
 
 def refused(error: Exception, location: str) -> BdcError:

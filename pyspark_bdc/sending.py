@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class _Stream:
         self._location = location
         self._client = connect(location)
         self._piece = piece
+        self._finished = False
         self._rows = 0
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
@@ -99,6 +101,7 @@ class _Stream:
         answer = self._told(self._answered)
         if answer["rows"] != self._rows:
             raise WriteError(f"{self._location} says that {answer['rows']} of {self._rows} rows arrived")
+        self._finished = True
         return self._rows
 
     def _answered(self) -> dict[str, Any]:
@@ -130,6 +133,9 @@ class _Stream:
         return error
 
     def close(self) -> None:
+        if not self._finished and hasattr(self, "_writer"):
+            with contextlib.suppress(flight.FlightError, pa.ArrowException, OSError):  # the shard drops what was not finished, and says so
+                self._writer.close()
         self._client.close()
 
 

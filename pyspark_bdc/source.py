@@ -50,8 +50,7 @@ class DefaultSource(DataSource):
         from pyspark_bdc.writer import LoadWriter
 
         fields = [Field(field.name, field.dataType.simpleString(), field.nullable) for field in schema.fields]
-        begun = begin_write(write_options.parse(self.options, overwrite=overwrite), fields)
-        return LoadWriter(begun.load, begun.names, begun.options)
+        return LoadWriter(begin_write(write_options.parse(self.options, overwrite=overwrite), fields))
 
     def streamReader(self, schema: StructType) -> Any:  # noqa: ANN401, N802 - Spark's name; never returns
         """Not there."""
