@@ -27,7 +27,7 @@ def matches(files: WebHdfs, text: str) -> list[str]:
 
     found = [candidate for candidate in expand(path, names_in) if has_magic(base_name(path)) or files.exists(candidate)]
     if not found:
-        raise NotFoundError(f"nothing matches {path}")
+        raise NotFoundError(f"nothing matches {path}", hint="'bdc hdfs ls /' shows what there is")
     return found
 
 

@@ -100,7 +100,7 @@ class WebHdfs:
         """Remove; ConflictError for a folder that is not empty unless ``recursive``; NotFoundError."""
         answer = self._json("DELETE", path, "DELETE", recursive=recursive)
         if answer.get("boolean") is not True:
-            raise NotFoundError(f"there is no {path}", where=self._base)
+            raise NotFoundError(f"there is no {path}", where=self._base, hint=_hint("FileNotFoundException", path))
 
     def rename(self, source: str, target: str, *, overwrite: bool = False) -> None:
         """Move within HDFS, in one step for whoever looks. ``overwrite`` replaces a file (or an empty folder)."""

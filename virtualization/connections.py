@@ -1,10 +1,10 @@
-"""Connectors in use: built on first need, one per definition of a source, closed when the definition changes."""
+"""Connectors in use: built on first need, one per definition of a source, closed when the definition changes or is gone."""
 
 from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from virtualization.catalog import DataSource
 from virtualization.connectors import CONNECTORS
@@ -54,6 +54,16 @@ class Connections:
             replaced.close()
         return made
 
+    def retain(self, sources: Collection[DataSource]) -> None:
+        """Close what stands for none of these definitions any more (what it runs finishes first): a source that was dropped must not
+        keep sessions. Versions don't count, so a source that is asked for before its definition is committed stays open after it."""
+        wanted = {_definition(source) for source in sources}
+        with self._lock:
+            gone = [key for key, (source, _) in self._open.items() if _definition(source) not in wanted]
+            connectors = [self._open.pop(key)[1] for key in gone]
+        for connector in connectors:
+            connector.close()
+
     def close(self) -> None:
         """Close all."""
         with self._lock:
@@ -63,3 +73,7 @@ class Connections:
 
     def _factory(self, name: str) -> Factory:
         return self._factories.get(name) or factory(name)
+
+
+def _definition(source: DataSource) -> tuple[object, ...]:
+    return (source.name, source.connector, source.location, tuple(sorted(source.options.items())), source.credential)

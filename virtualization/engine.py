@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 
 from sqlglot import exp
 
@@ -111,6 +111,10 @@ class Engine:
     def connector(self, source: DataSource) -> Connector:
         """The open connector of a source."""
         return self._connections.connector(source)
+
+    def retain(self, sources: Collection[DataSource]) -> None:
+        """Close the connectors of all other sources: call it when catalogs have changed."""
+        self._connections.retain(sources)
 
     def close(self) -> None:
         """Close connectors and executors."""

@@ -109,10 +109,23 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 
 def _broken_off(options: argparse.Namespace, how: str, code: int) -> int:
-    next_command = f"'bdc {options.verb}' goes on from here"
+    name = options.name or _name_in(options)
+    next_command = (
+        f"'bdc {options.verb} {name}' goes on from here" if name else f"'bdc {options.verb}' with the same spec goes on from here"
+    )
     found = LocalError(how, f"{options.verb} was {how} before it was through", hint=next_command)
     write({"event": "error", "error": event(found)})
     return code
+
+
+def _name_in(options: argparse.Namespace) -> str | None:
+    """The cluster's name in a spec that was given without ``--name``; None where it can't be read."""
+    from controller.spec import load_spec
+
+    try:
+        return load_spec(options.spec.read_text(encoding="utf-8")).name if getattr(options, "spec", None) else None
+    except (OSError, UnicodeDecodeError, ControllerError):
+        return None
 
 
 if __name__ == "__main__":

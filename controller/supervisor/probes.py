@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 from collections.abc import Callable, Sequence
 
@@ -27,16 +29,26 @@ async def probe(how: RenderedProbe, run: Run) -> str | None:
 
 async def _tcp(how: RenderedProbe) -> str | None:
     try:
-        _, writer = await asyncio.open_connection(how.host, how.port)
+        _, writer = await _connected(how)
     except OSError as error:
         return f"{_what(how)} does not accept connections ({error.strerror or error})"
     writer.close()
     return None
 
 
+async def _connected(how: RenderedProbe) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """OSError also where nobody but this very probe answers: a port in the range of outgoing connections on which nothing listens may
+    be given to the connection itself, which then is connected to itself."""
+    reader, writer = await asyncio.open_connection(how.host, how.port)
+    if writer.get_extra_info("sockname") == writer.get_extra_info("peername"):
+        writer.transport.abort()
+        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    return reader, writer
+
+
 async def _http(how: RenderedProbe) -> str | None:
     try:
-        reader, writer = await asyncio.open_connection(how.host, how.port)
+        reader, writer = await _connected(how)
     except OSError as error:
         return f"{_what(how)} does not accept connections ({error.strerror or error})"
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from pools.compute import snapshot
 from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError
 from pools.compute.snapshot import Snapshot
+from virtualization.catalog import DataSource
 from virtualization.placement import ReadState
 
 log = structlog.get_logger()
@@ -228,12 +229,17 @@ class Followed:
         await self.link.close()
 
 
-class Master:
-    """``Catalogs`` over all user databases."""
+Retain = Callable[[Collection[DataSource]], None]
 
-    def __init__(self, address: Address, unseal: snapshot.Open) -> None:
+
+class Master:
+    """``Catalogs`` over all user databases. ``retain`` is told the sources of all of them when some have changed; it may block."""
+
+    def __init__(self, address: Address, unseal: snapshot.Open, retain: Retain = lambda sources: None) -> None:
         self._address = address
         self._unseal = unseal
+        self._retain = retain
+        self._retained: dict[str, str] = {}
         self._system = DatabaseLink(address, SYSTEM, listen=False)
         self._followed: dict[str, Followed] = {}
         self._looking = asyncio.Lock()
@@ -273,6 +279,15 @@ class Master:
             await asyncio.sleep(POLL_SECONDS)
             with contextlib.suppress(MasterAway):
                 await self.look()
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        """What no catalog has any more must keep no sessions."""
+        catalogs = [followed.catalog for followed in self._followed.values()]
+        versions = {catalog.database: catalog.version for catalog in catalogs}
+        if versions != self._retained:
+            await asyncio.to_thread(self._retain, [source for catalog in catalogs for source in catalog.sources.values()])
+            self._retained = versions
 
     async def stop(self) -> None:
         """Close all connections."""

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from pools.compute import answers, requests
+from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError
 from pools.compute.queries import Query
 from pools.compute.rows import FixedRows, Rows, types_of
@@ -168,9 +169,12 @@ class Planning:
 
     async def _check_rights(self, plan: Plan) -> None:
         """The master has checked the rights of its own connections; for direct ones we ask it, table by table."""
-        identity = self._session.identity
+        if not self._session.identity.mapping:
+            await self._check(self._session.identity, plan)
+
+    async def _check(self, identity: Identity, plan: Plan) -> None:
         tables = {key for fragment in plan.fragments for key in fragment.tables}
-        if identity.mapping or not tables:
+        if not tables:
             return
         table = await self._pool.catalogs.forbidden(identity, tables)
         if table is not None:
@@ -200,9 +204,16 @@ class Planning:
         if data is not None and content["action"] in data.actions:
             return await query.wait(asyncio.ensure_future(data.answer(content, self._session.catalog())))
         if content["action"] == "explain":
+            await self._check_explained(query, content)
             return await self._with_catalog(query, str(content.get("sql", "")), work)
         known = self._session.catalog()
         return await query.on_thread(lambda: work(known))
+
+    async def _check_explained(self, query: Query, content: dict[str, object]) -> None:
+        """The text is the caller's own, whatever the master's plan said: what it names must be the caller's to read."""
+        sql = str(content.get("sql", ""))
+        plan = await self._with_catalog(query, sql, lambda catalog: self._pool.runner().plan(sql, catalog))
+        await self._check(Identity(str(content.get("user", "")), self._session.identity.database, mapping=False), plan)
 
 
 def _may_be_short(sql: str) -> bool:

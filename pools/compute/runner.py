@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from virtualization.catalog import Catalog, DataSource
@@ -41,6 +42,10 @@ class QueryRunner(Protocol):
 
     def connector(self, source: DataSource) -> Connector:
         """The (cached) connector of a source."""
+        ...
+
+    def retain(self, sources: Collection[DataSource]) -> None:
+        """Close the connectors of all other sources."""
         ...
 
     def close(self) -> None:

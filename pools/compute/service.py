@@ -16,7 +16,7 @@ import pathlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from pools.compute.sealing import read_key, unseal
 from pools.compute.session import Pool
 from pools.compute.settings import ServiceSettings
 from pools.compute.wire.server import Server
+from virtualization.catalog import DataSource
 
 if TYPE_CHECKING:
     from pools.compute.loads.service import DataPool
@@ -69,6 +70,13 @@ class LazyEngine:
                 gc.freeze()
             return self._engine
 
+    def retain(self, sources: Collection[DataSource]) -> None:
+        """Close the connectors of all other sources, if it was ever built."""
+        with self._lock:
+            engine = self._engine
+        if engine is not None:
+            engine.retain(sources)
+
     def close(self) -> None:
         """Close it if it was ever built."""
         with self._lock:
@@ -83,7 +91,7 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
     threads = ThreadPoolExecutor(THREADS, "query")
     limits = settings.limits
     address = Address(settings.master_host, settings.master_port, password, f"bdc compute-{settings.replica}")
-    master = Master(address, open_secret)
+    master = Master(address, open_secret, engine.retain)
     data = _data_pool(settings, address, master, engine)
     queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica)
     requests = Requests(engine, queries, open_secret, data.actions if data is not None else frozenset())

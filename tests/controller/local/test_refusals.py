@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import secrets
 import socket
@@ -92,6 +93,18 @@ def test_busy_cluster_names_the_pid(local: Local) -> None:
         lock.flush()
         error = local.error("create", "--spec", local.spec(NAME), given=ADMIN)
     assert error["code"] == "busy" and "pid 4711" in error["message"]
+
+
+@pytest.mark.parametrize("given", ["--name", "--spec"])
+def test_a_create_that_was_ended_names_the_command_that_goes_on(local: Local, given: str) -> None:
+    spec = local.spec(NAME)
+    process = local.start("create", given, NAME if given == "--name" else spec, given=ADMIN)
+    assert process.stdout is not None and process.stdout.readline()  # it has begun
+    process.terminate()
+    said = json.loads(process.communicate(timeout=60)[0].splitlines()[-1])
+    assert said["error"]["hint"] == f"'bdc create {NAME}' goes on from here"
+    local.run("delete", "--name", NAME)
+    local.nothing_left(NAME)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -157,6 +157,43 @@ def test_wrong_sealing_key_names_the_source(cluster: Cluster) -> None:
         assert ada.execute("SELECT count(*) FROM orders").fetchone() == (20_000,)
 
 
+def test_the_pools_explanation_is_for_who_may_read(cluster: Cluster) -> None:
+    cluster.add_user("eve")
+    explain = "SELECT * FROM bdc.pool_explain('SELECT id FROM public.orders', 'text')"
+    with cluster.connect("eve") as eve, cluster.connect("ada") as ada, cluster.connect("alice") as alice:
+        for format_of in ("text", "json"):
+            with pytest.raises(errors.InsufficientPrivilege, match="permission denied for foreign table (orders|endless)"):
+                eve.execute(
+                    "SELECT * FROM bdc.pool_explain('SELECT o.id FROM public.orders o JOIN public.endless e ON true', %s)", [format_of]
+                )
+        assert alice.execute(explain).fetchall() == ada.execute(explain).fetchall() != []
+        assert alice.execute("SELECT * FROM bdc.explain('SELECT count(*) FROM orders')").fetchall()
+    cluster.drop_user("eve")
+
+
+def test_a_dropped_source_keeps_no_session(cluster: Cluster, postgresql: PostgresqlServer) -> None:
+    def sessions() -> int:
+        with postgresql.connect() as admin:
+            row = admin.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = 'fleeting' AND pid <> pg_backend_pid()").fetchone()
+            assert row is not None
+            return int(str(row[0]))
+
+    with postgresql.connect() as admin:
+        admin.execute("CREATE DATABASE fleeting")
+        location = f"postgresql://127.0.0.1:{postgresql.port}/fleeting"
+        sealed = seal(postgresql.password, Recipient(cluster.public_key, location, postgresql.user))
+        with cluster.connect("ada") as ada:
+            credential = json.dumps({"user": postgresql.user, "sealed": sealed})
+            ada.execute("CALL bdc.create_data_source('fleeting', 'postgresql', %s, '{}', %s)", (location, credential))
+            ada.execute("SELECT * FROM bdc.test_source('fleeting')")
+            assert sessions() > 0
+            ada.execute("CALL bdc.drop_data_source('fleeting')")
+        deadline = time.monotonic() + 10
+        while sessions() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        admin.execute("DROP DATABASE fleeting")  # an idle session would stand in the way
+
+
 @pytest.mark.parametrize(
     ("location", "user"),
     [("postgresql://LOCALHOST:{port}/legacy", "postgres"), ("postgresql://127.0.0.1:1/legacy", "postgres"),

@@ -86,7 +86,8 @@ BEGIN
     FROM bdc.request(bdc.session_caller(), jsonb_build_object('action', 'kill', 'id', id)) AS response);
 END $$;
 
--- The pool's explanation of one remote SQL: the narrow door for bdc.explain, which runs as its caller.
+-- The pool's explanation of one remote SQL: the narrow door for bdc.explain, which runs as its caller. The pool checks that the caller
+-- may SELECT from what the text names.
 CREATE FUNCTION bdc.pool_explain(remote_sql text, format text) RETURNS SETOF jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RETURN QUERY SELECT bdc.request(bdc.session_caller(), jsonb_build_object('action', 'explain', 'sql', remote_sql, 'format', format));
