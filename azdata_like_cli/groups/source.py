@@ -15,6 +15,7 @@ from azdata_like_cli.sqlsession import Login, call, connected, login_options, re
 from bdc.errors import InternalError, NotFoundError, UserError
 from bdc.sealing import Recipient, seal
 
+DATA_POOL = "datapool:"
 COLUMNS = {"name": "Name", "connector": "Connector", "location": "Location", "owner": "Owner"}
 PASSWORD_VARIABLE = "BDC_SOURCE_PASSWORD"  # noqa: S105 - a variable's name
 
@@ -44,10 +45,11 @@ def options_of(pairs: Iterable[str]) -> dict[str, object]:
         "bdc source create crm --connector postgresql --location postgresql://crm.example:5432/crm --user reader",
         "printf '%s\\n' \"$PASSWORD\" | bdc source create crm --location postgresql://crm.example/crm --user reader --password-stdin",
         "bdc source create lake --connector hdfs",
+        "bdc source create data_pool --connector datapool",
     ],
 )
 @click.argument("name")
-@click.option("--connector", "-c", metavar="KIND", help="postgresql or hdfs. Default: what the location begins with.")
+@click.option("--connector", "-c", metavar="KIND", help="postgresql, hdfs or datapool. Default: what the location begins with.")
 @click.option(
     "--location", "-l", metavar="URL", help="Where it is; for hdfs the cluster's own HDFS is the default. Never with a password in it."
 )
@@ -72,7 +74,7 @@ def create(  # noqa: PLR0913 - one parameter per option
     The password of --user comes from standard input (--password-stdin), BDC_SOURCE_PASSWORD or a prompt. It is sealed here with the
     cluster's public key; only the compute pool can open it.
     """
-    place = location or _own_hdfs(settings, connector)
+    place = location or _own_place(settings, connector)
     kind = connector or _connector_of(place)
     password = _password(user, password_stdin)
     with connected(settings, Login(login_database, login_user)) as connection:
@@ -90,7 +92,10 @@ def create(  # noqa: PLR0913 - one parameter per option
     )
 
 
-def _own_hdfs(settings: Settings, connector: str | None) -> str:
+def _own_place(settings: Settings, connector: str | None) -> str:
+    """Where the cluster's own HDFS is, or its data pool."""
+    if connector == "datapool":
+        return DATA_POOL
     address = settings.session().context.endpoints.get("hdfs")
     if connector != "hdfs" or address is None:
         raise click.UsageError("Missing option '--location'.")

@@ -92,10 +92,10 @@ def token(settings: Settings) -> Value:
     "submit",
     examples=[
         "bdc spark submit count.py hdfs:///house.csv",
-        "bdc spark submit count.py --conf spark.sql.shuffle.partitions=16 --wait",
-        "bdc spark submit hdfs:///jars/etl.jar --class org.example.Etl 2026-11-21",
+        "bdc spark submit --wait --conf spark.sql.shuffle.partitions=16 count.py hdfs:///house.csv --verbose",
+        "bdc spark submit --class org.example.Etl hdfs:///jars/etl.jar 2026-11-21",
     ],
-    context_settings={"ignore_unknown_options": True},
+    context_settings={"allow_interspersed_args": False},
 )
 @click.argument("file")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -105,7 +105,7 @@ def token(settings: Settings) -> Value:
     "--py-files", multiple=True, metavar="FILE", help="A .py, .zip or .egg for the program to import; may be given several times."
 )
 @click.option("--jars", multiple=True, metavar="FILE", help="A jar; may be given several times.")
-@click.option("--wait", is_flag=True, help="Show what it writes, and end as it ends.")
+@click.option("--wait", is_flag=True, help="Show what it writes until it ends, and fail if it does.")
 @pass_settings
 def submit(  # noqa: PLR0913 - one parameter per option of the command
     settings: Settings,
@@ -120,8 +120,8 @@ def submit(  # noqa: PLR0913 - one parameter per option of the command
     """Run the program FILE once on the cluster, with ARGUMENTS, in a Spark of its own.
 
     FILE is a Python program or a jar: a path of this machine, which is copied into HDFS first, or a URL that Spark can read (hdfs:///…).
-    In HDFS the job is whoever submits it. Arguments can be seen by other users of the machine: no secrets. Options come before FILE's
-    arguments. The job goes on whatever happens to this command or the controller.
+    In HDFS the job is whoever submits it. Arguments can be seen by other users of the machine: no secrets. Options come before FILE; what
+    comes after it is the program's. The job goes on whatever happens to this command or the controller.
     """
     session = settings.session()
     upload = Upload(session.files, session.context.username)
@@ -159,7 +159,7 @@ def jobs(settings: Settings) -> Records:
 @spark.command("logs", examples=["bdc spark logs 3", "bdc spark logs 3 -f"])
 @click.argument("number", type=click.IntRange(1), metavar="ID")
 @click.option("--lines", "-n", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many of the last lines.")
-@click.option("--follow", "-f", is_flag=True, help="Go on until the job ends, and end as it ends.")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the job ends, and fail if it does.")
 @pass_settings
 def logs(settings: Settings, number: int, lines: int, follow: bool) -> Lines:
     """Show what the job ID wrote: its own output, and warnings of Spark."""

@@ -30,6 +30,7 @@ spec:
   ports: {{controller: {ports[0]}, master: {ports[1]}, compute: {ports[2]}}}
   pools:
     storage: {{enabled: false}}
+    data: {{shards: 0}}
 """
 
 
