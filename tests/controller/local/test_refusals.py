@@ -39,7 +39,7 @@ def test_every_verb_checks_the_name(local: Local, verb: str) -> None:
 
 def test_spec_with_an_unknown_key_names_path_and_line(local: Local) -> None:
     error = local.error("create", "--spec", local.spec(NAME, "    mester: {}\n"), given=ADMIN)
-    assert error["code"] == "invalid_spec" and "spec.pools.mester" in error["message"] and ":9" in error["message"]
+    assert error["code"] == "invalid_spec" and "spec.pools.mester" in error["message"] and ":10" in error["message"]
     assert not (local.home / "clusters").exists()
 
 
