@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from pools.compute import answers, requests
@@ -21,6 +21,8 @@ from virtualization.errors import UnknownTableError
 from virtualization.plan import OutputColumn, Plan, Result
 
 if TYPE_CHECKING:
+    from pyarrow import RecordBatch
+
     from pools.compute.session import Session
 
 T = TypeVar("T")
@@ -65,6 +67,26 @@ class Planning:
 
             return await self._with_catalog(query, sql, describe)
         finally:
+            self._session.finished(query)
+
+    async def batches(self, sql: str) -> AsyncIterator[RecordBatch]:
+        """Rows of a query for a write, as they come; the query is this session's in every respect."""
+        query = await self._opened(sql)
+        result: Result | None = None
+        try:
+            runner = self._pool.runner
+
+            plan = await self._with_catalog(query, sql, lambda catalog: runner().plan(sql, catalog))
+            await self._check_rights(plan)
+            result = await query.on_thread(lambda: runner().run(plan, query.context))
+            query.state = "running"
+            rows = iter(result)
+            while (batch := await query.on_thread(lambda: next(rows, None))) is not None:
+                query.rows += batch.num_rows
+                yield batch
+        finally:
+            if result is not None:
+                await asyncio.get_running_loop().run_in_executor(query.threads, result.close)
             self._session.finished(query)
 
     async def explanation(self, statement: Explain) -> list[str]:

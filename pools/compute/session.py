@@ -22,7 +22,9 @@ from pools.compute.runner import QueryRunner
 from pools.compute.settings import Limits
 from pools.compute.snapshot import Snapshot
 from pools.compute.variables import Variables
-from virtualization.errors import SourceUnreachableError
+from pools.compute.writes.parsing import Insert, InsertRows, Modify, Truncate, Write
+from pools.compute.writes.session import Writes
+from virtualization.errors import SourceUnreachableError, UnsupportedError
 from virtualization.placement import ReadState, ReadStates
 from virtualization.plan import OutputColumn, QueryContext
 
@@ -45,10 +47,15 @@ class Pool:
     """The coordinator of loads; None where there are no shards."""
 
 
-def reading(state: ReadState | None) -> ReadStates:
-    """What a query asks when it comes to a table of the data pool."""
+def reading(state: ReadState | None, written: frozenset[str]) -> ReadStates:
+    """What a query asks when it comes to a table of the data pool; ``written``: by this transaction."""
 
     def of(tables: Sequence[str]) -> ReadState:
+        if not written.isdisjoint(tables):
+            raise UnsupportedError(
+                "a table of the data pool can't be read after it was written in the same transaction",
+                hint="COMMIT first: the rows are visible from then on.",
+            )
         if state is None:
             raise SourceUnreachableError("the state of the data pool is not known: the master is away", hint="Try again.")
         return state
@@ -96,12 +103,15 @@ class Session:
         self._state: ReadState | None = None
         """Of the data pool, the same for the whole transaction."""
 
-        self._savepoints: list[tuple[str, frozenset[str]]] = []
+        self._savepoints: list[tuple[str, frozenset[str], int]] = []
+        """Name, cursors then, and the number by which the load knows it."""
+
         application = self.variables.get("application_name")
         from_master = identity.mapping and application.startswith("bdc ")
         self.trace = application if from_master else f"bdc pool {process}"
         self.origin = Origin(identity.user, identity.database, application if from_master else f"session {process}")
         self._planning = Planning(self)
+        self._writes = Writes(self, pool.data.coordinator if pool.data is not None else None, self._planning.batches)
 
     # What the planner is told
 
@@ -131,7 +141,7 @@ class Session:
             timezone=self.variables.timezone,
             user=self.identity.user,
             trace=self.trace,
-            read_states=reading(self._state),
+            read_states=reading(self._state, self._writes.tables),
         )
 
     def facts(self) -> answers.Facts:
@@ -184,6 +194,7 @@ class Session:
         for cursor in self.cursors.values():
             cursor.close()
         self.cursors.clear()
+        self._writes.close()
 
     def cancel(self, reason: Exception) -> None:
         """Stop the statement that runs now; cursors that wait for their next FETCH stay."""
@@ -221,18 +232,25 @@ class Session:
         self.variables.begin()
         return Outcome("BEGIN")
 
-    def _commit(self, statement: statements.Commit) -> Outcome:
+    async def _commit(self, statement: statements.Commit, formats: tuple[int, ...] = ()) -> Outcome:
         if self.status == "E":
-            return self._rollback(statements.Rollback())
+            return await self._rollback(statements.Rollback())
         if self.status == "I":
             return Outcome("COMMIT", warning=("25P01", NO_TRANSACTION))
+        try:
+            await self._writes.commit()
+        except BaseException:
+            self.variables.rollback()
+            self._end(keep_held=False)
+            raise
         self.variables.commit()
         self._end(keep_held=True)
         return Outcome("COMMIT")
 
-    def _rollback(self, statement: statements.Rollback) -> Outcome:
+    async def _rollback(self, statement: statements.Rollback, formats: tuple[int, ...] = ()) -> Outcome:
         if self.status == "I":
             return Outcome("ROLLBACK", warning=("25P01", NO_TRANSACTION))
+        await self._writes.roll_back()
         self.variables.rollback()
         self._end(keep_held=False)
         return Outcome("ROLLBACK")
@@ -250,11 +268,11 @@ class Session:
     def _drop(self, name: str) -> None:
         self.cursors.pop(name).close()
 
-    def _savepoint(self, statement: statements.Savepoint) -> Outcome:
+    async def _savepoint(self, statement: statements.Savepoint, formats: tuple[int, ...]) -> Outcome:
         if self.status == "I":
             raise StatementError("25P01", "SAVEPOINT can only be used in transaction blocks")
         if statement.action == "make":
-            self._savepoints.append((statement.name, frozenset(self.cursors)))
+            self._savepoints.append((statement.name, frozenset(self.cursors), await self._writes.savepoint()))
             return Outcome("SAVEPOINT")
         place = next((at for at in reversed(range(len(self._savepoints))) if self._savepoints[at][0] == statement.name), None)
         if place is None:
@@ -264,6 +282,7 @@ class Session:
             return Outcome("RELEASE")
         for name in self.cursors.keys() - self._savepoints[place][1]:
             self._drop(name)
+        await self._writes.roll_back_to(self._savepoints[place][2])
         del self._savepoints[place + 1 :]
         self.status = "T"
         return Outcome("ROLLBACK")
@@ -334,6 +353,10 @@ class Session:
         lines = await self._planning.explanation(replace(statement, sql=self._personal(statement.sql)))
         return Outcome("EXPLAIN", FixedRows((OutputColumn("QUERY PLAN", "text"),), [(line,) for line in lines]))
 
+    async def _write(self, statement: Write, formats: tuple[int, ...]) -> Outcome:
+        await self.confirmed()
+        return Outcome(await self._writes.perform(statement))
+
     def _unsupported(self, statement: statements.Unsupported) -> Outcome:
         raise StatementError(
             "0A000", f"the compute pool does not run {statement.word}", hint="It answers queries; run everything else on the master."
@@ -346,9 +369,6 @@ class Session:
 
 _PERFORMERS: dict[type, Callable[[Session, Any], Outcome]] = {
     statements.Begin: Session._begin,
-    statements.Commit: Session._commit,
-    statements.Rollback: Session._rollback,
-    statements.Savepoint: Session._savepoint,
     statements.Set: Session._set,
     statements.Show: Session._show,
     statements.Discard: Session._discard,
@@ -363,4 +383,11 @@ _WAITING: dict[type, Callable[[Session, Any, tuple[int, ...]], Awaitable[Outcome
     statements.Declare: Session._declare,
     statements.Fetch: Session._fetch,
     statements.Explain: Session._explain,
+    statements.Commit: Session._commit,
+    statements.Rollback: Session._rollback,
+    statements.Savepoint: Session._savepoint,
+    Insert: Session._write,
+    InsertRows: Session._write,
+    Truncate: Session._write,
+    Modify: Session._write,
 }

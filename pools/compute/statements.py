@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from pools.compute.errors import StatementError
 from pools.compute.lexer import Token, tokens
+from pools.compute.writes import parsing
 
 ALL = -1
 """As a number of rows: to the end."""
@@ -126,7 +127,7 @@ class Unsupported:
 
 Statement = (
     Select | Set | Show | Begin | Commit | Rollback | Savepoint | Declare | Fetch | Rewind | CloseCursor | Deallocate | Discard
-    | Explain | Unsupported
+    | Explain | Unsupported | parsing.Write
 )  # fmt: skip
 
 
@@ -334,4 +335,8 @@ _READERS: dict[str, Callable[[_Words], Statement]] = {
     "deallocate": _deallocate,
     "discard": lambda words: Discard(words.expect("all", "plans", "sequences", "temp", "temporary")),
     "explain": _explain,
+    "insert": lambda words: parsing.insert(words.sql),
+    "update": lambda words: parsing.Modify(words.sql, "UPDATE"),
+    "delete": lambda words: parsing.Modify(words.sql, "DELETE"),
+    "truncate": lambda words: parsing.truncate(words.sql),
 }

@@ -12,6 +12,7 @@ from pools.compute.session import Outcome, Session
 from pools.compute.wire import backend, frontend
 from pools.compute.wire.link import Link
 from pools.compute.wire.results import describe_rows, send_rows
+from pools.compute.writes import parsing
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Prepared:
 
     sql: str | None
     oids: tuple[int, ...]
+    rows: parsing.Insert | None = None
+    """An INSERT whose rows are its parameters."""
 
 
 @dataclass
@@ -70,9 +73,9 @@ class Extended:
         if message.name and message.name in self.prepared:
             raise StatementError("42P05", f'prepared statement "{message.name}" already exists')
         sql = parts[0] if parts else None
-        if sql is not None:
-            statements.read(sql)  # refuse wrong commands now
-        self.prepared[message.name] = Prepared(sql, parameters.declared(sql or "", message.oids))
+        statement = statements.read(sql) if sql is not None else None  # refuse wrong commands now
+        rows = statement if isinstance(statement, parsing.Insert) and statement.rows else None
+        self.prepared[message.name] = Prepared(sql, parameters.declared(sql or "", message.oids), rows)
         self._link.send(backend.PARSE_COMPLETE)
 
     def _statement(self, name: str) -> Prepared:
@@ -91,14 +94,10 @@ class Extended:
         prepared = self._statement(message.statement)
         if message.portal and message.portal in self.portals:
             raise StatementError("42P03", f'portal "{message.portal}" already exists')
-        values = parameters.literals(message.values, message.formats, prepared.oids)
-        statement = None
-        if prepared.sql is not None:
-            statement = statements.read(parameters.fill(prepared.sql, values) if values else prepared.sql)
         replaced = self.portals.pop(message.portal, None)
         if replaced is not None:
             replaced.close()
-        self.portals[message.portal] = Portal(statement, message.result_formats)
+        self.portals[message.portal] = Portal(_bound(prepared, message), message.result_formats)
         self._link.send(backend.BIND_COMPLETE)
 
     async def _describe(self, message: frontend.Describe) -> None:
@@ -152,6 +151,16 @@ class Extended:
         elif (portal := self.portals.pop(message.name, None)) is not None:
             portal.close()
         self._link.send(backend.CLOSE_COMPLETE)
+
+
+def _bound(prepared: Prepared, message: frontend.Bind) -> statements.Statement | None:
+    """The statement with its values. Rows of an INSERT stay values: written out, thousands of them would be parsed one by one."""
+    if prepared.sql is None:
+        return None
+    if prepared.rows is not None and not any(message.formats):
+        return parsing.InsertRows(prepared.rows, message.values, len(prepared.rows.columns))
+    values = parameters.literals(message.values, message.formats, prepared.oids)
+    return statements.read(parameters.fill(prepared.sql, values) if values else prepared.sql)
 
 
 _HANDLERS: dict[type, Callable[[Extended, Any], Coroutine[Any, Any, None]]] = {

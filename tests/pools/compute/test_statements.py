@@ -27,6 +27,7 @@ from pools.compute.statements import (
     Statement,
     Unsupported,
 )  # fmt: skip
+from pools.compute.writes.parsing import Modify
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,8 @@ from pools.compute.statements import (
         ("EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1", Explain("SELECT 1", analyze=True, format="json")),
         ("  /* a /* nested */ comment */ (SELECT 1)", Select("  /* a /* nested */ comment */ (SELECT 1)")),
         ("with x as (select 1) table x", Select("with x as (select 1) table x")),
-        ("DELETE FROM t", Unsupported("DELETE")),
+        ("GRANT SELECT ON t TO u", Unsupported("GRANT")),
+        ("DELETE FROM t", Modify("DELETE FROM t", "DELETE")),
     ],
 )
 def test_read(sql: str, statement: Statement) -> None:

@@ -1,0 +1,136 @@
+"""SQL writes into the data pool: through the master (stock postgres_fdw) and directly."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from tests.pools.compute.loads.rows import ids, make_table
+from tests.services.data_pool import DataPool
+
+TYPES = {
+    "boolean": ["true", "false"],
+    "smallint": ["-32768"],
+    "bigint": ["9223372036854775807"],
+    "real": ["1.5", "NaN", "-Infinity"],
+    "double precision": ["0.1", "NaN", "Infinity", "1e-300"],
+    "numeric(38,10)": ["1234567890123456789012345678.0123456789", "-0.0000000001"],
+    "text": ["", "ünïcode 'quoted' \\ \t\n", "NULL"],
+    "character varying(5)": ["abcde"],
+    "bytea": ["\\x", "\\x00ff10"],
+    "date": ["0001-01-01", "2024-02-29", "infinity"],
+    "time without time zone": ["00:00:00", "23:59:59.999999"],
+    "timestamp without time zone": ["2024-02-29 12:00:00.000001", "-infinity"],
+    "timestamp with time zone": ["2024-02-29 12:00:00+05:30"],
+    "uuid": ["00000000-0000-0000-0000-0000000000ff"],
+    "jsonb": ['{"a": [1, null]}'],
+    "integer[]": ["{1,NULL,3}"],
+    "numeric": ["123456789012345678901234567890123456789012345.5"],
+    "interval": ["1 year 2 days 03:00:00"],
+}
+
+
+def count(pool: DataPool, table: str) -> int:
+    return len(ids(pool, table))
+
+
+@pytest.fixture(params=["master", "direct"])
+def connection(request: pytest.FixtureRequest, data_pool: DataPool) -> psycopg.Connection[tuple[object, ...]]:
+    connection = data_pool.connect("alice") if request.param == "master" else data_pool.direct("alice")
+    request.addfinalizer(connection.close)
+    return connection
+
+
+def test_rows_are_there_after_commit_and_not_before(data_pool: DataPool, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    table = make_table(data_pool, "HASH(id)", "id")
+    assert connection.execute(f"INSERT INTO {table} VALUES (1, 'a'), (2, NULL)").rowcount == 2
+    assert ids(data_pool, table) == [1, 2]
+    with connection.transaction():
+        connection.execute(f"INSERT INTO {table}(id, name) VALUES (%s, %s)", [3, "c"])
+        connection.execute(f"INSERT INTO {table}(name, id) VALUES (%s, %s)", ["d", 4])
+        assert ids(data_pool, table) == [1, 2]
+    assert ids(data_pool, table) == [1, 2, 3, 4]
+    with connection.transaction(force_rollback=True):
+        connection.execute(f"INSERT INTO {table} VALUES (5, 'e')")
+    assert ids(data_pool, table) == [1, 2, 3, 4]
+
+
+def test_savepoints(data_pool: DataPool, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    table = make_table(data_pool)
+    with connection.transaction():
+        connection.execute(f"INSERT INTO {table} VALUES (1, 'a')")
+        with connection.transaction(force_rollback=True):
+            connection.execute(f"INSERT INTO {table} VALUES (2, 'b')")
+            with connection.transaction():
+                connection.execute(f"INSERT INTO {table} VALUES (3, 'c')")
+        with connection.transaction():
+            connection.execute(f"INSERT INTO {table} VALUES (4, 'd')")
+    assert ids(data_pool, table) == [1, 4]
+
+
+def test_an_error_takes_all_of_the_transaction(data_pool: DataPool, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    one, two = make_table(data_pool, "HASH(id)", "id"), make_table(data_pool)
+    connection.execute(f"INSERT INTO {one} VALUES (1, 'a')")
+    with pytest.raises(errors.UniqueViolation), connection.transaction():
+        connection.execute(f"INSERT INTO {two} VALUES (7, 'x')")
+        connection.execute(f"INSERT INTO {one} VALUES (2, 'b'), (1, 'again')")
+    assert ids(data_pool, one) == [1] and ids(data_pool, two) == []
+    with pytest.raises(errors.NotNullViolation):
+        connection.execute(f"INSERT INTO {two}(name) VALUES ('x')")
+    assert ids(data_pool, two) == []
+
+
+def test_a_table_that_was_written_is_not_read_in_the_same_transaction(
+    data_pool: DataPool, connection: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    table, other = make_table(data_pool), make_table(data_pool)
+    with pytest.raises(errors.FeatureNotSupported, match="after it was written"), connection.transaction():
+        connection.execute(f"INSERT INTO {table} VALUES (1, 'a')")
+        assert connection.execute(f"SELECT count(*) FROM {other}").fetchone() == (0,)
+        connection.execute(f"SELECT * FROM {table}")
+    assert ids(data_pool, table) == []
+
+
+def test_many_rows_from_a_query(data_pool: DataPool) -> None:
+    table = make_table(data_pool, "HASH(id)")
+    with data_pool.connect("alice") as connection:
+        done = connection.execute(f"INSERT INTO {table} SELECT i, 'row ' || i FROM generate_series(1, 100000) AS i")
+        assert done.rowcount == 100_000
+        row = connection.execute(f"SELECT count(*), count(DISTINCT id), sum(id), max(name) FROM {table}").fetchone()
+        assert row == (100_000, 100_000, 5_000_050_000, "row 99999")
+
+
+def test_truncate(data_pool: DataPool, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    table = make_table(data_pool)
+    with data_pool.admin() as admin:
+        admin.execute(f"GRANT TRUNCATE ON {table} TO alice")
+    connection.execute(f"INSERT INTO {table} VALUES (1, 'a')")
+    with connection.transaction():
+        connection.execute(f"TRUNCATE {table}")
+        connection.execute(f"INSERT INTO {table} VALUES (2, 'b')")
+    assert ids(data_pool, table) == [2]
+    connection.execute(f"TRUNCATE {table}")
+    assert ids(data_pool, table) == []
+
+
+def test_rights_of_direct_users(data_pool: DataPool) -> None:
+    table = make_table(data_pool)
+    with data_pool.direct("bob") as bob, pytest.raises(errors.InsufficientPrivilege):
+        bob.execute(f"INSERT INTO {table} VALUES (1, 'a')")
+    assert ids(data_pool, table) == []
+
+
+def test_values_of_all_types_come_back_as_they_were(data_pool: DataPool) -> None:
+    columns = [{"name": "id", "type": "integer"}, *({"name": f"c{n}", "type": one} for n, one in enumerate(TYPES))]
+    with data_pool.admin() as admin:
+        admin.execute("CALL bdc.create_data_table('public.types', %s::jsonb)", [psycopg.types.json.Json(columns)])
+        rows = max(len(values) for values in TYPES.values())
+        for row in range(rows + 1):
+            values = [values[row] if row < len(values) else None for values in TYPES.values()]
+            items = ", ".join(f"%s::{one}" for one in TYPES)
+            admin.execute(f"INSERT INTO public.types SELECT {row}, {items}", values)
+            kept = ", ".join(f"c{n} IS NOT DISTINCT FROM %s::{one}" for n, one in enumerate(TYPES))
+            found = admin.execute(f"SELECT {kept} FROM (SELECT * FROM public.types OFFSET 0) AS t WHERE id = {row}", values).fetchone()
+            wrong = [name for name, same in zip(TYPES, found or (), strict=True) if not same]
+            assert not wrong
