@@ -14,8 +14,8 @@ from virtualization.encoding.rows import RowBlock, row_block
 from virtualization.plan import OutputColumn, Result
 from virtualization.types import PgType
 
-PIECE_ROWS = 8_192
-PIECE_BYTES = 1024 * 1024
+PIECE_ROWS = 16_384
+PIECE_BYTES = 3 * 512 * 1024
 """Of Arrow data that are encoded at once: large enough that nothing is paid per row; small enough for a core's cache, and for the
 event loop, which gets the interpreter between two calls of numpy only."""
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from virtualization.encoding.binary import FixedColumn, binary_column, has_binary
-from virtualization.encoding.strings import AnyArray, BinaryArray, fixed, offsets_of, pc
+from virtualization.encoding.strings import AnyArray, BinaryArray, data_of, fixed, offsets_of, pc
 from virtualization.encoding.text import text_column
 from virtualization.errors import DataError
 from virtualization.types import PgType
@@ -29,6 +29,8 @@ TEXT, BINARY = 0, 1
 MAX_BLOCK = 1 << 29
 """Bytes that one call of Arrow may produce (offsets are 31 bits); larger batches are split."""
 _FIXED_TEXT = 64  # no text of a fixed-width type is longer
+_SEGMENT_TEXT = 40
+"""Values that all have the same length, up to this one, are cheaper as a part of a segment than as a variable of their own."""
 _MAX_ROW = (1 << 30) - 1  # PostgreSQL's own limit of a message
 
 Buffer = bytes | memoryview
@@ -120,6 +122,7 @@ def _carried(column: AnyArray, of: PgType) -> AnyArray:
 
 def _interleave(columns: Sequence[Encoded], rows: int, *, message: bool) -> RowBlock:
     lengths = [_lengths(column) for column in columns]
+    columns = [_uniform(column, length) for column, length in zip(columns, lengths, strict=True)]
     fields: list[tuple[str, Any]] = []
     if message:
         total = sum((np.maximum(length, 0) for length in lengths), start=np.full(rows, 6 + 4 * len(columns), np.int64))
@@ -148,6 +151,14 @@ def _lengths(column: Encoded) -> npt.NDArray[np.int32]:
     if column.null_count:
         lengths = np.where(pc.is_valid(column).to_numpy(zero_copy_only=False), lengths, np.int32(-1))
     return lengths
+
+
+def _uniform(column: Encoded, lengths: npt.NDArray[np.int32]) -> Encoded:
+    """A column whose values are all there and equally long (dates, codes) as fixed-width records."""
+    width = int(lengths[0])
+    if isinstance(column, np.ndarray) or not 0 < width <= _SEGMENT_TEXT or (lengths != width).any():
+        return column
+    return np.frombuffer(data_of(column), f"V{width}")
 
 
 def _segment(fields: Sequence[tuple[str, Any]], rows: int) -> BinaryArray:

@@ -306,3 +306,17 @@ def test_an_unknown_time_zone_is_named() -> None:
     batch = batch_of(z=("timestamptz", [datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)]))
     with pytest.raises(DataError, match="Mars/Base"):
         text_rows(batch, [pg_type("timestamptz")], "Mars/Base")
+
+
+@pytest.mark.parametrize("values", [["ab", "cd", "ef"], ["ab", "c", None], ["", "", ""], ["x" * 41] * 3, [None, None, None]])
+def test_values_of_one_length(values: list[str | None]) -> None:
+    """However a column lies in the rows: alone, between others, from the middle of a batch."""
+    codes = pa.array(["zz", *values], pa.string())
+    numbers = pa.array([0, 1, 22, 333], pa.int64())
+    batch = pa.record_batch([codes, numbers, codes], ["a", "b", "c"]).slice(1)
+    expected = b""
+    for value, number in zip(values, ("1", "22", "333"), strict=True):
+        body = b"".join(b"\xff" * 4 if v is None else struct.pack(">i", len(v)) + v.encode() for v in (value, number, value))
+        expected += b"D" + struct.pack(">ih", 6 + len(body), 3) + body
+    types = [pg_type("text"), pg_type("bigint"), pg_type("text")]
+    assert bytes(text_rows(batch, types)) == expected
