@@ -33,10 +33,13 @@ _STAND_IN = {"i": 2_000_000_111, "l": 7_111_222_333_000_000_111}
 class StatementFragment(Protocol):
     """A fragment that is nothing but a statement for its source."""
 
-    text: str
+    @property
+    def statement_text(self) -> str | None:
+        """All of it that depends on the query's constants; None: other constants may mean another fragment."""
+        ...
 
     def with_text(self, text: str) -> Fragment:
-        """The same with other constants."""
+        """The same with another ``statement_text``."""
         ...
 
 
@@ -105,7 +108,7 @@ def make_template(sql: str, literals: Literals, plan: Plan, planning: Callable[[
     if statement is None or not stand_ins:
         return None
     pieces, places = _cut(statement, {stand_in: number for number, stand_in in stand_ins.items()})
-    if sorted(places) != sorted(stand_ins) or any(stand_in in piece for piece in pieces for stand_in in stand_ins.values()):
+    if set(places) != set(stand_ins) or any(stand_in in piece for piece in pieces for stand_in in stand_ins.values()):
         return None
     fixed = tuple((number, value) for number, value in enumerate(literals.values) if number not in stand_ins)
     template = Template(planned, pieces, places, fixed)
@@ -117,7 +120,7 @@ def make_template(sql: str, literals: Literals, plan: Plan, planning: Callable[[
 def _statement(plan: Plan) -> str | None:
     """The one statement that the whole plan is."""
     whole = plan.residual is None and len(plan.fragments) == 1
-    return plan.fragments[0].text if whole and isinstance(plan.fragments[0], StatementFragment) else None
+    return plan.fragments[0].statement_text if whole and isinstance(plan.fragments[0], StatementFragment) else None
 
 
 def _stand_ins(literals: Literals) -> dict[int, str]:

@@ -173,7 +173,9 @@ def _check_columns(table: VirtualTable, names: Sequence[str]) -> None:
 
 def _route(rows: Rows, tables: Mapping[str, VirtualTable], prune: Prune) -> Route:
     every = {shard.number for table in tables.values() for shard in placement_of(table).shards}
-    return Route(tuple(sorted(rows.shards)), rows.replicated, len(every), "; ".join(dict.fromkeys(prune.notes)))
+    notes = list(dict.fromkeys(prune.notes))
+    key = prune.key if len(tables) == 1 and len(notes) == 1 and len(rows.shards) == 1 else None
+    return Route(tuple(sorted(rows.shards)), rows.replicated, len(every), "; ".join(notes), key)
 
 
 def _qualified(predicate: exp.Expr, table: VirtualTable) -> exp.Expr:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from virtualization.connectors.datapool.access import Sign
 from virtualization.connectors.datapool.client import Client
 from virtualization.connectors.datapool.merge import Carried, Engine, Merged, schema_of_columns
+from virtualization.connectors.datapool.pruning import shards_of
+from virtualization.connectors.datapool.rows import Layout
 from virtualization.connectors.datapool.snapshot import claims, read_state
 from virtualization.connectors.datapool.statements import Statement
 from virtualization.duckdb_sql.kinds import Kind
@@ -18,15 +21,30 @@ from virtualization.plan import Batches, OutputColumn, QueryContext
 _TURNS = itertools.count()
 """Spreads queries over the shards that have all rows of replicated tables."""
 
+_SEPARATOR = "\x1f"
+
 
 @dataclass(frozen=True)
 class Route:
-    """``shards`` that are asked; ``any_one``: only one of them, whichever. ``of``: how many hold rows of the tables; ``why`` not all."""
+    """``shards`` that are asked; ``any_one``: only one of them, whichever. ``of``: how many hold rows of the tables; ``why`` not all.
+    ``key``: the layout and values of the one key that is asked for, where that alone decides."""
 
     shards: tuple[int, ...]
     any_one: bool
     of: int
     why: str = ""
+    key: tuple[Layout, tuple[int | str, ...]] | None = None
+
+    @property
+    def fixed(self) -> bool:
+        """Is it the same whatever constants the query has?"""
+        return self.key is None and not self.why
+
+    def with_key(self, why: str, values: Sequence[int | str]) -> Route:
+        """To the shard of another key."""
+        assert self.key is not None
+        layout = self.key[0]
+        return replace(self, shards=tuple(sorted(shards_of(layout, [values]))), why=why, key=(layout, tuple(values)))
 
     def in_words(self) -> str:
         """For EXPLAIN."""
@@ -87,6 +105,21 @@ class ShardsFragment:
         if self.merge.sql is None:
             return Carried(rows, self.merge.kinds, schema, self.merge.first)
         return Carried(Merged(self.engine.cursor(), self.merge.sql, rows, context), self.merge.kinds, schema)
+
+    @property
+    def statement_text(self) -> str | None:
+        """See ``virtualization.templates``: shard's text, merge's text, the reason for the route, the key's values."""
+        if self.route.key is None and not self.route.fixed:
+            return None
+        key = list(self.route.key[1]) if self.route.key is not None else None
+        parts = (self.statement.sql, self.merge.sql or "", self.route.why, json.dumps(key))
+        return None if any(_SEPARATOR in part for part in parts) else _SEPARATOR.join(parts)
+
+    def with_text(self, text: str) -> ShardsFragment:
+        """The same for other constants."""
+        sql, merge, why, key = text.split(_SEPARATOR)
+        route = self.route if self.route.key is None else self.route.with_key(why, json.loads(key))
+        return replace(self, statement=replace(self.statement, sql=sql), merge=replace(self.merge, sql=merge or None), route=route)
 
     def duckdb_sql(self) -> None:
         """Rows come through ``open``."""

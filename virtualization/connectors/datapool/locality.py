@@ -15,10 +15,10 @@ from virtualization.connectors.datapool.equalities import Equalities, Ref, ref
 from virtualization.connectors.datapool.pruning import Prune, table_rows
 from virtualization.connectors.datapool.rows import Rows, ScatteredError, joined
 from virtualization.plan import Kept
-from virtualization.planner.joins import JoinNode, JoinTree, Leaf, conditions, join_tree
+from virtualization.planner.joins import JoinNode, JoinTree, Leaf, conditions, join_tree, leaves
 from virtualization.planner.properties import conjuncts
 
-Ctes = Mapping[str, tuple[Rows, tuple[str, ...]]]
+Ctes = Mapping[str, tuple[Rows, exp.Expr]]
 _QUERIES = (exp.Select, exp.SetOperation)
 _PARTS = ("expressions", "where", "group", "having", "order", "distinct")
 _PICKING = (exp.Limit, exp.Offset, exp.Window)
@@ -35,6 +35,7 @@ class Locality:
     def __init__(self, tables: Mapping[str, VirtualTable], prune: Prune) -> None:
         self._tables = tables
         self._prune = prune
+        self._derived: dict[str, exp.Expr] = {}  # alias -> the query behind it
 
     def query(self, node: exp.Expr, ctes: Ctes) -> Rows:
         """Rows of a whole query, keys by position in its output."""
@@ -60,7 +61,7 @@ class Locality:
             raise scattered(node, "recursive queries are not sent to shards", "recursive")
         known = dict(ctes)
         for cte in with_.expressions:
-            known[cte.alias] = (self.query(cte.this, known), tuple(cte.this.named_selects))
+            known[cte.alias] = (self.query(cte.this, known), cte.this)
         return known
 
     def block(self, node: exp.Select, ctes: Ctes) -> Rows:
@@ -68,6 +69,9 @@ class Locality:
         tree = join_tree(node.copy())
         if tree is None:
             raise scattered(node, "a SELECT without tables needs no shard", "not_a_table")
+        for leaf in leaves(tree):
+            named = isinstance(leaf.node, exp.Table) and not leaf.node.db
+            self._derived[leaf.alias] = ctes[leaf.node.name][1] if named and leaf.node.name in ctes else leaf.node.this
         where = conjuncts(node.args["where"].this) if node.args.get("where") else []
         known = Equalities.of([*where, *_inner_conditions(tree)], self._type)
         rows = self._tree(tree, known, ctes)
@@ -137,16 +141,22 @@ class Locality:
         if isinstance(node, exp.Table) and alias in self._tables and node.db:
             return self._prune.leaf(table_rows(alias, self._tables[alias]), known)
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier) and node.name in ctes:
-            rows, names = ctes[node.name]
+            rows, inner = ctes[node.name]
         elif isinstance(node, exp.Subquery) and isinstance(node.this, _QUERIES):
-            rows, names = self.query(node.this, ctes), tuple(node.this.named_selects)
+            rows, inner = self.query(node.this, ctes), node.this
         else:
             raise scattered(node, "this kind of table is not taken by the data pool", "not_a_table")
+        names = inner.named_selects  # type: ignore[attr-defined]  # of queries
         return rows.renamed(lambda place: [(alias, names[place])] if isinstance(place, int) else [])
 
     def _type(self, of: Ref) -> str | None:
         table = self._tables.get(of[0])
-        return next((column.type for column in table.columns if column.name == of[1]), None) if table is not None else None
+        if table is not None:
+            return next((column.type for column in table.columns if column.name == of[1]), None)
+        inner = self._derived.get(of[0])
+        items = inner.selects if isinstance(inner, exp.Select) else ()
+        columns = [ref(item.unalias()) for item in items if item.alias_or_name == of[1]]
+        return self._type(columns[0]) if columns and columns[0] is not None else None
 
     # sub-queries in expressions
 
@@ -187,6 +197,8 @@ def _known_everywhere(found: Rows, outer: Rows) -> bool:
 def _is_member(query: exp.Expr, found: Rows, outer: Rows, filters: set[int]) -> bool:
     """``key IN (SELECT key …)`` as a filter: the row that makes it true lies here. (NOT IN asks for NULLs elsewhere too.)"""
     member = query.parent
+    while isinstance(member, exp.Subquery | exp.Paren):
+        member = member.parent
     if not isinstance(member, exp.In) or id(member) not in filters or member.args.get("negate"):
         return False
     if found.layout is None or found.layout != outer.layout or len(found.keys) != 1:

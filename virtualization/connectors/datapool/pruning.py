@@ -52,6 +52,8 @@ class Prune:
     """``notes``: what was concluded, for EXPLAIN: (column = constants) → shards."""
 
     notes: list[str] = field(default_factory=list)
+    key: tuple[Layout, tuple[int | str, ...]] | None = None
+    """The last single key that was found."""
 
     def leaf(self, rows: Rows, known: Equalities) -> Rows:
         """A table's rows, on the shards that constants leave over."""
@@ -67,7 +69,10 @@ class Prune:
             said.append(found[1])
         if _product(values) > MOST_COMBINATIONS:
             return rows
-        shards = shards_of(rows.layout, list(itertools.product(*values)))
+        combinations = list(itertools.product(*values))
+        plain = len(combinations) == 1 and all(type(value) in (int, str) for value in combinations[0])
+        self.key = (rows.layout, combinations[0]) if plain else None  # type: ignore[assignment]  # plain: ints and texts
+        shards = shards_of(rows.layout, combinations)
         self.notes.append(" AND ".join(said))
         return rows.on(shards & rows.shards)
 

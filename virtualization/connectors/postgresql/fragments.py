@@ -28,6 +28,11 @@ class StatementFragment:
         """One session of the pool, one statement, batches as they come."""
         return self.client.stream(self.text, self._schema(), self.what, context)
 
+    @property
+    def statement_text(self) -> str:
+        """See ``virtualization.templates``."""
+        return self.text
+
     def with_text(self, text: str) -> StatementFragment:
         """The same statement with other constants."""
         return replace(self, text=text)
