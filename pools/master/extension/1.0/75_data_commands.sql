@@ -60,14 +60,14 @@ END $$;
 CREATE FUNCTION bdc.merged_table(caller name, a jsonb, part text, wanted_right text) RETURNS bdc.table_definitions LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   known bdc.table_definitions;
-  relation oid := (a ->> (part || '_relation'))::oid;
+  named oid := (a ->> (part || '_relation'))::oid;
 BEGIN
-  SELECT t.* INTO known FROM bdc.table_definitions AS t JOIN bdc.virtual_relations AS r USING (schema_name, table_name) WHERE r.relation = merged_table.relation;
+  SELECT t.* INTO known FROM bdc.table_definitions AS t JOIN bdc.virtual_relations AS r USING (schema_name, table_name) WHERE r.relation = named;
   IF known.id IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'undefined_table', MESSAGE = format('bdc.merge: %s "%s" is no virtual table', part, a ->> part),
       HINT = 'Rows of a local table: INSERT them into a data table first.';
   ELSIF NOT bdc.pool_table_right(caller, known.id, wanted_right) THEN
-    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for table %s: "%s" needs %s on it', relation::regclass, caller, wanted_right);
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for table %s: "%s" needs %s on it', named::regclass, caller, wanted_right);
   END IF;
   RETURN known;
 END $$;
