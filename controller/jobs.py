@@ -101,7 +101,7 @@ class Jobs:
         return made[0]
 
     def kill(self, number: int, now: float) -> str | None:
-        """Mark a job as killed. The name of its workload, if there is one to stop."""
+        """Mark a job as killed. The name of its workload, if there may be one to stop."""
         before = self.get(number)["state"]
 
         def mark(content: _Content) -> None:
@@ -110,7 +110,7 @@ class Jobs:
                     _end(job, "killed", "killed on request", now)
 
         self._change(mark)
-        return self.workload_name(number) if before in ("starting", "running") else None
+        return self.workload_name(number) if before in UNFINISHED else None
 
     def wanted(self, spec: ClusterSpec, observed: Observed) -> tuple[Workload, ...]:
         """The workloads of all jobs but those that wait. Notes what was observed, and lets the next ones begin where there is room."""

@@ -69,9 +69,9 @@ class Spark:
     def kill(self, number: int) -> Job:
         """End a job that waits or runs; one that has ended stays as it is."""
         workload = self.jobs.kill(number, time.time())
+        self.wake()  # a pass that was under way may have begun it still; none after this one does
         if workload is not None:
             self.substrate.stop(workload, forget=False)
-        self.wake()
         return self.job(number)
 
     def log(self, number: int, lines: int) -> tuple[str, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Role = Literal["admin", "user"]
+SparkFile = Annotated[str, Field(pattern=r"^(hdfs|https?)://[^\s,\x00-\x1f]+$", max_length=4096)]
 
 
 class Body(BaseModel):
@@ -124,17 +125,17 @@ class SparkToken(Body):
 class NewSparkJob(Body):
     """A program to run once."""
 
-    file: str = Field(min_length=1, max_length=4096, examples=["hdfs:///user/ann/count.py"])
-    """URL that Spark can read: a Python program or a jar."""
+    file: SparkFile = Field(examples=["hdfs:///user/ann/count.py"])
+    """URL that Spark can read (hdfs, http, https): a Python program or a jar. Never a path of the cluster's machine."""
     arguments: list[str] = Field(default_factory=list, max_length=1000)
     """Handed to the program. Other users of the machine can see them, so no secrets."""
     main_class: str | None = Field(None, max_length=1000)
     """Class to run, for a jar."""
     conf: dict[str, str] = Field(default_factory=dict)
     """More of Spark's settings."""
-    py_files: list[str] = Field(default_factory=list, max_length=100)
+    py_files: list[SparkFile] = Field(default_factory=list, max_length=100)
     """URLs of .py, .zip or .egg files for the program to import."""
-    jars: list[str] = Field(default_factory=list, max_length=100)
+    jars: list[SparkFile] = Field(default_factory=list, max_length=100)
     """URLs of jars."""
 
 

@@ -52,9 +52,8 @@ def submit(request: Request, body: bodies.NewSparkJob) -> Job:
     for name, value in body.conf.items():
         if reserved(name) or not name.startswith("spark.") or not SETTING.fullmatch(name) or not value.isprintable():
             raise RequestError(f"the setting {name[:100]!r} can't be given to a job", where="conf", hint="memory and cores are the spec's")
-    for text in (body.file, *body.arguments, *body.py_files, *body.jars):
-        if "\0" in text:
-            raise RequestError("a text holds a NUL character", where="body")
+    if any("\0" in argument for argument in body.arguments):
+        raise RequestError("an argument holds a NUL character", where="arguments")
     wanted = NewJob(body.file, tuple(body.arguments), body.main_class, dict(body.conf), tuple(body.py_files), tuple(body.jars))
     return _spark(request).submit(wanted, caller_of(request).name)
 

@@ -17,8 +17,10 @@ from pathlib import Path
 import psycopg
 
 from controller.substrates.local.programs import artifacts
+from tests.services.spark import ENVIRONMENT
 
 Row = tuple[object, ...]
+SPARK_PYTHON = ENVIRONMENT / "bin" / "python"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Stage:
             "BDC_HOME": str(self.folder / "home"),
             "BDC_CONFIG": str(self.folder / "config"),
             "BDC_ARTIFACTS": str(artifacts()),
+            "BDC_SPARK_PYTHON": str(SPARK_PYTHON),
             "BDC_PASSWORD": self.password,
         }
 

@@ -19,12 +19,17 @@ from controller.auth.throttle import Throttle
 from controller.auth.tokens import Tokens
 from controller.auth.users import Users, create_first_admin
 from controller.errors import UnknownNameError
+from controller.facts import Facts
+from controller.jobs import Jobs, NewJob
+from controller.on_demand import Demand
 from controller.profiles import render_profile
+from controller.spark import Spark
 from controller.spec import ClusterSpec, load_spec
 from controller.status import ClusterStatus, EndpointStatus, cluster_status
 from controller.store import Store
 from controller.substrate import Observed, ObservedWorkload
-from tests.controller.substrate import workload
+from controller.workloads import all_workloads, spark_settings
+from tests.controller.substrate import StandInSubstrate, workload
 from tests.services.postgresql import free_port
 
 ADMIN, USER, PASSWORD = "root.admin", "alice", "correct horse battery"
@@ -81,6 +86,15 @@ class Service:
         return self.client.request(method, path, headers=headers, **more)  # type: ignore[arg-type]
 
 
+def _spark(folder: pathlib.Path, store: Store, view: StandInView) -> Spark:
+    """With one job, submitted by ``ADMIN``."""
+    (folder / "token").write_text("spark's token")
+    jobs = Jobs(store, lambda spec: spark_settings(spec, Facts()))
+    jobs.submit(NewJob("hdfs:///count.py"), ADMIN, 1.0)
+    workloads = lambda spec: all_workloads(spec, Facts())  # noqa: E731
+    return Spark(Demand(store), jobs, StandInSubstrate(), view.spec, workloads, folder / "token", view.users_changed)
+
+
 @contextmanager
 def served(folder: pathlib.Path) -> Iterator[Service]:
     """Serve on a free port until the end of the block; users ``ADMIN`` and ``USER`` with ``PASSWORD``."""
@@ -88,7 +102,16 @@ def served(folder: pathlib.Path) -> Iterator[Service]:
     users, keys = Users(store), TokenKeys(store)
     create_first_admin(store, ADMIN, PASSWORD)
     users.add(USER, PASSWORD)
-    services = Services("test-id", users, keys, Tokens("test-id", keys, users, 12), Throttle(5, 30), view, lambda: "c2VhbGluZyBrZXk=")
+    services = Services(
+        cluster_id="test-id",
+        users=users,
+        keys=keys,
+        tokens=Tokens("test-id", keys, users, 12),
+        throttle=Throttle(5, 30),
+        view=view,
+        sealing_key=lambda: "c2VhbGluZyBrZXk=",
+        spark=_spark(folder, store, view),
+    )
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(create_app(services), host="127.0.0.1", port=port, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)

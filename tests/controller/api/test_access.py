@@ -20,7 +20,7 @@ from controller.api.access import ACCESS, check_table, guarded_router
 from controller.api.app import create_app
 from tests.controller.api.service import ADMIN, USER, Service, served
 
-VALUES = {"{service}": "sql", "{resource}": "master-0", "{name}": "alice", "{workload}": "master-0", "{role}": "user"}
+VALUES = {"{service}": "sql", "{resource}": "master-0", "{name}": "alice", "{workload}": "master-0", "{role}": "user", "{number}": "1"}
 BODIES: dict[tuple[str, str], dict[str, Any]] = {}
 
 
