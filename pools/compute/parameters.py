@@ -72,6 +72,19 @@ def literals(values: Sequence[bytes | None], formats: Sequence[int], oids: Seque
     return tuple(_literal(value, binary, oid) for value, binary, oid in zip(values, each, oids, strict=True))
 
 
+def texts(values: Sequence[bytes | None], formats: Sequence[int], oids: Sequence[int]) -> tuple[bytes | None, ...]:
+    """The values in PostgreSQL's text form, for who reads them as columns."""
+    if not any(formats):
+        return tuple(values)
+    each = list(formats) * len(values) if len(formats) == 1 else list(formats)
+    if len(each) != len(values) or len(values) != len(oids):
+        raise StatementError("08P01", f"bind message supplies {len(values)} parameters, but the statement requires {len(oids)}")
+    return tuple(
+        _from_binary(value, oid).encode() if binary and value is not None else value
+        for value, binary, oid in zip(values, each, oids, strict=True)
+    )
+
+
 def nulls(oids: Sequence[int]) -> tuple[str, ...]:
     """NULLs of the same types: enough to find out the columns of a result."""
     return tuple(_typed("NULL", oid) for oid in oids)

@@ -157,8 +157,9 @@ def _bound(prepared: Prepared, message: frontend.Bind) -> statements.Statement |
     """The statement with its values. Rows of an INSERT stay values: written out, thousands of them would be parsed one by one."""
     if prepared.sql is None:
         return None
-    if prepared.rows is not None and not any(message.formats):
-        return parsing.InsertRows(prepared.rows, message.values, len(prepared.rows.columns))
+    if prepared.rows is not None:
+        texts = parameters.texts(message.values, message.formats, prepared.oids)
+        return parsing.InsertRows(prepared.rows, texts, len(prepared.rows.columns))
     values = parameters.literals(message.values, message.formats, prepared.oids)
     return statements.read(parameters.fill(prepared.sql, values) if values else prepared.sql)
 

@@ -248,6 +248,28 @@ def _committed(client: Client, load: str, winner: list[Any]) -> bool:
         return False
 
 
+@pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
+def test_a_transaction_of_the_master_decides(data_pool: DataPool, alice: Client, ending: str) -> None:
+    """The remote COMMIT comes before the master's own: until that is known the rows are invisible, and nothing waits for them."""
+    table = make_table(data_pool)
+    load, winner = begun(alice, table, 1, 2)
+    with data_pool.connect("admin") as master:
+        master.execute("CREATE TABLE IF NOT EXISTS public.notes (x int)")
+        master.execute("BEGIN")
+        master.execute("INSERT INTO public.notes VALUES (1)")
+        process = master.info.backend_pid
+
+        async def commit(coordinator: Coordinator) -> Any:
+            return await coordinator.commit(ALICE, load, [(winner[0], winner[1], winner[2])], process)
+
+        assert another(data_pool, commit).version is None
+        assert client_state(data_pool, load) == "prepared"
+        assert ids(data_pool, table) == []
+        master.execute(ending)
+    assert ids(data_pool, table) == ([1, 2] if ending == "COMMIT" else [])
+    assert client_state(data_pool, load) == ("committed" if ending == "COMMIT" else "aborted")
+
+
 def test_segments_of_a_load_that_nobody_knows_are_dropped_and_can_never_be_committed(
     data_pool: DataPool, alice: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,7 +123,7 @@ def test_rights_of_direct_users(data_pool: DataPool) -> None:
 
 def test_values_of_all_types_come_back_as_they_were(data_pool: DataPool) -> None:
     columns = [{"name": "id", "type": "integer"}, *({"name": f"c{n}", "type": one} for n, one in enumerate(TYPES))]
-    with data_pool.admin() as admin:
+    with data_pool.connect("admin") as admin:
         admin.execute("CALL bdc.create_data_table('public.types', %s::jsonb)", [psycopg.types.json.Json(columns)])
         rows = max(len(values) for values in TYPES.values())
         for row in range(rows + 1):
