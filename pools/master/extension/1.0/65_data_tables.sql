@@ -179,6 +179,9 @@ BEGIN
           SELECT response FROM bdc.request(caller, '{"action": "shards"}') AS response WHERE jsonb_typeof(given) IS DISTINCT FROM 'array') AS shards;
   IF known IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = 'the data pool has no shards', HINT = 'See "bdc status".';
+  ELSIF known @> '[{"id": null}]' THEN
+    RAISE EXCEPTION USING ERRCODE = 'connection_failure', MESSAGE = format('shard %s of the data pool does not answer',
+      (SELECT shard ->> 'number' FROM jsonb_array_elements(known) AS shard WHERE shard ->> 'id' IS NULL LIMIT 1)), HINT = 'See "bdc status".';
   END IF;
   RETURN known;
 END $$;

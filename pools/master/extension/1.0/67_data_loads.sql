@@ -130,23 +130,19 @@ CREATE FUNCTION bdc.begun_load(l bdc.data_loads, created boolean) RETURNS jsonb 
   SELECT bdc.load_document(l) || jsonb_build_object('created', created)
 $$;
 
--- The load of this user with the request's load_id: still open (then for longer), or committed; null when there is none.
-CREATE FUNCTION bdc.load_begun_before("user" text, request jsonb, wanted uuid, lifetime interval) RETURNS bdc.data_loads LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- A load_id begun again: a committed load leaves nothing to do; an open one is of a driver that is gone, or is about to learn so, since two
+-- drivers of one load would seal rows of both. Null: begin.
+CREATE FUNCTION bdc.load_begun_before("user" text, request jsonb, wanted uuid) RETURNS bdc.data_loads LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   l bdc.data_loads;
 BEGIN
   SELECT * INTO l FROM bdc.data_loads WHERE user_name = "user" AND load_id = request ->> 'load_id' AND state <> 'aborted' FOR UPDATE;
-  IF l.state = 'open' AND l.expires_at <= clock_timestamp() THEN
-    PERFORM bdc.abort_open_load(l.load, bdc.expired_problem());
-    RETURN NULL;
-  ELSIF l.load IS NULL THEN
-    RETURN NULL;
-  ELSIF l.tables -> 0 ->> 'mode' <> request ->> 'mode' OR (wanted IS NOT NULL AND (l.tables -> 0 ->> 'id')::uuid <> wanted) THEN
+  IF l.load IS NOT NULL AND (l.tables -> 0 ->> 'mode' <> request ->> 'mode' OR (wanted IS NOT NULL AND (l.tables -> 0 ->> 'id')::uuid <> wanted)) THEN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('load id "%s" is one of another table or mode (%s into %s)', l.load_id,
       l.tables -> 0 ->> 'mode', bdc.data_table_name((l.tables -> 0 ->> 'id')::uuid)), HINT = 'Give each load an id of its own.';
-  END IF;
-  IF l.state = 'open' THEN
-    UPDATE bdc.data_loads SET expires_at = greatest(expires_at, clock_timestamp() + lifetime) WHERE load = l.load RETURNING * INTO l;
+  ELSIF l.state = 'open' THEN
+    PERFORM bdc.abort_open_load(l.load, jsonb_build_object('sqlstate', '40001', 'message', format('the load "%s" was begun again', l.load_id)));
+    RETURN NULL;
   END IF;
   RETURN l;
 END $$;
@@ -179,7 +175,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('"%s" is no mode of a load', request ->> 'mode'), HINT = 'append, overwrite, upsert or truncate.';
   END IF;
   IF request ->> 'load_id' IS NOT NULL THEN
-    l := bdc.load_begun_before("user", request, wanted, lifetime);
+    l := bdc.load_begun_before("user", request, wanted);
     IF l.load IS NOT NULL THEN
       RETURN bdc.begun_load(l, false);
     END IF;
@@ -207,7 +203,7 @@ BEGIN
   INSERT INTO bdc.data_loads (load_id, tables, user_name, client, expires_at)
     VALUES (request ->> 'load_id', bdc.with_load_table('[]', wanted, request ->> 'mode'), "user", request ->> 'client', clock_timestamp() + lifetime)
     ON CONFLICT DO NOTHING RETURNING * INTO l;
-  IF l.load IS NULL THEN  -- the same load_id, begun a moment ago
+  IF l.load IS NULL THEN  -- the same load_id was begun a moment ago: this one comes after
     RETURN bdc.pool_begin_load("user", request - 'create' - 'if_exists');
   END IF;
   RETURN bdc.begun_load(l, made);
