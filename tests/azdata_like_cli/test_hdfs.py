@@ -268,3 +268,9 @@ def test_a_folder_is_not_moved_into_itself(bdc: Run, files: WebHdfs) -> None:
     outcome = bdc("hdfs", "mv", "/a", "/a/b/c")
     assert outcome.code == 1
     assert "into itself" in outcome.err
+
+
+@pytest.mark.parametrize("words", [("ls", "/nosuch"), ("ls", "/nosuch/deep"), ("cat", "/nosuch"), ("rm", "/nosuch"), ("ls", "/no*such")])
+def test_what_is_not_there_comes_with_the_next_command(bdc: Run, files: WebHdfs, words: tuple[str, str]) -> None:
+    outcome = bdc("hdfs", *words)
+    assert outcome.code == 1 and "next:    " in outcome.err and "hdfs ls /" in outcome.err

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from psycopg.conninfo import make_conninfo
 
 from virtualization.catalog import DataSource
+from virtualization.connectors.postgresql import certificates
 from virtualization.errors import DefinitionError
 
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -45,6 +46,8 @@ class Settings:
     secret: str | None = field(repr=False)
     sslmode: str = "prefer"
     sslrootcert: str | None = None
+    """``system``, or certificates as text; see ``certificates``."""
+
     connect_timeout: int = 5
     """Seconds for one connection attempt, whole handshake included (libpq's least is 2)."""
 
@@ -71,7 +74,8 @@ class Settings:
         session = SESSION | {"statement_timeout": str(int(self.statement_timeout * 1000))} | dict(more)
         given: dict[str, str | int | None] = {
             "host": self.host, "port": self.port, "dbname": self.database, "user": self.user, "password": self.secret,
-            "sslmode": self.sslmode, "sslrootcert": self.sslrootcert, "connect_timeout": self.connect_timeout,
+            "sslmode": self.sslmode, "sslrootcert": self.sslrootcert and certificates.path(self.sslrootcert),
+            "connect_timeout": self.connect_timeout,
             "application_name": application_name, "client_encoding": "UTF8",
             "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
             # a source that vanished from the network is noticed within this time, also in the middle of an answer
@@ -125,7 +129,7 @@ _OPTIONS: Mapping[str, Callable[[str], object]] = {
     "pushdown": _switch,
     "schemas": _names,
     "sslmode": _ssl_mode,
-    "sslrootcert": str,
+    "sslrootcert": certificates.read,
     "statement_timeout": _number(0),
 }
 
