@@ -23,6 +23,9 @@ KEY_BYTES = 32
 
 Audience = Literal["data-shard", "bdc-flight"]
 
+KNOWN = 64
+"""Tickets whose signature was checked and need not be again: the streams of a load come with one ticket."""
+
 CLOCK_SECONDS = 900.0
 """How far a shard's clock may be from the signer's."""
 
@@ -67,9 +70,21 @@ class Verifier:
     def __init__(self, public_key: str, clock_seconds: float = CLOCK_SECONDS) -> None:
         self._key = Ed25519PublicKey.from_public_bytes(_key_bytes(public_key.encode(), "the public ticket key"))
         self._leeway = clock_seconds
+        self._known: dict[str, dict[str, Any]] = {}
 
     def verify(self, ticket: str, audience: Audience, ops: Collection[str]) -> dict[str, Any]:
         """Its claims; TicketError when it is not ours, over, or for another audience or operation."""
+        claims = self._known.get(ticket)
+        if claims is None or claims["aud"] != audience or claims["exp"] + self._leeway < time.time():
+            claims = self._decoded(ticket, audience)
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            self._known[ticket] = claims
+        if claims["op"] not in ops:
+            raise TicketError(f'a ticket for "{claims["op"]}" does not allow "{" or ".join(sorted(ops))}"')
+        return claims
+
+    def _decoded(self, ticket: str, audience: Audience) -> dict[str, Any]:
         try:
             claims: dict[str, Any] = jwt.decode(
                 ticket,
@@ -85,8 +100,6 @@ class Verifier:
             raise TicketError("the ticket is for another kind of service") from None
         except jwt.PyJWTError:
             raise TicketError("the ticket is not one of this cluster, or is damaged") from None
-        if claims["op"] not in ops:
-            raise TicketError(f'a ticket for "{claims["op"]}" does not allow "{" or ".join(sorted(ops))}"')
         return claims
 
 

@@ -14,8 +14,11 @@ import json
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from pools.tickets import TicketError
+from virtualization.duckdb_sql.faults import fault
+from virtualization.errors import InternalError
 
 MAX_TEXT = 1500
 """Characters of a message: gRPC carries errors in a header of limited size."""
@@ -48,11 +51,13 @@ def shard_error(error: Exception) -> ShardError:
         return error
     if isinstance(error, TicketError):
         return ShardError(error.code, error.message, hint=error.hint)
-    if isinstance(error, duckdb.Error):
-        return _from_duckdb(error)
     if isinstance(error, MemoryError):
         return _memory()
-    return ShardError("XX000", f"the shard failed: {type(error).__name__}", detail=str(error))
+    text = str(error)
+    first = text.splitlines()[0] if text else ""
+    if isinstance(error, (duckdb.Error, OSError, pa.ArrowException)):  # DuckDB's errors while a result is read come through Arrow
+        return _from_engine(text, first) or _from_statement(error, first)
+    return ShardError("XX000", f"the shard failed: {type(error).__name__}", detail=first)
 
 
 def _memory() -> ShardError:
@@ -63,32 +68,32 @@ def _memory() -> ShardError:
     )
 
 
-def _from_duckdb(error: duckdb.Error) -> ShardError:
-    text = str(error)
-    first = text.splitlines()[0] if text else ""
-    if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in text:
+def _from_engine(text: str, first: str) -> ShardError | None:
+    """What concerns the engine, not the statement."""
+    if "Out of Memory" in text:
         return _memory()
-    if isinstance(error, duckdb.TransactionException) and "onflict" in text:
+    if "TransactionContext Error" in text and "onflict" in text:
         return ShardError("40001", "another load changes the same rows", hint="Try again.")
-    if isinstance(error, duckdb.InterruptException):
+    if "INTERRUPT" in text:
         return ShardError("57014", "the call was cancelled")
-    if isinstance(error, duckdb.IOException) and ("No space" in text or "write" in text.lower()):
+    if "No space left" in text:
         return ShardError("53100", "the shard's disk is full", detail=first)
-    return _from_statement(error, first)
+    return None
 
 
 _DATA = (
-    ("More than one row returned", "21000", "more than one row returned by a subquery used as an expression"),
-    ("division by zero", "22012", "division by zero"),
     ("Out of Range", "22003", "a value is out of range for its type"),
     ("Conversion Error", "22P02", "a value does not have the form of its type"),
 )
 
 
-def _from_statement(error: duckdb.Error, first: str) -> ShardError:
+def _from_statement(error: Exception, first: str) -> ShardError:
     for mark, code, message in _DATA:
         if mark in first:
             return ShardError(code, message, detail=first)
+    raised = fault(error, cancelled=False)
+    if not isinstance(raised, InternalError):
+        return ShardError(raised.code, raised.message, detail=raised.detail, hint=raised.hint)
     if isinstance(error, (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)):
         return ShardError("42601", "the shard does not take the statement", detail=first)
     return ShardError("XX000", "the statement failed in the shard", detail=first)

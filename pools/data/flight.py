@@ -24,6 +24,8 @@ log = structlog.get_logger()
 BROKEN = 70
 """Exit code when DuckDB has given the file up (a failed write): a new process reads what is durable."""
 
+SHUTDOWN_SECONDS = 1.0
+
 QUIET = frozenset({"28000", "40001", "23505", "23502", "21000", "57014", "57P01", "72000"})
 """Errors that users cause; the rest is logged as a warning."""
 
@@ -66,7 +68,10 @@ class ShardServer(flight.FlightServerBase):
             left = self._calls
         if left:
             log.warning("calls are cut off", calls=left)
-        self.shutdown()
+        # it waits for streams whose clients hold them half-read: the end of the process ends those
+        ending = threading.Thread(target=self.shutdown, name="shutdown", daemon=True)
+        ending.start()
+        ending.join(SHUTDOWN_SECONDS)
 
     def _batches(self, answer: Answer, context: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401 pyarrow
         with self._call("read", context):

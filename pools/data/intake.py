@@ -79,6 +79,7 @@ class Intake:
     def put(self, put: Put, stream: Stream) -> dict[str, int]:
         """The answer of a put; sent again it is the same, and nothing is added."""
         self._store.check_disk(put.announced)
+        self._store.check_memory()
         segment, first = self._enter(put)
         if not first:
             _drain(stream)

@@ -24,6 +24,7 @@ class Answer:
 
     def __init__(self, store: Store, claims: Mapping[str, Any]) -> None:
         db, tables, number, pending, self._sql = required(dict(claims), "db", "tables", "snapshot", "pending", "sql")
+        store.check_memory()
         self._store = store
         self._tables = [table_of(db, claim) for claim in tables]
         self._snapshot = Snapshot.of(number, pending, claims.get("load"))
@@ -45,7 +46,6 @@ class Answer:
             for table in self._tables:
                 state = self._store.ledger.table((table.db, table.id))
                 known[table.id] = {number: dict(one.columns) for number, one in state.generations.items()}
-        self._cursor.execute("SET TimeZone = 'UTC'")
         self._cursor.execute("BEGIN TRANSACTION")
         pin(self._cursor)
         relations = []

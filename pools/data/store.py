@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from pools.compute.memory import resident_bytes
 from pools.data.errors import ShardError
 from pools.data.ledger import Generation, Ledger, Segment, TableKey
 from pools.data.settings import Limits
@@ -58,6 +59,7 @@ class Store:
         self.limits = limits
         self.ledger = Ledger()
         self._root = duckdb.connect(str(folder / FILE), config=self._config())
+        self._root.execute("SET GLOBAL TimeZone = 'UTC'")
         self._numbers = threading.Lock()
         self._next_segment = self._block_end = 0
         self.shard = self._open_meta()
@@ -68,7 +70,9 @@ class Store:
             "memory_limit": f"{max(128, self.limits.memory_mb * 6 // 10)}MiB",
             "threads": self.limits.threads,
             "temp_directory": str(self.folder / "spill"),
+            "default_null_order": "nulls_last_on_asc_first_on_desc",  # PostgreSQL's
             "allow_unsigned_extensions": False,
+            "allow_community_extensions": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
@@ -94,7 +98,6 @@ class Store:
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A session in a transaction: committed at the end of the block, rolled back when it raises."""
         with self.cursor() as cursor:
-            cursor.execute("SET TimeZone = 'UTC'")
             cursor.execute("BEGIN TRANSACTION")
             try:
                 yield cursor
@@ -127,6 +130,17 @@ class Store:
                 "the shard's disk is nearly full",
                 detail=f"{free >> 20} MiB are free, {reserve >> 20} MiB are kept in reserve, {announced >> 20} MiB are wanted.",
                 hint="Free disk space, drop tables, or compact them: bdc data compact.",
+            )
+
+    def check_memory(self) -> None:
+        """53200 when the process is above its limit: what is under way goes on and gives memory back, nothing more is begun."""
+        resident, limit = resident_bytes(), self.limits.memory_mb << 20
+        if resident > limit:
+            raise ShardError(
+                "53200",
+                "the shard is at its memory limit",
+                detail=f"The process uses {resident >> 20} MiB of {limit >> 20} MiB.",
+                hint="Try again, with fewer streams at a time, or raise the memory limit of the data pool.",
             )
 
     def file_bytes(self) -> int:

@@ -57,3 +57,15 @@ def test_key_files(tmp_path) -> None:
     assert Signer.read(raw).public_key == Signer.read(text).public_key == public_key_of(KEY)
     with pytest.raises(ValueError, match="bad holds no Ed25519 key"):
         Signer.read(bad)
+
+
+def test_a_known_ticket_expires_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    verifier, ticket = Verifier(SIGNER.public_key, clock_seconds=0), SIGNER.sign("data-shard", "put", 60, {"db": "d"})
+    assert verifier.verify(ticket, "data-shard", {"put"}) is verifier.verify(ticket, "data-shard", {"put"})
+    for audience, op in (("bdc-flight", "put"), ("data-shard", "read")):
+        with pytest.raises(TicketError):
+            verifier.verify(ticket, audience, {op})
+    monkeypatch.setattr("time.time", lambda: float(1 << 40))
+    monkeypatch.setattr(verifier, "_decoded", lambda *_: (_ for _ in ()).throw(TicketError("the ticket has expired")))
+    with pytest.raises(TicketError, match="expired"):
+        verifier.verify(ticket, "data-shard", {"put"})

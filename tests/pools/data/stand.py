@@ -58,6 +58,7 @@ class Client:
     """Speaks to one shard, with tickets for what it asks."""
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self.flight = flight.FlightClient(f"grpc://127.0.0.1:{port}")
         self.shard = self.act("hello")[0]["shard"]
 
