@@ -47,6 +47,16 @@ class Pool:
     """The coordinator of loads; None where there are no shards."""
 
 
+def _refuse_row_by_row(sql: str) -> None:
+    """What postgres_fdw sends for an UPDATE or DELETE that it can't ship: rows with their places, to be changed one by one."""
+    if sql.endswith("FOR UPDATE") and "ctid" in sql:
+        raise StatementError(
+            "0A000",
+            "this UPDATE or DELETE can't be carried out on virtual tables: the master could not ship it whole",
+            hint="Write it with built-in functions over the table's own columns, or CALL bdc.merge(…).",
+        )
+
+
 def reading(state: ReadState | None, written: frozenset[str]) -> ReadStates:
     """What a query asks when it comes to a table of the data pool; ``written``: by this transaction."""
 
@@ -132,6 +142,11 @@ class Session:
         """The same, read again."""
         fresh = await self.pool.catalogs.refresh(self.identity.database)
         return fresh.along(self.variables.search_path(self.identity.user))
+
+    @property
+    def state(self) -> ReadState | None:
+        """Of the data pool, as this transaction sees it."""
+        return self._state
 
     def context(self) -> QueryContext:
         """Of a new query."""
@@ -313,6 +328,7 @@ class Session:
             raise StatementError("25P01", "DECLARE CURSOR can only be used in transaction blocks")
         if statement.name in self.cursors:
             raise StatementError("42P03", f'cursor "{statement.name}" already exists')
+        _refuse_row_by_row(statement.sql)
         sql = self._personal(statement.sql)
 
         async def start() -> Rows:
@@ -347,6 +363,7 @@ class Session:
         return sql if self.identity.mapping else personal(sql, self.identity.user, self.identity.database)
 
     async def _select(self, statement: statements.Select, formats: tuple[int, ...]) -> Outcome:
+        _refuse_row_by_row(statement.sql)
         return Outcome("SELECT", await self._planning.rows(self._personal(statement.sql), formats))
 
     async def _explain(self, statement: statements.Explain, formats: tuple[int, ...]) -> Outcome:

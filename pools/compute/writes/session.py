@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pools.compute.errors import StatementError
-from pools.compute.writes.parsing import Insert, InsertRows, Truncate, Write
+from pools.compute.writes.parsing import Insert, InsertRows, Modify, Truncate, Write
 from virtualization.catalog import VirtualTable
 
 if TYPE_CHECKING:
@@ -66,7 +66,16 @@ class Writes:
             for schema, name in write.tables:
                 await load.truncate(*self._table(schema, name).key)
             return "TRUNCATE TABLE"
-        raise StatementError("0A000", f"{write.word} on tables of the data pool is not supported yet", hint="CALL bdc.merge(…) upserts.")
+        return f"{write.word} {await self._modify(load, write)}"
+
+    async def _modify(self, load: LoadTransaction, write: Modify) -> int:
+        from pools.compute.writes.changes import change
+
+        state = self._session.state
+        if state is None:
+            raise StatementError("57P03", "the state of the data pool is not known: the master is away", hint="Try again.")
+        wanted = await asyncio.to_thread(change, write.sql, self._session.catalog())
+        return await load.modify(*wanted.table.key, wanted.set, wanted.where, state)
 
     async def _insert_rows(self, load: LoadTransaction, write: InsertRows) -> int:
         from pools.compute.writes import conversion

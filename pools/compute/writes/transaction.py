@@ -7,7 +7,7 @@ with them is said by the next statement, at the latest by COMMIT.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,10 +20,12 @@ from pools.compute.loads import claims
 from pools.compute.loads.coordinator import Committed, Coordinator, Load
 from pools.compute.writes import conversion
 from pools.compute.writes.streams import TableWriter
+from virtualization.placement import ReadState
 
 SECONDS = 6 * 3600
 """After so long without its end the load expires."""
 
+MODIFY_SECONDS = 1800.0
 FLUSH_ROWS = 32_768
 FLUSH_BYTES = 4 << 20
 
@@ -90,6 +92,31 @@ class LoadTransaction:
         written = await self._into(schema, name, "overwrite")
         written.winners.clear()
         self._replaced_at = self._savepoint
+
+    async def modify(self, schema: str, name: str, new: Mapping[str, str] | None, where: str, state: ReadState) -> int:
+        """UPDATE (``new``: column → DuckDB's SQL) or DELETE of the rows where ``where`` holds, as of ``state`` and with what this load
+        has done before; how many."""
+        await self._finish()
+        written = await self._into(schema, name, "modify")
+        assert self._load is not None
+        load, table = self._load, written.table
+        if table["mode"] != "modify":
+            raise StatementError("0A000", f'"{name}" was truncated in this transaction: its rows can\'t be changed before COMMIT')
+        self._partitions += 1
+        body = {
+            "load": load.id,
+            "table": claims.table_claim(table),
+            "snapshot": state.snapshot,
+            "pending": [[one.load, one.version] for one in state.pending if table["id"] in one.tables],
+            "set": None if new is None else dict(new),
+            "where": where,
+            "savepoint": self._savepoint,
+            "statement": self._partitions,
+        }
+        act = self._coordinator.shards.act
+        answers = await asyncio.gather(*(act(shard, load.identity, "modify", body, MODIFY_SECONDS) for shard in table["shards"]))
+        counts = [int(rows[0]["rows"]) for rows in answers]
+        return max(counts, default=0) if table["distribution"]["kind"] == "replicated" else sum(counts)
 
     async def _into(self, schema: str, name: str, mode: str) -> _Written:
         """The table as part of the load, which is begun with the first."""

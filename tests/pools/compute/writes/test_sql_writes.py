@@ -134,3 +134,63 @@ def test_values_of_all_types_come_back_as_they_were(data_pool: DataPool) -> None
             found = admin.execute(f"SELECT {kept} FROM (SELECT * FROM public.types OFFSET 0) AS t WHERE id = {row}", values).fetchone()
             wrong = [name for name, same in zip(TYPES, found or (), strict=True) if not same]
             assert not wrong
+
+
+def rows_of(pool: DataPool, table: str) -> list[tuple[object, ...]]:
+    with pool.connect("alice") as connection:
+        return connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
+
+
+@pytest.mark.parametrize("distribution", ["ROUND_ROBIN", "HASH(id)", "REPLICATED"])
+def test_update_and_delete(data_pool: DataPool, connection: psycopg.Connection[tuple[object, ...]], distribution: str) -> None:
+    table = make_table(data_pool, distribution)
+    connection.execute(f"INSERT INTO {table} VALUES (1, 'a'), (2, 'b'), (3, NULL), (4, 'd')")
+    assert connection.execute(f"UPDATE {table} SET name = coalesce(name, '-') || '!' WHERE id < 3").rowcount == 2
+    assert connection.execute(f"DELETE FROM {table} WHERE name IS NULL").rowcount == 1
+    assert connection.execute(f"DELETE FROM {table} WHERE id > 100").rowcount == 0
+    assert rows_of(data_pool, table) == [(1, "a!"), (2, "b!"), (4, "d")]
+    with connection.transaction(force_rollback=True):
+        connection.execute(f"DELETE FROM {table}")
+    with connection.transaction():
+        connection.execute(f"INSERT INTO {table} VALUES (5, 'e')")
+        with connection.transaction(force_rollback=True):
+            assert connection.execute(f"DELETE FROM {table} WHERE id = 1").rowcount == 1
+        assert connection.execute(f"UPDATE {table} SET name = 'x' WHERE id >= 4").rowcount == 2
+        assert connection.execute(f"UPDATE {table} SET name = name || 'y' WHERE id = 5").rowcount == 1
+    assert rows_of(data_pool, table) == [(1, "a!"), (2, "b!"), (4, "x"), (5, "xy")]
+
+
+def test_two_transactions_that_change_the_same_row(data_pool: DataPool) -> None:
+    table = make_table(data_pool)
+    with data_pool.connect("alice") as one, data_pool.connect("alice") as two:
+        one.execute(f"INSERT INTO {table} VALUES (1, 'a'), (2, 'b')")
+        with pytest.raises(errors.SerializationFailure), two.transaction():
+            assert two.execute(f"UPDATE {table} SET name = 'two' WHERE id = 2").rowcount == 1
+            with one.transaction():
+                one.execute(f"UPDATE {table} SET name = 'one' WHERE id = 1")
+            two.execute(f"UPDATE {table} SET name = 'two' WHERE id = 1")
+    assert rows_of(data_pool, table) == [(1, "one"), (2, "b")]
+
+
+@pytest.mark.parametrize(
+    ("sql", "error"),
+    [
+        ("UPDATE {} AS t SET name = 'x' WHERE id = (SELECT max(u.id) FROM {} AS u WHERE u.name = t.name)", errors.FeatureNotSupported),
+        ("UPDATE {} SET id = 5", errors.FeatureNotSupported),
+        ("UPDATE {} SET nothing = 5", errors.UndefinedColumn),
+        ("UPDATE {} SET name = NULL WHERE id = 1 RETURNING id", errors.FeatureNotSupported),
+        ("UPDATE {} SET name = 'x' WHERE nothing = 1", errors.UndefinedColumn),
+        ("DELETE FROM {} AS t USING {} AS u WHERE t.id = u.id", errors.FeatureNotSupported),
+        ("INSERT INTO {} VALUES (1, 'a') RETURNING id", errors.FeatureNotSupported),
+        ("INSERT INTO {} VALUES (1, 'a') ON CONFLICT DO NOTHING", errors.FeatureNotSupported),
+        ("INSERT INTO {} VALUES ('x', 'a')", errors.InvalidTextRepresentation),
+    ],
+)
+def test_what_is_refused(
+    data_pool: DataPool, connection: psycopg.Connection[tuple[object, ...]], sql: str, error: type[psycopg.Error]
+) -> None:
+    table = make_table(data_pool, "HASH(id)")
+    connection.execute(f"INSERT INTO {table} VALUES (1, 'kept')")
+    with pytest.raises(error):
+        connection.execute(sql.replace("{}", table))
+    assert rows_of(data_pool, table) == [(1, "kept")]
