@@ -14,6 +14,9 @@ READ_BYTES = 65_536
 AHEAD = 256
 """Messages that may wait for their turn; a client that sends more is not read until they are done."""
 
+AHEAD_BYTES = 32 * 1024 * 1024
+"""The same in bytes: above it nothing is read until all that wait are done. One message may have 16 MB."""
+
 WRITE_BYTES = 262_144
 """Unsent bytes above which ``drain`` waits for the client."""
 
@@ -27,6 +30,7 @@ class Link:
         self._send_seconds = send_seconds
         self._decoder = Decoder()
         self._messages: deque[Message | Exception | None] = deque()
+        self._ahead = 0
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
@@ -61,12 +65,13 @@ class Link:
         try:
             while True:
                 self._put(*self._decoder.messages())
-                while len(self._messages) > AHEAD:
+                while len(self._messages) > AHEAD or (self._messages and self._ahead > AHEAD_BYTES):
                     self._room.clear()
                     await self._room.wait()
                 data = await self._read()
                 if not data:
                     break
+                self._ahead += len(data)
                 self._decoder.feed(data)
         except ProtocolError as error:
             self._put(error)
@@ -91,6 +96,8 @@ class Link:
             async with asyncio.timeout(seconds):
                 await self._arrived.wait()
         item = self._messages.popleft()
+        if not self._messages:
+            self._ahead = 0
         self._room.set()
         if isinstance(item, Exception):
             raise item
