@@ -82,7 +82,7 @@ def _from_engine(text: str, first: str) -> ShardError | None:
 
 
 _DATA = (
-    ("Out of Range", "22003", "a value is out of range for its type"),
+    ("out of range", "22003", "a value is out of range for its type"),
     ("Conversion Error", "22P02", "a value does not have the form of its type"),
 )
 
