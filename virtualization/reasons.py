@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-PLANNER, FILES, POSTGRESQL, DUCKDB, SCRATCH = "planner", "files", "postgresql", "duckdb", "scratch"
+PLANNER, FILES, POSTGRESQL, DUCKDB, SCRATCH, DATAPOOL = "planner", "files", "postgresql", "duckdb", "scratch", "datapool"
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,11 @@ class Reason:
 
 
 _CAST_HERE = "Compare values of one type, or cast one side in the query."
+_COLOCATE = "Distribute both tables by HASH of the columns that join them, or make the smaller one REPLICATED."
 _WIDTH = "Declare the columns with fewer digits, for example numeric(15,2)."
 
 REASONS: dict[str, Reason] = {
-    "aggregate": Reason((DUCKDB,), "this aggregate over this type is not proved to be exact in DuckDB"),
+    "aggregate": Reason((DATAPOOL, DUCKDB), "this aggregate over this type is not proved to be exact in DuckDB"),
     "cast": Reason((DUCKDB, POSTGRESQL), "the cast prints or reads by rules that differ", "Declare the column with the type wanted."),
     "character_classes": Reason((POSTGRESQL,), "upper and lower case, or regular expressions, follow the source's own locale"),
     "date_style": Reason((POSTGRESQL,), "the text of a date is read by the session's settings", "Write dates as YYYY-MM-DD."),
@@ -32,16 +33,23 @@ REASONS: dict[str, Reason] = {
     "distinct_on": Reason((DUCKDB, POSTGRESQL), "which row DISTINCT ON keeps depends on an order that may differ"),
     "double_order": Reason((DUCKDB,), "the last digits of a sum of doubles depend on the order of work", "Use numeric."),
     "engine_refused": Reason((DUCKDB,), "DuckDB does not know the form"),
-    "engine_types": Reason((DUCKDB,), "DuckDB gives another type than PostgreSQL"),
+    "engine_types": Reason((DATAPOOL, DUCKDB), "DuckDB gives another type than PostgreSQL"),
     "extract": Reason((DUCKDB,), "only the plain parts of dates and timestamps"),
+    "groups_on_shards": Reason(
+        (DATAPOOL,),
+        "groups, windows or distinct rows whose rows lie on several shards",
+        "Distribute by HASH of what is grouped by.",
+    ),
     "join": Reason((DUCKDB,), "this kind of join"),
     "like_pattern": Reason((DUCKDB,), "LIKE patterns with a backslash, or computed ones", "Use a constant pattern without backslash."),
-    "limit": Reason((DUCKDB,), "LIMIT and OFFSET that are no plain numbers"),
+    "limit": Reason((DATAPOOL, DUCKDB), "LIMIT and OFFSET that are no plain numbers"),
+    "limit_on_shards": Reason((DATAPOOL,), "LIMIT inside a query counts the rows of several shards"),
     "literal": Reason((DUCKDB,), "a constant in a form that engines read differently", "Write it in ISO form, with a cast."),
     "name": Reason((DUCKDB,), "a name that is not known at this place"),
     "no_engine": Reason((FILES,), "files are only scanned; the executor does the rest right on the scan"),
     "not_a_select": Reason((SCRATCH,), "only reading is possible"),
-    "not_a_table": Reason((POSTGRESQL,), "a name in FROM that is no table of the source"),
+    "not_a_table": Reason((DATAPOOL, POSTGRESQL), "a name in FROM that is no table of the source"),
+    "not_colocated": Reason((DATAPOOL,), "rows that belong together lie on different shards", _COLOCATE),
     "not_allowed": Reason((DUCKDB,), "the function or operator is not on the list of what is proved to be exact in DuckDB"),
     "not_on_list": Reason((POSTGRESQL, FILES), "the source is not asked to do this: it is not on the connector's list"),
     "not_text": Reason((POSTGRESQL,), "|| over values that are no texts prints them by the session's settings", "Cast to text first."),
@@ -49,9 +57,10 @@ REASONS: dict[str, Reason] = {
         (DUCKDB,), "PostgreSQL chooses the digits of a numeric quotient by its value", "Divide aggregates, or doubles."
     ),
     "numeric_to_double": Reason((DUCKDB,), "numerics of many digits may become another double", _WIDTH),
-    "ordinal": Reason((DUCKDB,), "a constant in GROUP BY or ORDER BY"),
+    "ordinal": Reason((DATAPOOL, DUCKDB), "a constant in GROUP BY or ORDER BY"),
     "precision": Reason((DUCKDB,), "the result may need more than 38 digits", _WIDTH),
-    "recursive": Reason((POSTGRESQL,), "recursive queries are not sent"),
+    "quotient_on_shards": Reason((DATAPOOL,), "averages are compared in the pool, not on shards"),
+    "recursive": Reason((DATAPOOL, POSTGRESQL), "recursive queries are not sent"),
     "round": Reason((DUCKDB,), "rounding to places that the value has not, or to computed ones"),
     "scale": Reason(
         (DUCKDB,), "numerics of different scales would be printed with the same one", "Write the constant with the column's scale."
@@ -62,10 +71,11 @@ REASONS: dict[str, Reason] = {
         (PLANNER,), "its value belongs to this session or clock, or changes at each call", "Compare with a constant."
     ),
     "set_types": Reason((DUCKDB,), "the arms of a set operation have different types", "Cast the columns to one type."),
+    "several_distinct": Reason((DATAPOOL,), "DISTINCT over several values whose rows lie on several shards", "Ask for one at a time."),
     "several_sources": Reason((PLANNER,), "its tables lie in several sources", "Move them to one source, or load one into the data pool."),
     "substring": Reason((DUCKDB,), "places that are not constant, or below 1"),
     "switched_off": Reason((PLANNER, POSTGRESQL), "somebody switched pushdown off", "Set option pushdown to on."),
-    "syntax": Reason((DUCKDB,), "a form of SQL that is not on DuckDB's list"),
+    "syntax": Reason((DATAPOOL, DUCKDB), "a form of SQL that is not on DuckDB's list"),
     "table_function": Reason((DUCKDB,), "functions in FROM"),
     "text_order": Reason((POSTGRESQL,), "the source orders texts otherwise"),
     "time_zone": Reason((POSTGRESQL,), "the value depends on the session's time zone", "Use timestamp without time zone."),

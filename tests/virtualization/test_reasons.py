@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from virtualization.reasons import REASONS, page
 
 ROOT = pathlib.Path(__file__).parents[2]
-_PLACES = {"Kept": 1, "_kept": 1, "keep": 1, "refuse": 1}
+_PLACES = {"Kept": 1, "_kept": 1, "keep": 1, "refuse": 1, "scattered": 1}
 
 
 def said() -> Iterator[str]:

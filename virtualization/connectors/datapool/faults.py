@@ -15,6 +15,7 @@ from pyarrow import flight
 from virtualization.duckdb_sql.faults import fault
 from virtualization.errors import (
     CancelledError,
+    DataError,
     InternalError,
     MemoryLimitError,
     SourceError,
@@ -58,11 +59,19 @@ def _refused(said: dict[str, str], number: int) -> VirtualizationError:
         meant = fault(RuntimeError(detail), cancelled=False)
         if not isinstance(meant, InternalError | CancelledError):
             return meant
+    if code.startswith(("22", "21")):
+        return _data_error(code, said["message"])
     if code == "57014":
         return CancelledError(said["message"])
     if code == "53200":
         return MemoryLimitError(f"shard {number} of the data pool: {said['message']}", hint=said.get("hint"))
     return ShardError(code, f"shard {number} of the data pool: {said['message']}", detail=detail or None, hint=said.get("hint"))
+
+
+def _data_error(code: str, message: str) -> DataError:
+    error = DataError(message)
+    error.code = code  # type: ignore[misc]  # more exact than the class's
+    return error
 
 
 def _said(text: str) -> dict[str, str] | None:

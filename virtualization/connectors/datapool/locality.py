@@ -24,7 +24,7 @@ _PARTS = ("expressions", "where", "group", "having", "order", "distinct")
 _PICKING = (exp.Limit, exp.Offset, exp.Window)
 
 
-def scattered(node: exp.Expr, why: str, code: str = "not_colocated") -> ScatteredError:
+def scattered(node: exp.Expr, code: str, why: str) -> ScatteredError:
     """The error to raise."""
     return ScatteredError(Kept(node.sql("postgres")[:200], code, why))
 
@@ -47,9 +47,9 @@ class Locality:
         elif isinstance(node, exp.Select):
             rows = self.outputs(node, self.selected(node, self.block(node, ctes)))
         else:
-            raise scattered(node, "this form of a query is not taken by the data pool", "syntax")
+            raise scattered(node, "syntax", "this form of a query is not taken by the data pool")
         if (node.args.get("limit") is not None or node.args.get("offset") is not None) and not rows.at_one:
-            raise scattered(node, "LIMIT inside the query counts rows of several shards", "limit_on_shards")
+            raise scattered(node, "limit_on_shards", "LIMIT inside the query counts rows of several shards")
         return replace(rows, unstable=True) if rows.replicated and node.find(*_PICKING) is not None else rows
 
     def with_(self, node: exp.Expr, ctes: Ctes) -> Ctes:
@@ -58,7 +58,7 @@ class Locality:
         if with_ is None:
             return ctes
         if with_.args.get("recursive"):
-            raise scattered(node, "recursive queries are not sent to shards", "recursive")
+            raise scattered(node, "recursive", "recursive queries are not sent to shards")
         known = dict(ctes)
         for cte in with_.expressions:
             known[cte.alias] = (self.query(cte.this, known), cte.this)
@@ -68,7 +68,7 @@ class Locality:
         """Rows of FROM and WHERE, keys by (alias, column)."""
         tree = join_tree(node.copy())
         if tree is None:
-            raise scattered(node, "a SELECT without tables needs no shard", "not_a_table")
+            raise scattered(node, "not_a_table", "a SELECT without tables needs no shard")
         for leaf in leaves(tree):
             named = isinstance(leaf.node, exp.Table) and not leaf.node.db
             self._derived[leaf.alias] = ctes[leaf.node.name][1] if named and leaf.node.name in ctes else leaf.node.this
@@ -87,15 +87,15 @@ class Locality:
     def selected(self, node: exp.Select, rows: Rows) -> Rows:
         """Rows after GROUP BY, windows and DISTINCT, which must not need rows of other shards."""
         if is_grouped(node) and not rows.covered_by(ref(key) for key in group_keys(node)):
-            raise scattered(node, "its groups have rows on several shards", "groups_on_shards")
+            raise scattered(node, "groups_on_shards", "its groups have rows on several shards")
         for window in node.find_all(exp.Window):
             if not rows.covered_by(ref(key) for key in window.args.get("partition_by") or ()):
-                raise scattered(window, "its window looks at rows of several shards", "groups_on_shards")
+                raise scattered(window, "groups_on_shards", "its window looks at rows of several shards")
         distinct = node.args.get("distinct")
         if distinct is not None:
             compared = distinct.args["on"].expressions if distinct.args.get("on") else node.selects
             if not rows.covered_by(ref(item.unalias()) for item in compared):
-                raise scattered(node, "DISTINCT compares rows of several shards", "groups_on_shards")
+                raise scattered(node, "groups_on_shards", "DISTINCT compares rows of several shards")
         return rows
 
     @staticmethod
@@ -113,10 +113,10 @@ class Locality:
         if not left.replicated and not right.replicated and left.shards == right.shards and len(left.shards) == 1:
             return left.without_keys()
         if left.replicated or right.replicated:
-            raise scattered(node, "the rows of a replicated table would come from each shard")
+            raise scattered(node, "not_colocated", "the rows of a replicated table would come from each shard")
         keys = _common_keys(left, right)
         if (not isinstance(node, exp.Union) or node.args.get("distinct")) and not keys:
-            raise scattered(node, "it compares rows of several shards", "groups_on_shards")
+            raise scattered(node, "groups_on_shards", "it compares rows of several shards")
         shards = left.shards | right.shards
         return Rows(shards, layout=left.layout, keys=keys) if keys else Rows(shards)
 
@@ -133,7 +133,7 @@ class Locality:
         made = joined(tree.kind, left, right, equal.same)
         if isinstance(made, str):
             condition = exp.and_(*tree.on) if tree.on else exp.true()
-            raise scattered(condition, made)
+            raise scattered(condition, "not_colocated", made)
         return made
 
     def _leaf(self, node: exp.Expr, known: Equalities, ctes: Ctes) -> Rows:
@@ -145,7 +145,7 @@ class Locality:
         elif isinstance(node, exp.Subquery) and isinstance(node.this, _QUERIES):
             rows, inner = self.query(node.this, ctes), node.this
         else:
-            raise scattered(node, "this kind of table is not taken by the data pool", "not_a_table")
+            raise scattered(node, "not_a_table", "this kind of table is not taken by the data pool")
         names = inner.named_selects  # type: ignore[attr-defined]  # of queries
         return rows.renamed(lambda place: [(alias, names[place])] if isinstance(place, int) else [])
 
@@ -175,7 +175,7 @@ class Locality:
         if found is not None and (_known_everywhere(found, outer) or _is_member(query, found, outer, filters)):
             return
         if not isinstance(query, exp.Select) or not self._correlated(query, outer, ctes):
-            raise scattered(query, "the sub-query looks at rows of other shards")
+            raise scattered(query, "not_colocated", "the sub-query looks at rows of other shards")
 
     def _correlated(self, query: exp.Select, outer: Rows, ctes: Ctes) -> bool:
         """Does its WHERE keep only rows whose keys equal those of the outer row?"""

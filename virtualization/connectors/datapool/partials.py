@@ -42,7 +42,7 @@ class Partials:
     def __init__(self, query: exp.Select, rows: Rows) -> None:
         group = query.args.get("group")
         if group is not None and any(value for name, value in group.args.items() if name != "expressions"):
-            raise scattered(group, "sets of groups over several shards are not taken", "groups_on_shards")
+            raise scattered(group, "groups_on_shards", "sets of groups over several shards are not taken")
         self._query = query
         self._rows = rows
         self._kinds: Sequence[Kind] = ()
@@ -112,9 +112,9 @@ class Partials:
         if isinstance(node, exp.Filter | exp.AggFunc):
             return self._aggregate(node)
         if isinstance(node, exp.Column):
-            raise scattered(node, "it is neither grouped nor inside an aggregate", "groups_on_shards")
+            raise scattered(node, "groups_on_shards", "it is neither grouped nor inside an aggregate")
         if isinstance(node, exp.Query | exp.Subquery | exp.Window):
-            raise scattered(node, "it stands beside groups of several shards", "groups_on_shards")
+            raise scattered(node, "groups_on_shards", "it stands beside groups of several shards")
         made = node.copy()
         for child in list(made.iter_expressions()):
             child.replace(self._rewritten(child))
@@ -172,7 +172,7 @@ class Partials:
                     spread = spread or not self._is_local(value)
                     found += [wanted] if wanted not in found else []
         if spread and len(found) > 1:
-            raise scattered(found[1], "DISTINCT over several values whose rows lie on several shards", "several_distinct")
+            raise scattered(found[1], "several_distinct", "DISTINCT over several values whose rows lie on several shards")
         return found[0] if spread else None
 
 
@@ -180,12 +180,12 @@ def _taken_apart(node: exp.Expr) -> tuple[exp.Expr, exp.Expr | None, exp.Expr, b
     """(function, FILTER's condition, argument, DISTINCT) of a plain aggregate."""
     function, condition = (node.this, node.expression.this) if isinstance(node, exp.Filter) else (node, None)
     if not isinstance(function, _KNOWN):
-        raise scattered(node, "this aggregate can't be put together from those of the shards", "aggregate")
+        raise scattered(node, "aggregate", "this aggregate can't be put together from those of the shards")
     value = function.this
     if not isinstance(value, exp.Distinct):
         return function, condition, value, False
     if len(value.expressions) != 1:
-        raise scattered(node, "DISTINCT over several values is not taken", "several_distinct")
+        raise scattered(node, "several_distinct", "DISTINCT over several values is not taken")
     return function, condition, value.expressions[0], True
 
 

@@ -95,13 +95,13 @@ def _place(core: exp.Query, key: exp.Expr) -> int:
     if not isinstance(core, exp.Select):
         if isinstance(key, exp.Literal) and key.name.isdigit():
             return int(key.name) - 1
-        raise scattered(key, "a set operation is ordered by positions only", "ordinal")
+        raise scattered(key, "ordinal", "a set operation is ordered by positions only")
     wanted = resolved(core, key)
     for place, item in enumerate(core.selects):
         if item.unalias() == wanted:
             return place
     if core.args.get("distinct") is not None:
-        raise scattered(key, "SELECT DISTINCT is ordered by its outputs only", "ordinal")
+        raise scattered(key, "ordinal", "SELECT DISTINCT is ordered by its outputs only")
     core.select(exp.alias_(wanted.copy(), f"order{len(core.selects)}", quoted=True), copy=False)
     return len(core.selects) - 1
 
@@ -145,6 +145,6 @@ def _limits(query: exp.Query) -> tuple[int, int | None]:
         node = query.args.get(part)
         number = node.args.get("expression") if node is not None else None
         if node is not None and not (isinstance(number, exp.Literal) and number.name.isdigit()):
-            raise scattered(node, "only constant numbers of rows are taken", "limit")
+            raise scattered(node, "limit", "only constant numbers of rows are taken")
         numbers.append(int(number.name) if number is not None else None)
     return numbers[0] or 0, numbers[1]

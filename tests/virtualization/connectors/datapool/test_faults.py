@@ -1,0 +1,155 @@
+"""What a query says when a shard refuses, is away, or the user gives up."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.services.postgresql import free_port
+from tests.virtualization.connectors.datapool.shards import SOURCE, Shards, arrow
+from virtualization.catalog import Column, MemoryCatalog, VirtualTable
+from virtualization.connectors.datapool import DatapoolConnector
+from virtualization.engine import Engine
+from virtualization.errors import CancelledError, DataError, DefinitionError, InternalError, SourceUnreachableError, VirtualizationError
+from virtualization.executors.duckdb import DuckDbExecutor
+from virtualization.placement import ReadState, Shard
+from virtualization.plan import QueryContext
+
+COLUMNS = (Column("id", "bigint"), Column("n", "integer"))
+Ask = Callable[..., list[object]]
+
+
+@pytest.fixture(scope="module")
+def table(pool: Shards) -> VirtualTable:
+    made = pool.table("t", COLUMNS, "HASH(id)")
+    pool.load(made, arrow(COLUMNS, [(number, number % 3) for number in range(30_000)]))
+    return made
+
+
+@pytest.fixture
+def ask(pool: Shards, table: VirtualTable, tmp_path: pathlib.Path) -> Iterator[Ask]:
+    connectors: list[DatapoolConnector] = []
+    executor = DuckDbExecutor(128 << 20, tmp_path, 1)
+
+    def asked(sql: str, of: VirtualTable = table, context: QueryContext | None = None, **locations: dict[int, str]) -> list[object]:
+        access = dataclasses.replace(pool.access, **locations)
+        engine = Engine([executor], {"datapool": lambda source: connectors[-1]})
+        connectors.append(DatapoolConnector(SOURCE, access))
+        result = engine.run(engine.plan(sql, MemoryCatalog.of([SOURCE], [of])), context or pool.context())
+        return [value for batch in result for value in batch.column(0).to_pylist()]
+
+    yield asked
+    for connector in connectors:
+        connector.close()
+    executor.close()
+
+
+def fails(ask: Ask, *arguments: object, **more: object) -> VirtualizationError:
+    with pytest.raises(VirtualizationError) as caught:
+        ask(*arguments, **more)
+    return caught.value
+
+
+def test_a_shard_that_is_away_is_named(ask: Ask, pool: Shards) -> None:
+    locations = {**pool.access.locations, 1: f"grpc://127.0.0.1:{free_port()}"}
+    for sql in ("SELECT count(*) FROM t", "SELECT id FROM t"):
+        error = fails(ask, sql, locations=locations)
+        assert isinstance(error, SourceUnreachableError) and "shard 1 of the data pool" in error.message and error.hint
+
+
+def test_a_shard_that_lost_its_folder_is_another_one(ask: Ask, table: VirtualTable) -> None:
+    assert table.data is not None
+    lost = tuple(Shard(shard.number, str(uuid.uuid4()) if shard.number == 2 else shard.id) for shard in table.data.shards)
+    changed = dataclasses.replace(table, data=dataclasses.replace(table.data, shards=lost))
+    error = fails(ask, "SELECT sum(n) FROM t", changed)
+    assert error.code == "55000" and "shard 2" in error.message and error.hint
+
+
+def test_a_shard_that_the_pool_does_not_have(ask: Ask, pool: Shards) -> None:
+    locations = {0: pool.access.locations[0]}
+    assert fails(ask, "SELECT count(*) FROM t", locations=locations).code == "55000"
+
+
+def test_rows_of_another_database_are_refused(ask: Ask, table: VirtualTable) -> None:
+    assert table.data is not None
+    copied = dataclasses.replace(table, data=dataclasses.replace(table.data, owned=False))
+    error = fails(ask, "SELECT id FROM t", copied)
+    assert error.code == "55000" and "another database" in error.message
+
+
+def test_an_old_snapshot(ask: Ask, pool: Shards, table: VirtualTable) -> None:
+    assert table.data is not None
+    for store in pool.stores:
+        store.ledger.table((pool.identity, table.data.id)).horizon = 1
+    try:
+        context = QueryContext(read_states=lambda tables: ReadState(0))
+        assert fails(ask, "SELECT id FROM t WHERE id = 5", context=context).code == "72000"
+        assert fails(ask, "SELECT count(*) FROM t", context=context).code == "72000"
+    finally:
+        for store in pool.stores:
+            store.ledger.table((pool.identity, table.data.id)).horizon = 0
+
+
+def test_without_a_snapshot_nothing_is_read(ask: Ask) -> None:
+    assert isinstance(fails(ask, "SELECT id FROM t", context=QueryContext()), InternalError)
+
+
+def test_what_the_session_says_about_its_own_writes(ask: Ask, table: VirtualTable) -> None:
+    def refuse(tables: object) -> ReadState:
+        assert table.data is not None and list(tables) == [table.data.id]  # type: ignore[call-overload]
+        raise DefinitionError("written by this transaction")
+
+    assert "written" in fails(ask, "SELECT id FROM t", context=QueryContext(read_states=refuse)).message
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("SELECT 1 / (n - n) FROM t", "22012"),
+        ("SELECT 1 / (n - n) FROM t WHERE id = 7", "22012"),
+        ("SELECT n * 2000000000 * 5 FROM t", "22003"),
+        ("SELECT sum(1 / n) FROM t", "22012"),
+    ],
+)
+def test_values_fail_as_in_the_pool_itself(ask: Ask, sql: str, code: str) -> None:
+    error = fails(ask, sql)
+    assert isinstance(error, DataError) and error.code == code
+
+
+@pytest.mark.parametrize("sql", ["SELECT a.id FROM t a, t b, t c WHERE a.id = 5 AND b.id = 5 AND c.n >= 0", "SELECT id, n FROM t"])
+def test_cancelled_before_it_begins(ask: Ask, pool: Shards, sql: str) -> None:
+    context = pool.context()
+    context.cancel()
+    assert isinstance(fails(ask, sql, context=context), CancelledError)
+
+
+def test_cancelled_while_shards_work(ask: Ask, pool: Shards) -> None:
+    context = pool.context()
+    slow = "SELECT count(*), sum(a.n * b.n) FROM t a JOIN t b ON a.id = b.id OR a.id = b.id JOIN t c ON c.id = a.id AND c.n < b.n + 9"
+    timer = threading.Timer(0.4, context.cancel)
+    timer.start()
+    began = time.monotonic()
+    with contextlib.suppress(CancelledError):
+        ask(slow, context=context)
+    assert time.monotonic() - began < 20
+    timer.cancel()
+
+
+def test_leaving_after_the_first_rows_stops_the_shards(pool: Shards, ask: Ask) -> None:
+    assert len(ask("SELECT id FROM t LIMIT 10")) == 10
+    deadline = time.monotonic() + 10
+    while any(server._calls for server in pool.servers):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_library_alone_can_not_read_it() -> None:
+    with pytest.raises(DefinitionError, match="compute pool"):
+        DatapoolConnector(SOURCE)
