@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -10,6 +11,7 @@ from pyspark_bdc.errors import OptionError
 DEFAULT_PORT = 31433
 """Of the first cluster on a machine."""
 DEFAULT_DATABASE = "bdc"
+CLUSTER_VARIABLE = "BDC_MASTER"
 TLS_SETTINGS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 CONNECT_SECONDS = 15
 _URL_FORM = "postgresql://host:port/database, also with jdbc: in front; user, password and sslmode may follow as ?name=value"
@@ -49,6 +51,12 @@ class Address:
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def of_the_cluster() -> dict[str, str]:
+    """Host and port of the master, by option name, where Spark runs in a cluster (``BDC_MASTER``: ``host:port``); else nothing."""
+    host, colon, port = os.environ.get(CLUSTER_VARIABLE, "").rpartition(":")
+    return {"host": host, "port": port} if colon else {}
 
 
 def parse_url(url: str) -> dict[str, str]:

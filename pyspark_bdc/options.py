@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pyspark_bdc.addresses import DEFAULT_DATABASE, DEFAULT_PORT, TLS_SETTINGS, Address, parse_url
+from pyspark_bdc.addresses import DEFAULT_DATABASE, DEFAULT_PORT, TLS_SETTINGS, Address, of_the_cluster, parse_url
 from pyspark_bdc.errors import OptionError
 from pyspark_bdc.names import quoted_table
 from pyspark_bdc.refusals import REFUSED
@@ -79,6 +79,8 @@ def _address(options: Mapping[str, str]) -> Address:
             if parts.get(name, options[name]) != options[name]:
                 raise OptionError(f"option {name} and the url differ", "give it once")
             parts[name] = options[name]
+    if not parts.get("host"):
+        parts = {**of_the_cluster(), **parts}
     for name in ("host", "user"):
         if not parts.get(name):
             raise OptionError(f"option {name} is missing", 'e.g. .option("host", "127.0.0.1").option("user", "ann"), or a url')

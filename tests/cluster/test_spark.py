@@ -74,7 +74,7 @@ def test_nothing_of_spark_runs_until_it_is_asked_for(files: Stage) -> None:
     assert (server(files)["state"], server(files)["health"]) == ("stopped", "healthy")
     assert "bdc spark start" in str(server(files)["details"])
     assert files.endpoint("spark").startswith("sc://localhost:")
-    assert not [pid for pid in files.processes() if b"spark" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert not [pid for pid in files.processes() if b"org.apache.spark" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def test_a_client_reads_and_writes_hdfs_through_the_server_and_jobs_run_beside_it(files: Stage) -> None:

@@ -47,6 +47,14 @@ def test_a_url_says_the_same(scheme: str) -> None:
     assert options.relation == "(\nSELECT 1 AS a -- one;\n) AS bdc_query"
 
 
+def test_in_the_clusters_own_spark_the_address_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BDC_MASTER", "127.0.0.1:31533")
+    login = {"user": "ann", "dbtable": "house"}
+    assert str(parse(login).address) == "ann@127.0.0.1:31533/bdc"
+    assert str(parse({**login, "host": "elsewhere"}).address) == "ann@elsewhere:31433/bdc"
+    assert str(parse({**login, "url": "postgresql://there:5432/x"}).address) == "ann@there:5432/x"
+
+
 def test_user_and_password_of_a_jdbc_url_are_parameters() -> None:
     options = parse({"url": "jdbc:postgresql://db:5432/x?user=ann&password=a+b%26c", "dbtable": "t"})
     assert (options.address.user, options.address.password) == ("ann", "a b&c")
