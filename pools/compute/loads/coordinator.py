@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -27,6 +27,9 @@ T = TypeVar("T")
 
 DECIDE_SECONDS = 15.0
 """How long a decision whose answer was lost is asked for again before its outcome is said to be unknown."""
+
+ABORT_SECONDS = 5.0
+"""How long shards are waited for when a load was aborted: that stands without them."""
 
 SHARD_TRIES = 3
 AGAIN_SECONDS = 0.5
@@ -128,7 +131,7 @@ class Coordinator:
             try:
                 await self._seal(load, named)
             except StatementError as error:
-                await self.abort(who, number, error.message, quietly=True)
+                await self.give_up(who, load, error.message)
                 raise
         return await self._decide(who, load, rows, process)
 
@@ -170,7 +173,7 @@ class Coordinator:
             log.error("the outcome of a load is not known", load=load.id, database=who.database, why=str(away))
             raise _unknown_outcome(load.id, away) from None
         if answer["state"] == "aborted":
-            self._in_background(self._abort_on_shards(load, "the decision was refused"))
+            await self._briefly(self._abort_on_shards(load, "the decision was refused"))
             refused = answer.get("error") or {}
             raise StatementError(
                 refused.get("sqlstate", "40000"), refused.get("message", f"load {load.id} was aborted"),
@@ -184,20 +187,25 @@ class Coordinator:
         if version is not None:
             self.publisher.publish(Decided(database, load.identity, load.id, version, load.tables))
 
-    async def abort(self, who: Identity, number: str, reason: str, *, quietly: bool = False) -> str:
-        """The state that stands afterwards: ``aborted``, or ``committed`` where it came too late. ``quietly``: an error is already on
-        its way to the user, so one more is only logged."""
-        load = await self.load(who, number) if not quietly else None
+    async def abort(self, who: Identity, number: str, reason: str) -> str:
+        """The state that stands afterwards: ``aborted``, or ``committed`` where it came too late."""
+        load = await self.load(who, number)
         try:
-            answer = await _patiently(lambda: self.ledgers.of(who.database).abort(number, reason[:1000]))
+            return await self._aborted(who, load, reason)
+        except MasterAway as away:
+            raise _unknown_outcome(number, away) from None
+
+    async def give_up(self, who: Identity, load: Load, reason: str) -> None:
+        """Abort because of an error that is already on its way to the user: one more is only logged."""
+        try:
+            await self._aborted(who, load, reason)
         except (MasterAway, StatementError) as error:
-            if not quietly:
-                raise _unknown_outcome(number, error) if isinstance(error, MasterAway) else error from None
-            log.warning("a load could not be aborted: it expires", load=number, database=who.database, why=str(error))
-            return "open"
+            log.warning("a load could not be aborted: it expires", load=load.id, database=who.database, why=str(error))
+
+    async def _aborted(self, who: Identity, load: Load, reason: str) -> str:
+        answer = await _patiently(lambda: self.ledgers.of(who.database).abort(load.id, reason[:1000]))
         if answer["state"] == "aborted":
-            tables = Load.read({"load": number, **answer}) if load is None else load
-            self._in_background(self._abort_on_shards(tables, reason))
+            await self._briefly(self._abort_on_shards(load, reason))
         return str(answer["state"])
 
     async def _abort_on_shards(self, load: Load, reason: str) -> None:
@@ -236,10 +244,12 @@ class Coordinator:
 
         return [row for rows in await asyncio.gather(*(ask(shard) for shard in shards)) for row in rows]
 
-    def _in_background(self, work: Any) -> None:  # noqa: ANN401 (a coroutine)
-        task: asyncio.Task[None] = asyncio.create_task(work)
+    async def _briefly(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for it, so that a client that tries again at once meets nothing of its own; a slow shard is left to it in the background."""
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        await asyncio.wait({task}, timeout=ABORT_SECONDS)
 
     async def close(self) -> None:
         """Finish what follows decisions, briefly."""

@@ -236,7 +236,7 @@ class LoadTransaction:
         self._thread.shutdown(wait=False, cancel_futures=True)
         load, self._load = self._load, None
         if load is not None:
-            await self._coordinator.abort(self._who, load.id, reason, quietly=True)
+            await self._coordinator.give_up(self._who, load, reason)
 
 
 def _together(waiting: list[_Rows]) -> list[_Rows]:
