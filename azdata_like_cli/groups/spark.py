@@ -23,6 +23,7 @@ SERVICE = "spark"
 ENDED = ("done", "failed", "killed", "lost")
 PERIOD = 0.3
 FAILED_SECONDS = 20.0
+STOP_SECONDS = 60.0
 LOG_LINES = 15
 JOB_COLUMNS = {
     "id": "Id", "state": "State", "file": "File", "user": "User", "submitted": "Submitted", "seconds": "Seconds", "exit_code": "Exit",
@@ -76,7 +77,13 @@ def until_ready(controller: Controller, timeout: float) -> None:
 @pass_settings
 def stop(settings: Settings) -> Value:
     """Stop the Spark Connect server: its clients' sessions end. Jobs go on."""
-    found = settings.session().controller.spark_stop()
+    controller = settings.session().controller
+    found, deadline = controller.spark_stop(), time.monotonic() + STOP_SECONDS
+    while found["state"] != "stopped":
+        if time.monotonic() > deadline:
+            raise ServiceError("Spark Connect did not stop", where=SERVER, why=str(found["details"]), hint=f"bdc logs {SERVER}")
+        time.sleep(PERIOD)
+        found = controller.status(SERVICE)
     return Value(data=found, sentence="Spark Connect is stopped; 'bdc spark start' starts it again.")
 
 

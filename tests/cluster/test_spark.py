@@ -33,8 +33,8 @@ import sys
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 print("rows:", spark.read.csv(sys.argv[1], header=True).count(), sys.argv[2:])
-sys.exit(int(sys.argv[2]))
 """
+FAILING = "import sys\nprint('no session is made', sys.argv[1:])\nsys.exit(3)\n"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def server(cluster: Stage) -> dict[str, object]:
 
 
 def ended(cluster: Stage, number: int) -> dict[str, object]:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 200
     while True:
         jobs = cast("list[dict[str, object]]", cluster.bdc("spark", "jobs"))
         job = next(job for job in jobs if job["id"] == number)
@@ -63,6 +63,12 @@ def ended(cluster: Stage, number: int) -> dict[str, object]:
             return job
         assert time.monotonic() < deadline, job
         time.sleep(0.3)
+
+
+def program(cluster: Stage, name: str, text: str) -> str:
+    path = cluster.folder / name
+    path.write_text(text)
+    return str(path)
 
 
 def submit(cluster: Stage, *arguments: str) -> int:
@@ -78,14 +84,14 @@ def test_nothing_of_spark_runs_until_it_is_asked_for(files: Stage) -> None:
 
 
 def test_a_client_reads_and_writes_hdfs_through_the_server_and_jobs_run_beside_it(files: Stage) -> None:
-    script = files.folder / "count.py"
-    script.write_text(JOB)
-    good, bad = (submit(files, str(script), "hdfs:///spark_test/house.csv", code) for code in ("0", "3"))  # they start beside the server
+    # they start beside the server
+    good = submit(files, program(files, "count.py", JOB), "hdfs:///spark_test/house.csv", "--{data}")
+    bad = submit(files, program(files, "failing.py", FAILING), "x")
     started = files.bdc("spark", "start")
     assert isinstance(started, dict)
     client = subprocess.run(
         [spark_tests.ENVIRONMENT / "bin" / "python", "-c", CLIENT],
-        input=str(started["remote"]), text=True, capture_output=True, timeout=120, check=False,
+        input=str(started["remote"]), text=True, capture_output=True, timeout=200, check=False,
     )  # fmt: skip
     assert client.returncode == 0, client.stderr[-3000:]
     found = json.loads(client.stdout.splitlines()[-1])
@@ -94,10 +100,10 @@ def test_a_client_reads_and_writes_hdfs_through_the_server_and_jobs_run_beside_i
     assert server(files)["state"] == "ready"
 
     assert ended(files, good)["exit_code"] == 0
-    assert "rows: 506 ['0']" in str(files.bdc("spark", "logs", str(good), output=None))
+    assert "rows: 506 ['--{data}']" in str(files.bdc("spark", "logs", str(good), output=None))
     failed = ended(files, bad)
     assert (failed["state"], failed["exit_code"], failed["reason"]) == ("failed", 3, "it ended with exit code 3")
-    assert "rows: 506 ['3']" in str(files.bdc("spark", "logs", str(bad), output=None))
+    assert "no session is made ['x']" in str(files.bdc("spark", "logs", str(bad), output=None))
 
     files.bdc("spark", "stop", output=None)
     assert server(files)["state"] == "stopped"
@@ -106,9 +112,7 @@ def test_a_client_reads_and_writes_hdfs_through_the_server_and_jobs_run_beside_i
 
 
 def test_a_job_can_be_killed_and_leaves_no_process(files: Stage) -> None:
-    script = files.folder / "sleep.py"
-    script.write_text("import time\nprint('sleeps', flush=True)\ntime.sleep(600)\n")
-    number = submit(files, str(script))
+    number = submit(files, program(files, "sleep.py", "import time\nprint('sleeps', flush=True)\ntime.sleep(600)\n"))
     deadline = time.monotonic() + 60
     while "sleeps" not in str(files.bdc("spark", "logs", str(number), output=None)):
         assert time.monotonic() < deadline
