@@ -14,8 +14,8 @@ import duckdb
 
 from pools.data.errors import ShardError, required
 from pools.data.ledger import Segment, TableState
-from pools.data.reading import pin, relation
-from pools.data.store import Store, record
+from pools.data.reading import relation
+from pools.data.store import Store, pin, record, update
 from pools.data.tables import TableSpec, identifier, quoted, table_of
 from pools.data.visibility import Snapshot, view
 
@@ -106,12 +106,14 @@ class Changes:
                 if seen.generation is None:
                     return 0
                 segment = self._segment(db, change, seen.generation)
+                # first of all: in a transaction that has written, no checkpoint renumbers the rows between finding and ending them
+                record(cursor, dataclasses.replace(segment, state="staged"))
                 places = (f"rowid AS {quoted(PLACE)}", f"dead AS {quoted(ENDED)}")
                 segment.ended = self._find(cursor, change, relation(change.table, seen, known[seen.generation], *places))
                 if segment.ended:
                     self._refuse_conflicts(cursor, state)
                     self._carry_out(cursor, change, change.table.physical(seen.generation), segment)
-                record(cursor, dataclasses.replace(segment, state="staged"))
+                update(cursor, [segment.number], rows=segment.rows, ended=segment.ended)
         except BaseException:
             if segment is not None:
                 ledger.forget(segment)

@@ -20,7 +20,7 @@ import structlog
 
 from pools.data.errors import ShardError
 from pools.data.ledger import Generation, Segment, TableState
-from pools.data.store import Store, delete, set_horizon
+from pools.data.store import Store, delete, pin, set_horizon
 from pools.data.tables import physical_table
 
 log = structlog.get_logger()
@@ -168,17 +168,18 @@ class Compaction:
         store = self._store
         number = store.next_segment()
         with state.sealing, state.schema.shared():
-            with store.ledger.lock:
-                published = [one for one in state.generations.values() if one.state == "published"]
-                current = max(published, key=lambda one: (one.version, one.number), default=None)
-                known = [*(str(one) for one in state.segments), str(number)]
-                order = [name for name in state.order if current is not None and name in current.columns]
-            if current is None or not current.columns:
-                return
-            physical, columns = physical_table(*state.key, current.number), ", ".join(current.columns)
-            base = f"seg NOT IN ({', '.join(known)}) AND dead = 0"
             store.check_disk(store.file_bytes())
             with store.transaction() as cursor:
+                pin(cursor)  # first of all: a segment that comes later is not among its rows
+                with store.ledger.lock:
+                    published = [one for one in state.generations.values() if one.state == "published"]
+                    current = max(published, key=lambda one: (one.version, one.number), default=None)
+                    known = ", ".join(str(one) for one in (*state.segments, number))
+                    order = [name for name in state.order if current is not None and name in current.columns]
+                if current is None or not current.columns:
+                    return
+                physical, columns = physical_table(*state.key, current.number), ", ".join(current.columns)
+                base = f"seg NOT IN ({known}) AND dead = 0"
                 cursor.execute(
                     f"INSERT INTO {physical} ({columns}, seg, dead) SELECT {columns}, {number}, 0 FROM {physical} WHERE {base} "
                     f"ORDER BY {', '.join(order) or next(iter(current.columns))}"

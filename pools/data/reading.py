@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from pools.data.errors import ShardError, required
-from pools.data.store import Store, rollback
+from pools.data.store import Store, pin, rollback
 from pools.data.tables import ColumnSpec, TableSpec, quoted, table_of
 from pools.data.visibility import Snapshot, View, view
 from virtualization.types import PG_TYPE, pg_type
@@ -91,11 +90,6 @@ class Answer:
     def cancel(self) -> None:
         """Interrupt it, from another thread."""
         self._cursor.interrupt()
-
-
-def pin(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Take the transaction's snapshot now: DuckDB takes it at the first look into the file."""
-    cursor.execute("SELECT shard FROM meta.shard LIMIT 0")
 
 
 def relation(table: TableSpec, seen: View, columns: Mapping[str, str], *places: str) -> str:

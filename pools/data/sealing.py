@@ -85,10 +85,11 @@ class Loads:
         made = [self._generation(key, part) for part in parts if part.mode in ("overwrite", "truncate")]
         ended = dict.fromkeys((one.number for one in winners), 0)
         with store.transaction() as cursor:
-            for part in parts:
-                _keys(cursor, store, part, check_key, ended)
+            # first of all: in a transaction that has written, no checkpoint renumbers the rows that an upsert finds and then ends
             update(cursor, [one.number for one in winners], state="sealed")
             update(cursor, [one.number for one in losers], state="aborted")
+            for part in parts:
+                _keys(cursor, store, part, check_key, ended)
             for number, count in ended.items():
                 if count:
                     update(cursor, [number], ended=count, marks=True)

@@ -254,6 +254,11 @@ def physical_columns(cursor: duckdb.DuckDBPyConnection) -> dict[str, dict[str, s
     return found
 
 
+def pin(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Take the transaction's snapshot now: DuckDB takes it at the first look into the file."""
+    cursor.execute("SELECT shard FROM meta.shard LIMIT 0")
+
+
 def rollback(cursor: duckdb.DuckDBPyConnection) -> None:
     """Roll back; nothing to do when the transaction has ended with the error already."""
     try:
