@@ -40,7 +40,7 @@ def seal_tables(tables: Sequence[Table], winners: Mapping[str, Sequence[Winner]]
     found: dict[int, list[dict[str, Any]]] = {}
     for table in tables:
         own = winners.get(table["id"], ())
-        for shard in table["shards"]:
+        for shard in table.get("shards") or ():
             number = shard["number"]
             here = [[partition, attempt, rows[number]] for partition, attempt, rows in own if number in rows]
             if here or table["mode"] in WHOLE_TABLE:
@@ -51,11 +51,11 @@ def seal_tables(tables: Sequence[Table], winners: Mapping[str, Sequence[Winner]]
 def rows_of(table: Table, winners: Sequence[Winner]) -> int:
     """Rows that a reader will see of it: a replicated table has each once per shard."""
     each = (rows.values() for _, _, rows in winners)
-    if table["distribution"]["kind"] == "replicated":
+    if (table.get("distribution") or {}).get("kind") == "replicated":
         return sum(max(counts, default=0) for counts in each)
     return sum(sum(counts) for counts in each)
 
 
 def shards_of(tables: Sequence[Table]) -> dict[int, Mapping[str, Any]]:
-    """Number → ``{"number", "id"}`` of all shards of these tables."""
-    return {shard["number"]: shard for table in tables for shard in table["shards"]}
+    """Number → ``{"number", "id"}`` of all shards of these tables; of one that was dropped meanwhile the master tells none."""
+    return {shard["number"]: shard for table in tables for shard in table.get("shards") or ()}

@@ -136,6 +136,8 @@ class Coordinator:
         return await self._decide(who, load, rows, process)
 
     async def _seal(self, load: Load, winners: Winners) -> None:
+        if any("shards" not in table for table in load.tables):
+            raise StatementError("42P01", f"a table of load {load.id} was dropped during the load")
         bodies = claims.seal_tables(load.tables, winners)
         shards = claims.shards_of(load.tables)
         missing = {number for of in winners.values() for _, _, rows in of for number in rows} - shards.keys()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pools.compute.errors import StatementError
+from pools.compute.loads.claims import shards_of
 from pools.compute.loads.coordinator import Coordinator
 from pools.compute.loads.operations import OPERATIONS
 from pools.compute.master import MasterAway
@@ -36,9 +37,9 @@ async def loads(coordinator: Coordinator, content: Mapping[str, Any], catalog: S
     except MasterAway as away:
         raise StatementError("57P03", "the master is away", detail=str(away), hint="Try again.") from None
     under_way = [load for load in known if load["state"] in ("open", "prepared")]
-    shards_of = {shard["number"]: shard for load in under_way for table in load["tables"] for shard in table["shards"]}
+    asked = shards_of([table for load in under_way for table in load["tables"]])
     arrived: dict[str, int] = {}
-    for row in await coordinator.segments(catalog.database, catalog.identity, list(shards_of.values())):
+    for row in await coordinator.segments(catalog.database, catalog.identity, list(asked.values())):
         if row["state"] in ("staged", "sealed"):
             arrived[row["load"]] = arrived.get(row["load"], 0) + int(row["rows"])
     return [load | ({"arrived": arrived.get(load["load"], 0)} if load in under_way else {}) for load in known]

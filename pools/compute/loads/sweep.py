@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from pools.compute.errors import StatementError
+from pools.compute.loads.claims import shards_of
 from pools.compute.loads.coordinator import Coordinator
 from pools.compute.loads.ledger import Ledger
 from pools.compute.loads.publisher import Decided
@@ -85,7 +86,7 @@ class Sweeper:
         return published, len(done)
 
     async def _aborted_everywhere(self, load: Mapping[str, Any]) -> bool:
-        shards = {shard["number"]: shard for table in load["tables"] for shard in table["shards"]}
+        shards = shards_of(load["tables"])
         return all([await self._abort(shard, load["identity"], load["load"], load.get("reason") or "aborted") for shard in shards.values()])
 
     async def _abort(self, shard: Mapping[str, Any], identity: str, load: str, reason: str) -> bool:
