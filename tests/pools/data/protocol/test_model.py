@@ -1,0 +1,58 @@
+"""The protocol holds in every state that small scenarios can reach; each mutation of it is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.pools.data.protocol.explorer import InvariantError, explore
+from tests.pools.data.protocol.model import LoadSpec, Scenario
+
+BOTH = (0, 1)
+APPEND, OVERWRITE = LoadSpec(quick=True), LoadSpec("overwrite", quick=True)
+SQL, SQL_OVERWRITE = LoadSpec(sql=True, quick=True), LoadSpec("overwrite", quick=True, sql=True)
+TWO_DRIVERS = (LoadSpec(attempts=((0,), (1,))), LoadSpec(attempts=((0,), (1,)), same_id_as=0))
+CALM = {"lost_answers": False, "crashes": False}
+
+SCENARIOS = {
+    "two coordinators": Scenario((LoadSpec(runs=2),)),
+    "two attempts": Scenario((LoadSpec(attempts=(BOTH, BOTH)),)),
+    "a transaction": Scenario((LoadSpec(sql=True),)),
+    "a row ended twice": Scenario((LoadSpec("modify", quick=True), LoadSpec("modify", sql=True, quick=True)), **CALM),
+    "two appends": Scenario((APPEND, APPEND)),
+    "append and overwrite": Scenario((APPEND, OVERWRITE)),
+    "two overwrites": Scenario((OVERWRITE, OVERWRITE)),
+    "transaction and overwrite": Scenario((SQL, OVERWRITE)),
+    "overwriting transaction and append": Scenario((SQL_OVERWRITE, APPEND), lost_answers=False),
+    "overwriting transaction and transaction": Scenario((SQL_OVERWRITE, SQL), lost_answers=False),
+    "two drivers of one load": Scenario(TWO_DRIVERS, lost_answers=False),
+    "attempts and coordinators": Scenario((LoadSpec(attempts=(BOTH, BOTH), runs=2),)),
+}
+MUTATIONS = [
+    ("publish_before_decide", (APPEND, APPEND)),
+    ("number_without_lock", (APPEND, APPEND)),
+    ("sweep_asks_nobody", (LoadSpec(),)),
+    ("sweep_aborts_committed", (LoadSpec(),)),
+    ("decide_overwrites", (LoadSpec(),)),
+    ("reader_without_pending", (LoadSpec(),)),
+    ("applied_too_early", (LoadSpec(),)),
+    ("publish_takes_staged", (LoadSpec(attempts=(BOTH, BOTH)),)),
+    ("seal_checks_nothing", (LoadSpec(),)),
+    ("prepared_is_no_lock", (SQL, OVERWRITE)),
+    ("prepared_is_no_lock", (SQL_OVERWRITE, SQL)),
+    ("snapshot_resolves_nothing", (LoadSpec(sql=True),)),
+    ("not_prepared", (LoadSpec(sql=True),)),
+    ("generation_not_checked", (APPEND, OVERWRITE)),
+    ("load_id_shared", TWO_DRIVERS),
+]
+
+
+def test_it_holds_in_every_state() -> None:
+    explored = {name: explore(scenario) for name, scenario in SCENARIOS.items()}
+    states = {name: len(one.states) for name, one in explored.items()}
+    assert min(states.values()) > 300 and sum(states.values()) > 150_000, states
+
+
+@pytest.mark.parametrize(("mutation", "loads"), MUTATIONS)
+def test_a_mutated_protocol_fails(mutation: str, loads: tuple[LoadSpec, ...]) -> None:
+    with pytest.raises(InvariantError, match="load 0"):
+        explore(Scenario(loads, frozenset({mutation}), **CALM))
