@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from virtualization.connectors.datapool.access import Sign
 from virtualization.connectors.datapool.client import Client
@@ -17,6 +18,7 @@ from virtualization.connectors.datapool.statements import Statement
 from virtualization.duckdb_sql.kinds import Kind
 from virtualization.duckdb_sql.statements import placeholder
 from virtualization.plan import Batches, OutputColumn, QueryContext
+from virtualization.types import pg_type
 
 _TURNS = itertools.count()
 """Spreads queries over the shards that have all rows of replicated tables."""
@@ -97,14 +99,26 @@ class ShardsFragment:
 
     def open(self, context: QueryContext) -> Batches:
         """Ask the shards."""
-        state = read_state(context, [table.data for table in self.statement.tables])
-        identities = {shard.number: shard.id for table in self.statement.tables for shard in table.data.shards}
-        tickets = [(number, self.sign(claims(self.statement, state, identities, number)).encode()) for number in self.route.now()]
-        rows: Batches = self.client.open(tickets, context)
+        rows: Batches = self.client.open([(number, ticket.encode()) for number, ticket in self._tickets(context, {})], context)
         schema = schema_of_columns(self.columns)
         if self.merge.sql is None:
             return Carried(rows, self.merge.kinds, schema, self.merge.first)
         return Carried(Merged(self.engine.cursor(), self.merge.sql, rows, context), self.merge.kinds, schema)
+
+    def parts(self, context: QueryContext) -> list[tuple[int, str]] | None:
+        """(shard, read ticket) of streams that together are the rows, for readers that ask the shards themselves: in the order and types
+        of ``columns``, ``pg:type`` included. None where something must be done with the rows here."""
+        plain = all(
+            kind.name != "quotient" and (kind.name != "decimal" or not pg_type(kind.pg).travels_as_text) for kind in self.merge.kinds
+        )
+        if self.merge.sql is not None or self.merge.first != (0, None) or not plain or len(self.statement.kinds) != len(self.columns):
+            return None
+        return self._tickets(context, {"output": [column.type for column in self.columns]})
+
+    def _tickets(self, context: QueryContext, more: Mapping[str, Any]) -> list[tuple[int, str]]:
+        state = read_state(context, [table.data for table in self.statement.tables])
+        identities = {shard.number: shard.id for table in self.statement.tables for shard in table.data.shards}
+        return [(number, self.sign({**claims(self.statement, state, identities, number), **more})) for number in self.route.now()]
 
     @property
     def statement_text(self) -> str | None:

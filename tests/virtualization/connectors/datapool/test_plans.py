@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Iterator
 
 import pytest
+from pyarrow import flight
 
 from tests.virtualization.connectors.datapool.shards import SOURCE, Shards, arrow
 from virtualization.catalog import Column, MemoryCatalog
@@ -13,6 +14,7 @@ from virtualization.connectors.datapool.fragments import ShardsFragment
 from virtualization.engine import Engine
 from virtualization.executors.duckdb import DuckDbExecutor
 from virtualization.plan import Plan
+from virtualization.types import PG_TYPE
 
 ORDERS = (Column("id", "bigint"), Column("cust", "integer"), Column("amt", "numeric(12,2)"), Column("note", "text"))
 LINES = (Column("oid", "integer"), Column("nr", "integer"), Column("qty", "integer"))
@@ -197,3 +199,18 @@ def test_templates_find_the_shard_of_each_key(world: World) -> None:
         found[number] = fragment.route.shards
         assert world.rows(f"SELECT id, note FROM public.orders WHERE ((id = {number}))") == [(number, f"n{number % 5}")]
     assert len(set(found.values())) == 3
+
+
+def test_parts_for_readers_that_ask_the_shards_themselves(world: World) -> None:
+    fragment = world.fragment("SELECT note, amt, id FROM orders WHERE cust < 5")
+    parts = fragment.parts(world.pool.context())
+    assert parts is not None and [number for number, _ in parts] == [0, 1, 2]
+    found = []
+    for number, ticket in parts:
+        with flight.FlightClient(world.pool.access.locations[number]) as client:
+            rows = client.do_get(flight.Ticket(ticket.encode())).read_all()
+        assert [field.metadata[PG_TYPE] for field in rows.schema] == [b"text", b"numeric(12,2)", b"bigint"]
+        found += rows.column(2).to_pylist()
+    assert sorted(found) == [number for number in range(100) if number % 7 < 5]
+    for sql in ("SELECT id FROM orders LIMIT 3", "SELECT count(*) FROM orders", "SELECT oid, avg(qty) FROM line GROUP BY oid"):
+        assert world.fragment(sql).parts(world.pool.context()) is None
