@@ -198,6 +198,7 @@ def tour(cluster: Stage) -> Iterator[tuple[Stage, dict[str, str]]]:
         master.execute("CREATE DATABASE tour")
     # the spec's own databases have it from the start
     cluster.bdc("source", "create", "hdfs", "--connector", "hdfs", "-d", "tour", output=None)
+    cluster.bdc("source", "create", "data_pool", "--connector", "datapool", "-d", "tour", output=None)
     path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**cluster.environment, "PATH": path, "PGDATABASE": "tour"}
     environment.pop("BDC_PASSWORD")  # as a reader who has logged in
