@@ -178,7 +178,7 @@ def _keys(cursor: duckdb.DuckDBPyConnection, store: Store, part: _Part, check_ke
     if part.mode == "upsert":
         sealing.winners[0].marks = True  # before the first row can be seen with it
         ended[sealing.winners[0].number] += keys.replace(cursor, store.ledger, sealing)
-    elif check_key:
+    elif check_key and not all(one.mode == "modify" and one.attempt == 0 for one in sealing.winners):
         keys.check(cursor, store.ledger, sealing)
 
 
