@@ -289,8 +289,5 @@ def _unknown_outcome(number: str, away: Exception) -> StatementError:
 
 
 def _aborted(load: Load) -> StatementError:
-    expired = load.reason == "expired"
-    return StatementError(
-        "25P02" if not expired else "57014", f"load {load.id} was aborted", detail=load.reason,
-        hint="Begin again with a longer `seconds`, or renew the load while it runs." if expired else "Begin a new load.",
-    )  # fmt: skip
+    hint = "Begin a new load; one that takes long asks for more seconds, or renews."
+    return StatementError("40000", f"load {load.id} was aborted", detail=load.reason, hint=hint)

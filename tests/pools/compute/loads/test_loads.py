@@ -60,12 +60,15 @@ def test_rows_are_there_when_the_commit_is_answered_and_published_soon_after(dat
 
 
 def test_a_load_id_is_one_load(data_pool: DataPool, alice: Client) -> None:
+    """Begun again it takes the open load over; once committed there is nothing left to do."""
     table, name = make_table(data_pool), str(uuid.uuid4())
+    taken = alice.ask("begin", {"table": table, "load_id": name})
+    lost = alice.put(taken, spread(7))
     load = alice.ask("begin", {"table": table, "load_id": name})
-    again = alice.ask("begin", {"table": table, "load_id": name})
-    assert again["load"] == load["load"]
+    assert load["load"] != taken["load"]
+    assert "begun again" in refused(alice, "commit", {"load": taken["load"], "winners": [lost]})["detail"]
     winner = alice.put(load, spread(1))
-    assert alice.put(again, spread(1)) == winner
+    assert alice.put(load, spread(1)) == winner
     first, second = (alice.ask("commit", {"load": load["load"], "winners": [winner]}) for _ in range(2))
     assert first == second
     done = alice.ask("begin", {"table": table, "load_id": name})
