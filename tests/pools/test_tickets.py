@@ -23,10 +23,10 @@ def test_claims_come_back() -> None:
     [
         ("", "damaged"),
         ("a.b.c", "damaged"),
-        (Signer(make_private_key()).sign("data-shard", "put", 60, {}), "not one of this cluster"),
+        (Signer(make_private_key()).sign("data-shard", "put", 3600, {}), "not one of this cluster"),
         (SIGNER.sign("data-shard", "put", -60, {}), "expired"),
-        (SIGNER.sign("bdc-flight", "put", 60, {}), "another kind of service"),
-        (SIGNER.sign("data-shard", "read", 60, {}), 'for "read" does not allow "put"'),
+        (SIGNER.sign("bdc-flight", "put", 3600, {}), "another kind of service"),
+        (SIGNER.sign("data-shard", "read", 3600, {}), 'for "read" does not allow "put"'),
         (jwt.encode({"aud": "data-shard", "op": "put", "exp": 1 << 40}, "x" * 64, "HS256"), "not one of this cluster"),
         (jwt.encode({"aud": "data-shard", "op": "put", "exp": 1 << 40}, None, "none"), "not one of this cluster"),
         (jwt.encode({"aud": "data-shard", "op": "put"}, SIGNER._key, "EdDSA"), "not one of this cluster"),
