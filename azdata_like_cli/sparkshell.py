@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,20 +20,20 @@ print(f"Spark {spark.version}: the session is 'spark'.")
 """
 
 
-def check_pyspark(python: str) -> None:
-    """UserError with the line to run unless ``python`` has a PySpark that can be a client."""
+def client_python(given: str | None) -> str:
+    """The Python to use, ``given`` or this one, as a path. UserError with the line to run unless it has a PySpark that can be a client."""
+    python = os.path.abspath(shutil.which(given) or given) if given else sys.executable  # noqa: PTH100 - links stay: they are environments
     try:
         done = subprocess.run([python, "-c", PROBE], cwd="/", capture_output=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"{python} can't be run", why=str(error), hint=INSTALL) from error
     if done.returncode != 0:
         raise UserError(f"{python} has no PySpark", why="a client needs pyspark, grpcio and pandas", hint=INSTALL, code="not_installed")
+    return python
 
 
-def run_shell(endpoint: str, token: str, python: str | None = None) -> None:
+def run_shell(endpoint: str, token: str, python: str) -> None:
     """Until the user leaves it. Ctrl-C is the shell's."""
-    python = python or sys.executable
-    check_pyspark(python)
     environment = {**os.environ, "BDC_SPARK_REMOTE": f"{endpoint}/;token={token}"}
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

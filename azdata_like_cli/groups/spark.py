@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 
@@ -190,13 +189,13 @@ def kill(settings: Settings, number: int) -> Value:
 @pass_settings
 def shell(settings: Settings, python: str | None) -> None:
     """Start the Spark Connect server if it rests, and a Python with `spark`, a PySpark session on it."""
-    from azdata_like_cli.sparkshell import check_pyspark, run_shell
+    from azdata_like_cli.sparkshell import client_python, run_shell
 
-    check_pyspark(python or sys.executable)  # before anything is started
+    found = client_python(python)  # before anything is started
     controller = settings.session().controller
     controller.spark_start()
     until_ready(controller, 180.0)
-    run_shell(str(controller.endpoint("spark")["endpoint"]), controller.spark_token(), python)
+    run_shell(str(controller.endpoint("spark")["endpoint"]), controller.spark_token(), found)
 
 
 def _until_end(controller: Controller, number: int) -> Iterator[str]:

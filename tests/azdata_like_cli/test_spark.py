@@ -12,7 +12,7 @@ import pytest
 
 from azdata_like_cli.groups.monitor import followed
 from azdata_like_cli.sparkfiles import KEPT_SECONDS, Upload, url
-from azdata_like_cli.sparkshell import check_pyspark
+from azdata_like_cli.sparkshell import client_python
 from bdc.errors import NotFoundError, UserError
 
 
@@ -85,7 +85,7 @@ def test_folders_of_forgotten_jobs_go_but_not_those_about_to_be_used() -> None:
 
 def test_a_python_without_pyspark_is_told_what_to_install() -> None:
     with pytest.raises(UserError, match="can't be run") as told:
-        check_pyspark("/nonexistent/python")
+        client_python("/nonexistent/python")
     assert "openbdc[spark-client]" in str(told.value.hint)
 
 
