@@ -80,19 +80,19 @@ CREATE FUNCTION bdc.carry_alter_data_table(caller name, a jsonb) RETURNS void LA
 DECLARE
   known bdc.data_tables := bdc.owned_data_table(caller, a);
   change jsonb := coalesce(a -> 'change', '{}');
-  columns jsonb;
+  wanted jsonb;
 BEGIN
   PERFORM bdc.require_own_rows(known, ((a ->> 'relation')::oid::regclass)::text);
   PERFORM bdc.await_prepared(known.table_id, 'alter_data_table');
-  SELECT t.columns INTO columns FROM bdc.table_definitions AS t WHERE id = known.table_id;
-  columns := bdc.changed_columns(known, columns, change);
-  PERFORM bdc.checked_columns(columns);  -- names that are taken or too long, none left
+  SELECT t.columns INTO wanted FROM bdc.table_definitions AS t WHERE id = known.table_id;
+  wanted := bdc.changed_columns(known, wanted, change);
+  PERFORM bdc.checked_columns(wanted);  -- names that are taken or too long, none left
   IF change ? 'rename' THEN
     PERFORM bdc.rename_column((a ->> 'relation')::oid, change ->> 'rename', change ->> 'to');
   ELSE
-    PERFORM bdc.change_columns((a ->> 'relation')::oid, columns);
+    PERFORM bdc.change_columns((a ->> 'relation')::oid, wanted);
   END IF;
-  UPDATE bdc.table_definitions AS t SET columns = carry_alter_data_table.columns, refreshed_at = now() WHERE id = known.table_id;
+  UPDATE bdc.table_definitions AS t SET columns = wanted, refreshed_at = now() WHERE id = known.table_id;
   UPDATE bdc.data_tables SET schema_version = schema_version + 1,
       next_column = next_column + CASE WHEN change ? 'add' THEN 1 ELSE 0 END,
       primary_key = bdc.with_name(primary_key, change ->> 'rename', change ->> 'to'),
