@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import threading
@@ -51,9 +52,10 @@ class Client:
                 made = self._clients[number] = flight.FlightClient(location, generic_options=_CHANNEL)
             return made
 
-    def open(self, tickets: Sequence[tuple[int, bytes]], context: QueryContext) -> ShardStream | ShardStreams:
-        """(shard, ticket) each; the streams come as they come."""
-        if len(tickets) == 1:
+    def open(self, tickets: Sequence[tuple[int, bytes]], context: QueryContext, *, brief: bool) -> ShardStream | ShardStreams:
+        """(shard, ticket) each; the streams come as they come. ``brief``: the answer is there at once, so that the caller's own thread
+        may wait for it; any other wait ends when the query is cancelled."""
+        if len(tickets) == 1 and brief:
             return ShardStream(self, *tickets[0], context)
         return ShardStreams(self, tickets, context)
 
@@ -130,6 +132,7 @@ class ShardStreams:
         self._open = True
         self._ready: list[pa.RecordBatch] = []
         self._schema: pa.Schema | None = None
+        self._withdraw = context.on_cancel(self._wake)
         for number, ticket in tickets:
             opening = _opening(client, number, ticket, context)
             threading.Thread(target=self._read, args=(opening,), name=f"shard {number}", daemon=True).start()
@@ -150,6 +153,11 @@ class ShardStreams:
                     self._take(self._queue.get())
         finally:
             self.close()
+
+    def _wake(self) -> None:
+        """Cancelled: whoever waits for rows stops waiting (where rows lie ready, nobody waits)."""
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(CancelledError("canceling statement due to user request"))
 
     def _take(self, item: pa.RecordBatch | VirtualizationError | _End | pa.Schema) -> None:
         if isinstance(item, pa.RecordBatch):
@@ -195,6 +203,7 @@ class ShardStreams:
     def close(self) -> None:
         """All shards stop; harmless when repeated."""
         self._open = False
+        self._withdraw()
         with self._lock:
             streams, self._streams = self._streams, []
         for stream in streams:

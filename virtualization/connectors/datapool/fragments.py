@@ -99,7 +99,8 @@ class ShardsFragment:
 
     def open(self, context: QueryContext) -> Batches:
         """Ask the shards."""
-        rows: Batches = self.client.open([(number, ticket.encode()) for number, ticket in self._tickets(context, {})], context)
+        tickets = [(number, ticket.encode()) for number, ticket in self._tickets(context, {})]
+        rows: Batches = self.client.open(tickets, context, brief=self.route.key is not None)
         schema = schema_of_columns(self.columns)
         if self.merge.sql is None:
             return Carried(rows, self.merge.kinds, schema, self.merge.first)

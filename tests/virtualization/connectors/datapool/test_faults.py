@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import pathlib
 import threading
@@ -132,19 +131,19 @@ def test_cancelled_before_it_begins(ask: Ask, pool: Shards, sql: str) -> None:
 
 def test_cancelled_while_shards_work(ask: Ask, pool: Shards) -> None:
     context = pool.context()
-    slow = "SELECT count(*), sum(a.n * b.n) FROM t a JOIN t b ON a.id = b.id OR a.id = b.id JOIN t c ON c.id = a.id AND c.n < b.n + 9"
-    timer = threading.Timer(0.4, context.cancel)
+    slow = "SELECT sum(a.n * b.n) FROM r a JOIN r b ON a.n <> b.n + 5 JOIN r c ON c.n <> a.n + 7"
+    of = pool.table("r", COLUMNS, "REPLICATED")
+    pool.load(of, arrow(COLUMNS, [(number, number % 3) for number in range(900)]))
+    timer = threading.Timer(0.3, context.cancel)
     timer.start()
     began = time.monotonic()
-    with contextlib.suppress(CancelledError):
-        ask(slow, context=context)
-    assert time.monotonic() - began < 20
-    timer.cancel()
+    assert isinstance(fails(ask, slow, of, context=context), CancelledError)
+    assert time.monotonic() - began < 3
 
 
 def test_leaving_after_the_first_rows_stops_the_shards(pool: Shards, ask: Ask) -> None:
     assert len(ask("SELECT id FROM t LIMIT 10")) == 10
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60  # what another test cancelled may still be computed
     while any(server._calls for server in pool.servers):
         assert time.monotonic() < deadline
         time.sleep(0.02)
