@@ -30,7 +30,8 @@ def tables(scale: float, *names: str) -> dict[str, Path]:
     if missing:
         uv = CACHE / "bootstrap" / "bin" / "uv"
         packages = (f"duckdb=={_VERSION}", "duckdb-extensions", f"duckdb-extension-tpch=={_VERSION}")
-        command = [str(uv), "run", "-q", "--no-project", "--python", str(sys.executable), *(part for one in packages for part in ("--with", one))]
+        wanted = [part for one in packages for part in ("--with", one)]
+        command = [str(uv), "run", "-q", "--no-project", "--python", sys.executable, *wanted]
         environment = {**os.environ, "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(CACHE / "uv"))}
         subprocess.run([*command, "python", "-c", _MAKE, str(scale), str(folder), *missing], check=True, env=environment)
         for name in missing:

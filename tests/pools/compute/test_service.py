@@ -162,7 +162,7 @@ def test_the_pools_explanation_is_for_who_may_read(cluster: Cluster) -> None:
     explain = "SELECT * FROM bdc.pool_explain('SELECT id FROM public.orders', 'text')"
     with cluster.connect("eve") as eve, cluster.connect("ada") as ada, cluster.connect("alice") as alice:
         for format_of in ("text", "json"):
-            with pytest.raises(errors.InsufficientPrivilege, match="permission denied for foreign table (orders|endless)"):
+            with pytest.raises(errors.InsufficientPrivilege, match=r"permission denied for foreign table (orders|endless)"):
                 eve.execute(
                     "SELECT * FROM bdc.pool_explain('SELECT o.id FROM public.orders o JOIN public.endless e ON true', %s)", [format_of]
                 )
