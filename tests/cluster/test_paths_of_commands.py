@@ -35,6 +35,7 @@ LOCAL_FILES = {
     ("config show", "file"), ("config show", "old_file"),
     ("config set", "path"), ("config set", "words"), ("config validate", "file"), ("config validate", "old_file"),
     ("sql query", "file"), ("sql explain", "file"),
+    ("data import", "place"), ("spark submit", "file"), ("spark submit", "jars"), ("spark submit", "py_files"),
     ("hdfs cp", "paths"), ("hdfs cp", "from_path"), ("hdfs cp", "to_path"),
 }  # fmt: skip
 """(command, parameter): files of the user's own, wherever they lie."""
@@ -42,7 +43,7 @@ LOCAL_FILES = {
 FILLED = {
     "workload": "master-0", "cluster": "nowhere", "name": "paths-nobody", "identifier": "1", "remote_schema": "public",
     "local_schema": "public", "source": "hdfs", "location": "/nowhere.csv", "path": "/nowhere", "target": "/nowhere-else",
-    "permission": "755", "file": "spec.yaml", "field": "spec", "text": "SELECT 1", "role": "admin",
+    "permission": "755", "place": "/nowhere.csv", "file": "spec.yaml", "field": "spec", "text": "SELECT 1", "role": "admin",
 }  # fmt: skip
 """What stands in the other arguments: names of nothing, so that no command does anything by itself."""
 
@@ -81,7 +82,9 @@ def names_something(parameter: click.Parameter) -> bool:
 def filling(command: str, other: click.Parameter) -> str:
     if isinstance(other.type, click.Choice):
         return str(other.type.choices[0])
-    return "{taken}" if command == "create" else FILLED[str(other.name)]
+    if isinstance(other.type, click.IntRange):
+        return "1"
+    return "{taken}" if command == "create" else FILLED.get(str(other.name), "nowhere")
 
 
 def lines_of(name: str, command: click.Command, parameter: click.Parameter) -> Iterator[list[str]]:
@@ -92,7 +95,7 @@ def lines_of(name: str, command: click.Command, parameter: click.Parameter) -> I
     arguments = [one for one in command.params if isinstance(one, click.Argument)]
     if isinstance(parameter, click.Argument):
         if parameter.nargs == -1:
-            for words in WORDS[name]:
+            for words in WORDS.get(name, [["nowhere", "{}"]]):
                 yield [*name.split(), *flags, *filled, "--", *words]
             return
         filled += [word for word in EXTRA.get(name, ()) if not any(one in word for one in ("--from", "--to"))]

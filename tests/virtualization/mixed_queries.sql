@@ -116,3 +116,5 @@ SELECT max(p_name), min(p_name), max(p_brand) FROM part
 SELECT id, k FROM (SELECT e_id AS id, e_kind AS k FROM event UNION ALL SELECT o_id, o_priority FROM orders) u WHERE u.id < 10
 SELECT id, k FROM (SELECT e_id AS id, e_kind AS k FROM event EXCEPT SELECT o_id, o_priority FROM orders UNION SELECT 3, 'x') u WHERE u.id < 10 AND k <> 'buy'
 SELECT k, count(*) FROM (SELECT c_id AS k FROM customer UNION SELECT e_id FROM event) u WHERE u.k = 7.0 GROUP BY k
+SELECT count(*) FROM orders WHERE EXISTS (SELECT 1 FROM supplier i WHERE i.s_nation = o_customer AND EXISTS (SELECT 1 FROM supplier k WHERE k.s_balance IS NULL))
+SELECT o_id FROM orders WHERE EXISTS (SELECT 1 FROM supplier i WHERE i.s_nation = o_customer AND i.s_nation IN (SELECT k.s_nation FROM supplier k WHERE k.s_nation = o_customer)) ORDER BY o_id

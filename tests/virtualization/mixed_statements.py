@@ -152,7 +152,8 @@ class Statements:
         word = self._pick.choice(["UNION", "UNION ALL", "EXCEPT", "INTERSECT"])
         a, b = self._pick.sample(list(TABLES), 2)
         one = next(c for c, t in TABLES[a].items() if t == INTEGER)
-        two = self._pick.choice([c for c, t in TABLES[b].items() if t in (INTEGER, NUMBER)])
+        same = (INTEGER,) if word == "INTERSECT" else (INTEGER, NUMBER)  # of equal values 1 and 1.00 PostgreSQL may give either
+        two = self._pick.choice([c for c, t in TABLES[b].items() if t in same])
         both = f"SELECT {one} AS x FROM {a}{self._where(list(TABLES[a].items()))} {word} SELECT {two} FROM {b}"
         return self._pick.choice([both, f"SELECT x, count(*) FROM ({both}) q WHERE x < 20 GROUP BY x", f"{both} ORDER BY 1 LIMIT 7"])
 

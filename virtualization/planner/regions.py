@@ -149,7 +149,8 @@ class Regions:
 
     def _group(self, group: list[Leaf], filters: list[Condition]) -> tuple[JoinTree, list[Condition]]:
         source = self._source(group[0])
-        usable = [c for c in filters if not c.fixed and c.sources <= {source}]
+        inside = {leaf.alias for leaf in group}  # a condition may also be about a table of an outer block
+        usable = [c for c in filters if not c.fixed and c.sources <= {source} and c.aliases <= inside]
         if source is not None and (len(group) > 1 or any(has_query(c.node) for c in usable)):
             tree: JoinTree = group[0]
             for leaf in group[1:]:
