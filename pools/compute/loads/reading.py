@@ -13,6 +13,7 @@ from typing import Any
 from pools.compute.catalogs import Catalogs, Identity
 from pools.compute.errors import StatementError
 from pools.compute.loads.actions import Body, table_name
+from pools.compute.loads.pins import Pins
 from pools.compute.loads.shards import Shards
 from pools.compute.runner import QueryRunner
 from pools.compute.snapshot import Snapshot
@@ -20,7 +21,7 @@ from virtualization.errors import UnknownTableError
 from virtualization.placement import ReadState
 from virtualization.plan import Plan
 
-_KNOWN = frozenset({"table", "sql", "columns", "where", "partitions"})
+_KNOWN = frozenset({"table", "sql", "columns", "where", "partitions", "pin"})
 
 
 class Reader:
@@ -30,12 +31,13 @@ class Reader:
         self._runner = runner
         self._catalogs = catalogs
         self._shards = shards
+        self._pins = Pins()
 
     async def __call__(self, who: Identity, body: Body) -> dict[str, Any]:
         """See docs/architecture/load-protocol.md."""
         sql = read_query(body)
         asked = self._catalogs.confirm(who.database)
-        state = await asyncio.shield(asked) if asked is not None else None
+        state = self._pins.state(who, body.get("pin"), await asyncio.shield(asked) if asked is not None else None)
         plan = await self._planned(who, sql)
         await self._check_rights(who, plan)
         columns = [{"name": one.name, "type": one.type} for one in await asyncio.to_thread(self._runner().describe, plan)]
