@@ -77,6 +77,25 @@ def connected(settings: Settings, login: Login) -> Iterator[psycopg.Connection[A
         connection.close()
 
 
+def proven_password(settings: Settings, login: Login) -> str | None:
+    """The password with which the master lets us in, for a program that is started; None where the login's keys or ~/.pgpass do it.
+
+    Asks for it when nothing else is there, as ``connected`` does.
+    """
+    from bdc import sql
+
+    address = address_of(settings, login)
+    try:
+        sql.connect(address).close()
+    except AuthenticationError as error:
+        if not passwords.can_ask() or address.password is not None:
+            raise
+        settings.say(error.message)
+        address = replace(address, password=passwords.prompt(f"Password of {address.user}"))
+        sql.connect(address).close()
+    return address.password
+
+
 def _notice(diagnostic: Any) -> None:  # noqa: ANN401 - psycopg's Diagnostic
     if diagnostic.severity_nonlocalized != "DEBUG":
         output.message(f"{(diagnostic.severity_nonlocalized or 'notice').lower()}: {diagnostic.message_primary}")

@@ -1,0 +1,69 @@
+"""``bdc notebook``: JupyterLab behind the login, with a SQL magic and a PySpark session."""
+
+from __future__ import annotations
+
+import pathlib
+
+import click
+
+from azdata_like_cli import jupyter, output
+from azdata_like_cli.command import BdcCommand, Settings, pass_settings
+from azdata_like_cli.groups.spark import until_ready
+from azdata_like_cli.sqlsession import Login, proven_password
+from bdc.errors import ForbiddenError, UserError
+from bdc.session import master_address
+
+SPARK_SECONDS = 180.0
+
+
+@click.command(
+    "notebook",
+    cls=BdcCommand,
+    examples=["bdc notebook", "bdc notebook --port 9000 --no-browser notebooks", "bdc notebook --no-spark"],
+)
+@click.argument(
+    "folder", type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=pathlib.Path), default=".", metavar="[FOLDER]"
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=None, help="The port on this machine. Default: 8888, or the next free one.")
+@click.option("--no-browser", is_flag=True, help="Only print the address; don't open a browser.")
+@click.option(
+    "--spark/--no-spark",
+    default=None,
+    help="Start Spark Connect for the notebooks, or do without. Default: start it where that is possible.",
+)
+@pass_settings
+def notebook(settings: Settings, folder: pathlib.Path, port: int | None, no_browser: bool, spark: bool | None) -> None:
+    """Start JupyterLab with the notebooks of FOLDER (default: this one), on loopback and with a token; Ctrl-C ends it.
+
+    Notebooks find `%sql` and `%%sql`, which run SQL on the master as you, and `spark`, a session on the cluster's Spark. Spark's token is
+    for admins; others get SQL.
+    """
+    jupyter.check_installed()
+    session = settings.session()
+    password = proven_password(settings, Login())  # before anything is started
+    remote = None if spark is False else _remote(settings, needed=spark is True)
+    host, number = master_address(session.context.endpoints)
+    added = jupyter.variables(session.context.name, f"{host}:{number}", remote=remote, password=password)
+    jupyter.run(jupyter.Lab(folder, port, not no_browser), added)
+    output.message("JupyterLab has ended.")
+
+
+def _remote(settings: Settings, *, needed: bool) -> str | None:
+    """Start Spark Connect; its address with the token. None, and said, where PySpark or the right is missing; with ``needed`` an error."""
+    missing = jupyter.pyspark_missing()
+    if missing:
+        if needed:
+            raise UserError(missing, hint="pip install 'openbdc[spark-client]'", code="not_installed")
+        output.message(f"No Spark in these notebooks: {missing}. Next: pip install 'openbdc[spark-client]'")
+        return None
+    controller = settings.session().controller
+    try:
+        token = controller.spark_token()
+    except ForbiddenError as error:
+        if needed:
+            raise
+        output.message(f"No Spark in these notebooks: {error.message}.")
+        return None
+    controller.spark_start()
+    until_ready(controller, SPARK_SECONDS)
+    return f"{controller.endpoint('spark')['endpoint']}/;token={token}"
