@@ -72,10 +72,10 @@ def literals(values: Sequence[bytes | None], formats: Sequence[int], oids: Seque
     return tuple(_literal(value, binary, oid) for value, binary, oid in zip(values, each, oids, strict=True))
 
 
-def texts(values: Sequence[bytes | None], formats: Sequence[int], oids: Sequence[int]) -> tuple[bytes | None, ...]:
+def texts(values: Sequence[bytes | None], formats: Sequence[int], oids: Sequence[int]) -> Sequence[bytes | None]:
     """The values in PostgreSQL's text form, for who reads them as columns."""
     if not any(formats):
-        return tuple(values)
+        return values
     each = list(formats) * len(values) if len(formats) == 1 else list(formats)
     if len(each) != len(values) or len(values) != len(oids):
         raise StatementError("08P01", f"bind message supplies {len(values)} parameters, but the statement requires {len(oids)}")

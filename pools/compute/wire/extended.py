@@ -67,15 +67,10 @@ class Extended:
             raise StatementError("26000", f'prepared statement "{name}" does not exist')
 
     async def _parse(self, message: frontend.Parse) -> None:
-        parts = lexer.split(message.sql)
-        if len(parts) > 1:
-            raise StatementError("42601", "cannot insert multiple commands into a prepared statement")
         if message.name and message.name in self.prepared:
             raise StatementError("42P05", f'prepared statement "{message.name}" already exists')
-        sql = parts[0] if parts else None
-        statement = statements.read(sql) if sql is not None else None  # refuse wrong commands now
-        rows = statement if isinstance(statement, parsing.Insert) and statement.rows else None
-        self.prepared[message.name] = Prepared(sql, parameters.declared(sql or "", message.oids), rows)
+        batch = parsing.batch(message.sql)
+        self.prepared[message.name] = _prepared(message) if batch is None else _prepared_batch(message, batch)
         self._link.send(backend.PARSE_COMPLETE)
 
     def _statement(self, name: str) -> Prepared:
@@ -118,7 +113,7 @@ class Extended:
         prepared = self._statement(message.name)
         self._link.send(backend.parameter_description(prepared.oids))
         columns = None
-        if prepared.sql is not None:
+        if prepared.sql is not None and prepared.rows is None:
             nulls = parameters.nulls(prepared.oids)
             columns = await self._session.describe(statements.read(parameters.fill(prepared.sql, nulls) if nulls else prepared.sql))
         self._link.send(backend.NO_DATA if columns is None else describe_rows(columns, ()))
@@ -151,6 +146,23 @@ class Extended:
         elif (portal := self.portals.pop(message.name, None)) is not None:
             portal.close()
         self._link.send(backend.CLOSE_COMPLETE)
+
+
+def _prepared(message: frontend.Parse) -> Prepared:
+    parts = lexer.split(message.sql)
+    if len(parts) > 1:
+        raise StatementError("42601", "cannot insert multiple commands into a prepared statement")
+    sql = parts[0] if parts else None
+    statement = statements.read(sql) if sql is not None else None  # refuse wrong commands now
+    rows = statement if isinstance(statement, parsing.Insert) and statement.rows else None
+    return Prepared(sql, parameters.declared(sql or "", message.oids), rows)
+
+
+def _prepared_batch(message: frontend.Parse, batch: parsing.Insert) -> Prepared:
+    """A text of half a megabyte: known whole, so that none of its thousands of parameters is looked at."""
+    oids = [oid or parameters.TEXT for oid in message.oids]
+    missing = len(batch.columns) * batch.rows - len(oids)
+    return Prepared(message.sql, (*oids, *[parameters.TEXT] * missing), batch)
 
 
 def _bound(prepared: Prepared, message: frontend.Bind) -> statements.Statement | None:

@@ -6,7 +6,7 @@ Every malformed byte becomes a ``ProtocolError``; sizes are checked before anyth
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pools.compute.errors import ProtocolError
@@ -20,6 +20,11 @@ CANCEL_REQUEST = 80877102
 MAX_STARTUP_BYTES = 10_000
 MAX_UNAUTHENTICATED_BYTES = 65_535
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+MAX_BATCH_BYTES = 128 * 1024 * 1024
+"""The same for the master, whose INSERTs bring a thousand rows in one message."""
+
+MANY_VALUES = 256
+"""From so many parameters on, a Bind's values stay packed (``packed.py``, imported then: it needs numpy)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ class Bind:
     portal: str
     statement: str
     formats: tuple[int, ...]
-    values: tuple[bytes | None, ...]
+    values: Sequence[bytes | None]
     result_formats: tuple[int, ...]
 
 
@@ -175,6 +180,18 @@ class Reader:
         except UnicodeDecodeError:
             raise ProtocolError("invalid UTF-8 in message", hint="The pool speaks client_encoding UTF8 only.") from None
 
+    def value(self) -> bytes | None:
+        """A length and so many bytes; -1 is NULL."""
+        length = self.int32()
+        return None if length == -1 else self.take(length)
+
+    def many_values(self, count: int) -> Sequence[bytes | None]:
+        """The same for ``count`` (≥ 1) of them."""
+        from pools.compute.wire.packed import unpack
+
+        values, self._place = unpack(self._body, self._place, count)
+        return values
+
     def rest(self) -> bytes:
         """All that is left."""
         raw, self._place = self._body[self._place :], len(self._body)
@@ -222,13 +239,11 @@ def _formats(reader: Reader) -> tuple[int, ...]:
 
 def _bind(reader: Reader) -> Bind:
     portal, statement, formats = reader.text(), reader.text(), _formats(reader)
-    values: list[bytes | None] = []
-    for _ in range(reader.count()):
-        length = reader.int32()
-        values.append(None if length == -1 else reader.take(length))
+    count = reader.count()
+    values = reader.many_values(count) if count >= MANY_VALUES else tuple(reader.value() for _ in range(count))
     if len(formats) > 1 and len(formats) != len(values):
         raise ProtocolError(f"bind message has {len(formats)} parameter formats but {len(values)} parameters")
-    return Bind(portal, statement, formats, tuple(values), _formats(reader))
+    return Bind(portal, statement, formats, values, _formats(reader))
 
 
 def _kind_and_name(reader: Reader) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from pools.compute.errors import AdmissionError, AuthenticationError, ShutdownEr
 from pools.compute.session import Pool, Session
 from pools.compute.wire import backend, login, reports
 from pools.compute.wire.connection import Connection
-from pools.compute.wire.frontend import MAX_MESSAGE_BYTES, PROTOCOL_3_0, PROTOCOL_3_2, CancelRequest, Startup
+from pools.compute.wire.frontend import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES, PROTOCOL_3_0, PROTOCOL_3_2, CancelRequest, Startup
 from pools.compute.wire.link import Link
 
 log = structlog.get_logger()
@@ -142,7 +142,7 @@ class Server:
             raise
         if len(self._connections) >= self._pool.limits.connections:
             raise self._full()
-        link.trust(MAX_MESSAGE_BYTES)
+        link.trust(MAX_BATCH_BYTES if asked.identity.mapping else MAX_MESSAGE_BYTES)
         process = self._replica << REPLICA_BITS | next(self._numbers) % (1 << REPLICA_BITS)
         key = secrets.token_bytes(4 if asked.version == PROTOCOL_3_0 else 32)
         session = Session(self._pool, asked.identity, process, asked.variables)

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from pools.compute.errors import StatementError
+from pools.compute.wire.packed import PackedValues
 from virtualization.types import PgType, arrow_field, pg_type
 
 _BYTEA = 17
@@ -20,8 +21,12 @@ _CONNECTIONS: list[duckdb.DuckDBPyConnection] = []
 
 def columns_of(values: Sequence[bytes | None], width: int) -> list[pa.Array[Any]]:
     """Row-major parameters as columns of text; StatementError 22021 for what is not UTF-8."""
+    if isinstance(values, PackedValues):
+        columns = values.columns(width)
+    else:
+        columns = [pa.array(values[place::width], pa.binary()) for place in range(width)]
     try:
-        return [pa.array(values[place::width], pa.binary()).cast(pa.string()) for place in range(width)]
+        return [column.cast(pa.string()) for column in columns]
     except pa.ArrowInvalid as error:
         raise StatementError("22021", 'invalid byte sequence for encoding "UTF8" in a parameter') from error
 

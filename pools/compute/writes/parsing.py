@@ -5,12 +5,16 @@ postgres_fdw sends ``INSERT INTO s.t(a, b) VALUES ($1, $2), ($3, $4), …``: suc
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from pools.compute.errors import StatementError
 from pools.compute.lexer import Token, tokens
+
+MANY_CHARACTERS = 2000
+"""Shorter lists of rows are cut to tokens as any text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class InsertRows:
     """An INSERT with its values, row by row, as text; ``width`` of them are a row."""
 
     insert: Insert
-    values: tuple[bytes | None, ...]
+    values: Sequence[bytes | None]
     width: int
 
 
@@ -49,6 +53,20 @@ class Modify:
 
 
 Write = Insert | InsertRows | Truncate | Modify
+
+
+def batch(sql: str) -> Insert | None:
+    """The INSERT of postgres_fdw with very many rows of parameters, read without cutting its text to tokens; None: any other text."""
+    head, _, rows = sql.partition(" VALUES ")
+    if not head.startswith("INSERT INTO ") or len(rows) < MANY_CHARACTERS or not rows.startswith("($1"):
+        return None
+    width = rows.count("$", 0, rows.find(")"))
+    count = rows.count("(")
+    places = iter(range(1, width * count + 1))
+    if rows != ", ".join("(" + ", ".join([f"${next(places)}" for _ in range(width)]) + ")" for _ in range(count)):
+        return None
+    one = insert(f"{head} VALUES ({', '.join(f'${place}' for place in range(1, width + 1))})")
+    return dataclasses.replace(one, rows=count) if isinstance(one, Insert) and one.rows == 1 else None
 
 
 @lru_cache(maxsize=256)

@@ -8,8 +8,10 @@ CREATE TABLE bdc.data_tables (
   distribution jsonb NOT NULL,
   primary_key jsonb NOT NULL DEFAULT '[]',
   shards jsonb NOT NULL,
-  buckets jsonb NOT NULL
+  buckets jsonb NOT NULL,
+  placed bigint NOT NULL DEFAULT 0
 );
+COMMENT ON COLUMN bdc.data_tables.placed IS 'snapshots before this one read the table by an older placement';
 COMMENT ON COLUMN bdc.data_tables.identity IS 'of the database whose rows these are; in a copy or a restored dump it is another''s';
 COMMENT ON COLUMN bdc.data_tables.next_column IS 'column ids (in bdc.table_definitions.columns) are never used again';
 SELECT pg_catalog.pg_extension_config_dump('bdc.data_tables', '');
@@ -216,7 +218,7 @@ BEGIN
   INSERT INTO bdc.data_tables (table_id, identity, next_column, distribution, primary_key, shards, buckets)
     VALUES (new_id, bdc.identity(), jsonb_array_length(columns) + 1, distribution, key, shards, bdc.even_buckets(shards));
   INSERT INTO bdc.data_heads (table_id) VALUES (new_id);
-  PERFORM bdc.make_table(target, caller, key_name, columns, '{"updatable": "true", "truncatable": "true", "batch_size": "4000"}');
+  PERFORM bdc.make_table(target, caller, key_name, columns, '{"updatable": "true", "truncatable": "true", "batch_size": "1000"}');
   RETURN new_id;
 END $$;
 
@@ -258,12 +260,25 @@ BEGIN
   END IF;
 END $$;
 
+-- One definition that came without its rows: its new id.
+CREATE FUNCTION bdc.adopt_data_table(known bdc.data_tables, present jsonb) RETURNS uuid LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  new_id uuid := gen_random_uuid();  -- so that no row of the old id is ever taken for one of this table
+BEGIN
+  UPDATE bdc.table_definitions SET id = new_id, location = new_id::text WHERE id = known.table_id;
+  UPDATE bdc.data_tables SET identity = bdc.identity(), shards = present, buckets = bdc.even_buckets(present), placed = 0 WHERE table_id = new_id;
+  INSERT INTO bdc.data_heads (table_id) VALUES (new_id);
+  IF known.identity = bdc.identity() THEN
+    INSERT INTO bdc.data_dropped (table_id, identity, shards) VALUES (known.table_id, known.identity, known.shards) ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN new_id;
+END $$;
+
 -- Definitions that came by a copy or a dump become empty tables of this database; the rows of where they came from stay there.
 CREATE FUNCTION bdc.carry_adopt_data_tables(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   known bdc.data_tables;
   present jsonb;
-  new_id uuid;
   adopted integer := 0;
 BEGIN
   IF NOT bdc.is_admin(caller) THEN
@@ -271,13 +286,7 @@ BEGIN
   END IF;
   FOR known IN SELECT t.* FROM bdc.data_tables AS t WHERE bdc.rows_identity(t) IS DISTINCT FROM bdc.identity() LOOP
     present := coalesce(present, bdc.present_shards(caller, NULL));
-    new_id := gen_random_uuid();  -- so that no row of the old id is ever taken for one of this table
-    UPDATE bdc.table_definitions SET id = new_id, location = new_id::text WHERE id = known.table_id;
-    UPDATE bdc.data_tables SET identity = bdc.identity(), shards = present, buckets = bdc.even_buckets(present) WHERE table_id = new_id;
-    INSERT INTO bdc.data_heads (table_id) VALUES (new_id);
-    IF known.identity = bdc.identity() THEN
-      INSERT INTO bdc.data_dropped (table_id, identity, shards) VALUES (known.table_id, known.identity, known.shards) ON CONFLICT DO NOTHING;
-    END IF;
+    PERFORM bdc.adopt_data_table(known, present);
     adopted := adopted + 1;
   END LOOP;
   RAISE NOTICE '% data tables are empty tables of this database now', adopted;

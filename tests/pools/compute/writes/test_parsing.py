@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pools.compute.errors import StatementError
-from pools.compute.writes.parsing import Insert, InsertRows, Truncate, insert, truncate
+from pools.compute.writes.parsing import Insert, InsertRows, Truncate, batch, insert, truncate
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,31 @@ def test_truncate(sql: str, tables: tuple[tuple[str | None, str], ...]) -> None:
     assert truncate(sql) == Truncate(tables)
     with pytest.raises(StatementError):
         truncate(sql.removesuffix(" CONTINUE IDENTITY RESTRICT") + " CASCADE")
+
+
+def text_of(rows: int, width: int = 2, table: str = 's."t x"(a, "b")') -> str:
+    row = [f"({', '.join(f'${row * width + place + 1}' for place in range(width))})" for row in range(rows)]
+    return f"INSERT INTO {table} VALUES {', '.join(row)}"
+
+
+def test_batches_of_the_master_are_read_without_tokens() -> None:
+    sql = text_of(500)
+    assert batch(sql) == insert(sql) == Insert("s", "t x", ("a", "b"), rows=500)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        text_of(2),
+        text_of(500) + ", ($1, $2)",
+        text_of(500) + " ON CONFLICT DO NOTHING",
+        text_of(500) + " RETURNING a",
+        text_of(500).replace("$7)", "$8)"),
+        text_of(500, 3),
+        text_of(500, table="s.t"),
+        "SELECT " + text_of(500),
+        "INSERT INTO s.t(a) SELECT ' VALUES ($1" + "x" * 3000 + "'",
+    ],
+)
+def test_other_texts_are_no_batches(sql: str) -> None:
+    assert batch(sql) is None
