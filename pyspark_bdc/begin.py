@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pyspark_bdc import session
-from pyspark_bdc.coordinator import Login, log_in
 from pyspark_bdc.errors import OptionError
 from pyspark_bdc.load import begin
+from pyspark_bdc.logins import logged_in
 from pyspark_bdc.targets import Field, created_columns, matched
 from pyspark_bdc.task import Task
 from pyspark_bdc.write_options import WriteOptions
@@ -24,7 +22,7 @@ def begin_write(options: WriteOptions, fields: Sequence[Field]) -> Task:
     OptionError, UnreachableError or WriteError: after any of them nothing is left.
     """
     body = _body(options, fields)
-    login = _login(options)
+    login = logged_in(options.address, options.flight)
     load = begin(login, body)
     kept = replace(options, address=replace(options.address, password=None))
     if load.state != "open":
@@ -35,16 +33,6 @@ def begin_write(options: WriteOptions, fields: Sequence[Field]) -> Task:
         load.abort("the DataFrame does not fit the table")
         raise
     return Task(load, tuple(names), kept)
-
-
-def _login(options: WriteOptions) -> Login:
-    address = options.address
-    password = address.password if address.password is not None else os.environ.get("PGPASSWORD")
-    if password is None:
-        raise OptionError("option password is missing", "give it, or set PGPASSWORD where Spark's driver runs")
-    place = options.flight or session.flight_address(replace(address, password=password))
-    location = place if "://" in place else f"grpc://{place}"
-    return log_in(location, address.user, password, address.database)
 
 
 def _body(options: WriteOptions, fields: Sequence[Field]) -> dict[str, Any]:

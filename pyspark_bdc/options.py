@@ -16,8 +16,8 @@ from pyspark_bdc.names import quoted_table
 from pyspark_bdc.refusals import REFUSED
 
 ACCEPTED = (
-    "database", "dbtable", "host", "lowerBound", "numPartitions", "partitionColumn", "password", "port", "pushDownPredicate", "query",
-    "sslcert", "sslkey", "sslmode", "sslrootcert", "unconstrainedNumeric", "upperBound", "url", "user",
+    "database", "dbtable", "flight", "host", "lowerBound", "numPartitions", "partitionColumn", "password", "port", "pushDownPredicate",
+    "query", "readFrom", "relay", "sslcert", "sslkey", "sslmode", "sslrootcert", "unconstrainedNumeric", "upperBound", "url", "user",
 )  # fmt: skip
 _RANGE = ("partitionColumn", "lowerBound", "upperBound", "numPartitions")
 _DECIMAL = re.compile(r"decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)")
@@ -44,6 +44,14 @@ class Options:
     """Precision and scale of what the server calls just ``numeric``; None: read it as string."""
     push_filters: bool = False
     range: Range | None = field(default=None)
+    is_query: bool = False
+    """Is ``relation`` a query, not a table?"""
+    read_from: str = "auto"
+    """Tables of the data pool: ``shards``, through the master by ``sql``, or (auto) from the shards where they can give the rows."""
+    relay: str = "auto"
+    """Shards' streams through the compute pool: auto (where they can't be reached from here), always, never."""
+    flight: str | None = None
+    """``host:port`` of a coordinator where the address that the master tells can't be reached."""
 
 
 def parse(given: Mapping[str, str]) -> Options:
@@ -56,6 +64,10 @@ def parse(given: Mapping[str, str]) -> Options:
         unconstrained_numeric=_numeric(options.get("unconstrainednumeric", "decimal(38,18)")),
         push_filters=boolean("pushDownPredicate", options.get("pushdownpredicate", "false")),
         range=_range(options),
+        is_query="query" in options,
+        read_from=one_of(options, "readFrom", ("auto", "sql", "shards")) or "auto",
+        relay=one_of(options, "relay", ("auto", "always", "never")) or "auto",
+        flight=options.get("flight"),
     )
 
 
@@ -118,6 +130,17 @@ def boolean(name: str, text: str) -> bool:
     if text.strip().lower() not in ("true", "false"):
         raise OptionError(f"option {name}: {text!r} is neither true nor false")
     return text.strip().lower() == "true"
+
+
+def one_of(options: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str | None:
+    """The option's value as ``allowed`` spells it (any case is taken); None where it is not given."""
+    value = options.get(name.lower())
+    if value is None:
+        return None
+    for one in allowed:
+        if value.strip().lower() == one.lower():
+            return one
+    raise OptionError(f"option {name}: {value!r} is none of {', '.join(allowed)}")
 
 
 def count(name: str, text: str, most: int) -> int:

@@ -23,6 +23,8 @@ _BATCH_BYTES = 4 * 1024 * 1024
 # The oldest moments that the server holds (4713 BC). Below lies only what the driver makes of the server's "infinity".
 _OLDEST = {pa.date32(): pa.scalar(-2_440_588, pa.int32()), pa.timestamp("us"): pa.scalar(-210_866_803_200_000_000, pa.int64())}
 _OLDEST[pa.timestamp("us", tz="UTC")] = _OLDEST[pa.timestamp("us")]
+# What shards send for "infinity" (and its negative for the other one).
+_INFINITY = {pa.int32(): 2**31 - 1, pa.int64(): 2**63 - 1}
 
 
 def describe(options: Options) -> tuple[Column, ...]:
@@ -40,15 +42,13 @@ def statement(relation: str, columns: Sequence[Column], conditions: Sequence[str
 
 def stream(address: Address, sql: str, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
     """The rows as they arrive, in batches of about 4 MB. ReadError where a value has no exact place in Spark."""
-    schema = pa.schema([pa.field(column.name, column.arrow, column.nullable) for column in columns])
     with _session(address) as connection, connection.cursor() as cursor:
         cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(_BATCH_BYTES)})
         cursor.execute(sql)
         finished = False
         try:
             for batch in cursor.fetch_record_batch():
-                arrays = [_converted(column, array) for column, array in zip(columns, batch.columns, strict=True)]
-                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                yield converted(columns, batch)
             finished = True
         finally:
             if not finished:  # Spark wanted no more, or a value could not be given: the server should not go on
@@ -79,6 +79,13 @@ def _reason(error: Exception) -> str:
     return f"{words} [{state}]" if state else words
 
 
+def converted(columns: Sequence[Column], batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch as Spark wants it, of one whose columns are in the same order. ReadError where a value has no exact place in Spark."""
+    schema = pa.schema([pa.field(column.name, column.arrow, column.nullable) for column in columns])
+    arrays = [_converted(column, array) for column, array in zip(columns, batch.columns, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
 def _converted(column: Column, array: pa.Array[Any]) -> pa.Array[Any]:
     if not column.nullable and array.null_count:
         raise ReadError(f"column {column.name!r} holds NULL; the schema says it does not", "leave NOT NULL out of the schema")
@@ -91,6 +98,8 @@ def _converted(column: Column, array: pa.Array[Any]) -> pa.Array[Any]:
 
 
 def _decimal(column: Column, array: pa.Array[Any]) -> pa.Array[Any]:
+    if array.type == column.arrow:
+        return array
     texts = array.storage if isinstance(array, pa.ExtensionArray) else array
     try:
         return texts.cast(column.arrow)
@@ -105,9 +114,21 @@ def _refuse_infinity(column: Column, array: pa.Array[Any]) -> None:
     oldest = _OLDEST.get(array.type)
     if oldest is None:
         return
-    least = pc.min(array.view(oldest.type))
-    if least.is_valid and least.as_py() < oldest.as_py():
+    found: Any = pc.min_max(array.view(oldest.type)).as_py()
+    if found["min"] is not None and (found["min"] < oldest.as_py() or found["max"] == _INFINITY[oldest.type]):
         raise ReadError(f"column {column.name!r} holds infinity, which Spark has no value for", "use NULLIF(…, 'infinity') in a query")
+
+
+def data_table(options: Options) -> str | None:
+    """The table that the options name, with its schema and quoted, if its rows lie in the data pool; else None."""
+    name = "'" + options.relation.replace("'", "''") + "'"
+    with _session(options.address) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('bdc.data_tables_view') IS NOT NULL")
+        if cursor.fetchone() != (True,):  # a plain PostgreSQL
+            return None
+        cursor.execute(f"SELECT schema_name, table_name FROM bdc.data_tables_view WHERE relation = CAST({name} AS regclass)")
+        found = cursor.fetchone()
+    return ".".join('"' + part.replace('"', '""') + '"' for part in found) if found else None
 
 
 def flight_address(address: Address) -> str:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from pyspark import TaskContext
 from pyspark.sql.datasource import DataSource, DataSourceReader, Filter, InputPartition
 from pyspark.sql.types import StructType
 
 from pyspark_bdc import session, write_options
 from pyspark_bdc.columns import Column, chosen
-from pyspark_bdc.errors import BdcError
+from pyspark_bdc.errors import BdcError, ReadError
 from pyspark_bdc.options import Options, parse
 from pyspark_bdc.partitions import conditions
 from pyspark_bdc.predicates import predicate
+from pyspark_bdc.shards import ShardTable, shard_table
 
 _FILTER_WORKER = "pyspark.sql.worker.data_source_pushdown_filters"
 
@@ -77,8 +80,26 @@ def _filters_are_offered() -> bool:
     return _FILTER_WORKER in sys.modules or getattr(getattr(sys.modules.get("__main__"), "__spec__", None), "name", None) == _FILTER_WORKER
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one task reads: the rows for which all of ``where`` hold, by SQL, or of one shard of a table."""
+
+    where: list[str]
+    table: ShardTable | None = None
+    shard: int = 0
+
+
+def _query() -> str:
+    """What the tasks of one query have in common, and no other's."""
+    context = TaskContext.get()
+    if context is None:
+        return "alone"
+    execution = context.getLocalProperty("spark.sql.execution.id")
+    return f"query {execution}" if execution is not None else f"stage {context.stageId()}"
+
+
 class Reader(DataSourceReader):
-    """Reads one table or query, by as many connections as there are partitions."""
+    """Reads one table or query, by as many connections or shard streams as there are partitions."""
 
     def __init__(self, options: Options, columns: tuple[Column, ...]) -> None:
         self._options = options
@@ -86,14 +107,24 @@ class Reader(DataSourceReader):
         self._pushed: list[str] = []
 
     def partitions(self) -> list[InputPartition]:
-        """A WHERE condition each."""
+        """A WHERE condition each; for a table of the data pool one for each of its shards."""
         by_name = {column.name: column for column in self._columns}
-        return [InputPartition(condition) for condition in conditions(self._options.range, by_name)]
+        wheres = [[*self._pushed, *filter(None, [one])] for one in conditions(self._options.range, by_name)]
+        table = shard_table(self._options, self._columns)
+        if table is not None:
+            numbers = [table.numbers(where) for where in wheres]
+            if all(numbers):
+                return [InputPartition(Part(where, table, shard)) for where, some in zip(wheres, numbers, strict=True) for shard in some]
+            if self._options.read_from == "shards":
+                raise ReadError("the shards can't give these columns or filters as Spark needs them", "leave the option readFrom away")
+        return [InputPartition(Part(where)) for where in wheres]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """The rows of one partition as Arrow batches."""
-        where = [*self._pushed, *([partition.value] if partition.value else [])]
-        sql = session.statement(self._options.relation, self._columns, where)
+        part: Part = partition.value
+        if part.table is not None:
+            return part.table.stream(part.shard, part.where, _query())
+        sql = session.statement(self._options.relation, self._columns, part.where)
         return session.stream(self._options.address, sql, self._columns)
 
 

@@ -69,11 +69,11 @@ def parse(given: Mapping[str, str], *, overwrite: bool) -> WriteOptions:
         address=base.address,
         table=base.relation,
         mode=_mode(options, overwrite=overwrite),
-        if_exists=_one_of(options, "ifExists", ("error", "ignore")),
+        if_exists=reading.one_of(options, "ifExists", ("error", "ignore")),
         distribution=_distribution(options),
         primary_key=identifiers("primaryKey", options.get("primarykey", "")),
         load_id=options.get("loadid"),
-        relay=_one_of(options, "relay", ("auto", "always", "never")) or "auto",
+        relay=reading.one_of(options, "relay", ("auto", "always", "never")) or "auto",
         flight=options.get("flight"),
         piece_rows=reading.count("batchsize", options.get("batchsize", str(PIECE_ROWS)), _MOST_PIECE_ROWS),
         schema_check=reading.boolean("schemaCheckEnabled", options.get("schemacheckenabled", "true")),
@@ -90,21 +90,11 @@ def _refuse(options: Mapping[str, str]) -> None:
         if name in REFUSED:
             raise OptionError(f"option {REFUSED[name].name}: {REFUSED[name].why}", REFUSED[name].hint)
         raise OptionError(f"unknown option {name!r}", f"known for writing are {', '.join(ACCEPTED)}")
-    _one_of(options, "reliabilityLevel", ("BEST_EFFORT", "NO_DUPLICATES"))  # both are exactly once here
-
-
-def _one_of(options: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str | None:
-    value = options.get(name.lower())
-    if value is None:
-        return None
-    for one in allowed:
-        if value.strip().lower() == one.lower():
-            return one
-    raise OptionError(f"option {name}: {value!r} is none of {', '.join(allowed)}")
+    reading.one_of(options, "reliabilityLevel", ("BEST_EFFORT", "NO_DUPLICATES"))  # both are exactly once here
 
 
 def _mode(options: Mapping[str, str], *, overwrite: bool) -> str:
-    asked = _one_of(options, "writeMode", ("append", "overwrite", "upsert"))
+    asked = reading.one_of(options, "writeMode", ("append", "overwrite", "upsert"))
     if asked is None:
         return "overwrite" if overwrite else "append"
     if overwrite and asked != "overwrite":
