@@ -72,6 +72,8 @@ class PackedValues(Sequence["bytes | None"]):
 
 def unpack(body: bytes, start: int, count: int) -> tuple[PackedValues, int]:
     """``count`` values from ``start`` on, and where they end; ProtocolError when the body is too short."""
+    if start + _LENGTH > len(body):
+        raise ProtocolError("insufficient data left in message")
     found = _guessed(body, start, count)
     places = found if found is not None else _walked(body, start, count)
     lengths = _lengths_at(body, places)

@@ -76,7 +76,7 @@ def test_batches_of_the_master_are_read_without_tokens() -> None:
         text_of(500) + ", ($1, $2)",
         text_of(500) + " ON CONFLICT DO NOTHING",
         text_of(500) + " RETURNING a",
-        text_of(500).replace("$7)", "$8)"),
+        text_of(500).replace("$8)", "$9)"),
         text_of(500, 3),
         text_of(500, table="s.t"),
         "SELECT " + text_of(500),
