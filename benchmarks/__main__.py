@@ -10,13 +10,16 @@ from collections.abc import Callable
 from benchmarks.report import Report
 
 BENCHMARKS: dict[str, tuple[str, str]] = {
+    "atomicity": ("benchmarks.atomicity:run", "500 rounds of loads and transactions with kill -9 of a participant"),
     "bulkwrite": ("benchmarks.bulkwrite:run", "Spark writes 7.5 M rows into two shards, beside JDBC, COPY and Parquet"),
     "cli": ("benchmarks.cli:run", "CPU of bdc --help and bdc status"),
     "clients": ("benchmarks.clients:run", "50 clients, mixed queries, 2 minutes"),
     "create": ("benchmarks.create:run", "seconds from create to ready, and of delete"),
+    "datapool": ("benchmarks.datapool:run", "five queries on 6 M rows in two shards, beside DuckDB in this process and PostgreSQL"),
     "footprint": ("benchmarks.footprint:run", "memory of all pools, idle"),
     "heal": ("benchmarks.heal:run", "kill -9 of each process under a running query"),
     "roundtrip": ("benchmarks.roundtrip:run", "point query on a remote PostgreSQL table through the master"),
+    "roundtrip_datapool": ("benchmarks.roundtrip_datapool:run", "point query by hash key on 6 M rows in two shards"),
     "rows_out": ("benchmarks.rows_out:run", "2 M rows of a Parquet virtual table through the master, beside a heap table"),
 }
 """Name → (module:function, what it measures)."""
@@ -30,7 +33,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.name is None:
         for name, (_, text) in BENCHMARKS.items():
-            print(f"{name:<12} {text}")
+            print(f"{name:<20} {text}")
         return 0
     for name in BENCHMARKS if arguments.name == "all" else [arguments.name]:
         module, _, function = BENCHMARKS[name][0].partition(":")
