@@ -228,6 +228,7 @@ def data_pool(shards: int = 2, replicas: int = 1, shard_limits: ShardLimits | No
     secrets = {name: random_secrets.token_urlsafe(24) for name in ("master-superuser", "pool-password")}
     master = MasterSettings(
         port=ports[-1],
+        pool_hosts=("127.0.0.1",) * replicas,
         pool_ports=tuple(sql_ports),
         sealing_key=base64.b64encode(sealing.public_key().public_bytes_raw()).decode(),
         settings={"fsync": "off"},
