@@ -82,10 +82,12 @@ class Lane:
             if twice:
                 self._wrong("doubled", f"{twice[0][0]} has the row {twice[0][1]} twice ({len(twice)} such rows)")
                 return
-            for one in reversed(self.proposals[since:]):
-                if one.done is not False and _same(one.state, rows):
-                    one.seen = True
-                    return
+            possible = [one for one in self.proposals[since:] if one.done is not False and _same(one.state, rows)]
+            if possible:
+                # an operation may have changed nothing: only what nothing else explains was seen of one that is not known to have happened
+                if not any(one.done for one in possible):
+                    possible[0].seen = True
+                return
             older = any(_same(one.state, rows) for one in self.proposals[:since] if one.done)
             wrong: Wrong = "lost" if older else "half_seen"
             self._wrong(wrong, self._difference(rows) + (" (as an older state)" if older else ""))

@@ -61,3 +61,12 @@ def test_a_state_that_did_not_come_about_is_not_seen() -> None:
     made.judge(since, WHOLE)
     made.judge(since, {"a": [], "b": WHOLE["b"]})
     assert dict(made.found) == {"half_seen": 1}
+
+
+def test_an_operation_that_changes_nothing_is_not_seen() -> None:
+    made = lane()
+    going = made.propose({})
+    made.judge(made.begin_reading(), WHOLE)
+    made.resolve(going, False)
+    made.judge(made.begin_reading(), WHOLE)
+    assert not made.lines
