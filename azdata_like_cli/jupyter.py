@@ -62,9 +62,14 @@ def variables(context: str, master: str, *, remote: str | None, password: str | 
 
 def command(lab: Lab) -> list[str]:
     """JupyterLab's command line: on loopback, with a token that it makes itself and shows with its address."""
-    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={LOOPBACK}", f"--ServerApp.root_dir={lab.folder}"]
-    # Ctrl-C ends it without a question
-    words += ["--ServerApp.answer_yes=True"]
+    words = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--ServerApp.answer_yes=True",
+        f"--ServerApp.ip={LOOPBACK}",
+        f"--ServerApp.root_dir={lab.folder}",
+    ]
     if lab.port is not None:
         words += [f"--ServerApp.port={lab.port}", "--ServerApp.port_retries=0"]
     if not lab.browser:
@@ -87,32 +92,37 @@ def kernel() -> Iterator[str]:
 
 
 def run(lab: Lab, added: Mapping[str, str]) -> None:
-    """Until Ctrl-C, a signal, or the menu's "Shut Down" ends it. ServiceError when it fails by itself."""
-    with kernel() as folder:
-        path = os.pathsep.join(part for part in (folder, os.environ.get("JUPYTER_PATH")) if part)
-        process = subprocess.Popen(command(lab), env={**os.environ, **added, "JUPYTER_PATH": path})
-        stopped = False
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:  # a terminal has told JupyterLab too; whoever signalled only this process has not
-            stopped = True
-            code = stop(process)
-        finally:
-            if process.poll() is None:
+    """Until Ctrl-C, a signal, or the menu's "Shut Down" ends it. ServiceError when it fails by itself.
+
+    It is in a process group of its own: a terminal's Ctrl-C reaches only us, and JupyterLab is told once, by SIGTERM, on which it ends its
+    kernels without a question. SIGHUP (the terminal was closed) does what SIGTERM does.
+    """
+    before = signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+    try:
+        with kernel() as folder:
+            path = os.pathsep.join(part for part in (folder, os.environ.get("JUPYTER_PATH")) if part)
+            process = subprocess.Popen(command(lab), env={**os.environ, **added, "JUPYTER_PATH": path}, process_group=0)
+            try:
+                code = process.wait()
+            except KeyboardInterrupt:
+                return
+            finally:
                 stop(process)
-    if code and not stopped:
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    if code:
         raise ServiceError(f"JupyterLab ended with {code}", hint="what it wrote is above", code="jupyter_failed")
 
 
-def stop(process: subprocess.Popen[bytes]) -> int:
-    """End it with its kernels; a second Ctrl-C changes nothing. Its exit code."""
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End it with its kernels, unless it has ended; more Ctrl-C change nothing."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process.terminate()
         try:
-            return process.wait(STOP_SECONDS)
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            return process.wait()
+            process.wait()
     finally:
         signal.signal(signal.SIGINT, before)
