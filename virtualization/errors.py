@@ -13,6 +13,7 @@
     │   ├── SourceCredentialError          28000
     │   ├── SourceTimeoutError             57014
     │   └── RemoteObjectError    user      HV00R  the remote table, column or file is gone or changed
+    ├── MovedError               user      40001  a table of the data pool was moved to other shards meanwhile
     ├── MemoryLimitError         service   53200
     ├── CapacityError            service   53300  everything that could run it is taken, for longer than it may wait
     ├── CancelledError           user      57014
@@ -119,6 +120,13 @@ class RemoteObjectError(SourceError):
     """The remote table, column or file is gone or changed."""
 
     code = "HV00R"
+    category = "user"
+
+
+class MovedError(VirtualizationError):
+    """The rows lie elsewhere than at the time that the transaction reads: run it again."""
+
+    code = "40001"
     category = "user"
 
 

@@ -48,6 +48,9 @@ class DataPlacement:
     hash_version: int = 1
     buckets: tuple[int, ...] = ()
     primary_key: tuple[str, ...] = ()
+    placed: int = 0
+    """The version of the decision that put the table on these shards: earlier snapshots read it by another placement."""
+
     owned: bool = True
     """False: this database is a copy of the one that loaded the rows, and reaches none of them."""
 
@@ -67,6 +70,7 @@ class DataPlacement:
             hash_version=distribution.get("hash_version") or 1,
             buckets=tuple(entry.get("buckets") or ()),
             primary_key=tuple(entry.get("primary_key") or ()),
+            placed=entry.get("placed") or 0,
             owned=database in (None, entry["identity"]),
         )
 

@@ -110,8 +110,10 @@ class Compaction:
 
     def _fold(self, state: TableState, done: Done) -> None:
         ledger, before = self._store.ledger, time.time() - self._store.limits.retention_seconds
+        held = self._store.holds.lowest(state.key[0])
         with ledger.lock:
             old = [one for one in state.segments.values() if one.state == "published" and one.published <= before]
+            old = old if held is None else [one for one in old if one.version <= held]
             if not old:
                 return
             # first of all: a reader that begins after the commit must not ask for what is gone then
@@ -135,10 +137,12 @@ class Compaction:
 
     def _drop_generations(self, state: TableState) -> None:
         ledger, before = self._store.ledger, time.time() - self._store.limits.retention_seconds
+        held = self._store.holds.lowest(state.key[0])
         with ledger.lock:
             published = [one for one in state.generations.values() if one.state == "published"]
             current = max(published, key=lambda one: (one.version, one.number), default=None)
-            old = [one for one in published if one is not current] if current is not None and current.since <= before else []
+            keep = current is None or current.since > before or (held is not None and current.version > held)
+            old = [] if keep else [one for one in published if one is not current]
             if old and current is not None:
                 state.horizon = max(state.horizon, current.version)
             undecided = [one for one in state.generations.values() if one.state == "open"]

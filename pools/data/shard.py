@@ -38,6 +38,7 @@ class Shard:
             "segments": lambda db, body: list(segments(self.store, db, float(body.get("older_than_seconds") or 0))),
             "compact": lambda db, body: [vars(self.compaction.round(db, body.get("table"), bool(body.get("full"))))],
             "drop": self._drop,
+            "hold": lambda db, body: [self.store.holds.hold(db, body)],
             "stats": lambda db, body: list(stats(self.store, db, body.get("tables"))),
         }
 
@@ -59,6 +60,7 @@ class Shard:
         return action(self._claims(body, "control")["db"], body)
 
     def _drop(self, db: str, body: dict[str, Any]) -> list[Row]:
+        self.store.holds.refuse_drop(db)
         self.compaction.drop(db, required(body, "table")[0])
         return [{}]
 

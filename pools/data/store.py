@@ -17,6 +17,7 @@ import duckdb
 
 from pools.compute.memory import resident_bytes
 from pools.data.errors import ShardError
+from pools.data.holds import Holds
 from pools.data.ledger import Generation, Ledger, Segment, TableKey
 from pools.data.settings import Limits
 from pools.data.tables import TableSpec, physical_table, quoted, schema_name
@@ -58,6 +59,7 @@ class Store:
         self.folder = folder
         self.limits = limits
         self.ledger = Ledger()
+        self.holds = Holds()
         self._root = duckdb.connect(str(folder / FILE), config=self._config())
         self._root.execute("SET GLOBAL TimeZone = 'UTC'")
         self._numbers = threading.Lock()

@@ -116,9 +116,16 @@ class Coordinator:
             raise StatementError("42501", f"load {number} is another user's")
         return load
 
-    async def commit(self, who: Identity, number: str, winners: Winners | Sequence[claims.Winner], process: int | None = None) -> Committed:
+    async def commit(
+        self,
+        who: Identity,
+        number: str,
+        winners: Winners | Sequence[claims.Winner],
+        process: int | None = None,
+        xid: str | None = None,
+    ) -> Committed:
         """Seal, decide, publish. ``winners`` without tables are those of the load's only table. ``process``: the master's backend
-        whose transaction this belongs to. Safe to repeat."""
+        whose transaction this belongs to; ``xid``: that transaction itself. Safe to repeat."""
         load = await self.load(who, number)
         named = winners if isinstance(winners, Mapping) else _of_only_table(load, winners)
         rows = sum(claims.rows_of(table, named.get(table["id"], ())) for table in load.tables)
@@ -129,14 +136,28 @@ class Coordinator:
             raise _aborted(load)
         if load.state == "open":
             try:
-                await self._seal(load, named)
+                await self._sealed(who, load, named)
             except StatementError as error:
                 await self.give_up(who, load, error.message)
                 raise
-        return await self._decide(who, load, rows, process)
+        return await self._decide(who, load, rows, process, xid)
 
-    async def _seal(self, load: Load, winners: Winners) -> None:
-        if any("shards" not in table for table in load.tables):
+    async def _sealed(self, who: Identity, load: Load, winners: Winners) -> None:
+        """Rows that a load ended which is committed but not yet published are no conflict: with 40001 shards are told of those."""
+        try:
+            await self._seal(load, winners)
+        except StatementError as error:
+            if error.code != "40001":
+                raise
+            try:
+                pending = await self.ledgers.of(who.database).pending()
+            except MasterAway:
+                raise error from None
+            tables = {table["id"] for table in load.tables}
+            await self._seal(load, winners, [entry for entry in pending if not tables.isdisjoint(entry[2])])
+
+    async def _seal(self, load: Load, winners: Winners, pending: Sequence[Sequence[Any]] = ()) -> None:
+        if any("columns" not in table for table in load.tables):
             raise StatementError("42P01", f"a table of load {load.id} was dropped during the load")
         bodies = claims.seal_tables(load.tables, winners)
         shards = claims.shards_of(load.tables)
@@ -145,7 +166,8 @@ class Coordinator:
             raise StatementError("22023", f"the winners name shards that the table is not on: {', '.join(map(str, sorted(missing)))}")
 
         async def seal(number: int) -> None:
-            body = {"load": load.id, "tables": bodies[number], "check_key": any(table["key"] for table in bodies[number])}
+            keyed = any(table["key"] for table in bodies[number])
+            body = {"load": load.id, "tables": bodies[number], "check_key": keyed, "pending": [entry[:2] for entry in pending]}
             await self._steadily(lambda: self.shards.act(shards[number], load.identity, "seal", body, SEAL_SECONDS))
 
         results = await asyncio.gather(*(seal(number) for number in sorted(bodies)), return_exceptions=True)
@@ -162,12 +184,12 @@ class Coordinator:
                 await asyncio.sleep(AGAIN_SECONDS)
         return await ask()
 
-    async def _decide(self, who: Identity, load: Load, rows: int, process: int | None) -> Committed:
+    async def _decide(self, who: Identity, load: Load, rows: int, process: int | None, xid: str | None) -> Committed:
         ledger = self.ledgers.of(who.database)
 
         async def decide() -> dict[str, Any]:
-            xid = None if process is None else await ledger.transaction_of(process)
-            return await ledger.decide(load.id, xid, rows)
+            found = xid if process is None else await ledger.transaction_of(process)
+            return await ledger.decide(load.id, found, rows)
 
         try:
             answer = await _patiently(decide)

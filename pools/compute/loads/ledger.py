@@ -84,6 +84,40 @@ class Ledger:
         """See ``pool_collected``."""
         await self._value("SELECT bdc.pool_collected(%s::uuid[])", list(tables))
 
+    async def left_collected(self, table: str, shard: int) -> None:
+        """See ``pool_left_collected``."""
+        await self._value("SELECT bdc.pool_left_collected(%s::uuid, %s)", table, shard)
+
+    async def begin_move(self, user: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """See ``pool_begin_move``."""
+        return await self._object("SELECT bdc.pool_begin_move(%s, %s::jsonb)", user, json.dumps(request))
+
+    async def data_set(self, user: str, names: Sequence[str] | None, right: str | None) -> dict[str, Any]:
+        """See ``pool_data_set``."""
+        return await self._object("SELECT bdc.pool_data_set(%s, %s::text[], %s)", user, None if names is None else list(names), right)
+
+    async def restore_target(self, user: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """See ``pool_restore_target``."""
+        return await self._object("SELECT bdc.pool_restore_target(%s, %s::jsonb)", user, json.dumps(request))
+
+    async def take_operation(self, taker: str) -> dict[str, Any] | None:
+        """See ``pool_take_operation``."""
+        found: dict[str, Any] | None = await self._value("SELECT bdc.pool_take_operation(%s::uuid)", taker)
+        return found
+
+    async def tell_operation(self, operation: str, teller: str, told: Mapping[str, Any]) -> bool:
+        """See ``pool_tell_operation``."""
+        return bool(await self._value("SELECT bdc.pool_tell_operation(%s::uuid, %s::uuid, %s::jsonb)", operation, teller, json.dumps(told)))
+
+    async def end_operation(self, operation: str, teller: str, told: Mapping[str, Any], why: Mapping[str, Any] | None) -> None:
+        """See ``pool_end_operation``."""
+        statement = "SELECT bdc.pool_end_operation(%s::uuid, %s::uuid, %s::jsonb, %s::jsonb)"
+        await self._value(statement, operation, teller, json.dumps(told), None if why is None else json.dumps(why))
+
+    async def pending(self) -> list[list[Any]]:
+        """``[load, version, [table ids]]`` of each committed load that is not yet applied everywhere (``pool_snapshot``)."""
+        return list((await self._object("SELECT bdc.pool_snapshot()"))["pending"])
+
     async def transaction_of(self, process: int) -> str | None:
         """The ``xid8`` of the master's backend ``process``, None when its transaction has written nothing."""
         return await self._value("SELECT bdc.pool_backend_xid(%s)", process)  # type: ignore[no-any-return]

@@ -14,6 +14,7 @@ from pools.compute.errors import StatementError
 from pools.compute.loads import pool_requests, sweep
 from pools.compute.loads.coordinator import Coordinator
 from pools.compute.loads.ledger import Ledgers
+from pools.compute.loads.operations_work import Operator
 from pools.compute.loads.shards import Shards
 from pools.compute.loads.sweep import Sweeper
 from pools.compute.master import Address, Master, MasterAway
@@ -29,6 +30,9 @@ log = structlog.get_logger()
 
 STOP_SECONDS = 5.0
 
+OPERATE = "data_operate"
+"""The request that says: look for backups, restores and so on that wait."""
+
 
 class DataPool:
     """Of one replica; lives on the event loop."""
@@ -42,13 +46,17 @@ class DataPool:
         self.ledgers = Ledgers(address)
         self.coordinator = Coordinator(self.ledgers, Shards(settings.shards, self.signer))
         self.sweeper = Sweeper(self.coordinator)
+        self.operator = Operator(self.coordinator, master.current)
         self._server: Server | None = None
 
-    actions = frozenset(pool_requests.HANDLERS)
+    actions = frozenset({*pool_requests.HANDLERS, OPERATE})
     """Requests of the master that ``answer`` takes."""
 
     async def answer(self, content: Mapping[str, Any], catalog: Snapshot) -> list[object]:
         """One JSON object per row; StatementError."""
+        if content["action"] == OPERATE:
+            self.operator.wake(catalog.database)
+            return []
         try:
             return await pool_requests.HANDLERS[content["action"]](self.coordinator, content, catalog)
         except KeyError as error:
@@ -93,6 +101,7 @@ class DataPool:
         except (MasterAway, StatementError) as error:
             log.warning("the sweep of a database failed", database=database, why=str(error))
             return
+        await self.operator.look(database)
         if swept.sentence:
             log.info("swept", database=database, what=swept.sentence)
 
@@ -102,5 +111,6 @@ class DataPool:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
                     await asyncio.to_thread(self._server.shutdown)
+        await self.operator.close()
         await self.coordinator.close()
         await self.ledgers.close()

@@ -69,6 +69,7 @@ class Sweeper:
             found = await ledger.sweep()
             published, aborted = await self._unapplied(database, ledger, found.get("unapplied") or [])
             dropped = await self._dropped(ledger, found.get("dropped") or [])
+            await self._left(ledger, found.get("left") or [])
             settled = await self._leftovers(database, identity, ledger)
             return Swept(published, aborted, dropped, settled)
 
@@ -105,6 +106,13 @@ class Sweeper:
         if done:
             await ledger.collected(done)
         return len(done)
+
+    async def _left(self, ledger: Ledger, tables: list[dict[str, Any]]) -> None:
+        """Rows on shards that a table has moved away from; a shard that this pool does not have any more has none."""
+        for table in tables:
+            (shard,) = table["shards"]
+            if shard["number"] not in self._coordinator.shards.addresses or await self._drop(shard, table):
+                await ledger.left_collected(table["id"], shard["number"])
 
     async def _drop(self, shard: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
         try:

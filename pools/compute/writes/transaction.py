@@ -102,6 +102,8 @@ class LoadTransaction:
         load, table = self._load, written.table
         if table["mode"] != "modify":
             raise StatementError("0A000", f'"{name}" was truncated in this transaction: its rows can\'t be changed before COMMIT')
+        if int(table.get("placed") or 0) > state.snapshot:
+            raise StatementError("40001", f'"{name}" was moved to other shards since this transaction began', hint="Run it again.")
         self._partitions += 1
         body = {
             "load": load.id,

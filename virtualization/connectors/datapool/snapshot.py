@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from virtualization.connectors.datapool.statements import Statement
-from virtualization.errors import InternalError
+from virtualization.errors import InternalError, MovedError
 from virtualization.placement import DataPlacement, ReadState
 from virtualization.plan import QueryContext
 
@@ -20,6 +20,8 @@ def read_state(context: QueryContext, tables: Sequence[DataPlacement]) -> ReadSt
 
 def claims(statement: Statement, state: ReadState, shards: Mapping[int, str], number: int) -> dict[str, Any]:
     """Of the read ticket for one shard; ``shards``: identities by number."""
+    if any(table.data.placed > state.snapshot for table in statement.tables):
+        raise MovedError("a table was moved to other shards since this transaction began", hint="Run the transaction again.")
     read = {table.data.id for table in statement.tables}
     return {
         "db": statement.tables[0].data.identity,

@@ -39,7 +39,7 @@ $$;
 -- A table as the pool gets it with a load.
 CREATE FUNCTION bdc.data_document(wanted uuid) RETURNS jsonb LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT jsonb_build_object('id', t.id, 'schema', t.schema_name, 'name', t.table_name, 'schema_version', d.schema_version, 'columns', t.columns,
-    'key', d.primary_key, 'distribution', d.distribution, 'shards', d.shards, 'buckets', d.buckets)
+    'key', d.primary_key, 'distribution', d.distribution, 'shards', d.shards, 'buckets', d.buckets, 'placed', d.placed)
   FROM bdc.table_definitions AS t JOIN bdc.data_tables AS d ON d.table_id = t.id WHERE t.id = wanted
 $$;
 
@@ -126,6 +126,11 @@ BEGIN
                    WHERE (entry ->> 'id')::uuid <> wanted), '[]') || added;
 END $$;
 
+-- The columns by which a merge finds its rows, where they are not the table's primary key: a part of the load, not of the table.
+CREATE FUNCTION bdc.keyed(tables jsonb, keys jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE WHEN jsonb_typeof(keys) = 'array' THEN jsonb_set(tables, '{0,key}', keys) ELSE tables END
+$$;
+
 CREATE FUNCTION bdc.begun_load(l bdc.data_loads, created boolean) RETURNS jsonb LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT bdc.load_document(l) || jsonb_build_object('created', created)
 $$;
@@ -162,7 +167,7 @@ BEGIN
   RETURN l;
 END $$;
 
--- request: {"schema", "table", "mode", "load_id"?, "client"?, "seconds"?, "create"?, "if_exists"?, "load"?, "checked"?}; see load-protocol.md.
+-- request: {"schema", "table", "mode", "load_id"?, "client"?, "seconds"?, "create"?, "if_exists"?, "load"?, "keys"?, "checked"?}; see load-protocol.md.
 CREATE FUNCTION bdc.pool_begin_load("user" text, request jsonb) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   wanted uuid := bdc.requested_table(request);
@@ -191,6 +196,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'duplicate_table', MESSAGE = format('data table %s already exists', shown);
   END IF;
   PERFORM bdc.require_own_rows(d, bdc.data_table_name(wanted)) FROM bdc.data_tables AS d WHERE table_id = wanted;
+  PERFORM bdc.await_move(wanted);
   IF NOT coalesce((request ->> 'checked')::boolean, false) THEN
     PERFORM bdc.require_load_rights("user", wanted, request ->> 'mode');
   END IF;
@@ -201,7 +207,7 @@ BEGIN
     RETURN bdc.begun_load(bdc.add_to_load("user", request, wanted), made);
   END IF;
   INSERT INTO bdc.data_loads (load_id, tables, user_name, client, expires_at)
-    VALUES (request ->> 'load_id', bdc.with_load_table('[]', wanted, request ->> 'mode'), "user", request ->> 'client', clock_timestamp() + lifetime)
+    VALUES (request ->> 'load_id', bdc.keyed(bdc.with_load_table('[]', wanted, request ->> 'mode'), request -> 'keys'), "user", request ->> 'client', clock_timestamp() + lifetime)
     ON CONFLICT DO NOTHING RETURNING * INTO l;
   IF l.load IS NULL THEN  -- the same load_id was begun a moment ago: this one comes after
     RETURN bdc.pool_begin_load("user", request - 'create' - 'if_exists');

@@ -24,6 +24,7 @@ BEGIN
   UPDATE bdc.data_loads SET state = 'committed', version = bdc.next_version(), decided_at = clock_timestamp() WHERE load = wanted RETURNING * INTO l;
   UPDATE bdc.data_heads AS h SET generation = (entry ->> 'generation')::bigint
     FROM jsonb_array_elements(l.tables) AS entry WHERE h.table_id = (entry ->> 'id')::uuid AND entry ->> 'mode' IN ('overwrite', 'truncate');
+  PERFORM bdc.place_moved(l);
   RETURN l;
 END $$;
 
@@ -61,7 +62,8 @@ BEGIN
       LEFT JOIN bdc.data_tables AS d ON d.table_id = e.id LEFT JOIN bdc.data_heads AS h ON h.table_id = e.id LOOP
     happened := CASE WHEN entry.table_id IS NULL OR entry.present_generation IS NULL THEN 'dropped'
       WHEN entry.present_version <> entry.schema_version THEN 'altered'
-      WHEN entry.mode NOT IN ('overwrite', 'truncate') AND entry.present_generation <> entry.generation THEN 'overwritten' END;
+      WHEN entry.mode NOT IN ('overwrite', 'truncate') AND entry.present_generation <> entry.generation THEN 'overwritten'
+      WHEN bdc.moving_load(entry.id) <> l.load THEN 'taken up by bdc data resize or restore' END;
     IF happened IS NOT NULL THEN
       RETURN jsonb_build_object('sqlstate', CASE happened WHEN 'dropped' THEN '42P01' ELSE '40001' END,
         'message', format('data table %s was %s during the load', bdc.data_table_name(entry.id), happened),
@@ -90,6 +92,7 @@ BEGIN
   IF l.load IS NULL OR l.state <> 'open' THEN
     RETURN l;
   END IF;
+  PERFORM bdc.lock_moved(l);
   PERFORM FROM bdc.data_tables WHERE table_id IN (SELECT (entry ->> 'id')::uuid FROM jsonb_array_elements(l.tables) AS entry) ORDER BY table_id FOR SHARE;
   PERFORM FROM bdc.data_clock FOR UPDATE;
   PERFORM bdc.resolve_prepared();
@@ -232,7 +235,8 @@ BEGIN
   DELETE FROM bdc.data_loads WHERE applied AND decided_at < clock_timestamp() - CASE state WHEN 'aborted' THEN interval '1 day' ELSE interval '30 days' END;
   RETURN jsonb_build_object(
     'unapplied', (SELECT coalesce(jsonb_agg(bdc.load_document(l) ORDER BY l.decided_at), '[]') FROM bdc.data_loads AS l WHERE state IN ('committed', 'aborted') AND NOT applied),
-    'dropped', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', table_id, 'identity', identity, 'shards', shards)), '[]') FROM bdc.data_dropped));
+    'dropped', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', table_id, 'identity', identity, 'shards', shards)), '[]') FROM bdc.data_dropped),
+    'left', bdc.left_behind());
 END $$;
 
 -- A table stays in the list while a load into it may still bring rows; one whose definition was restored meanwhile has lost its rows.

@@ -31,6 +31,8 @@ BEGIN
     WHEN 'adopt_data_tables' THEN PERFORM bdc.carry_adopt_data_tables(NEW.caller, NEW.arguments);
     WHEN 'merge' THEN PERFORM bdc.carry_merge(NEW.caller, NEW.arguments);
     WHEN 'compact_data_table' THEN PERFORM bdc.carry_compact_data_table(NEW.caller, NEW.arguments);
+    WHEN 'start_data_operation' THEN PERFORM bdc.carry_start_data_operation(NEW.caller, NEW.arguments);
+    WHEN 'cancel_data_operation' THEN PERFORM bdc.carry_cancel_data_operation(NEW.caller, NEW.arguments);
   END CASE;
   RETURN NEW;
 END $$;

@@ -29,6 +29,20 @@ BEGIN
   EXECUTE pg_catalog.format('TRUNCATE TABLE %s', relation);
 END $$;
 
+-- The transaction that a merge belongs to: within a savepoint (or a block with EXCEPTION) that one, whose ROLLBACK TO takes the merge back.
+-- Only a row that it has written tells its number.
+CREATE TABLE bdc.data_merges (merging boolean NOT NULL);
+
+CREATE FUNCTION bdc.merging_xid() RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  top bigint := pg_current_xact_id()::text::bigint;
+  own bigint;
+BEGIN
+  INSERT INTO bdc.data_merges VALUES (true) RETURNING xmin::text::bigint INTO own;
+  DELETE FROM bdc.data_merges WHERE xmin::text::bigint = own;
+  RETURN (top + (own - top % 4294967296 + 4294967296) % 4294967296)::text;
+END $$;
+
 -- Rows of source into target by key: those that are there become the new ones, others are added. The pool writes a load of its own, which
 -- is decided by this transaction's own end (xid).
 CREATE FUNCTION bdc.carry_merge(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -53,7 +67,7 @@ BEGIN
     'target', jsonb_build_object('id', target.id, 'schema', target.schema_name, 'table', target.table_name),
     'source', jsonb_build_object('id', source.id, 'schema', source.schema_name, 'table', source.table_name),
     'keys', CASE WHEN jsonb_typeof(a -> 'keys') = 'array' THEN a -> 'keys' ELSE known.primary_key END,
-    'xid', pg_current_xact_id()::text)) AS response;
+    'xid', bdc.merging_xid())) AS response;
   RAISE NOTICE '% rows merged', coalesce(merged, 0);
 END $$;
 

@@ -21,7 +21,7 @@ BEGIN
                  'columns', t.columns, 'options', t.options, 'rows', t.rows)
                  || CASE WHEN d.table_id IS NULL THEN '{}' ELSE jsonb_build_object('data', jsonb_build_object('id', d.table_id, 'identity', bdc.rows_identity(d),
                    'schema_version', d.schema_version, 'columns', t.columns, 'distribution', d.distribution, 'primary_key', d.primary_key,
-                   'shards', d.shards, 'buckets', d.buckets)) END ORDER BY t.schema_name, t.table_name), '[]')
+                   'shards', d.shards, 'buckets', d.buckets, 'placed', d.placed)) END ORDER BY t.schema_name, t.table_name), '[]')
                FROM bdc.table_definitions AS t JOIN bdc.source_definitions AS s ON s.id = t.source_id LEFT JOIN bdc.data_tables AS d ON d.table_id = t.id)));
 END $$;
 

@@ -1,0 +1,121 @@
+"""Backup, restore, resize, export: rows, counts per shard, files as another reader sees them, refusals."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.pools.compute.loads.operating import Stage, stage
+
+_NUMBERS = itertools.count()
+ROWS = 3000
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[Stage]:
+    with stage() as found:
+        yield found
+
+
+def make(here: Stage, distribution: str = "HASH(id)", rows: int = ROWS) -> str:
+    """A table with that many rows."""
+    name = f"public.o{next(_NUMBERS)}"
+    columns = '[{"name": "id", "type": "bigint", "nullable": false}, {"name": "price", "type": "numeric(12,2)"}, \
+                {"name": "at", "type": "timestamptz"}, {"name": "doc", "type": "jsonb"}, {"name": "a.b", "type": "uuid"}]'
+    with here.pool.connect("admin") as admin:
+        admin.execute("CALL bdc.create_data_table(%s, %s::jsonb, %s)", [name, columns, distribution])
+        admin.execute(
+            f"INSERT INTO {name} SELECT i, i / 7.0, '2026-01-01'::timestamptz + i * interval '1 second', jsonb_build_object('n', i), "  # noqa: S608
+            f"('00000000-0000-0000-0000-' || lpad(i::text, 12, '0'))::uuid FROM generate_series(1, {rows}) AS i"
+        )
+    return name
+
+
+def content(here: Stage, table: str) -> list[tuple[object, ...]]:
+    return here.rows(f'SELECT id, price, "at", doc, "a.b" FROM {table} ORDER BY id')  # noqa: S608
+
+
+@pytest.mark.parametrize("distribution", ["HASH(id)", "ROUND_ROBIN", "REPLICATED"])
+def test_resize(here: Stage, distribution: str) -> None:
+    table = make(here, distribution)
+    before = content(here, table)
+    each = ROWS if distribution == "REPLICATED" else None
+    for shards in (2, 3, 2):
+        assert here.done("resize", shards=shards, tables=[table]) | {"rows": 0} == {"tables": 1, "done": 1, "moved": 1, "rows": 0}
+        counts = here.counts(table)
+        assert set(counts) == set(range(shards))
+        assert all(count == each for count in counts.values()) if each else sum(counts.values()) == ROWS
+        assert content(here, table) == before
+    assert here.rows(f"SELECT price FROM {table} WHERE id = 77") == [(before[76][1],)]  # noqa: S608
+    assert here.done("resize", shards=2, tables=[table])["moved"] == 0
+
+
+def test_backup_and_restore(here: Stage) -> None:
+    tables = [make(here, how) for how in ("HASH(id)", "ROUND_ROBIN", "REPLICATED")]
+    before = {table: content(here, table) for table in tables}
+    progress = here.done("backup", folder="hdfs:/backups/first", tables=tables)
+    assert progress["folder"] == "/backups/first" and progress["rows"] == 3 * ROWS and progress["bytes"] > 0
+    manifest = json.loads(here.read("/backups/first/manifest.json"))
+    assert [table["rows"] for table in manifest["tables"]] == [ROWS] * 3 and manifest["rows"] == 3 * ROWS
+    assert [len(table["files"]) for table in manifest["tables"]] == [3, 3, 1]
+    for file in (file for table in manifest["tables"] for file in table["files"]):
+        raw = here.read(f"/backups/first/{file['path']}")
+        assert (len(raw), hashlib.sha256(raw).hexdigest()) == (file["bytes"], file["sha256"])
+        assert here.parquet(f"/backups/first/{file['path']}").num_rows == file["rows"]
+    assert not [name for name in here.names("/backups") if "/._PART_" in name]
+
+    changed = tables[0]
+    with here.pool.connect("admin") as admin:
+        admin.execute(f"DELETE FROM {changed} WHERE id > 10")  # noqa: S608
+        admin.execute(f"CALL bdc.drop_data_table('{tables[1]}')")
+    problem = here.refused("restore", folder="hdfs:/backups/first", tables=[changed])
+    assert problem["sqlstate"] == "42P07" and "1 loads into it are newer" in problem["detail"] and "--overwrite" in problem["hint"]
+    assert len(content(here, changed)) == 10
+    assert here.done("resize", shards=2, tables=[tables[2]])["moved"] == 1
+    progress = here.done("restore", folder="hdfs:/backups/first", overwrite=True)
+    assert progress["rows"] == 3 * ROWS and len(progress["lost"]) == 2
+    for table in tables:
+        assert content(here, table) == before[table]
+        assert set(here.counts(table)) == {0, 1, 2}
+    progress = here.done("restore", folder="/backups/first", tables=[changed], **{"as": "public.copy_of_it"})
+    assert content(here, "public.copy_of_it") == before[changed] and progress["lost"] == []
+
+
+def test_export(here: Stage) -> None:
+    table = make(here)
+    here.done("export", table=table, path="hdfs:/backups/one.parquet")
+    rows = here.parquet("/backups/one.parquet").sort_by("id")
+    assert rows.num_rows == ROWS and rows.schema.names == ["id", "price", "at", "doc", "a.b"]
+    assert rows.column("price").to_pylist() == [row[1] for row in content(here, table)]
+    here.done("export", table=table, path="hdfs:/backups/several")
+    assert sum(here.parquet(name).num_rows for name in here.names("/backups/several") if name.endswith(".parquet")) == ROWS
+    assert here.refused("export", table=table, path="hdfs:/backups/several")["sqlstate"] == "58P02"
+
+
+def test_refusals(here: Stage) -> None:
+    table = make(here, rows=10)
+    assert here.refused("backup", folder="/elsewhere/x", tables=[table])["sqlstate"] == "42501"
+    assert here.refused("restore", folder="/backups/nothing")["sqlstate"] == "58030"
+    assert here.refused("resize", shards=4)["sqlstate"] == "55000"
+    assert here.refused("backup", folder="/backups/y", tables=["public.nothing"])["sqlstate"] == "42P01"
+    with here.pool.connect("alice") as alice, pytest.raises(Exception, match="only members of bdc_admin"):
+        alice.execute("CALL bdc.start_data_operation(gen_random_uuid(), 'backup', '{}')")
+
+
+def test_damaged_file(here: Stage) -> None:
+    table = make(here)
+    here.done("backup", folder="/backups/damaged", tables=[table])
+    manifest = json.loads(here.read("/backups/damaged/manifest.json"))
+    path = f"/backups/damaged/{manifest['tables'][0]['files'][1]['path']}"
+    raw = bytearray(here.read(path))
+    raw[100] ^= 1
+    with here.hdfs.superuser() as client:
+        client.delete(path)
+    here.hdfs.write(path, bytes(raw))
+    problem = here.refused("restore", folder="/backups/damaged", overwrite=True)
+    assert problem["sqlstate"] == "58030" and "digest" in problem["message"]
+    assert len(content(here, table)) == ROWS
