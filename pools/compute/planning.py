@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pools.compute import answers, requests
 from pools.compute.catalogs import Identity
@@ -69,9 +69,9 @@ class Planning:
         finally:
             self._session.finished(query)
 
-    async def batches(self, sql: str) -> AsyncIterator[RecordBatch]:
-        """Rows of a query for a write, as they come; the query is this session's in every respect."""
-        query = await self._opened(sql)
+    async def batches(self, sql: str, user: str | None = None) -> AsyncIterator[RecordBatch]:
+        """Rows of a query for a write, as they come; the query is this session's in every respect. ``user``: for whom the master asks."""
+        query = await self._opened(sql, user)
         result: Result | None = None
         try:
             runner = self._pool.runner
@@ -116,7 +116,7 @@ class Planning:
         total = 100.0 + rows * 0.01
         return f"Virtual Scan  (cost=100.00..{total:.2f} rows={max(1, round(rows))} width={sum(lengths)})"
 
-    async def _opened(self, sql: str) -> Query:
+    async def _opened(self, sql: str, user: str | None = None) -> Query:
         session = self._session
         entered: list[Query] = []
 
@@ -125,7 +125,7 @@ class Planning:
             session.track(query)
 
         try:
-            return await self._pool.queries.open(session.origin, sql, session.context(), track)
+            return await self._pool.queries.open(session.origin, sql, session.context(user), track)
         except BaseException:
             session.queries.difference_update(entered)
             raise
@@ -223,6 +223,8 @@ class Planning:
 
         await self._session.confirmed()
         data = self._pool.data
+        if content["action"] == requests.MERGE:
+            return [{"rows": await self._merged(query, content)}]
         if data is not None and content["action"] in data.actions:
             return await query.wait(asyncio.ensure_future(data.answer(content, self._session.catalog())))
         if content["action"] == "explain":
@@ -230,6 +232,26 @@ class Planning:
             return await self._with_catalog(query, str(content.get("sql", "")), work)
         known = self._session.catalog()
         return await query.on_thread(lambda: work(known))
+
+    async def _merged(self, query: Query, content: dict[str, Any]) -> int:
+        from pools.compute.writes.merging import Merge, merge
+
+        data = self._pool.data
+        if data is None:
+            raise StatementError("0A000", "the cluster has no data pool")
+        try:
+            wanted = Merge.of(content, self._session.catalog())
+        except KeyError as error:
+            raise StatementError("22023", f"the request lacks {error}") from error
+        except UnknownTableError:
+            wanted = Merge.of(content, await self._session.refreshed_catalog())
+        user = str(content["user"])
+        who = Identity(user, self._session.identity.database, mapping=False)
+        working = asyncio.ensure_future(merge(data.coordinator, who, wanted, lambda sql: self.batches(sql, user)))
+        try:
+            return await query.wait(working)
+        finally:
+            working.cancel()
 
     async def _check_explained(self, query: Query, content: dict[str, object]) -> None:
         """The text is the caller's own, whatever the master's plan said: what it names must be the caller's to read."""

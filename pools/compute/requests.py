@@ -22,6 +22,9 @@ from virtualization.plan import OutputColumn
 CALLER = "bdc_owner"
 """Only this role's mapping may ask: the procedures' owner."""
 
+MERGE = "merge"
+"""Answered by the session that is asked: it plans and reads a query for it."""
+
 _TABLE = ["bdc", ".", "compute_request"]
 _COLUMNS = {"ordinal": "integer", "response": "text", "request": "text"}
 
@@ -93,7 +96,7 @@ class Requests:
             content = json.loads(request.text)
         except json.JSONDecodeError as error:
             raise StatementError("22023", f"the request is not JSON: {error}") from None
-        if not isinstance(content, dict) or content.get("action") not in {*_ACTIONS, *self.others, "queries", "kill"}:
+        if not isinstance(content, dict) or content.get("action") not in {*_ACTIONS, *self.others, "queries", "kill", MERGE}:
             raise StatementError("22023", "unknown action in a request to the compute pool")
         return content
 

@@ -148,13 +148,13 @@ class Session:
         """Of the data pool, as this transaction sees it."""
         return self._state
 
-    def context(self) -> QueryContext:
-        """Of a new query."""
+    def context(self, user: str | None = None) -> QueryContext:
+        """Of a new query; ``user``: for whom, when it is not the session's own."""
         memory = self.pool.limits.query_memory_mb
         return QueryContext(
             memory_bytes=None if memory is None else memory << 20,
             timezone=self.variables.timezone,
-            user=self.identity.user,
+            user=user or self.identity.user,
             trace=self.trace,
             read_states=reading(self._state, self._writes.tables),
         )

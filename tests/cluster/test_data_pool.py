@@ -155,7 +155,6 @@ def test_files_in_and_out(cluster: Stage, prices: tuple[str, Path]) -> None:
     assert isinstance(loads, list) and loads[0]["state"] == "committed"
 
 
-@pytest.mark.xfail(strict=True, reason="not implemented: the compute pool's request merge (bdc.merge)")
 def test_an_import_upserts_by_key(cluster: Stage, prices: tuple[str, Path]) -> None:
     name, file = prices
     file.write_text("id,code,price\n1,changed,9\n1000,new,9\n")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -143,20 +143,29 @@ class Coordinator:
         return await self._decide(who, load, rows, process, xid)
 
     async def _sealed(self, who: Identity, load: Load, winners: Winners) -> None:
-        """Rows that a load ended which is committed but not yet published are no conflict: with 40001 shards are told of those."""
+        """A conflict with a load that has ended meanwhile is none: see ``settle``."""
         try:
             await self._seal(load, winners)
         except StatementError as error:
-            if error.code != "40001":
+            if error.code != "40001" or not await self.settle(who.database, {table["id"] for table in load.tables}):
                 raise
-            try:
-                pending = await self.ledgers.of(who.database).pending()
-            except MasterAway:
-                raise error from None
-            tables = {table["id"] for table in load.tables}
-            await self._seal(load, winners, [entry for entry in pending if not tables.isdisjoint(entry[2])])
+            await self._seal(load, winners)
 
-    async def _seal(self, load: Load, winners: Winners, pending: Sequence[Sequence[Any]] = ()) -> None:
+    async def settle(self, database: str, tables: Set[str]) -> int:
+        """Tell the shards at once of all decided loads of these tables that they may not know of: so many. Master's transactions decide
+        theirs without a word to us, and the sweep comes every 20 s only."""
+        try:
+            unapplied = (await self.ledgers.of(database).sweep()).get("unapplied") or []
+        except MasterAway:
+            return 0
+        loads = [Load.read(one) for one in unapplied if any(table["id"] in tables for table in one["tables"])]
+        decided = [Decided(database, load.identity, load.id, load.version, load.tables) for load in loads if load.version is not None]
+        if decided:
+            await self.publisher.published(database, decided)
+        await asyncio.gather(*(self._abort_on_shards(load, load.reason or "aborted") for load in loads if load.state == "aborted"))
+        return len(loads)
+
+    async def _seal(self, load: Load, winners: Winners) -> None:
         if any("columns" not in table for table in load.tables):
             raise StatementError("42P01", f"a table of load {load.id} was dropped during the load")
         bodies = claims.seal_tables(load.tables, winners)
@@ -166,8 +175,7 @@ class Coordinator:
             raise StatementError("22023", f"the winners name shards that the table is not on: {', '.join(map(str, sorted(missing)))}")
 
         async def seal(number: int) -> None:
-            keyed = any(table["key"] for table in bodies[number])
-            body = {"load": load.id, "tables": bodies[number], "check_key": keyed, "pending": [entry[:2] for entry in pending]}
+            body = {"load": load.id, "tables": bodies[number], "check_key": any(table["key"] for table in bodies[number])}
             await self._steadily(lambda: self.shards.act(shards[number], load.identity, "seal", body, SEAL_SECONDS))
 
         results = await asyncio.gather(*(seal(number) for number in sorted(bodies)), return_exceptions=True)

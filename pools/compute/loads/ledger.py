@@ -114,10 +114,6 @@ class Ledger:
         statement = "SELECT bdc.pool_end_operation(%s::uuid, %s::uuid, %s::jsonb, %s::jsonb)"
         await self._value(statement, operation, teller, json.dumps(told), None if why is None else json.dumps(why))
 
-    async def pending(self) -> list[list[Any]]:
-        """``[load, version, [table ids]]`` of each committed load that is not yet applied everywhere (``pool_snapshot``)."""
-        return list((await self._object("SELECT bdc.pool_snapshot()"))["pending"])
-
     async def transaction_of(self, process: int) -> str | None:
         """The ``xid8`` of the master's backend ``process``, None when its transaction has written nothing."""
         return await self._value("SELECT bdc.pool_backend_xid(%s)", process)  # type: ignore[no-any-return]

@@ -115,10 +115,23 @@ class LoadTransaction:
             "savepoint": self._savepoint,
             "statement": self._partitions,
         }
-        act = self._coordinator.shards.act
-        answers = await asyncio.gather(*(act(shard, load.identity, "modify", body, MODIFY_SECONDS) for shard in table["shards"]))
-        counts = [int(rows[0]["rows"]) for rows in answers]
+        try:
+            counts = await self._modified(load, table, body)
+        except StatementError as error:
+            if error.code != "40001" or not await self._coordinator.settle(self._who.database, {table["id"]}):
+                raise
+            counts = await self._modified(load, table, body)
         return max(counts, default=0) if table["distribution"]["kind"] == "replicated" else sum(counts)
+
+    async def _modified(self, load: Load, table: claims.Table, body: Mapping[str, Any]) -> list[int]:
+        """Rows on each shard; all have answered when this returns or raises, so that it can be asked again."""
+        act = self._coordinator.shards.act
+        asked = (act(shard, load.identity, "modify", body, MODIFY_SECONDS) for shard in table["shards"])
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return [int(answer[0]["rows"]) for answer in answers if not isinstance(answer, BaseException)]
 
     async def _into(self, schema: str, name: str, mode: str) -> _Written:
         """The table as part of the load, which is begun with the first."""
