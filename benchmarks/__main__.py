@@ -18,6 +18,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "datapool": ("benchmarks.datapool:run", "five queries on 6 M rows in two shards, beside DuckDB in this process and PostgreSQL"),
     "footprint": ("benchmarks.footprint:run", "memory of all pools, idle"),
     "heal": ("benchmarks.heal:run", "kill -9 of each process under a running query"),
+    "insert_select": (
+        "benchmarks.insert_select:run",
+        "INSERT … SELECT of 1 M rows through the master into the data pool, beside a local table",
+    ),
     "roundtrip": ("benchmarks.roundtrip:run", "point query on a remote PostgreSQL table through the master"),
     "roundtrip_datapool": ("benchmarks.roundtrip_datapool:run", "point query by hash key on 6 M rows in two shards"),
     "rows_out": ("benchmarks.rows_out:run", "2 M rows of a Parquet virtual table through the master, beside a heap table"),

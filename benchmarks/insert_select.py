@@ -20,9 +20,11 @@ COLUMNS = {
     "note": "text",
     "share": "double precision",
 }
-SOURCE = f"""CREATE TABLE insert_source AS SELECT n::bigint AS id, (n % 1000)::integer AS grp, ((n % 100000)::numeric / 100)::numeric(12,2) AS amount,
-    date '2024-01-01' + (n % 365)::integer AS made_on, 'note ' || n % 5000 AS note, n * 0.5::double precision AS share
+SOURCE = f"""CREATE TABLE insert_source AS
+    SELECT n::bigint AS id, (n % 1000)::integer AS grp, ((n % 100000)::numeric / 100)::numeric(12,2) AS amount,
+        date '2024-01-01' + (n % 365)::integer AS made_on, 'note ' || n % 5000 AS note, n * 0.5::double precision AS share
     FROM generate_series(1, {ROWS}) AS n"""
+TOTALS = "SELECT count(*), sum(id), sum(amount), max(note) FROM {}"
 TARGETS = ("insert_pool", "insert_heap")
 
 
@@ -39,12 +41,9 @@ def _seconds(session: psycopg.Connection[tuple[object, ...]], target: str) -> fl
     began = time.perf_counter()
     session.execute(f"INSERT INTO {target} SELECT * FROM insert_source".encode())
     spent = time.perf_counter() - began
-    same = session.execute(
-        f"SELECT t.n = s.n AND t.ids = s.ids AND t.amounts = s.amounts FROM (SELECT count(*), sum(id), sum(amount) FROM {target}) AS t(n, ids, amounts), "
-        "(SELECT count(*), sum(id), sum(amount) FROM insert_source) AS s(n, ids, amounts)".encode()
-    ).fetchone()
-    if same != (True,):
-        raise RuntimeError(f"{target} does not hold the rows of its source")
+    found, wanted = (session.execute(TOTALS.format(table).encode()).fetchone() for table in (target, "insert_source"))
+    if found != wanted:
+        raise RuntimeError(f"{target} holds {found} instead of {wanted}")
     return spent
 
 
