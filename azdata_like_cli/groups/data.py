@@ -1,4 +1,5 @@
-"""Tables of the data pool: ``data create|list|describe|stats|loads|compact|import|export|drop``."""
+"""Tables of the data pool: ``data create|list|describe|stats|loads|compact|import|export|drop``;
+``backup``, ``restore``, ``resize`` and what belongs to them: ``dataoperations``."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.datacolumns import data_columns, key_names
 from azdata_like_cli.dataexports import csv_blocks, write_locally
 from azdata_like_cli.dataimports import MODES, Target, as_virtual_table, lying_in_hdfs, take_over
+from azdata_like_cli.dataoperations import carried_out, hdfs_path
+from azdata_like_cli.groups.dataoperations import COMMANDS
 from azdata_like_cli.groups.source import options_of
 from azdata_like_cli.progress import TransferProgress, size
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
@@ -199,15 +202,34 @@ def import_file(  # noqa: PLR0913 - one parameter per option
 
 
 @data.command(
-    "export", examples=["bdc data export orders hdfs:/exports/orders.csv.gz", "bdc data export sales.orders ./orders.csv --force"]
+    "export",
+    examples=[
+        "bdc data export orders hdfs:/exports/orders.csv.gz",
+        "bdc data export sales.orders ./orders.csv --force",
+        "bdc data export orders hdfs:/exports/orders --format parquet",
+    ],
 )
 @click.argument("name", metavar="TABLE")
 @click.argument("place", metavar="hdfs:/PATH|FILE")
-@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists (CSV).")
+@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), help="Default: by the path's ending, else parquet.")
 @login_options
 @pass_settings
-def export(settings: Settings, name: str, place: str, force: bool, login_database: str | None, login_user: str | None) -> Value:
-    """Write TABLE as a CSV file (.csv or .csv.gz), all rows as of one moment. For Parquet, and what is large, use Spark."""
+def export(  # noqa: PLR0913 - one parameter per option
+    settings: Settings, name: str, place: str, force: bool, form: str | None, login_database: str | None, login_user: str | None
+) -> Value:
+    """Write TABLE, all rows as of one moment, as a CSV file (.csv or .csv.gz) or as Parquet.
+
+    Parquet is written by the pool into HDFS, for administrators: one file when PATH ends with .parquet, else a folder with files of
+    each shard. It appears when it is complete, and must not exist before. CSV passes through this machine.
+    """
+    if form == "parquet" or (form is None and is_remote(place) and not place.endswith((".csv", ".csv.gz"))):
+        if force:
+            raise UserError("Parquet replaces nothing", hint="remove it first: bdc hdfs rm")
+        with connected(settings, Login(login_database, login_user)) as connection:
+            target = Target.of(find(connection, name)).written(connection)
+            done = carried_out(connection, "export", {"table": target, "path": hdfs_path(place)})
+        return Value(data=done, sentence=f"{name} is in {place}: {done['rows']} rows, {size(done['bytes'])}.")
     progress = TransferProgress()
     with connected(settings, Login(login_database, login_user)) as connection:
         found = find(connection, name)
@@ -238,6 +260,9 @@ def drop(settings: Settings, name: str, yes: bool, login_database: str | None, l
         call(connection, "bdc.drop_data_table", name)
     return Value(data={"dropped": name}, sentence=f"{name} is dropped.")
 
+
+for _command in COMMANDS:
+    data.add_command(_command)
 
 _TABLES = """SELECT n.nspname AS schema_name, c.relname AS table_name, v.distribution, v.primary_key, v.shards, v.owner, v.columns,
     v.schema_version, v.has_rows_here, v.created_at
