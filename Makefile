@@ -1,7 +1,7 @@
-# Thin calls of scripts, so that make itself is not essential.
+# Thin calls of scripts, so that make itself is not essential. `make demo SPARK=1` installs Spark and shows its part too.
 .PHONY: demo test test-full lint lock
 demo:
-	@scripts/demo.sh
+	@scripts/demo.sh $(if $(SPARK),--spark)
 test:
 	@scripts/test.sh
 test-full:

@@ -1,6 +1,7 @@
 """The demo of the README: a cluster, a legacy database, a file in HDFS, and one SELECT over all three.
 
     scripts/demo.sh           create (or take up again) the cluster ``demo`` and show what it does; it keeps running
+    scripts/demo.sh --spark   the same with Spark, which it installs first (450 MB)
     scripts/demo.sh stop      delete the cluster and stop the legacy system
 
 Everything is done with ``bdc``, the way a user would; each command is printed before it runs. What is there already is left as it is,
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
+import engineer
 import raw
 from console import BDC, bdc, heading, styled
 from legacy import Legacy
@@ -223,7 +225,9 @@ def beside(legacy: Legacy) -> Iterator[subprocess.Popen[bytes]]:
 
 def run() -> None:
     """All of it."""
-    legacy = Legacy.default()
+    legacy, spark = Legacy.default(), engineer.python()
+    if spark is not None:  # clusters learn it when they are created or started
+        os.environ[engineer.VARIABLE] = spark
     with beside(legacy) as making:
         password = cluster()
         if making.wait():
@@ -234,6 +238,7 @@ def run() -> None:
         local_table()
         main_query(session, legacy)
         data_pool_table(session)
+    engineer.spark_step()
     farewell(password)
 
 

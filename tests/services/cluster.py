@@ -20,7 +20,6 @@ from controller.substrates.local.programs import artifacts
 from tests.services.spark import ENVIRONMENT
 
 Row = tuple[object, ...]
-SPARK_PYTHON = ENVIRONMENT / "bin" / "python"
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Stage:
             "BDC_HOME": str(self.folder / "home"),
             "BDC_CONFIG": str(self.folder / "config"),
             "BDC_ARTIFACTS": str(artifacts()),
-            "BDC_SPARK_PYTHON": str(SPARK_PYTHON),
+            "BDC_SPARK_PYTHON": str(ENVIRONMENT.resolve() / "bin" / "python"),
             "BDC_PASSWORD": self.password,
         }
 

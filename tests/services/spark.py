@@ -7,12 +7,9 @@ the package, and nothing of ours besides.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +21,7 @@ from controller.substrates.local.programs import java
 ROOT = Path(__file__).parent.parent.parent
 CACHE = ROOT / ".cache"
 ENVIRONMENT = CACHE / "spark-venv"
-LOCK = ROOT / "locks" / "spark.txt"
+
 RUN_SECONDS = 400
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData -Xshare:auto"
 """For jobs of seconds: what the second compiler of the JVM would win, it costs."""
@@ -67,23 +64,9 @@ class SparkEnvironment:
 
 
 def install() -> Path:
-    """The environment's Python; makes the environment first where it is missing. One process at a time."""
-    CACHE.mkdir(exist_ok=True)
-    with (CACHE / "spark-venv.lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        wanted = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
-        stamp = ENVIRONMENT / "openbdc-stamp"
-        if not stamp.is_file() or stamp.read_text() != wanted:
-            uv = CACHE / "bootstrap" / "bin" / "uv"
-            variables = {**os.environ, "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(CACHE / "uv"))}
-            python = Path(sys.executable).resolve()
-            for arguments in (
-                ["venv", "--quiet", "--clear", "--python", python, ENVIRONMENT],
-                ["pip", "sync", "--quiet", "--python", ENVIRONMENT / "bin" / "python", "--require-hashes", LOCK],
-            ):
-                subprocess.run([uv, *arguments], env=variables, check=True)
-            stamp.write_text(wanted)
-    return ENVIRONMENT / "bin" / "python"
+    """The environment's Python; makes the environment first where it is missing."""
+    subprocess.run([ROOT / "scripts" / "spark.sh"], check=True)
+    return ENVIRONMENT.resolve() / "bin" / "python"
 
 
 @contextmanager

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Makes .cache/spark-venv: Apache Spark and the needs of pyspark_bdc, for the demo and the tests. 450 MB to download, once.
+# Repeatable; does nothing where nothing changed. scripts/setup.sh comes first. Where .venv is a link (see there), so is this.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+uv=.cache/bootstrap/bin/uv
+[ -x "$uv" ] && [ -x .venv/bin/python ] || { echo "spark: error: there is no environment yet" >&2; echo "spark: next: scripts/setup.sh" >&2; exit 1; }
+exec 9>.cache/spark-venv.lock; flock 9
+venv=.cache/spark-venv
+if [ -L .venv ]; then ln -sfn "$(dirname "$(readlink -f .venv)")/spark-venv" "$venv"; fi
+place=$(readlink -m "$venv")
+wanted=$(.venv/bin/python - <<'PY'
+import hashlib, pathlib, sys
+
+print(hashlib.sha256(pathlib.Path("locks/spark.txt").read_bytes() + sys.version.encode()).hexdigest())
+PY
+)
+[ "$(cat "$place/openbdc-stamp" 2>/dev/null)" = "$wanted" ] && exit
+echo "spark: installing Apache Spark into $venv (450 MB to download, some minutes)" >&2
+export UV_CACHE_DIR="${UV_CACHE_DIR:-$PWD/.cache/uv}" UV_LINK_MODE="${UV_LINK_MODE:-hardlink}"
+"$uv" venv --quiet --clear --python "$(readlink -f .venv/bin/python)" "$place"
+"$uv" pip sync --python "$place/bin/python" --require-hashes locks/spark.txt
+printf '%s' "$wanted" > "$place/openbdc-stamp"
