@@ -31,8 +31,8 @@ class Address:
     def __str__(self) -> str:
         return f"{self.user}@{self.host}:{self.port}/{self.database}"
 
-    def conninfo(self) -> str:
-        """For libpq; the password is in it, so keep it out of messages. Sessions can't write, whatever a query says."""
+    def conninfo(self, *, read_only: bool = True) -> str:
+        """For libpq; the password is in it, so keep it out of messages. ``read_only`` sessions can't write, whatever a query says."""
         settings = {
             "host": self.host,
             "port": str(self.port),
@@ -41,7 +41,7 @@ class Address:
             "application_name": "pyspark_bdc",
             "connect_timeout": str(CONNECT_SECONDS),
             "client_encoding": "UTF8",
-            "options": "-c default_transaction_read_only=on",
+            "options": f"-c default_transaction_read_only={'on' if read_only else 'off'}",
             **dict(self.tls),
         }
         if self.password is not None:

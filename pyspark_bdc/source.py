@@ -23,6 +23,7 @@ from pyspark_bdc.options import Options, parse
 from pyspark_bdc.partitions import conditions
 from pyspark_bdc.predicates import predicate
 from pyspark_bdc.shards import ShardTable, shard_table
+from pyspark_bdc.targets import Field
 
 _FILTER_WORKER = "pyspark.sql.worker.data_source_pushdown_filters"
 
@@ -47,13 +48,16 @@ class DefaultSource(DataSource):
         return FilteringReader(options, columns) if options.push_filters and _filters_are_offered() else Reader(options, columns)
 
     def writer(self, schema: StructType, overwrite: bool) -> Any:  # noqa: ANN401 - Spark's writer, which only exists where Spark is
-        """Begins a load; what follows is in ``writer``."""
+        """Begins a load, or a write into a local table; what follows is in ``writer``."""
         from pyspark_bdc.begin import begin_write
-        from pyspark_bdc.targets import Field
-        from pyspark_bdc.writer import LoadWriter
+        from pyspark_bdc.local import begin_local
+        from pyspark_bdc.writer import LoadWriter, LocalWriter
 
-        fields = [Field(field.name, field.dataType.simpleString(), field.nullable) for field in schema.fields]
-        return LoadWriter(begin_write(write_options.parse(self.options, overwrite=overwrite), fields))
+        fields = _fields(schema)
+        place, target = write_options.place(self.options)
+        local = target == "local" or (target == "auto" and session.is_local(place.address, place.relation))
+        options = write_options.parse(self.options, overwrite=overwrite, local=local)
+        return LocalWriter(begin_local(options, fields)) if local else LoadWriter(begin_write(options, fields))
 
     def streamReader(self, schema: StructType) -> Any:  # noqa: ANN401, N802 - Spark's name; never returns
         """Not there."""
@@ -69,6 +73,10 @@ class DefaultSource(DataSource):
         if known is None:
             known = self._described = session.describe(parse(self.options))
         return known
+
+
+def _fields(schema: StructType) -> list[Field]:
+    return [Field(field.name, field.dataType.simpleString(), field.nullable) for field in schema.fields]
 
 
 def _filters_are_offered() -> bool:

@@ -6,7 +6,7 @@ Options of the original's connector are accepted where this version does what th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pyspark_bdc import options as reading
 from pyspark_bdc.addresses import Address
@@ -16,10 +16,10 @@ from pyspark_bdc.refusals import REFUSED
 from pyspark_bdc.sending import PIECE_ROWS
 
 CONNECTION = ("database", "dbtable", "host", "password", "port", "sslcert", "sslkey", "sslmode", "sslrootcert", "url", "user")
-OWN = ("distribution", "flight", "ifExists", "loadId", "primaryKey", "relay", "writeMode")
+OWN = ("distribution", "flight", "ifExists", "loadId", "primaryKey", "relay", "target", "writeMode")
 ORIGINAL = (
     "batchsize", "checkConstraints", "dataPoolDataSource", "dataPoolDistPolicy", "fireTriggers", "isolationLevel", "keepIdentity",
-    "keepNulls", "mssqlIsolationLevel", "reliabilityLevel", "schemaCheckEnabled", "truncate",
+    "keepNulls", "mssqlIsolationLevel", "reliabilityLevel", "schemaCheckEnabled", "tableLock", "truncate",
 )  # fmt: skip
 ACCEPTED = tuple(sorted((*CONNECTION, *OWN, *ORIGINAL), key=str.lower))
 
@@ -33,7 +33,15 @@ _ALWAYS = {
     "mssqlisolationlevel": ("snapshot", "a load appears as a whole, readers keep the state they began with"),
     "isolationlevel": ("snapshot", "a load appears as a whole, readers keep the state they began with"),
 }
-"""What can't be otherwise: asked for, it is given; anything else is refused."""
+"""What can't be otherwise in the data pool: asked for, it is given; anything else is refused."""
+_ALWAYS_LOCAL = {
+    "checkconstraints": _ALWAYS["checkconstraints"],
+    "keepnulls": _ALWAYS["keepnulls"],
+    "truncate": _ALWAYS["truncate"],
+    "firetriggers": ("true", "the table's triggers fire, as for any INSERT"),
+}
+_POOL_ONLY = ("dataPoolDataSource", "dataPoolDistPolicy", "distribution", "flight", "loadId", "relay")
+ISOLATIONS = ("READ_UNCOMMITTED", "READ_COMMITTED", "REPEATABLE_READ", "SERIALIZABLE", "SNAPSHOT")
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,30 @@ class WriteOptions:
     """``host:port`` of a coordinator where the address that the master tells can't be reached."""
     piece_rows: int = PIECE_ROWS
     schema_check: bool = True
-    extra: Mapping[str, str] = field(default_factory=dict)
+    table_lock: bool = False
+    """Local tables: LOCK TABLE … IN EXCLUSIVE MODE while the rows are moved in."""
+    isolation: str | None = None
+    """Local tables: of the transaction that moves the rows in."""
+    keep_identity: bool = False
+    """Local tables: values for GENERATED ALWAYS columns are taken."""
 
 
-def parse(given: Mapping[str, str], *, overwrite: bool) -> WriteOptions:
-    """Check and take over. OptionError says which one and why."""
+def place(given: Mapping[str, str]) -> tuple[reading.Options, str]:
+    """Where to write, before anything else is looked at: login and table, and the option ``target``. OptionError."""
     options = {key.lower(): value for key, value in given.items()}
-    _refuse(options)
     connection = {name: value for name, value in options.items() if name in {one.lower() for one in CONNECTION}}
-    base = reading.parse(connection)
+    asked = reading.one_of(options, "target", ("auto", "pool", "local")) or "auto"
+    if asked == "auto" and any(name.lower() in options for name in ("dataPoolDataSource", "dataPoolDistPolicy", "distribution")):
+        asked = "pool"
+    return reading.parse(connection), asked
+
+
+def parse(given: Mapping[str, str], *, overwrite: bool, local: bool = False) -> WriteOptions:
+    """Check and take over; ``local``: for a table of the master itself. OptionError says which one and why."""
+    options = {key.lower(): value for key, value in given.items()}
+    _refuse(options, local=local)
+    base, _ = place(options)
+    isolation = reading.one_of(options, "mssqlIsolationLevel", ISOLATIONS) or reading.one_of(options, "isolationLevel", ISOLATIONS)
     return WriteOptions(
         address=base.address,
         table=base.relation,
@@ -77,14 +100,22 @@ def parse(given: Mapping[str, str], *, overwrite: bool) -> WriteOptions:
         flight=options.get("flight"),
         piece_rows=reading.count("batchsize", options.get("batchsize", str(PIECE_ROWS)), _MOST_PIECE_ROWS),
         schema_check=reading.boolean("schemaCheckEnabled", options.get("schemacheckenabled", "true")),
+        table_lock=reading.boolean("tableLock", options.get("tablelock", "false")),
+        isolation=isolation if local else None,
+        keep_identity=reading.boolean("keepIdentity", options.get("keepidentity", "false")),
     )
 
 
-def _refuse(options: Mapping[str, str]) -> None:
+def _refuse(options: Mapping[str, str], *, local: bool) -> None:
     accepted = {name.lower() for name in ACCEPTED}
+    always = _ALWAYS_LOCAL if local else _ALWAYS
     for name, value in options.items():
-        if name in _ALWAYS and value.strip().lower() != _ALWAYS[name][0]:
-            raise OptionError(f"option {name}: {value!r} can't be had: {_ALWAYS[name][1]}", "leave it away")
+        if name in always and value.strip().lower() != always[name][0]:
+            raise OptionError(f"option {name}: {value!r} can't be had: {always[name][1]}", "leave it away")
+        if local and name in {one.lower() for one in _POOL_ONLY}:
+            raise OptionError(f"option {name} is for tables of the data pool; this one is local", "leave it away")
+        if not local and name == "tablelock" and value.strip().lower() != "false":
+            raise OptionError(f"option {REFUSED[name].name}: {REFUSED[name].why}", REFUSED[name].hint)
         if name in accepted:
             continue
         if name in REFUSED:

@@ -1,4 +1,5 @@
-"""Writing a DataFrame into the data pool: begun and committed by the driver, sent by the tasks, there whole or not at all.
+"""Writing a DataFrame, into the data pool or a local table: begun and committed by the driver, sent by the tasks, whole or
+not at all.
 
 Spark plans a write in one Python worker (where the load is begun), runs ``write`` in the executors' workers, and ``commit`` or
 ``abort`` in another worker on the driver; what they share is this pickled writer.
@@ -14,6 +15,7 @@ from pyspark import TaskContext
 from pyspark.sql.datasource import DataSourceArrowWriter, WriterCommitMessage
 
 from pyspark_bdc.errors import WriteError
+from pyspark_bdc.local import LocalLoad, Staged
 from pyspark_bdc.task import Account, Task
 
 
@@ -51,3 +53,32 @@ class LoadWriter(DataSourceArrowWriter):
         """On the driver."""
         if self._task.load.state == "open":
             self._task.load.abort("Spark ended the job")
+
+
+@dataclass
+class Copied(WriterCommitMessage):
+    """What one task staged for a local table."""
+
+    staged: Staged
+
+
+class LocalWriter(DataSourceArrowWriter):
+    """One batch write into a table of the master."""
+
+    def __init__(self, load: LocalLoad) -> None:
+        self._load = load
+
+    def write(self, iterator: Iterator[pa.RecordBatch]) -> WriterCommitMessage:
+        """In a task."""
+        return Copied(self._load.send(iterator))
+
+    def commit(self, messages: list[WriterCommitMessage | None]) -> None:
+        """On the driver."""
+        staged = [message.staged for message in messages if isinstance(message, Copied)]
+        if len(staged) != len(messages):
+            raise WriteError(f"{len(messages) - len(staged)} of {len(messages)} tasks gave no account of what they wrote")
+        self._load.commit(staged)
+
+    def abort(self, messages: list[WriterCommitMessage | None]) -> None:
+        """On the driver."""
+        self._load.abort()

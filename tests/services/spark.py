@@ -34,14 +34,14 @@ class SparkEnvironment:
     python: Path
     folder: Path
 
-    def run(self, script: Path, given: dict[str, object]) -> tuple[dict[str, object], str]:
+    def run(self, script: Path, given: dict[str, object], seconds: float = RUN_SECONDS) -> tuple[dict[str, object], str]:
         """Run ``script`` with ``given`` as JSON on standard input; the JSON of its last line, and everything it and Spark printed.
 
         ``given`` may hold passwords: it is not in the arguments or the environment. RuntimeError with the output's end if it fails.
         """
         done = subprocess.run(
             [self.python, script], input=json.dumps(given), env=self._variables(), cwd=self.folder, text=True,
-            capture_output=True, timeout=RUN_SECONDS, check=False,
+            capture_output=True, timeout=seconds, check=False,
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"{script.name} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-6000:]}")
