@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "roundtrip": ("benchmarks.roundtrip:run", "point query on a remote PostgreSQL table through the master"),
     "roundtrip_datapool": ("benchmarks.roundtrip_datapool:run", "point query by hash key on 6 M rows in two shards"),
     "rows_out": ("benchmarks.rows_out:run", "2 M rows of a Parquet virtual table through the master, beside a heap table"),
+    "update": ("benchmarks.update:run", "UPDATE of 1 % and upsert of 1 M rows into 6 M of the data pool, beside deltalake"),
 }
 """Name → (module:function, what it measures)."""
 

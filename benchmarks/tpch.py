@@ -21,6 +21,13 @@ for t in sys.argv[3:]:
 """
 
 
+def throw_away(*packages: str) -> list[str]:
+    """The command of a Python with these packages, in an environment of its own that uv makes when it is run."""
+    cache = os.environ.get("UV_CACHE_DIR", str(CACHE / "uv"))
+    uv = [str(CACHE / "bootstrap" / "bin" / "uv"), "run", "-q", "--cache-dir", cache, "--no-project", "--python", sys.executable]
+    return [*uv, *(part for one in packages for part in ("--with", one)), "python"]
+
+
 def tables(scale: float, *names: str) -> dict[str, Path]:
     """The Parquet files of the tables named; scale 1: 1.5 M orders, 6 M lineitem."""
     folder = CACHE / "tpch" / f"sf{scale:g}"
@@ -28,12 +35,8 @@ def tables(scale: float, *names: str) -> dict[str, Path]:
     files = {name: folder / f"{name}.parquet" for name in names}
     missing = [name for name, file in files.items() if not file.is_file()]
     if missing:
-        uv = CACHE / "bootstrap" / "bin" / "uv"
-        packages = (f"duckdb=={_VERSION}", "duckdb-extensions", f"duckdb-extension-tpch=={_VERSION}")
-        wanted = [part for one in packages for part in ("--with", one)]
-        command = [str(uv), "run", "-q", "--no-project", "--python", sys.executable, *wanted]
-        environment = {**os.environ, "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(CACHE / "uv"))}
-        subprocess.run([*command, "python", "-c", _MAKE, str(scale), str(folder), *missing], check=True, env=environment)
+        command = throw_away(f"duckdb=={_VERSION}", "duckdb-extensions", f"duckdb-extension-tpch=={_VERSION}")
+        subprocess.run([*command, "-c", _MAKE, str(scale), str(folder), *missing], check=True)
         for name in missing:
             (folder / f"{name}.parquet.part").rename(files[name])
     return files
