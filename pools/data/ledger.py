@@ -95,13 +95,18 @@ class SchemaLock:
                 self._condition.notify_all()
 
     @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """While columns change; 55P03 when streams go on for too long."""
+    def exclusive(self, unless: Callable[[], bool]) -> Iterator[bool]:
+        """While columns change; 55P03 when streams go on for too long. False: ``unless`` holds by now, somebody else has changed them, and
+        whoever waits for his stream to end might wait for one that waits for us on another shard."""
         with self._condition:
-            self._wait(lambda: not self._altering and self._streams == 0)
-            self._altering = True
+            self._wait(lambda: unless() or (not self._altering and self._streams == 0))
+            mine = not unless()
+            self._altering = self._altering or mine
+        if not mine:
+            yield False
+            return
         try:
-            yield
+            yield True
         finally:
             with self._condition:
                 self._altering = False
@@ -126,6 +131,9 @@ class TableState:
         """Physical columns of the key, as tickets told it last: rewriting orders rows by them."""
 
         self.schema = SchemaLock()
+        self.making = threading.Lock()
+        """Held while a generation is made."""
+
         self.sealing = threading.RLock()
         """Held while rows are ended or keys are checked."""
 

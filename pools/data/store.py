@@ -155,12 +155,19 @@ class Store:
         wanted = {column.physical: column.duckdb for column in table.columns}
         with self.ledger.lock:
             state.order = tuple(column.physical for column in table.key_columns) or state.order
+        with state.making:  # a new physical table disturbs no stream
             found = state.generations.get(number)
-            if found is not None and all(_holds(found.columns.get(name), type_) for name, type_ in wanted.items()):
-                return found
-        with state.schema.exclusive():
-            found = state.generations.get(number)
-            return self._make(table, number, load) if found is None else self._widen(table, found, wanted)
+            if found is None:
+                return self._make(table, number, load)
+
+        def fits() -> bool:
+            return all(_holds(found.columns.get(name), type_) for name, type_ in wanted.items())
+
+        if not fits():
+            with state.schema.exclusive(unless=fits) as mine:
+                if mine:
+                    return self._widen(table, found, wanted)
+        return found
 
     def _make(self, table: TableSpec, number: int, load: str) -> Generation:
         state = self.ledger.table((table.db, table.id))
