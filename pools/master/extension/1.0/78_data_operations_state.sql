@@ -138,7 +138,7 @@ DECLARE
 BEGIN
   IF is_new THEN
     wanted := bdc.make_data_table("user", request || jsonb_build_object('table_name', request ->> 'name'));
-    UPDATE bdc.data_operations AS o SET made = o.made || wanted WHERE id = (request ->> 'operation')::uuid;  -- tried again, it is its own
+    UPDATE bdc.data_operations AS o SET made = o.made || wanted WHERE id = (pool_restore_target.request ->> 'operation')::uuid;  -- tried again, it is its own
   END IF;
   SELECT * INTO known FROM bdc.data_tables WHERE table_id = wanted FOR UPDATE;
   IF bdc.rows_identity(known) IS DISTINCT FROM bdc.identity() THEN
@@ -149,7 +149,7 @@ BEGIN
       WHERE l.state = 'committed' AND (entry ->> 'id')::uuid = wanted
         AND (l.version > (request ->> 'snapshot')::bigint OR request ->> 'identity' IS DISTINCT FROM bdc.identity()::text);
     IF NOT coalesce((request ->> 'overwrite')::boolean, false)
-        AND NOT EXISTS (SELECT FROM bdc.data_operations AS o WHERE id = (request ->> 'operation')::uuid AND wanted = ANY (o.made)) THEN
+        AND NOT EXISTS (SELECT FROM bdc.data_operations AS o WHERE id = (pool_restore_target.request ->> 'operation')::uuid AND wanted = ANY (o.made)) THEN
       RAISE EXCEPTION USING ERRCODE = 'duplicate_table', MESSAGE = format('data table %s exists already', bdc.data_table_name(wanted)),
         DETAIL = format('%s loads into it are newer than the backup: restoring over it loses their rows.%s', jsonb_array_length(lost),
           coalesce((SELECT ' The latest: ' || string_agg(format('%s by %s at %s', entry ->> 0, entry ->> 1, entry ->> 2), '; ') FROM (
