@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from pools.data.errors import ShardError, required
@@ -52,8 +53,7 @@ class Answer:
             seen = view(self._store.ledger, (table.db, table.id), self._snapshot, known[table.id])
             columns = known[table.id].get(seen.generation, {}) if seen.generation is not None else {}
             relations.append((table.alias or table.id, relation(table, seen, columns)))
-        reader: pa.RecordBatchReader = self._cursor.sql(with_relations(self._sql, relations)).to_arrow_reader(BATCH_ROWS)
-        return reader
+        return streamed(self._cursor, with_relations(self._sql, relations))
 
     def _labelled(self, schema: pa.Schema) -> pa.Schema:
         """With the PostgreSQL types that the ticket tells (``output``), in their Arrow types."""
@@ -90,6 +90,13 @@ class Answer:
     def cancel(self) -> None:
         """Interrupt it, from another thread."""
         self._cursor.interrupt()
+
+
+def streamed(cursor: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
+    """Run one statement, its rows as they come. What ``cursor.sql(sql).to_arrow_reader()`` calls in the end; the relation that it makes
+    first parses and binds the statement once more, which for a row by its key costs as much as answering."""
+    reader: pa.RecordBatchReader = cursor._submit(sql, None, "stream", BATCH_ROWS).arrow_reader()
+    return reader
 
 
 def relation(table: TableSpec, seen: View, columns: Mapping[str, str], *places: str) -> str:
