@@ -10,11 +10,12 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from console import bdc, heading, styled
+from console import BDC, bdc, heading, styled
 
 ENVIRONMENT = Path(".cache/spark-venv")
 VARIABLE = "BDC_SPARK_PYTHON"
@@ -45,11 +46,22 @@ def spark_step() -> None:
     run(found, {"remote": remote, "user": ENGINEER, "password": password})
     with password_is(password):
         counted = json.loads(bdc("sql", "query", COUNTS, "-U", ENGINEER, "-o", "json"))
-        shards = json.loads(bdc("data", "stats", f"{ENGINEER}.house_dp", "-U", ENGINEER, "-o", "json", quiet=True))
-    per_shard = [shard["rows"] for shard in shards]
+        per_shard = rows_per_shard(f"{ENGINEER}.house_dp", "-U", ENGINEER, wanted=ROWS)
+        bdc("data", "stats", f"{ENGINEER}.house_dp", "-U", ENGINEER)
     if counted != [{"house": ROWS, "house_dp": ROWS}] or sum(per_shard) != ROWS or 0 in per_shard:
         sys.exit(f"demo: error: both tables should hold {ROWS} rows, the second one on every shard: {counted}, {per_shard}")
     print(f"Checked: {ROWS} rows in both, {' + '.join(map(str, per_shard))} on the shards.")
+
+
+def rows_per_shard(table: str, *login: str, wanted: int) -> list[int]:
+    """Queries see a load from its commit on; the shards' own figures follow a moment later, so ask until they do (10 s at most)."""
+    deadline = time.monotonic() + 10
+    while True:
+        done = subprocess.run([BDC, "data", "stats", table, *login, "-o", "json"], stdout=subprocess.PIPE, text=True, check=True)
+        found = [shard["rows"] for shard in json.loads(done.stdout)]
+        if sum(found) == wanted or time.monotonic() > deadline:
+            return found
+        time.sleep(0.3)
 
 
 def engineer() -> str:
