@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyspark_bdc.coordinator import Login
 from pyspark_bdc.errors import OptionError
 from pyspark_bdc.load import begin
 from pyspark_bdc.logins import logged_in
 from pyspark_bdc.targets import Field, created_columns, matched
 from pyspark_bdc.task import Task
-from pyspark_bdc.write_options import WriteOptions
+from pyspark_bdc.write_options import WriteOptions, without_password
 
 CLIENT = "pyspark_bdc"
 
@@ -21,10 +21,14 @@ def begin_write(options: WriteOptions, fields: Sequence[Field]) -> Task:
 
     OptionError, UnreachableError or WriteError: after any of them nothing is left.
     """
-    body = _body(options, fields)
-    login = logged_in(options.address, options.flight)
-    load = begin(login, body)
-    kept = replace(options, address=replace(options.address, password=None))
+    _body(options, fields)  # what is wrong with the frame is said before anybody is asked
+    return begin_with(logged_in(options.address, options.flight), options, fields)
+
+
+def begin_with(login: Login, options: WriteOptions, fields: Sequence[Field], more: Mapping[str, Any] | None = None) -> Task:
+    """The same where there is a login; ``more``: further keys of the protocol's ``begin``."""
+    load = begin(login, {**_body(options, fields), **(more or {})})
+    kept = without_password(options)
     if load.state != "open":
         return Task(load, (), kept)
     try:

@@ -63,9 +63,15 @@ class DefaultSource(DataSource):
         """Not there."""
         raise BdcError("the data source bdc can't read streams", "use spark.read")
 
-    def streamWriter(self, schema: StructType, overwrite: bool) -> Any:  # noqa: ANN401, N802 - Spark's name; never returns
-        """Not there yet."""
-        raise BdcError("the data source bdc can't write streams yet")
+    def streamWriter(self, schema: StructType, overwrite: bool) -> Any:  # noqa: ANN401, N802 - Spark's name and writer
+        """Into the data pool; Spark makes one per micro-batch to plan it, and one to commit it."""
+        from pyspark_bdc.logins import logged_in
+        from pyspark_bdc.streams import Stream
+        from pyspark_bdc.writer import StreamWriter
+
+        options = write_options.parse_stream(self.options, overwrite=overwrite)
+        login = logged_in(options.address, options.flight)
+        return StreamWriter(Stream(login, write_options.without_password(options), tuple(_fields(schema))))
 
     def _columns(self) -> tuple[Column, ...]:
         """Described once; the pickled source carries them to the next worker."""

@@ -6,7 +6,7 @@ Options of the original's connector are accepted where this version does what th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark_bdc import options as reading
 from pyspark_bdc.addresses import Address
@@ -41,6 +41,8 @@ _ALWAYS_LOCAL = {
     "firetriggers": ("true", "the table's triggers fire, as for any INSERT"),
 }
 _POOL_ONLY = ("dataPoolDataSource", "dataPoolDistPolicy", "distribution", "flight", "loadId", "relay")
+_SPARKS = ("checkpointlocation", "queryname", "path")
+"""What Spark's own options of a stream are called where it hands them over."""
 ISOLATIONS = ("READ_UNCOMMITTED", "READ_COMMITTED", "REPEATABLE_READ", "SERIALIZABLE", "SNAPSHOT")
 
 
@@ -104,6 +106,22 @@ def parse(given: Mapping[str, str], *, overwrite: bool, local: bool = False) -> 
         isolation=isolation if local else None,
         keep_identity=reading.boolean("keepIdentity", options.get("keepidentity", "false")),
     )
+
+
+def parse_stream(given: Mapping[str, str], *, overwrite: bool) -> WriteOptions:
+    """Of ``df.writeStream``: Spark's own options are among them; each micro-batch is a load with an id of its own. OptionError."""
+    options = {key.lower(): value for key, value in given.items() if key.lower() not in _SPARKS}
+    for name in ("loadId", "ifExists"):
+        if name.lower() in options:
+            raise OptionError(f"option {name}: each batch of a stream is a load that is named after it", "leave it away")
+    if options.get("target", "auto").strip().lower() == "local":
+        raise OptionError("option target: a stream is written into the data pool", "write local tables by foreachBatch")
+    return parse(options, overwrite=overwrite)
+
+
+def without_password(options: WriteOptions) -> WriteOptions:
+    """For what travels to tasks that have a login."""
+    return replace(options, address=replace(options.address, password=None))
 
 
 def _refuse(options: Mapping[str, str], *, local: bool) -> None:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark import TaskContext
-from pyspark.sql.datasource import DataSourceArrowWriter, WriterCommitMessage
+from pyspark.sql.datasource import DataSourceArrowWriter, DataSourceStreamArrowWriter, WriterCommitMessage
 
+from pyspark_bdc import streams
 from pyspark_bdc.errors import WriteError
+from pyspark_bdc.load import Load
 from pyspark_bdc.local import LocalLoad, Staged
 from pyspark_bdc.task import Account, Task
 
@@ -82,3 +84,46 @@ class LocalWriter(DataSourceArrowWriter):
     def abort(self, messages: list[WriterCommitMessage | None]) -> None:
         """On the driver."""
         self._load.abort()
+
+
+@dataclass
+class Joined(WriterCommitMessage):
+    """What one task of a micro-batch brought, and into which load."""
+
+    load: Load
+    account: Account
+
+
+class StreamWriter(DataSourceStreamArrowWriter):
+    """A stream into the data pool; see ``streams``."""
+
+    def __init__(self, stream: streams.Stream) -> None:
+        self._stream = stream
+
+    def write(self, iterator: Iterator[pa.RecordBatch]) -> WriterCommitMessage:
+        """In a task."""
+        context = TaskContext.get()
+        task = self._stream.join(_micro_batch(context))
+        partition = context.partitionId() if context is not None else 0
+        if task.load.state != "open":
+            return Joined(task.load, Account(partition, 0, {}))
+        return Joined(task.load, task.send(partition, iterator))
+
+    def commit(self, messages: list[WriterCommitMessage | None], batchId: int) -> None:  # noqa: N803 - Spark's name
+        """On the driver."""
+        sent = [(message.load, message.account) for message in messages if isinstance(message, Joined)]
+        if len(sent) != len(messages):
+            raise WriteError(f"{len(messages) - len(sent)} of {len(messages)} tasks gave no account of what they wrote")
+        streams.commit(sent)
+
+    def abort(self, messages: list[WriterCommitMessage | None], batchId: int) -> None:  # noqa: N803 - Spark's name
+        """On the driver. A load that no message tells of ends when the batch is tried again, or by itself."""
+        streams.abort([message.load for message in messages if isinstance(message, Joined)])
+
+
+def _micro_batch(context: TaskContext | None) -> streams.MicroBatch:
+    names = ("sql.streaming.queryId", "spark.jobGroup.id", "streaming.sql.batchId")
+    query, run, number = (context.getLocalProperty(name) if context is not None else None for name in names)
+    if not (query and run and number):
+        raise WriteError("Spark does not say which query and batch a task belongs to", "use foreachBatch with an option loadId")
+    return streams.MicroBatch(query, run, number)

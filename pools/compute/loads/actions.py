@@ -18,7 +18,7 @@ SECONDS = 3600
 
 LEAST_SECONDS, MOST_SECONDS = 10, 7 * 24 * 3600
 MODES = ("append", "overwrite", "upsert", "truncate")
-_BEGIN = frozenset({"table", "mode", "load_id", "client", "seconds", "create", "if_exists"})
+_BEGIN = frozenset({"table", "mode", "load_id", "client", "seconds", "create", "if_exists", "join"})
 
 
 def table_name(text: object) -> tuple[str, str]:
@@ -39,8 +39,10 @@ def begin_request(body: Body) -> dict[str, Any]:
     mode = body.get("mode", "append")
     if mode not in MODES:
         raise StatementError("22023", f"mode {mode!r} does not exist", hint=f"Modes: {', '.join(MODES)}.")
+    if body.get("join") is not None and (body["join"] is not True or not (body.get("load_id") and body.get("client"))):
+        raise StatementError("22023", "join must be true, with a load_id and a client that tells its driver from all others")
     schema, name = table_name(body.get("table"))
-    request = {key: body[key] for key in ("load_id", "client", "create", "if_exists") if body.get(key) is not None}
+    request = {key: body[key] for key in ("load_id", "client", "create", "if_exists", "join") if body.get(key) is not None}
     return request | {"schema": schema, "table": name, "mode": mode, "seconds": seconds(body)}
 
 

@@ -136,7 +136,7 @@ CREATE FUNCTION bdc.begun_load(l bdc.data_loads, created boolean) RETURNS jsonb 
 $$;
 
 -- A load_id begun again: a committed load leaves nothing to do; an open one is of a driver that is gone, or is about to learn so, since two
--- drivers of one load would seal rows of both. Null: begin.
+-- drivers of one load would seal rows of both. With "join" the tasks of one driver (the same "client") share the open load. Null: begin.
 CREATE FUNCTION bdc.load_begun_before("user" text, request jsonb, wanted uuid) RETURNS bdc.data_loads LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   l bdc.data_loads;
@@ -145,7 +145,7 @@ BEGIN
   IF l.load IS NOT NULL AND (l.tables -> 0 ->> 'mode' <> request ->> 'mode' OR (wanted IS NOT NULL AND (l.tables -> 0 ->> 'id')::uuid <> wanted)) THEN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('load id "%s" is one of another table or mode (%s into %s)', l.load_id,
       l.tables -> 0 ->> 'mode', bdc.data_table_name((l.tables -> 0 ->> 'id')::uuid)), HINT = 'Give each load an id of its own.';
-  ELSIF l.state = 'open' THEN
+  ELSIF l.state = 'open' AND NOT (coalesce((request ->> 'join')::boolean, false) AND l.client = request ->> 'client' AND l.expires_at > clock_timestamp()) THEN
     PERFORM bdc.abort_open_load(l.load, jsonb_build_object('sqlstate', '40001', 'message', format('the load "%s" was begun again', l.load_id)));
     RETURN NULL;
   END IF;
@@ -167,7 +167,7 @@ BEGIN
   RETURN l;
 END $$;
 
--- request: {"schema", "table", "mode", "load_id"?, "client"?, "seconds"?, "create"?, "if_exists"?, "load"?, "keys"?, "checked"?}; see load-protocol.md.
+-- request: {"schema", "table", "mode", "load_id"?, "client"?, "seconds"?, "create"?, "if_exists"?, "load"?, "keys"?, "checked"?, "join"?}; see load-protocol.md.
 CREATE FUNCTION bdc.pool_begin_load("user" text, request jsonb) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   wanted uuid := bdc.requested_table(request);
