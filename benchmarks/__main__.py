@@ -11,6 +11,7 @@ from benchmarks.report import Report
 
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "atomicity": ("benchmarks.atomicity:run", "500 rounds of loads and transactions with kill -9 of a participant"),
+    "bulkread": ("benchmarks.bulkread:run", "6 M rows of two shards into Spark, which counts them, and into pandas"),
     "bulkwrite": ("benchmarks.bulkwrite:run", "Spark writes 7.5 M rows into two shards, beside JDBC, COPY and Parquet"),
     "cli": ("benchmarks.cli:run", "CPU of bdc --help and bdc status"),
     "clients": ("benchmarks.clients:run", "50 clients, mixed queries, 2 minutes"),
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     ),
     "roundtrip": ("benchmarks.roundtrip:run", "point query on a remote PostgreSQL table through the master"),
     "roundtrip_datapool": ("benchmarks.roundtrip_datapool:run", "point query by hash key on 6 M rows in two shards"),
+    "shards": ("benchmarks.shards:run", "load, scan, group-by with 1, 2, 4, 8 shards: seconds and CPU"),
     "rows_out": ("benchmarks.rows_out:run", "2 M rows of a Parquet virtual table through the master, beside a heap table"),
     "update": ("benchmarks.update:run", "UPDATE of 1 % and upsert of 1 M rows into 6 M of the data pool, beside deltalake"),
 }
