@@ -121,11 +121,11 @@ class Coordinator:
         who: Identity,
         number: str,
         winners: Winners | Sequence[claims.Winner],
-        process: int | None = None,
+        session: str | None = None,
         xid: str | None = None,
     ) -> Committed:
-        """Seal, decide, publish. ``winners`` without tables are those of the load's only table. ``process``: the master's backend
-        whose transaction this belongs to; ``xid``: that transaction itself. Safe to repeat."""
+        """Seal, decide, publish. ``winners`` without tables are those of the load's only table. ``session``: the master's
+        session (``%c``) whose transaction this belongs to; ``xid``: that transaction itself. Safe to repeat."""
         load = await self.load(who, number)
         named = winners if isinstance(winners, Mapping) else _of_only_table(load, winners)
         rows = sum(claims.rows_of(table, named.get(table["id"], ())) for table in load.tables)
@@ -140,7 +140,7 @@ class Coordinator:
             except StatementError as error:
                 await self.give_up(who, load, error.message)
                 raise
-        return await self._decide(who, load, rows, process, xid)
+        return await self._decide(who, load, rows, session, xid)
 
     async def _sealed(self, who: Identity, load: Load, winners: Winners) -> None:
         """A conflict with a load that has ended meanwhile is none: see ``settle``."""
@@ -192,12 +192,16 @@ class Coordinator:
                 await asyncio.sleep(AGAIN_SECONDS)
         return await ask()
 
-    async def _decide(self, who: Identity, load: Load, rows: int, process: int | None, xid: str | None) -> Committed:
+    async def _decide(self, who: Identity, load: Load, rows: int, session: str | None = None, xid: str | None = None) -> Committed:
         ledger = self.ledgers.of(who.database)
 
         async def decide() -> dict[str, Any]:
-            found = xid if process is None else await ledger.transaction_of(process)
-            return await ledger.decide(load.id, found, rows)
+            if session is None:
+                return await ledger.decide(load.id, xid, rows)
+            transaction = await ledger.transaction_of(session, load.id)
+            if transaction is None:  # nobody waits for the answer, and what the master's transaction wrote of its own is lost
+                return await ledger.abort(load.id, "the master's transaction has ended before its COMMIT")
+            return await ledger.decide(load.id, transaction["xid"], rows)
 
         try:
             answer = await _patiently(decide)

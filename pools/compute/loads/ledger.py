@@ -114,9 +114,10 @@ class Ledger:
         statement = "SELECT bdc.pool_end_operation(%s::uuid, %s::uuid, %s::jsonb, %s::jsonb)"
         await self._value(statement, operation, teller, json.dumps(told), None if why is None else json.dumps(why))
 
-    async def transaction_of(self, process: int) -> str | None:
-        """The ``xid8`` of the master's backend ``process``, None when its transaction has written nothing."""
-        return await self._value("SELECT bdc.pool_backend_xid(%s)", process)  # type: ignore[no-any-return]
+    async def transaction_of(self, session: str, load: str) -> dict[str, Any] | None:
+        """See ``pool_backend_xid``: ``{"xid"}`` of the transaction that the load belongs to, None when that has ended."""
+        found: dict[str, Any] | None = await self._value("SELECT bdc.pool_backend_xid(%s, %s::uuid)", session, load)
+        return found
 
     @asynccontextmanager
     async def alone(self, key: int) -> AsyncIterator[bool]:

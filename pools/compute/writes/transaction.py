@@ -53,12 +53,12 @@ class _Written:
 
 
 class LoadTransaction:
-    """``process``: the master's backend, when the master is the client; its rights are checked by the master then."""
+    """``session``: the master's (``%c``), when the master is the client; its rights are checked by the master then."""
 
-    def __init__(self, coordinator: Coordinator, who: Identity, process: int | None) -> None:
+    def __init__(self, coordinator: Coordinator, who: Identity, session: str | None) -> None:
         self._coordinator = coordinator
         self._who = who
-        self._process = process
+        self._session = session
         self._load: Load | None = None
         self._written: dict[str, _Written] = {}
         self._names: dict[tuple[str, str], str] = {}
@@ -235,7 +235,7 @@ class LoadTransaction:
             if self._load is None:
                 return None
             winners = {key: [winner for _, winner in written.winners] for key, written in self._written.items()}
-            return await self._coordinator.commit(self._who, self._load.id, winners, self._process)
+            return await self._coordinator.commit(self._who, self._load.id, winners, self._session)
         except StatementError as error:
             if error.code != "40003":
                 await self.roll_back(error.message)

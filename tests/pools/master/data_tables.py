@@ -43,6 +43,13 @@ class Pool:
         return self.ask("snapshot")["snapshot"]
 
 
+def session_of(connection: psycopg.Connection) -> str:
+    """The session's ``%c``."""
+    name = "to_hex(floor(extract(epoch FROM backend_start))::bigint) || '.' || to_hex(pid)"
+    query = f"SELECT {name} FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+    return str(connection.execute(query).fetchone()[0])
+
+
 def xid_of(connection: psycopg.Connection) -> str:
     """Gives the transaction that the connection is in a number, and returns it."""
     return str(connection.execute("SELECT pg_current_xact_id()::text").fetchone()[0])

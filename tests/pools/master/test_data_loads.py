@@ -10,7 +10,7 @@ import pytest
 from psycopg import errors
 
 from tests.pools.master.conftest import Master
-from tests.pools.master.data_tables import Pool, xid_of
+from tests.pools.master.data_tables import Pool, session_of, xid_of
 
 
 def test_begin_says_all_that_a_writer_needs(data_table: str, data_pool: Pool) -> None:
@@ -90,17 +90,19 @@ def test_expiry(data_table: str, data_pool: Pool) -> None:
 
 def test_prepared_follows_the_masters_transaction(data_table: str, data_pool: Pool, admin_of_data: psycopg.Connection) -> None:
     for ending, state in (("COMMIT", "committed"), ("ROLLBACK", "aborted")):
-        load, before = data_pool.begin()["load"], data_pool.snapshot()
         admin_of_data.execute("BEGIN")
+        session = session_of(admin_of_data)
+        load, before = data_pool.begin()["load"], data_pool.snapshot()
+        assert data_pool.ask("backend_xid", session, load) == {"xid": None}
         xid = xid_of(admin_of_data)
-        assert data_pool.ask("backend_xid", admin_of_data.info.backend_pid) == xid
+        assert data_pool.ask("backend_xid", session, load) == {"xid": xid}
         assert data_pool.decide(load, xid) == {"state": "prepared"}
         assert data_pool.snapshot() == before and data_pool.abort(load)["state"] == "prepared"
         admin_of_data.execute(ending)
         assert data_pool.snapshot() == before + (state == "committed")
         assert data_pool.ask("load", load)["state"] == state
         assert data_pool.ask("states", [load])[load]["state"] == state
-    assert data_pool.ask("backend_xid", admin_of_data.info.backend_pid) is None
+        assert data_pool.ask("backend_xid", session, load) is None
 
 
 def test_what_happened_to_the_table_is_said(data_table: str, data_pool: Pool, admin_of_data: psycopg.Connection) -> None:

@@ -128,7 +128,7 @@ POOL_ONLY = [
     "SELECT bdc.pool_sweep()",
     "SELECT bdc.pool_collected('{}')",
     "SELECT bdc.pool_table_right('ada', gen_random_uuid(), 'SELECT')",
-    "SELECT bdc.pool_backend_xid(1)",
+    "SELECT bdc.pool_backend_xid('1.1', gen_random_uuid())",
     "SELECT bdc.rename_column(1, 'a', 'b')",
     "SELECT bdc.make_data_table('ada', '{}')",
     "SELECT * FROM bdc.data_loads",

@@ -248,14 +248,18 @@ BEGIN
     WHERE (entry ->> 'id')::uuid = d.table_id AND l.expires_at > clock_timestamp() AND l.state <> 'committed');
 END $$;
 
--- superuser: the transaction of a backend of this database, by its pid; null while it has written nothing. Only the low half of its
--- number is shown, so the high half is taken from numbers of now, which are near.
-CREATE FUNCTION bdc.pool_backend_xid(pid integer) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT (latest + CASE WHEN ahead >= 2147483648 THEN ahead - 4294967296 ELSE ahead END)::text
+-- superuser: the transaction of a session of this database (%c of log_line_prefix: start and pid, in hex) that the load belongs to:
+-- {"xid"}, null in it while it has written nothing. Null: that transaction is over, it has not waited for the load. (One that began later
+-- than the load is another one; so is a session with the same pid after a restart.) Only the low half of its number is shown, so the high
+-- half is taken from numbers of now, which are near.
+CREATE FUNCTION bdc.pool_backend_xid(session text, load uuid) RETURNS jsonb LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT jsonb_build_object('xid', (latest + CASE WHEN ahead >= 2147483648 THEN ahead - 4294967296 ELSE ahead END)::text)
   FROM (SELECT latest, (backend.backend_xid::text::bigint - latest % 4294967296 + 4294967296) % 4294967296 AS ahead
-        FROM pg_stat_get_activity(pool_backend_xid.pid) AS backend JOIN pg_database ON pg_database.oid = backend.datid,
+        FROM pg_stat_get_activity(('x' || lpad(split_part(session, '.', 2), 8, '0'))::bit(32)::integer) AS backend
+          JOIN pg_database ON pg_database.oid = backend.datid JOIN bdc.data_loads AS l ON l.load = pool_backend_xid.load,
           (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS latest) AS now
-        WHERE datname = current_database() AND backend.backend_xid IS NOT NULL) AS found
+        WHERE datname = current_database() AND backend.xact_start <= l.begun_at
+          AND to_hex(floor(extract(epoch FROM backend.backend_start))::bigint) || '.' || to_hex(backend.pid) = session) AS found
 $$;
 
 CREATE VIEW bdc.data_tables_view AS

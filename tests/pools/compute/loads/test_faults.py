@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
+import psycopg
 import pytest
 from pyarrow import flight
 
@@ -252,15 +253,15 @@ def _committed(client: Client, load: str, winner: list[Any]) -> bool:
 def test_a_transaction_of_the_master_decides(data_pool: DataPool, alice: Client, ending: str) -> None:
     """The remote COMMIT comes before the master's own: until that is known the rows are invisible, and nothing waits for them."""
     table = make_table(data_pool)
-    load, winner = begun(alice, table, 1, 2)
     with data_pool.connect("admin") as master:
         master.execute("CREATE TABLE IF NOT EXISTS public.notes (x int)")
         master.execute("BEGIN")
         master.execute("INSERT INTO public.notes VALUES (1)")
-        process = master.info.backend_pid
+        load, winner = begun(alice, table, 1, 2)
+        session = session_of(master)
 
         async def commit(coordinator: Coordinator) -> Any:
-            return await coordinator.commit(ALICE, load, [(winner[0], winner[1], winner[2])], process)
+            return await coordinator.commit(ALICE, load, [(winner[0], winner[1], winner[2])], session)
 
         assert another(data_pool, commit).version is None
         assert client_state(data_pool, load) == "prepared"
@@ -268,6 +269,47 @@ def test_a_transaction_of_the_master_decides(data_pool: DataPool, alice: Client,
         master.execute(ending)
     assert ids(data_pool, table) == ([1, 2] if ending == "COMMIT" else [])
     assert client_state(data_pool, load) == ("committed" if ending == "COMMIT" else "aborted")
+
+
+@pytest.mark.parametrize("ending", ["rolled back", "another transaction", "session ended", "master restarted"])
+def test_a_transaction_of_the_master_that_is_over_decides_nothing(data_pool: DataPool, alice: Client, ending: str) -> None:
+    """Its user has been told that nothing was kept, or has been told nothing."""
+    table = make_table(data_pool)
+    with data_pool.connect("admin") as master:
+        master.execute("BEGIN")
+        session = session_of(master)
+        load, winner = begun(alice, table, 1, 2)
+        if ending == "session ended":
+            master.close()
+        elif ending == "master restarted":
+            data_pool.stop_master()
+            data_pool.start_master()
+            master.close()
+        else:
+            master.execute("ROLLBACK")
+            if ending == "another transaction":
+                master.execute("BEGIN")
+                master.execute("SELECT pg_current_xact_id()")
+
+        async def commit(coordinator: Coordinator) -> Any:
+            return await coordinator.commit(ALICE, load, [(winner[0], winner[1], winner[2])], session)
+
+        with pytest.raises(StatementError) as raised:
+            eventually(lambda: another(data_pool, commit))
+        assert raised.value.code == "40000"
+    assert client_state(data_pool, load) == "aborted"
+    eventually(lambda: not segments(data_pool, load))
+
+
+def session_of(connection: psycopg.Connection[Any]) -> str:
+    """As ``%c`` has it in the pool's sessions that the master opens."""
+    query = (
+        "SELECT to_hex(floor(extract(epoch FROM backend_start))::bigint) || '.' || to_hex(pid) FROM pg_stat_activity"
+        " WHERE pid = pg_backend_pid()"
+    )
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def test_segments_of_a_load_that_nobody_knows_are_dropped_and_can_never_be_committed(
