@@ -133,7 +133,7 @@ def _refuse(options: Mapping[str, str], *, local: bool) -> None:
         if local and name in {one.lower() for one in _POOL_ONLY}:
             raise OptionError(f"option {name} is for tables of the data pool; this one is local", "leave it away")
         if not local and name == "tablelock" and value.strip().lower() != "false":
-            raise OptionError(f"option {REFUSED[name].name}: {REFUSED[name].why}", REFUSED[name].hint)
+            raise OptionError("option tableLock: loads into the data pool wait for no lock: they are as fast without", "leave it away")
         if name in accepted:
             continue
         if name in REFUSED:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pathlib
+import re
+
 import pytest
 
+from pyspark_bdc import options as reading
 from pyspark_bdc.errors import OptionError
+from pyspark_bdc.refusals import REFUSED
 from pyspark_bdc.write_options import ACCEPTED, parse
 
 BASE = {"host": "127.0.0.1", "user": "ann", "password": "x", "dbtable": "public.House"}
@@ -68,3 +73,23 @@ def test_every_accepted_option_is_told_in_the_error() -> None:
     with pytest.raises(OptionError) as caught:
         parse(BASE | {"nosuch": "1"}, overwrite=False)
     assert all(name in str(caught.value) for name in ACCEPTED)
+
+
+def test_the_guide_lists_every_option() -> None:
+    page = (pathlib.Path(__file__).parents[2] / "docs/guide/spark.md").read_text()
+    reads, writes = page.split("## Options of reading")[1].split("## Options of writing")
+    for accepted, part in ((reading.ACCEPTED, reads), (ACCEPTED, writes.split("## Types")[0] + reads)):
+        listed = {name.lower() for row in re.findall(r"^\| (`.*?) \|", part, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+        assert {name.lower() for name in accepted} <= listed
+        assert listed <= {name.lower() for name in (*ACCEPTED, *reading.ACCEPTED)}
+
+
+def test_options_of_writing_are_no_options_of_reading_and_the_other_way_round() -> None:
+    reads, writes = {name.lower() for name in reading.ACCEPTED}, {name.lower() for name in ACCEPTED}
+    assert not reads & set(REFUSED)
+    for name in writes - reads:
+        with pytest.raises(OptionError, match="option of writing"):
+            reading.parse(BASE | {name: "true"})
+    for name in reads - writes:
+        with pytest.raises(OptionError, match=rf"(?i){name}"):
+            parse(BASE | {name: "true"}, overwrite=False)
