@@ -16,6 +16,8 @@ ROWS = {"orders": 1_500_000, "lineitem": 6_001_215}
 WRITERS = ("pool", "jdbc", "jdbc_rewrite", "copy", "parquet")
 DRIVER = ("org.postgresql", "postgresql", "42.7.8")
 JOB = Path(__file__).parent / "spark_jobs" / "bulkwrite.py"
+RUN_SECONDS = 900
+"""A round of all writers may take so long; minutes on a quiet machine with two cores (JDBC alone inserts 7.5 M rows twice)."""
 
 PEERS = {
     "orders": """CREATE TABLE orders (o_orderkey bigint PRIMARY KEY, o_custkey bigint, o_orderstatus varchar(1), o_totalprice numeric(15,2),
@@ -54,9 +56,10 @@ def _peer(server: PostgresqlServer) -> dict[str, str]:
     }
 
 
-def measure(rounds: int, writers: tuple[str, ...] = WRITERS) -> dict[str, dict[str, list[float]]]:
-    """Seconds per table and writer; the pool's row counts are compared with what was written."""
-    files = tables(1, *ROWS)
+def measure(rounds: int, writers: tuple[str, ...] = WRITERS, names: tuple[str, ...] = tuple(ROWS)) -> dict[str, dict[str, list[float]]]:
+    """Seconds per table and writer; the pool's row counts are compared with what was written. ``rounds`` 0: only the round that warms
+    up, which shows that every writer works."""
+    files = tables(1, *names)
     with stage.cluster() as place, postgresql_server("fsync=on", "max_wal_size=4GB") as server, spark_environment() as spark:
         host, _, port = place.endpoint("sql-server-master").rpartition("//")[2].partition("/")[0].partition(":")
         given: dict[str, object] = {
@@ -70,10 +73,11 @@ def measure(rounds: int, writers: tuple[str, ...] = WRITERS) -> dict[str, dict[s
         place.bdc("hdfs", "mkdir", "hdfs:/bench", output=None)
         place.bdc("hdfs", "chmod", "777", "hdfs:/bench", output=None)
         with place.sql() as session:
-            for name, key in KEYS.items():
-                _create(session, name, key, files[name])
-            result, _ = spark.run(JOB, given)
-            for name, rows in ROWS.items():
+            for name in names:
+                _create(session, name, KEYS[name], files[name])
+            result, _ = spark.run(JOB, given, seconds=RUN_SECONDS * (rounds + 1))
+            for name in names if "pool" in writers else ():
+                rows = ROWS[name]
                 counted = session.execute(f"SELECT count(*) FROM bulk_{name}".encode()).fetchone()
                 if counted != (rows * (rounds + 1),):
                     raise RuntimeError(f"bulk_{name} holds {counted} rows instead of {rows} × {rounds + 1}")
