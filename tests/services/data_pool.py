@@ -47,7 +47,7 @@ from tests.services.postgresql import free_port, reachable_folder
 
 PASSWORD = "Some-pass-1234"
 DATABASE = "bdc"
-READY_SECONDS = 30
+READY_SECONDS = 120
 
 
 @dataclass

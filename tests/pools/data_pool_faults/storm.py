@@ -40,6 +40,9 @@ LATEST_SECONDS = 0.5
 LIMITS = Limits(memory_mb=1024, compaction_seconds=0.7, retention_seconds=8.0)
 """Compaction is at work in every round."""
 
+PAUSE_SECONDS = 0.1
+"""Of readers: what they compute, the operations lack."""
+
 JOIN_SECONDS = 240.0
 
 
@@ -166,7 +169,7 @@ class Storm:
         while not ended.is_set():
             try:
                 with connect() as connection:
-                    while not ended.wait(0.02):
+                    while not ended.wait(PAUSE_SECONDS):
                         self._read(connection)
             except BROKEN as error:
                 self.reads[f"error {sqlstate(error)}"] += 1
