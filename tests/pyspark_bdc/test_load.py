@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -104,6 +105,29 @@ def test_the_same_load_id_is_loaded_once(data_pool: DataPool, table: str) -> Non
     commit(task, [task.send(0, batches(rows()))])
     again = begun(data_pool, table, loadId=load_id)
     assert (again.load.state, counted(data_pool, table)[0]) == ("committed", ROWS)
+
+
+def test_the_load_of_a_killed_driver_is_taken_over_by_its_id(data_pool: DataPool, table: str) -> None:
+    load_id = secrets.token_hex(8)
+    killed = begun(data_pool, table, loadId=load_id)
+    left = killed.send(0, batches(rows()))
+    task = begun(data_pool, table, loadId=load_id)
+    commit(task, [task.send(0, batches(rows()))])
+    with pytest.raises(BdcError, match="begun again"):  # the first one lives after all
+        commit(killed, [left])
+    assert counted(data_pool, table)[0] == ROWS
+
+
+def test_rivals_of_one_partition_at_once(data_pool: DataPool, table: str) -> None:
+    """As with speculation: both send, Spark names the one that it lets commit, the other one may end after that."""
+    task = begun(data_pool, table)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: task.send(0, batches(rows(), rows(ROWS))), range(2))
+    assert first.attempt != second.attempt
+    commit(task, [first])
+    with pytest.raises(BdcError):
+        task.send(0, batches(rows()))
+    assert counted(data_pool, table)[0] == 2 * ROWS
 
 
 def test_if_exists(data_pool: DataPool, table: str) -> None:
