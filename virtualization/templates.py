@@ -14,7 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from sqlglot import exp
 
@@ -60,8 +60,7 @@ class Template:
         parts = [self.pieces[0]]
         for number, piece in zip(self.places, self.pieces[1:], strict=True):
             parts += [str(int(literals.values[number])), piece]
-        fragment = self.plan.fragments[0]
-        assert isinstance(fragment, StatementFragment)
+        fragment = cast(StatementFragment, self.plan.fragments[0])  # known since ``make_template``; asking again costs more than filling in
         return dataclasses.replace(self.plan, sql=sql, fragments=(fragment.with_text("".join(parts)),))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -78,7 +79,10 @@ class Carried:
             self.close()
 
     def _as_promised(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = [carried(column, kind, field) for column, kind, field in zip(batch.columns, self._kinds, self.schema, strict=False)]
+        columns = [
+            column if column.type == field.type and kind.name != "quotient" else carried(column, kind, field)
+            for column, kind, field in zip(batch.columns, self._kinds, self.schema, strict=False)
+        ]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def close(self) -> None:
@@ -153,6 +157,7 @@ class Merged:
         self._cursor.close()
 
 
-def schema_of_columns(columns: Sequence[OutputColumn]) -> pa.Schema:
+@lru_cache(maxsize=1024)
+def schema_of_columns(columns: tuple[OutputColumn, ...]) -> pa.Schema:
     """As the fragment promises it."""
     return pa.schema([arrow_field(column.name, column.type) for column in columns])

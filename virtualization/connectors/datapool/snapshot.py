@@ -26,7 +26,7 @@ def claims(statement: Statement, state: ReadState, shards: Mapping[int, str], nu
     return {
         "db": statement.tables[0].data.identity,
         "shard": shards[number],
-        "tables": [table.claim() for table in statement.tables],
+        "tables": [table.claim for table in statement.tables],
         "snapshot": state.snapshot,
         "pending": [[load.load, load.version] for load in state.pending if read & set(load.tables)],
         "sql": statement.sql,

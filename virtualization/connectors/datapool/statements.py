@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlglot import exp
 
@@ -29,8 +30,9 @@ class ReadTable:
     data: DataPlacement
     columns: tuple[tuple[str, StoredColumn], ...]
 
+    @cached_property
     def claim(self) -> dict[str, object]:
-        """Its JSON form."""
+        """Its JSON form; made once for all queries of a template."""
         columns = [_column_claim(name, column) for name, column in self.columns]
         return {"id": self.data.id, "alias": self.alias, "schema_version": self.data.schema_version, "columns": columns, "key": []}
 
