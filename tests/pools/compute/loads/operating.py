@@ -73,7 +73,7 @@ class Stage:
 
     def counts(self, table: str) -> dict[int, int]:
         """Rows on each shard that the table is on."""
-        return {shard: rows for shard, rows in self.rows(f"SELECT shard, rows FROM bdc.data_stats('{table}')")}  # noqa: S608
+        return {shard: rows for shard, rows in self.rows(f"SELECT shard, rows FROM bdc.data_stats('{table}')")}
 
     def read(self, path: str) -> bytes:
         """A file."""

@@ -5,11 +5,17 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import shutil
 from collections.abc import Iterator
 
+import psycopg
+import pyarrow as pa
 import pytest
+from pyarrow import flight
 
 from tests.pools.compute.loads.operating import Stage, stage
+from tests.pools.compute.loads.rows import eventually
+from tests.services.data_pool import refusal
 
 _NUMBERS = itertools.count()
 ROWS = 3000
@@ -29,14 +35,14 @@ def make(here: Stage, distribution: str = "HASH(id)", rows: int = ROWS) -> str:
     with here.pool.connect("admin") as admin:
         admin.execute("CALL bdc.create_data_table(%s, %s::jsonb, %s)", [name, columns, distribution])
         admin.execute(
-            f"INSERT INTO {name} SELECT i, i / 7.0, '2026-01-01'::timestamptz + i * interval '1 second', jsonb_build_object('n', i), "  # noqa: S608
+            f"INSERT INTO {name} SELECT i, i / 7.0, '2026-01-01'::timestamptz + i * interval '1 second', jsonb_build_object('n', i), "
             f"('00000000-0000-0000-0000-' || lpad(i::text, 12, '0'))::uuid FROM generate_series(1, {rows}) AS i"
         )
     return name
 
 
 def content(here: Stage, table: str) -> list[tuple[object, ...]]:
-    return here.rows(f'SELECT id, price, "at", doc, "a.b" FROM {table} ORDER BY id')  # noqa: S608
+    return here.rows(f'SELECT id, price, "at", doc, "a.b" FROM {table} ORDER BY id')
 
 
 @pytest.mark.parametrize("distribution", ["HASH(id)", "ROUND_ROBIN", "REPLICATED"])
@@ -50,7 +56,7 @@ def test_resize(here: Stage, distribution: str) -> None:
         assert set(counts) == set(range(shards))
         assert all(count == each for count in counts.values()) if each else sum(counts.values()) == ROWS
         assert content(here, table) == before
-    assert here.rows(f"SELECT price FROM {table} WHERE id = 77") == [(before[76][1],)]  # noqa: S608
+    assert here.rows(f"SELECT price FROM {table} WHERE id = 77") == [(before[76][1],)]
     assert here.done("resize", shards=2, tables=[table])["moved"] == 0
 
 
@@ -70,7 +76,7 @@ def test_backup_and_restore(here: Stage) -> None:
 
     changed = tables[0]
     with here.pool.connect("admin") as admin:
-        admin.execute(f"DELETE FROM {changed} WHERE id > 10")  # noqa: S608
+        admin.execute(f"DELETE FROM {changed} WHERE id > 10")
         admin.execute(f"CALL bdc.drop_data_table('{tables[1]}')")
     problem = here.refused("restore", folder="hdfs:/backups/first", tables=[changed])
     assert problem["sqlstate"] == "42P07" and "1 loads into it are newer" in problem["detail"] and "--overwrite" in problem["hint"]
@@ -119,3 +125,92 @@ def test_damaged_file(here: Stage) -> None:
     problem = here.refused("restore", folder="/backups/damaged", overwrite=True)
     assert problem["sqlstate"] == "58030" and "digest" in problem["message"]
     assert len(content(here, table)) == ROWS
+
+
+def test_a_transaction_from_before_a_move_is_told(here: Stage) -> None:
+    table = make(here, rows=50)
+    with here.pool.direct("admin") as connection, here.pool.direct("admin") as other:
+        connection.autocommit = False
+        assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (50,)
+        assert here.done("resize", shards=2, tables=[table])["moved"] == 1
+        assert other.execute(f"SELECT count(*) FROM {table}").fetchone() == (50,)
+        with pytest.raises(psycopg.errors.SerializationFailure, match="moved to other shards"):
+            connection.execute(f"SELECT count(*) FROM {table}")
+
+
+def test_a_load_under_way_when_a_move_begins_is_refused(here: Stage) -> None:
+    table = make(here, rows=50)
+    client = here.pool.client("admin")
+    load = client.ask("begin", {"table": table, "mode": "append"})
+    winner = client.put(load, {0: pa.table({"id": pa.array([1000], pa.int64())})})
+    with here.pool.admin() as admin:
+        number = admin.execute("SELECT id FROM bdc.data_tables_view WHERE relation = %s::regclass", [table]).fetchone()
+        assert number is not None
+        request = {"tables": [str(number[0])], "shards": load_shards(here, table), "load_id": "move", "seconds": 60}
+        moving = admin.execute("SELECT bdc.pool_begin_move('admin', %s::jsonb)", [json.dumps(request)]).fetchone()
+        with pytest.raises(flight.FlightError) as refused:
+            client.ask("commit", {"load": load["load"], "winners": [winner]})
+        assert refusal(refused.value)["sqlstate"] == "40001" and "bdc data resize" in refusal(refused.value)["message"]
+        assert moving is not None
+        admin.execute("SELECT bdc.pool_abort_load(%s, 'enough')", [moving[0]["load"]])
+    with here.pool.connect("admin") as writer:
+        writer.execute(f"INSERT INTO {table} (id) VALUES (51)")
+    client.close()
+    assert len(content(here, table)) == 51
+
+
+def load_shards(here: Stage, table: str) -> object:
+    """As the master has them."""
+    with here.pool.admin() as admin:
+        found = admin.execute(
+            "SELECT d.shards FROM bdc.data_tables AS d JOIN bdc.data_tables_view AS v ON v.id = d.table_id WHERE v.relation = %s::regclass",
+            [table],
+        ).fetchone()
+    assert found is not None
+    return found[0]
+
+
+def test_a_cancelled_backup_leaves_nothing(here: Stage) -> None:
+    table = make(here, rows=50)
+    here.pool.shards[2].stop()
+    try:
+        operation = here.begin("backup", folder="/backups/half", tables=[table])
+        eventually(lambda: "waiting" in here.look(operation)["progress"], 60)
+        with here.pool.connect("admin") as admin:
+            admin.execute("CALL bdc.cancel_data_operation(%s::uuid)", [operation])
+        assert here.end(operation)["problem"]["sqlstate"] == "57014"
+    finally:
+        here.pool.shards[2].start()
+    eventually(lambda: not [name for name in here.names("/backups") if "half" in name])
+    assert here.refused("restore", folder="/backups/half")["sqlstate"] == "58030"
+
+
+def test_a_lost_shard(here: Stage) -> None:
+    table, other = make(here), make(here)
+    before = content(here, table)
+    here.done("resize", shards=2, tables=[other])
+    here.done("backup", folder="/backups/before_the_loss", tables=[table])
+    lost = here.pool.shards[2]
+    lost.stop()
+    shutil.rmtree(lost.folder / "rows")
+    lost.start()
+    with pytest.raises(psycopg.Error, match=r"data-2 is not the shard .*\n(.*\n)*.*bdc data restore"):
+        content(here, table)
+    assert len(content(here, other)) == ROWS
+    here.done("restore", folder="/backups/before_the_loss", tables=[table], overwrite=True)
+    assert content(here, table) == before
+    assert set(here.counts(table)) == {0, 1, 2}
+
+
+@pytest.mark.full
+def test_moves_go_on_after_a_kill_of_the_coordinator(here: Stage) -> None:
+    table = make(here, rows=200_000)
+    before = here.rows(f"SELECT count(*), sum(id), sum(price) FROM {table}")
+    for shards in (2, 3):
+        operation = here.begin("resize", shards=shards, tables=[table])
+        eventually(lambda: here.look(operation)["progress"].get("rows", 0) > 0 or here.look(operation)["state"] == "done")  # noqa: B023
+        here.pool.replicas[0].kill()
+        here.pool.replicas[0].start()
+        assert here.end(operation)["state"] == "done"
+        assert here.rows(f"SELECT count(*), sum(id), sum(price) FROM {table}") == before
+        assert set(here.counts(table)) == set(range(shards))
