@@ -64,5 +64,5 @@ def test_the_spark_distribution_needs_no_spark_and_nothing_of_ours(wheel: tuple[
     needs = Parser().parsestr(metadata(archive, "METADATA")).get_all("Requires-Dist", [])
     plain = {need.split(">")[0].split("<")[0].split("=")[0] for need in needs if "extra" not in need}
     if name == "pyspark":
-        assert plain == {"adbc-driver-postgresql", "pyarrow"}
+        assert plain == {"adbc-driver-postgresql", "numpy", "pyarrow"}
     assert not [need for need in plain if need.startswith("openbdc")]
