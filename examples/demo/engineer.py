@@ -42,7 +42,7 @@ def spark_step() -> None:
     password = engineer()
     bdc("sql", "query", SETUP)
     remote = json.loads(bdc("spark", "start", "-o", "json", quiet=True))["remote"]
-    print(styled(f"$ python {PROGRAM.relative_to(Path.cwd())}", "1"), PROGRAM.read_text().partition("\n\n")[2], sep="\n", flush=True)
+    print(styled(f"$ python {PROGRAM.relative_to(Path.cwd())}", "1"), PROGRAM.read_text().partition('"""\n\n')[2], sep="\n", flush=True)
     run(found, {"remote": remote, "user": ENGINEER, "password": password})
     with password_is(password):
         counted = json.loads(bdc("sql", "query", COUNTS, "-U", ENGINEER, "-o", "json"))
