@@ -79,5 +79,5 @@ def test_what_is_no_message_is_refused(data_pool: DataPool, alice: Client, conte
         writer, reader = direct.do_put(flight.FlightDescriptor.for_command(content), pa.schema([("id", pa.int64())]))
         with writer:
             writer.done_writing()
-            reader.read()
+            reader.read()  # type: ignore[attr-defined]  # pyarrow's stub is wrong
     assert sqlstate(raised.value) in ("08P01", "28000")
