@@ -44,7 +44,7 @@ def backup(settings: Settings, folder: str, tables: tuple[str, ...], login_datab
     request = {"folder": hdfs_path(folder), **({"tables": list(tables)} if tables else {})}
     with connected(settings, Login(login_database, login_user)) as connection:
         done = carried_out(connection, "backup", request)
-    sentence = f"{done['tables']} tables, {done['rows']} rows, {size(done['bytes'])} are in hdfs:{done['folder']}."
+    sentence = f"{counted(done['tables'])}, {done['rows']} rows, {size(done['bytes'])}: in hdfs:{done['folder']}."
     return Value(data=done, sentence=sentence)
 
 
@@ -89,7 +89,7 @@ def restore(  # noqa: PLR0913 - one parameter per option
         done = carried_out(connection, "restore", request)
     for table, load, user, time, rows in done["lost"]:
         output.message(f"gone: load {load} into {table} by {user} at {time}, {rows} rows")
-    return Value(data=done, sentence=f"{done['tables']} tables, {done['rows']} rows are restored.")
+    return Value(data=done, sentence=f"{counted(done['tables'])}, {done['rows']} rows: restored.")
 
 
 @click.command(
@@ -103,8 +103,9 @@ def resize(settings: Settings, shards: int, tables: tuple[str, ...], login_datab
     """Spread tables over N shards: one after the other is written anew, and moves in one step.
 
     \b
-    Growing:    bdc config set spec.pools.data.shards=3 --name CLUSTER, bdc stop, bdc start, then bdc data resize --shards 3.
-    Shrinking:  bdc data resize --shards 2 in each database, and then the spec, bdc stop, bdc start.
+    Growing:    spec.pools.data.shards=3 (bdc config set) in the cluster's bdc.yaml; the controller starts data-2;
+                when bdc status shows it: bdc data resize --shards 3, in each database.
+    Shrinking:  bdc data resize --shards 2, in each database, and then the spec.
 
     The table that is being moved can be read all the time; writers wait, or are told to try again. It goes on by itself when a process
     is killed; run again, it does what is left. A table needs its size in free space once more. Administrators only.
@@ -112,7 +113,7 @@ def resize(settings: Settings, shards: int, tables: tuple[str, ...], login_datab
     request = {"shards": shards, **({"tables": list(tables)} if tables else {})}
     with connected(settings, Login(login_database, login_user)) as connection:
         done = carried_out(connection, "resize", request)
-    return Value(data=done, sentence=f"{done['moved']} of {done['tables']} tables were moved, all lie on {shards} shards now.")
+    return Value(data=done, sentence=f"{done['moved']} of {counted(done['tables'])} moved; on {shards} shards now.")
 
 
 @click.command("operations", cls=BdcCommand, examples=["bdc data operations", "bdc data operations -o json"])
@@ -134,6 +135,11 @@ def cancel(settings: Settings, operation: str, login_database: str | None, login
     with connected(settings, Login(login_database, login_user)) as connection:
         call(connection, "bdc.cancel_data_operation", operation)
     return Value(data={"cancelled": operation}, sentence=f"{operation} is cancelled.")
+
+
+def counted(tables: int) -> str:
+    """``1 table``, ``2 tables``."""
+    return f"{tables} table{'' if tables == 1 else 's'}"
 
 
 COMMANDS = (backup, restore, resize, operations, cancel)

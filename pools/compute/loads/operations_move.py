@@ -121,7 +121,7 @@ async def resize(work: Work) -> None:
     wanted = int(work.request["shards"])
     present = await present_shards(work)
     if not 1 <= wanted <= len(present):
-        hint = "Growing: bdc config set spec.pools.data.shards=N, bdc stop, bdc start, then bdc data resize. See the guide, Data pool."
+        hint = "More: set spec.pools.data.shards in the cluster's bdc.yaml, and wait until bdc status shows them. See the guide, Data pool."
         raise StatementError("55000", f"the data pool has {len(present)} shards, not {wanted}", hint=hint)
     target = present[:wanted]
     state = State.read(await work.ledger.data_set(work.who.user, work.request.get("tables"), None))

@@ -137,7 +137,7 @@ DECLARE
   lost jsonb;
 BEGIN
   IF is_new THEN
-    wanted := bdc.make_data_table("user", request || jsonb_build_object('table_name', request ->> 'name'));
+    wanted := bdc.make_data_table("user", request || jsonb_build_object('table_name', request ->> 'name', 'schema', 'public'));
     UPDATE bdc.data_operations AS o SET made = o.made || wanted WHERE id = (pool_restore_target.request ->> 'operation')::uuid;  -- tried again, it is its own
   END IF;
   SELECT * INTO known FROM bdc.data_tables WHERE table_id = wanted FOR UPDATE;
@@ -151,7 +151,7 @@ BEGIN
     IF NOT coalesce((request ->> 'overwrite')::boolean, false)
         AND NOT EXISTS (SELECT FROM bdc.data_operations AS o WHERE id = (pool_restore_target.request ->> 'operation')::uuid AND wanted = ANY (o.made)) THEN
       RAISE EXCEPTION USING ERRCODE = 'duplicate_table', MESSAGE = format('data table %s exists already', bdc.data_table_name(wanted)),
-        DETAIL = format('%s loads into it are newer than the backup: restoring over it loses their rows.%s', jsonb_array_length(lost),
+        DETAIL = format('Loads into it that are newer than the backup, whose rows would be lost: %s.%s', jsonb_array_length(lost),
           coalesce((SELECT ' The latest: ' || string_agg(format('%s by %s at %s', entry ->> 0, entry ->> 1, entry ->> 2), '; ') FROM (
             SELECT entry FROM jsonb_array_elements(lost) WITH ORDINALITY AS of (entry, place) ORDER BY place DESC LIMIT 5) AS latest), '')),
         HINT = '--overwrite replaces its rows by those of the backup; --as restores under another name.';

@@ -79,7 +79,7 @@ def test_backup_and_restore(here: Stage) -> None:
         admin.execute(f"DELETE FROM {changed} WHERE id > 10")
         admin.execute(f"CALL bdc.drop_data_table('{tables[1]}')")
     problem = here.refused("restore", folder="hdfs:/backups/first", tables=[changed])
-    assert problem["sqlstate"] == "42P07" and "1 loads into it are newer" in problem["detail"] and "--overwrite" in problem["hint"]
+    assert problem["sqlstate"] == "42P07" and "would be lost: 1" in problem["detail"] and "--overwrite" in problem["hint"]
     assert len(content(here, changed)) == 10
     assert here.done("resize", shards=2, tables=[tables[2]])["moved"] == 1
     progress = here.done("restore", folder="hdfs:/backups/first", overwrite=True)
@@ -87,7 +87,7 @@ def test_backup_and_restore(here: Stage) -> None:
     for table in tables:
         assert content(here, table) == before[table]
         assert set(here.counts(table)) == {0, 1, 2}
-    progress = here.done("restore", folder="/backups/first", tables=[changed], **{"as": "public.copy_of_it"})
+    progress = here.done("restore", folder="/backups/first", tables=[changed], **{"as": "copy_of_it"})
     assert content(here, "public.copy_of_it") == before[changed] and progress["lost"] == []
 
 
