@@ -15,7 +15,7 @@ login = {"user": given["user"], "password": given["password"]}
 house = spark.read.csv("hdfs:/sandbox/house.csv", header=True, inferSchema=True)
 print(f"Spark {spark.version} read {house.count()} rows of {len(house.columns)} columns")
 
-house.write.format("bdc").options(**login, dbtable="engineer.house").mode("overwrite").save()
+house.write.format("bdc").options(**login, dbtable="engineer.house", target="local").mode("overwrite").save()
 
 into_the_pool = {"dbtable": "engineer.house_dp", "dataPoolDataSource": "SqlDataPool", "distribution": 'HASH("LSTAT")'}
 house.write.format("bdc").options(**login, **into_the_pool).mode("overwrite").save()

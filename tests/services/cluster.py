@@ -73,9 +73,10 @@ class Stage:
         return next(str(row["endpoint"]) for row in rows if row["name"] == name)
 
     def sql(self, **more: object) -> psycopg.Connection[Row]:
-        """A connection to the master as the first admin."""
+        """A connection to the master as the first admin, or as ``more`` says."""
         host, _, port = self.endpoint("sql-server-master").rpartition("//")[2].partition("/")[0].partition(":")
-        return psycopg.connect(host=host, port=int(port), user="admin", password=self.password, dbname="bdc", autocommit=True, **more)  # type: ignore[arg-type]
+        login = {"host": host, "port": int(port), "user": "admin", "password": self.password, "dbname": "bdc", "autocommit": True}
+        return psycopg.connect(**{**login, **more})  # type: ignore[arg-type]
 
     def processes(self) -> list[int]:
         """Every process of the cluster, the supervisor included: those whose environment names its folder."""
