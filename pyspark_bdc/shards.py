@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from pyspark_bdc.load import Shard
 from pyspark_bdc.logins import logged_in, password_of
 from pyspark_bdc.options import Options
 from pyspark_bdc.sending import reachable
+
+log = logging.getLogger(__name__)
 
 _LOGIN_ENDED = "28"
 """The class of all errors of logins."""
@@ -110,7 +113,14 @@ def shard_table(options: Options, columns: tuple[Column, ...]) -> ShardTable | N
         return None
     if password_of(options.address) is None and options.read_from == "auto":
         return None  # a password file is for libpq alone
-    return ShardTable(options.address, logged_in(options.address, options.flight), table, columns, options.relay)
+    try:
+        login = logged_in(options.address, options.flight)
+    except UnreachableError as error:
+        if options.read_from == "shards":
+            raise
+        log.warning("%s is read through the master: %s", table, error)
+        return None
+    return ShardTable(options.address, login, table, columns, options.relay)
 
 
 def _exact(column: Column, arriving: pa.DataType) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from pyspark_bdc import session
 from pyspark_bdc.columns import chosen
-from pyspark_bdc.errors import ReadError
+from pyspark_bdc.errors import ReadError, UnreachableError
 from pyspark_bdc.options import Options, parse
 from pyspark_bdc.shards import ShardTable, shard_table
 from tests.services.data_pool import PASSWORD, DataPool
@@ -108,6 +108,14 @@ def test_only_tables_of_the_data_pool_have_shards(data_pool: DataPool, table: st
     given = options(data_pool, "pg_catalog.pg_class", readFrom="shards")
     with pytest.raises(ReadError, match="only a table of the data pool"):
         shard_table(given, session.describe(given))
+
+
+def test_where_only_the_master_is_reached_rows_come_by_sql(data_pool: DataPool, table: str, caplog: pytest.LogCaptureFixture) -> None:
+    given = options(data_pool, table, flight="127.0.0.1:1")
+    assert shard_table(given, session.describe(given)) is None
+    assert "is read through the master: can't log in" in caplog.text
+    with pytest.raises(UnreachableError):
+        shard_table(dataclasses.replace(given, read_from="shards"), session.describe(given))
 
 
 def test_what_the_shards_spell_otherwise_is_read_by_sql(data_pool: DataPool, table: str) -> None:
