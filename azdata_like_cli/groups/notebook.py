@@ -10,7 +10,7 @@ from azdata_like_cli import jupyter, output
 from azdata_like_cli.command import BdcCommand, Settings, pass_settings
 from azdata_like_cli.groups.spark import until_ready
 from azdata_like_cli.sqlsession import Login, proven_password
-from bdc.errors import ForbiddenError, UserError
+from bdc.errors import ServiceError, UserError
 from bdc.session import master_address
 
 SPARK_SECONDS = 180.0
@@ -49,21 +49,28 @@ def notebook(settings: Settings, folder: pathlib.Path, port: int | None, no_brow
 
 
 def _remote(settings: Settings, *, needed: bool) -> str | None:
-    """Start Spark Connect; its address with the token. None, and said, where PySpark or the right is missing; with ``needed`` an error."""
-    missing = jupyter.pyspark_missing()
-    if missing:
-        if needed:
-            raise UserError(missing, hint="pip install 'openbdc[spark-client]'", code="not_installed")
-        output.message(f"No Spark in these notebooks: {missing}. Next: pip install 'openbdc[spark-client]'")
-        return None
-    controller = settings.session().controller
+    """Spark Connect's address with its token. None, and said, where there is no Spark to be had; with ``needed`` that is an error."""
     try:
-        token = controller.spark_token()
-    except ForbiddenError as error:
+        return _started(settings)
+    except (UserError, ServiceError) as error:
         if needed:
             raise
-        output.message(f"No Spark in these notebooks: {error.message}.")
+        reason = f": {error.why.splitlines()[0]}" if error.why else ""
+        output.message(f"No Spark in these notebooks: {error.message}{reason}" + (f"\n  next:    {error.hint}" if error.hint else ""))
         return None
+
+
+def _started(settings: Settings) -> str:
+    """Start Spark Connect and wait until it is ready; ForbiddenError for those who may not have its token, ServiceError."""
+    missing = jupyter.pyspark_missing()
+    if missing:
+        raise UserError(missing, hint="pip install 'openbdc[spark-client]'", code="not_installed")
+    controller = settings.session().controller
+    token = controller.spark_token()
     controller.spark_start()
-    until_ready(controller, SPARK_SECONDS)
+    try:
+        until_ready(controller, SPARK_SECONDS)
+    except ServiceError:
+        controller.spark_stop()  # nobody waits for it any more
+        raise
     return f"{controller.endpoint('spark')['endpoint']}/;token={token}"

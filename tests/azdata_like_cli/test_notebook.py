@@ -13,7 +13,9 @@ import time
 import pytest
 
 from azdata_like_cli import jupyter
-from bdc.errors import ServiceError
+from azdata_like_cli.command import Settings
+from azdata_like_cli.groups.notebook import _remote
+from bdc.errors import ServiceError, UserError
 from tests.azdata_like_cli.conftest import Run
 
 STANDIN = """
@@ -82,6 +84,14 @@ except SystemExit:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGTERM)
 """
+
+
+def test_without_pyspark_there_is_sql_only_unless_spark_is_insisted_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _remote(Settings(), needed=False) is None
+    said = capsys.readouterr().err
+    assert "No Spark in these notebooks" in said and "no pyspark" in said and "openbdc[spark-client]" in said
+    with pytest.raises(UserError, match="no pyspark"):
+        _remote(Settings(), needed=True)
 
 
 def test_its_own_failure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
