@@ -21,12 +21,12 @@ $$;
 -- As the caller: TRUNCATE itself is the load, in the caller's transaction.
 CREATE PROCEDURE bdc.truncate_data_table(table_name text) LANGUAGE plpgsql AS $$
 DECLARE
-  relation pg_catalog.regclass := pg_catalog.to_regclass(table_name);
+  wanted pg_catalog.regclass := pg_catalog.to_regclass(table_name);
 BEGIN
-  IF NOT EXISTS (SELECT FROM bdc.data_tables_view AS known WHERE known.relation OPERATOR(pg_catalog.=) truncate_data_table.relation) THEN
+  IF NOT EXISTS (SELECT FROM bdc.data_tables_view AS known WHERE known.relation OPERATOR(pg_catalog.=) wanted) THEN
     RAISE EXCEPTION USING ERRCODE = 'undefined_table', MESSAGE = pg_catalog.format('data table "%s" does not exist', table_name);
   END IF;
-  EXECUTE pg_catalog.format('TRUNCATE TABLE %s', relation);
+  EXECUTE pg_catalog.format('TRUNCATE TABLE %s', wanted);
 END $$;
 
 -- The transaction that a merge belongs to: within a savepoint (or a block with EXCEPTION) that one, whose ROLLBACK TO takes the merge back.
