@@ -12,6 +12,12 @@ import pyarrow.compute as pc
 from pools.data.errors import ShardError
 from pools.data.tables import ColumnSpec, TableSpec
 
+SAMPLE_ROWS, FEWEST_ROWS = 16_384, 4096
+"""Of a stream's first batch, to tell prose from codes; from fewer rows than the second nothing is concluded."""
+
+PROSE_BYTES = 16
+"""A value's mean length from which on mostly distinct text is prose."""
+
 _VARLENA_HEADER = 4
 _CHARACTER, _VARCHAR, _UUID, _JSON, _JSONB = 1042, 1043, 2950, 114, 3802
 
@@ -36,6 +42,7 @@ class BatchForm:
             raise ShardError("42701", "a column is there twice in what is sent")
         self._sources = tuple(self._source(column, schema) for column in table.columns if column.name in schema.names)
         self._lengths = tuple((source, length) for source in self._sources if (length := _length(source.column)) is not None)
+        self._key = frozenset(column.name for column in table.key_columns)
         self._absent = tuple(column for column in table.columns if column.name not in schema.names)
         for column in self._absent:
             if not column.nullable and column.default is None:
@@ -73,6 +80,16 @@ class BatchForm:
             raise ShardError("42804", "what is sent has no columns")
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
+    def prose(self, batch: pa.RecordBatch) -> frozenset[str]:
+        """Physical names of the text columns (but key and uuid) whose values are long and mostly distinct: comments, documents, paths.
+        The store packs them in another way than codes and names, which a dictionary suits."""
+        sample = batch.slice(0, SAMPLE_ROWS)
+        if sample.num_rows < FEWEST_ROWS:
+            return frozenset()
+        fitting = self.fit(sample)
+        candidates = (one.column for one in self._sources if one.column.duckdb == "VARCHAR" and one.column.type.oid != _UUID)
+        return frozenset(one.physical for one in candidates if one.name not in self._key and _is_prose(fitting.column(one.physical)))
+
     @staticmethod
     def _array(source: _Source, batch: pa.RecordBatch) -> pa.Array[Any]:
         array = batch.column(source.index)
@@ -91,6 +108,15 @@ def _cast(array: pa.Array[Any], wanted: pa.DataType) -> pa.Array[Any]:
     if isinstance(array, pa.DictionaryArray):
         array = array.dictionary_decode()
     return array.cast(wanted, safe=True)
+
+
+def _is_prose(texts: pa.Array[Any]) -> bool:
+    values = len(texts) - texts.null_count
+    if values < FEWEST_ROWS:
+        return False
+    size = pc.sum(pc.call_function("binary_length", [texts])).as_py()
+    distinct = pc.count_distinct(texts, mode="only_valid").as_py()
+    return bool(size >= PROSE_BYTES * values and 2 * distinct > values)
 
 
 def _not_null(column: ColumnSpec) -> ShardError:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 import duckdb
@@ -26,6 +27,8 @@ WAIT_SECONDS = 30.0
 
 MIN_CHUNK_BYTES = 1 << 20
 MODES = ("append", "overwrite", "upsert")
+
+_Message = tuple[pa.RecordBatch | None, dict[str, Any] | None]
 
 
 class Stream(Protocol):
@@ -125,13 +128,16 @@ class Intake:
     def _receive(self, put: Put, segment: Segment, stream: Stream) -> None:
         store = self._store
         load = put.load if put.mode == "overwrite" else ""
-        store.ensure_generation(put.table, put.generation, load)
         form = BatchForm(put.table, stream.schema)
+        messages = _messages(stream)
+        first = _first(messages)
+        prose = form.prose(first[0][0]) if first and first[0][0] is not None else frozenset[str]()
+        store.ensure_generation(put.table, put.generation, load, prose)
         state = store.ledger.table((put.table.db, put.table.id))
         with state.schema.shared(), store.cursor() as cursor, self._counted():
             cursor.execute("BEGIN TRANSACTION")
             try:
-                self._insert(cursor, put, segment, form, stream)
+                self._insert(cursor, put, segment, form, chain(first, messages))
                 record(cursor, dataclasses.replace(segment, state="staged"))
                 with store.ledger.load_lock(put.key):
                     self._refuse_late_commit(put)
@@ -150,14 +156,14 @@ class Intake:
             if sealed or put.key in ledger.aborted:
                 raise ShardError("55000", "the load was sealed or aborted before the stream ended")
 
-    def _insert(self, cursor: duckdb.DuckDBPyConnection, put: Put, segment: Segment, form: BatchForm, stream: Stream) -> None:
+    def _insert(self, cursor: duckdb.DuckDBPyConnection, put: Put, segment: Segment, form: BatchForm, messages: Iterable[_Message]) -> None:
         columns = ", ".join((*form.columns, "seg", "dead"))
         values = ", ".join((*form.expressions, str(segment.number), "0"))
         insert = f"INSERT INTO {put.table.physical(put.generation)} ({columns}) SELECT {values} FROM chunk"
         told: int | None = None
         waiting: list[pa.RecordBatch] = []
         rows = size = 0
-        for batch, message in _messages(stream):
+        for batch, message in messages:
             if message is not None:
                 told = int(message.get("rows", -1))
             if batch is None or not batch.num_rows:
@@ -207,7 +213,7 @@ def _answer(segment: Segment) -> dict[str, int]:
     return {"segment": segment.number, "rows": segment.rows, "bytes": segment.bytes}
 
 
-def _messages(stream: Stream) -> Iterator[tuple[pa.RecordBatch | None, dict[str, Any] | None]]:
+def _messages(stream: Stream) -> Iterator[_Message]:
     """Batches and the messages beside them."""
     while True:
         try:
@@ -221,6 +227,11 @@ def _messages(stream: Stream) -> Iterator[tuple[pa.RecordBatch | None, dict[str,
             except ValueError as error:
                 raise ShardError("08P01", "a message in the stream is not JSON") from error
         yield chunk.data, message
+
+
+def _first(messages: Iterator[_Message]) -> list[_Message]:
+    """The first that says something, taken off ``messages``; empty at the end."""
+    return next(([one] for one in messages if one[1] is not None or (one[0] is not None and one[0].num_rows)), [])
 
 
 def _drain(stream: Stream) -> None:

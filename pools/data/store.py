@@ -9,7 +9,7 @@ import os
 import pathlib
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -149,8 +149,9 @@ class Store:
         """The file and its write-ahead log."""
         return sum(path.stat().st_size for path in self.folder.glob(FILE + "*"))
 
-    def ensure_generation(self, table: TableSpec, number: int, load: str) -> Generation:
-        """The physical table with every column of the ticket, made or widened when needed. ``load``: the overwriting one, or empty."""
+    def ensure_generation(self, table: TableSpec, number: int, load: str, prose: Set[str] = frozenset()) -> Generation:
+        """The physical table with every column of the ticket, made or widened when needed. ``load``: the overwriting one, or empty;
+        ``prose``: columns that are packed by Zstandard if the table is made now (docs/decisions/2026-11-21-put-path.md)."""
         state = self.ledger.table((table.db, table.id))
         wanted = {column.physical: column.duckdb for column in table.columns}
         with self.ledger.lock:
@@ -158,7 +159,7 @@ class Store:
         with state.making:  # a new physical table disturbs no stream
             found = state.generations.get(number)
             if found is None:
-                return self._make(table, number, load)
+                return self._make(table, number, load, prose)
 
         def fits() -> bool:
             return all(_holds(found.columns.get(name), type_) for name, type_ in wanted.items())
@@ -169,13 +170,14 @@ class Store:
                     return self._widen(table, found, wanted)
         return found
 
-    def _make(self, table: TableSpec, number: int, load: str) -> Generation:
+    def _make(self, table: TableSpec, number: int, load: str, prose: Set[str]) -> Generation:
         state = self.ledger.table((table.db, table.id))
         made = Generation(number, load, "open" if load else "published")
         if not load and state.generations:
             raise ShardError("55000", "the shard does not know this generation of the table", hint="Begin the load again.")
         made.columns = {column.physical: column.duckdb for column in table.columns}
-        columns = ", ".join(f"{name} {type_}" for name, type_ in (made.columns | OWN_COLUMNS).items())
+        packed = {name: type_ + (" USING COMPRESSION zstd" if name in prose else "") for name, type_ in made.columns.items()}
+        columns = ", ".join(f"{name} {type_}" for name, type_ in (packed | OWN_COLUMNS).items())
         with self.transaction() as cursor:
             cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema_name(table.db))}")
             cursor.execute(f"CREATE TABLE {table.physical(number)} ({columns})")
