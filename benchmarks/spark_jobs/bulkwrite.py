@@ -93,10 +93,11 @@ WRITERS: dict[str, Callable[[DataFrame, str], None]] = {
 def cleared(writer: str, table: str) -> None:
     """The JDBC and COPY targets are emptied before each round; the pool's table grows, as an append does."""
     if writer.startswith(("jdbc", "copy")):
-        connection = spark._jvm.java.sql.DriverManager.getConnection(jdbc["url"], jdbc["user"], jdbc["password"])
-        statement = connection.createStatement()
-        statement.execute(f"TRUNCATE {table}")
-        connection.close()
+        import adbc_driver_postgresql.dbapi as adbc
+
+        login = f"{jdbc['libpq']} user={jdbc['user']} password={jdbc['password']}"
+        with adbc.connect(login, autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {table}")
 
 
 seconds: dict[str, dict[str, list[float]]] = {}
