@@ -19,7 +19,8 @@ WHOLE_TABLE = frozenset({"overwrite", "truncate", "upsert", "modify"})
 
 def table_claim(table: Table) -> dict[str, Any]:
     """The table as tickets and shards' messages have it."""
-    return {name: table[name] for name in ("id", "generation", "schema_version", "columns", "key")}
+    columns = [column | ({"default": column["constant"]} if "constant" in column else {}) for column in table["columns"]]
+    return {name: table[name] for name in ("id", "generation", "schema_version", "key")} | {"columns": columns}
 
 
 def put_tickets(signer: Signer, load: str, identity: str, table: Table, seconds: float) -> dict[int, str]:

@@ -80,7 +80,12 @@ EXCEPTION WHEN data_exception OR invalid_text_representation THEN
     DETAIL = SQLERRM, HINT = 'A default of a data table is a constant, written as text; an expression is none.';
 END $$;
 
--- Column definitions with ids from first_id on: {"id", "name", "type", "nullable", "remote", "default"?}.
+-- The same constant as shards' SQL.
+CREATE FUNCTION bdc.constant_of_shards(canonical text, type_name text) RETURNS text LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE WHEN type_name = 'bytea' THEN format('unhex(''%s'')', substr(canonical, 3)) ELSE format('''%s''', replace(canonical, '''', '''''')) END
+$$;
+
+-- Column definitions with ids from first_id on: {"id", "name", "type", "nullable", "remote", "default"?, "constant"?: that as shards' SQL}.
 CREATE FUNCTION bdc.checked_data_columns(columns jsonb, first_id integer) RETURNS jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   entry jsonb;
@@ -95,6 +100,7 @@ BEGIN
     entry := entry || jsonb_build_object('id', first_id + place - 1, 'remote', entry ->> 'name');
     IF columns -> (place - 1)::int ->> 'default' IS NOT NULL THEN
       entry := entry || jsonb_build_object('default', bdc.checked_default(entry ->> 'name', entry ->> 'type', columns -> (place - 1)::int -> 'default'));
+      entry := entry || jsonb_build_object('constant', bdc.constant_of_shards(entry ->> 'default', entry ->> 'type'));
     END IF;
     checked := checked || jsonb_build_array(entry);
   END LOOP;

@@ -50,7 +50,8 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'not_null_violation', MESSAGE = format('column "%s" is NOT NULL, and rows that exist have no value for it', entry ->> 'name'),
         HINT = 'Give it a "default".';
     END IF;
-    RETURN columns || jsonb_build_array(entry);
+    -- rows that are there have the default too, as in PostgreSQL
+    RETURN columns || jsonb_build_array(entry || CASE WHEN entry ? 'constant' THEN jsonb_build_object('missing', entry -> 'constant') ELSE '{}' END);
   END IF;
   entry := bdc.column_named(columns, change ->> verb);
   IF verb = 'rename' THEN

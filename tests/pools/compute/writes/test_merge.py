@@ -136,4 +136,3 @@ def test_two_merges_of_the_same_rows(data_pool: DataPool) -> None:
                 two.execute(f"CALL bdc.merge('{target}', '{source}')")
         two.execute(f"CALL bdc.merge('{target}', '{source}')")
         assert rows_of(one, target) == [(1, "new")]
-
