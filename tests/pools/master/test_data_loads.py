@@ -32,6 +32,7 @@ def test_begin_says_all_that_a_writer_needs(data_table: str, data_pool: Pool) ->
         "distribution",
         "shards",
         "buckets",
+        "placed",
     }
     assert (document["mode"], document["generation"], document["schema_version"], document["name"]) == ("append", 0, 1, "t")
 
