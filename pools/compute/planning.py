@@ -43,9 +43,13 @@ class Planning:
         if request is not None:
             return await self._requested(request)
         await self._session.confirmed()
-        known = answers.answer(sql, self._session.facts(), self._session.catalog()) if _may_be_short(sql) else None
-        if known is not None:
-            return FixedRows(known.columns, known.rows)
+        if _may_be_short(sql):
+            count = answers.counting(sql, self._session.catalog())
+            if count is not None:
+                return await self._running(count, formats)
+            known = answers.answer(sql, self._session.facts(), self._session.catalog())
+            if known is not None:
+                return FixedRows(known.columns, known.rows)
         return await self._running(sql, formats)
 
     async def columns(self, sql: str) -> tuple[OutputColumn, ...]:
