@@ -194,3 +194,30 @@ def test_what_is_refused(
     with pytest.raises(error):
         connection.execute(sql.replace("{}", table))
     assert rows_of(data_pool, table) == [(1, "kept")]
+
+
+def test_copy_into_a_table(data_pool: DataPool) -> None:
+    table = make_table(data_pool, "HASH(id)", "id")
+
+    def copy(text: str) -> None:
+        with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT csv)") as stream:
+            stream.write(text)
+
+    with data_pool.connect("alice") as connection:
+        copy("".join(f"{number},row {number}\n" for number in range(2500)))
+        mistakes = {
+            "5000,new\n7,there\n": errors.UniqueViolation,
+            ",x\n": errors.NotNullViolation,
+            "x,y\n": errors.InvalidTextRepresentation,
+        }
+        for text, error in mistakes.items():
+            with pytest.raises(error):
+                copy(text)
+        assert connection.execute(f"SELECT count(*), sum(id) FROM {table}").fetchone() == (2500, 3_123_750)
+
+
+def test_wide_rows(data_pool: DataPool) -> None:
+    table = make_table(data_pool, "HASH(id)")
+    with data_pool.connect("alice") as connection:
+        connection.execute(f"INSERT INTO {table} SELECT i, repeat('x', 20000) FROM generate_series(1, 1500) AS i")
+        assert connection.execute(f"SELECT count(*), sum(length(name)) FROM {table}").fetchone() == (1500, 30_000_000)
