@@ -14,7 +14,7 @@ from tests.pools.data_pool_faults.lanes import Wrong
 from tests.pools.data_pool_faults.storm import storm
 
 ROUNDS = 500
-TELL_ROUNDS = 5
+TELL_ROUNDS = 20
 
 
 def run(rounds: int | None) -> Report:

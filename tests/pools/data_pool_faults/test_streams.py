@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import flight
@@ -171,37 +170,6 @@ def test_an_empty_frame_is_a_load_in_every_mode(data_pool: DataPool, alice: Clie
     for mode, expected in (("append", [2]), ("upsert", [2]), ("overwrite", [])):
         assert alice.load(table, {0: rows()}, mode)["rows"] == 0
         assert ids(data_pool, table) == expected
-
-
-@pytest.mark.full
-@pytest.mark.timeout(900)
-def test_a_load_bigger_than_the_shards_memory(data_pool: DataPool, alice: Client) -> None:
-    """320 MB of numbers that don't compress into a shard whose database may use 250 MB; a task that is told to wait tries again."""
-    table = make_table(data_pool)
-    with other_limits(data_pool.shards[0], memory_mb=420):
-        load = alice.ask("begin", {"table": table, "seconds": 3600})
-        winners = []
-        for partition in range(10):
-            numbers = np.random.default_rng(partition).integers(1 << 62, size=4_000_000)
-            table_of = pa.table([pa.array(numbers), pa.nulls(len(numbers), pa.string())], schema=SCHEMA)
-            attempt = _tried(load["shards"][0], table_of, partition)
-            winners.append([partition, attempt, {0: len(numbers)}])
-        assert alice.ask("commit", {"load": load["load"], "winners": winners}, 600)["rows"] == 40_000_000
-        with data_pool.connect("alice") as connection:
-            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (40_000_000,)
-
-
-def _tried(shard: Mapping[str, Any], rows_of: pa.Table, partition: int) -> int:
-    """The attempt that the shard took."""
-    for attempt in range(30):
-        try:
-            put(shard, rows_of, attempt, partition)
-        except flight.FlightError as error:
-            assert refusal(error)["sqlstate"] == "53200", error
-            time.sleep(2)
-        else:
-            return attempt
-    raise AssertionError("the shard's memory does not come back")
 
 
 @contextmanager
