@@ -3,15 +3,16 @@
 import json
 import sys
 import time
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, write_deltalake  # type: ignore[import-not-found]  # in the environment of its own only
 
 
-def carry_out(table: DeltaTable, task: dict) -> dict:
+def carry_out(table: DeltaTable, task: dict[str, Any]) -> dict[str, Any]:
     """``{"update", "where"}``, ``{"merge": file, "keys"}``: seconds; ``{"totals": columns}``: rows and sums as text."""
     began = time.perf_counter()
     if "update" in task:
@@ -28,7 +29,7 @@ def carry_out(table: DeltaTable, task: dict) -> dict:
     return {"seconds": time.perf_counter() - began}
 
 
-def sum_of(rows: object, name: str) -> object:
+def sum_of(rows: pa.Table, name: str) -> object:
     """Exact."""
     return pc.sum(rows[name]).as_py()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 from psycopg import errors
+from psycopg.types.json import Json
 
 from tests.pools.compute.loads.rows import ids, make_table
 from tests.services.data_pool import DataPool
@@ -124,7 +125,7 @@ def test_rights_of_direct_users(data_pool: DataPool) -> None:
 def test_values_of_all_types_come_back_as_they_were(data_pool: DataPool) -> None:
     columns = [{"name": "id", "type": "integer"}, *({"name": f"c{n}", "type": one} for n, one in enumerate(TYPES))]
     with data_pool.connect("admin") as admin:
-        admin.execute("CALL bdc.create_data_table('public.types', %s::jsonb)", [psycopg.types.json.Json(columns)])
+        admin.execute("CALL bdc.create_data_table('public.types', %s::jsonb)", [Json(columns)])
         rows = max(len(values) for values in TYPES.values())
         for row in range(rows + 1):
             values = [values[row] if row < len(values) else None for values in TYPES.values()]
@@ -199,12 +200,12 @@ def test_what_is_refused(
 def test_copy_into_a_table(data_pool: DataPool) -> None:
     table = make_table(data_pool, "HASH(id)", "id")
 
-    def copy(text: str) -> None:
-        with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT csv)") as stream:
+    def copy(session: psycopg.Connection[tuple[object, ...]], text: str) -> None:
+        with session.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT csv)") as stream:
             stream.write(text)
 
-    with data_pool.connect("alice") as connection:
-        copy("".join(f"{number},row {number}\n" for number in range(2500)))
+    with data_pool.connect("alice") as session:
+        copy(session, "".join(f"{number},row {number}\n" for number in range(2500)))
         mistakes = {
             "5000,new\n7,there\n": errors.UniqueViolation,
             ",x\n": errors.NotNullViolation,
@@ -212,8 +213,8 @@ def test_copy_into_a_table(data_pool: DataPool) -> None:
         }
         for text, error in mistakes.items():
             with pytest.raises(error):
-                copy(text)
-        assert connection.execute(f"SELECT count(*), sum(id) FROM {table}").fetchone() == (2500, 3_123_750)
+                copy(session, text)
+        assert session.execute(f"SELECT count(*), sum(id) FROM {table}").fetchone() == (2500, 3_123_750)
 
 
 def test_wide_rows(data_pool: DataPool) -> None:
