@@ -20,7 +20,7 @@ from pools.compute.errors import StatementError
 from pools.compute.loads.claims import Table, shards_of
 from pools.compute.loads.operations_files import Files, ParquetFile, exists_already, folder_of
 from pools.compute.loads.operations_rows import State, read_shard, schema_of, sources
-from pools.compute.loads.operations_work import Work, repeated
+from pools.compute.loads.operations_work import Work, all_of, repeated
 from virtualization.errors import DefinitionError
 
 FORMAT = 1
@@ -131,7 +131,7 @@ async def _table(work: Work, files: Files, state: State, table: Table, folder: s
         async with places:
             return await asyncio.to_thread(_shard_files, work, files, (state, table, shard), folder)
 
-    written = [file for found in await asyncio.gather(*(one(shard) for shard in sources(table))) for file in found]
+    written = [file for found in await all_of([one(shard) for shard in sources(table)], work.stop) for file in found]
     work.progress["done"] += 1
     return {
         "id": table["id"],

@@ -19,7 +19,7 @@ from pools.compute.errors import StatementError
 from pools.compute.loads import claims
 from pools.compute.loads.coordinator import Load
 from pools.compute.loads.operations_rows import State, read_shard, schema_of, sources
-from pools.compute.loads.operations_work import Work, repeated
+from pools.compute.loads.operations_work import Work, all_of, repeated
 
 EXPIRES_SECONDS = 120
 """So long after its driver's death the tables can't be written, at most; a driver that takes over ends the old load at once."""
@@ -77,30 +77,15 @@ async def write(work: Work, load: Load, partitions: Sequence[Partition]) -> int:
 
     try:
         async with repeated(RENEW_SECONDS, renew):
-            winners = await _all([one(number, partition) for number, partition in enumerate(partitions)], work.stop)
+            winners = await all_of([one(number, partition) for number, partition in enumerate(partitions)], work.stop)
             named: dict[str, list[claims.Winner]] = {number: [] for number in tables}
             for partition, winner in zip(partitions, winners, strict=True):
                 named[partition.table].append(winner)
             return (await work.coordinator.commit(work.who, load.id, named)).rows
-    except StatementError as error:
-        if error.code != "40003":
-            await work.coordinator.give_up(work.who, load, error.message)
+    except BaseException as error:  # a cancelled one, too: the tables can be written again at once
+        if not isinstance(error, StatementError) or error.code != "40003":
+            await work.coordinator.give_up(work.who, load, str(error) or "cancelled")
         raise
-
-
-async def _all(works: Sequence[Any], stop: threading.Event) -> list[claims.Winner]:
-    """All results; the first error once every thread has ended, so that nobody still writes into a load that is aborted."""
-    tasks = [asyncio.ensure_future(one) for one in works]
-    if not tasks:
-        return []
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    failed = next((task for task in tasks if task.done() and task.exception() is not None), None)
-    if failed is not None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        raise failed.exception() or AssertionError
-    return [task.result() for task in tasks]
 
 
 def _feed(work: Work, load: Load, table: claims.Table, of: tuple[int, Partition]) -> claims.Winner:

@@ -11,9 +11,9 @@ import contextlib
 import importlib
 import threading
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -27,20 +27,21 @@ from virtualization.errors import VirtualizationError
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 TELL_SECONDS = 2.0
 """Between two reports; the master takes silence of 15 s for death."""
 
 SOON = (0.05, 0.2, 0.5, 1.0, 3.0)
 """Seconds between looks after a request: who asked has not committed yet."""
 
+END_SECONDS = 10.0
+"""Threads of a failed try are waited for so long."""
+
 TRIES = 12
 AGAIN_SECONDS = 2.5
 PASSING = frozenset({"08006", "57P01", "57P03", "40000", "40001", "40003", "55P03", "72000"})
 """SQLSTATEs that another try may not meet."""
-
-
-class AgainError(Exception):
-    """``why``: a passing fault, told while the next try is waited for."""
 
 
 @dataclass
@@ -139,6 +140,7 @@ class Operator:
         """Until it is done, or fails for good."""
         for left in range(TRIES, 0, -1):
             try:
+                work.stop = threading.Event()
                 module, name = self._kinds[work.kind].split(":")
                 carry: Carry = getattr(importlib.import_module(module), name)
                 await carry(work)
@@ -188,6 +190,19 @@ def _problem(error: BaseException | None) -> dict[str, Any] | None:
         return {"sqlstate": "57P03", "message": "the master is away", "detail": str(error)}
     log.error("an operation failed", kind=type(error).__name__, exc_info=error)
     return {"sqlstate": "XX000", "message": "the compute pool failed; its log tells more"}
+
+
+async def all_of(works: Iterable[Coroutine[Any, Any, T]], stop: threading.Event) -> list[T]:
+    """All results. When one fails, or the caller is cancelled, ``stop`` is set and the others' threads are waited for, briefly: so that
+    nobody writes into what is being given up."""
+    tasks = [asyncio.ensure_future(one) for one in works]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        stop.set()
+        if tasks:
+            await asyncio.wait(tasks, timeout=END_SECONDS)
+        raise
 
 
 @contextlib.asynccontextmanager
