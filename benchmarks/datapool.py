@@ -1,5 +1,6 @@
 """``datapool``: five queries on TPC-H lineitem (6 M rows) and orders in two shards, through the master; beside DuckDB in this process
-(same version, two threads, a file of its own) and beside a PostgreSQL heap with the same rows, analysed. None has an index or a primary key; the three take turns."""
+(same version, two threads, a file of its own) and beside a PostgreSQL heap with the same rows, analysed. None has an index
+or a primary key; the three take turns."""
 
 from __future__ import annotations
 
