@@ -6,6 +6,7 @@ the way of the next kill). A seed may be given as the environment's ``SEED``; it
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -31,7 +32,8 @@ def run(rounds: int | None) -> Report:
 
     print(f"seed {seed}", flush=True)
     with storm(seed) as blown:
-        blown.rounds(0, count, told)
+        with contextlib.suppress(KeyboardInterrupt):  # what was done until then is told
+            blown.rounds(0, count, told)
     kinds: tuple[Wrong, ...] = ("lost", "doubled", "half_seen")
     figures = (
         Figure("rounds", done, "rounds", f">= {ROUNDS}"),
