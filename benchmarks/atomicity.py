@@ -31,9 +31,8 @@ def run(rounds: int | None) -> Report:
             print(f"{done} rounds, {(time.monotonic() - began) / done:.2f} s each", flush=True)
 
     print(f"seed {seed}", flush=True)
-    with storm(seed) as blown:
-        with contextlib.suppress(KeyboardInterrupt):  # what was done until then is told
-            blown.rounds(0, count, told)
+    with storm(seed) as blown, contextlib.suppress(KeyboardInterrupt):  # what was done until then is told
+        blown.rounds(0, count, told)
     kinds: tuple[Wrong, ...] = ("lost", "doubled", "half_seen")
     figures = (
         Figure("rounds", done, "rounds", f">= {ROUNDS}"),
