@@ -15,7 +15,7 @@ import pytest
 
 from azdata_like_cli.main import main
 from azdata_like_cli.tree import root
-from tests.cluster.life import connect, green, home_of
+from tests.cluster.life import connect, green, home_of, until
 from tests.services.cluster import Stage
 from tests.watching import outside, touched
 
@@ -44,6 +44,7 @@ FILLED = {
     "workload": "master-0", "cluster": "nowhere", "name": "paths-nobody", "identifier": "1", "remote_schema": "public",
     "local_schema": "public", "source": "hdfs", "location": "/nowhere.csv", "path": "/nowhere", "target": "/nowhere-else",
     "permission": "755", "place": "/nowhere.csv", "file": "spec.yaml", "field": "spec", "text": "SELECT 1", "role": "admin",
+    "shards": "2",
 }  # fmt: skip
 """What stands in the other arguments: names of nothing, so that no command does anything by itself."""
 
@@ -180,7 +181,7 @@ def judged(code: int, out: str, err: str, paths: set[str], legitimate: bool) -> 
 @pytest.fixture(scope="module", autouse=True)
 def cluster_is_well_afterwards(cluster: Stage) -> Iterator[None]:
     yield
-    assert green(home_of(cluster))
+    until(lambda: green(home_of(cluster)), "all is green: jobs of Spark with strange names have ended")
     with connect(cluster) as master:
         names = [str(name) for (name,) in master.execute("SELECT name FROM bdc.data_sources").fetchall()]
         for name in set(names) & set(HOSTILE):  # SQL names may hold anything

@@ -13,6 +13,7 @@ from typing import cast
 
 import pytest
 
+from tests.cluster.life import until
 from tests.services import spark as spark_tests
 from tests.services.cluster import Stage
 
@@ -88,11 +89,15 @@ def submit(cluster: Stage, *arguments: str) -> int:
     return int(str(said).split()[1])
 
 
+def spark_processes(stage: Stage) -> list[int]:
+    return [pid for pid in stage.processes() if b"org.apache.spark" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 def test_nothing_of_spark_runs_until_it_is_asked_for(files: Stage) -> None:
     assert (server(files)["state"], server(files)["health"]) == ("stopped", "healthy")
     assert "bdc spark start" in str(server(files)["details"])
     assert files.endpoint("spark").startswith("sc://localhost:")
-    assert not [pid for pid in files.processes() if b"org.apache.spark" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+    until(lambda: not spark_processes(files), "jobs that other tests submitted have ended")
 
 
 def test_the_demos_program_writes_house_from_spark_and_a_job_runs_beside_the_server(files: Stage, engineer: dict[str, str]) -> None:

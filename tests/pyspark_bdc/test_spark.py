@@ -103,7 +103,7 @@ def test_a_virtual_table_a_query_and_every_refusal(spark: SparkEnvironment, tabl
     assert arrived, "the filter reached the remote database, through the master"
     assert any("200" in line for line in arrived)  # the time stays: the pool keeps what depends on a time zone
     failures = result["failures"]
-    assert "already exists" in failures["write"]  # as a virtual table: it is neither local nor one of the data pool
+    assert "spark_test.remote is no table of the data pool" in failures["write"]  # it is a virtual table over another source
     assert "option dataPoolDataSource: it is an option of writing" in failures["option"]
     assert 'relation "nowhere" does not exist' in failures["table"]
     assert "password authentication failed" in failures["password"]

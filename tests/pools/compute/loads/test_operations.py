@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import shutil
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -181,6 +182,7 @@ def test_a_cancelled_backup_leaves_nothing(here: Stage) -> None:
         assert here.end(operation)["problem"]["sqlstate"] == "57014"
     finally:
         here.pool.shards[2].start()
+        time.sleep(1.2)  # the coordinator's channel tries again within a second
     eventually(lambda: not [name for name in here.names("/backups") if "half" in name])
     assert here.refused("restore", folder="/backups/half")["sqlstate"] == "58030"
 
