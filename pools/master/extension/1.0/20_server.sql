@@ -39,7 +39,7 @@ CREATE FUNCTION bdc.wanted_server_options() RETURNS TABLE (name text, value text
     ('application_name', 'bdc %p %c %u %d'),
     ('connect_timeout', '10'),
     ('keepalives_idle', '60'),
-    ('fetch_size', '10000'),
+    ('fetch_size', '20000'),
     ('fdw_tuple_cost', '10000'),
     ('updatable', 'false'),
     ('truncatable', 'false')
