@@ -29,7 +29,7 @@ def _pandas(client: LoadClient) -> int:
 
 def measure(rounds: int) -> dict[str, list[float]]:
     """Seconds per reader; the first round does not count."""
-    with stage.cluster() as place, spark_environment() as spark:
+    with stage.cluster() as place, spark_environment("") as spark:
         login = Login.at(place)
         load_tpch(login, {TABLE: KEYS[TABLE]})
         found, _ = spark.run(JOB, {"options": login.options(TABLE), "rounds": rounds, "rows": ROWS[TABLE]})

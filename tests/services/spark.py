@@ -24,7 +24,7 @@ ENVIRONMENT = CACHE / "spark-venv"
 
 RUN_SECONDS = 400
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData -Xshare:auto"
-"""For jobs of seconds: what the second compiler of the JVM would win, it costs."""
+"""For tests, whose jobs take seconds: what the second compiler of the JVM would win, it costs. Not for what is measured."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class SparkEnvironment:
 
     python: Path
     folder: Path
+    java_options: str = QUICK_START
 
     def run(self, script: Path, given: dict[str, object], seconds: float = RUN_SECONDS) -> tuple[dict[str, object], str]:
         """Run ``script`` with ``given`` as JSON on standard input; the JSON of its last line, and everything it and Spark printed.
@@ -57,7 +58,7 @@ class SparkEnvironment:
             "JAVA_HOME": str(home),
             "PYTHONPATH": str(self.folder / "path"),
             "PYSPARK_PYTHON": str(self.python),
-            "JDK_JAVA_OPTIONS": QUICK_START,
+            "JDK_JAVA_OPTIONS": self.java_options,
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(self.folder / "local"),
         }
@@ -70,11 +71,11 @@ def install() -> Path:
 
 
 @contextmanager
-def spark_environment() -> Iterator[SparkEnvironment]:
+def spark_environment(java_options: str = QUICK_START) -> Iterator[SparkEnvironment]:
     """Ready to run scripts; what they leave behind is removed. A script's Spark ends with the script."""
     python = install()
     with tempfile.TemporaryDirectory(prefix="openbdc-spark-", dir="/var/tmp") as name:
         folder = Path(name)
         (folder / "path").mkdir()
         (folder / "path" / "pyspark_bdc").symlink_to(ROOT / "pyspark_bdc", target_is_directory=True)
-        yield SparkEnvironment(python, folder)
+        yield SparkEnvironment(python, folder, java_options)
