@@ -94,10 +94,15 @@ def test_killed_process_comes_back(local: Local, name: str) -> None:
 
 
 def test_two_killed_at_once_come_back(local: Local) -> None:
-    before = pids(local)
-    for name in ("master-0", "control"):
+    before, killed = pids(local), ("master-0", "control")
+    for name in killed:
         os.kill(before[name], signal.SIGKILL)
-    until(lambda: settled(local) and pids(local)["master-0"] != before["master-0"], "all is ready again", 20)
+
+    def started_anew() -> bool:
+        now = pids(local)
+        return all(now.get(name) not in (None, before[name]) for name in killed)
+
+    until(lambda: started_anew() and settled(local), "all is ready again", 20)
 
 
 def test_killed_supervisor_is_followed_and_nothing_restarts(local: Local) -> None:
