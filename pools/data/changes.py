@@ -105,6 +105,7 @@ class Changes:
                 seen = view(ledger, state.key, change.snapshot, known)
                 if seen.generation is None:
                     return 0
+                _refuse_replaced(change, seen.generation)
                 segment = self._segment(db, change, seen.generation)
                 # first of all: in a transaction that has written, no checkpoint renumbers the rows between finding and ending them
                 record(cursor, dataclasses.replace(segment, state="staged"))
@@ -167,6 +168,14 @@ class Changes:
                 row = cursor.execute(f"SELECT 1 FROM changed WHERE new{n} IS NULL LIMIT 1").fetchone()
                 if row is not None:
                     raise ShardError("23502", f'null value in column "{column.name}" violates not-null constraint')
+
+
+def _refuse_replaced(change: Change, seen: int) -> None:
+    """The load writes into the generation that was the current one when it took the table up. A snapshot from before it sees an older one,
+    whose rows are not the table's any more: a change of them would be lost."""
+    if change.table.generation not in (None, seen):
+        message = "could not serialize access: the rows of the table were replaced since this transaction began"
+        raise ShardError("40001", message, hint="Try the transaction again.")
 
 
 def _moves_keys(change: Change) -> bool:

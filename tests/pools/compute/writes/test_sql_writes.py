@@ -7,7 +7,7 @@ import pytest
 from psycopg import errors
 from psycopg.types.json import Json
 
-from tests.pools.compute.loads.rows import ids, make_table
+from tests.pools.compute.loads.rows import ids, make_table, spread
 from tests.services.data_pool import DataPool
 
 TYPES = {
@@ -171,6 +171,26 @@ def test_two_transactions_that_change_the_same_row(data_pool: DataPool) -> None:
                 one.execute(f"UPDATE {table} SET name = 'one' WHERE id = 1")
             two.execute(f"UPDATE {table} SET name = 'two' WHERE id = 1")
     assert rows_of(data_pool, table) == [(1, "one"), (2, "b")]
+
+
+@pytest.mark.parametrize("change", ["UPDATE {} SET name = 'x'", "DELETE FROM {} WHERE id = 1"])
+@pytest.mark.parametrize("replacing", ["overwrite", "truncate"])
+def test_a_change_of_rows_that_were_replaced_since_the_snapshot(
+    data_pool: DataPool, connection: psycopg.Connection[tuple[object, ...]], change: str, replacing: str
+) -> None:
+    """It can't be answered as done: what it would change is not there any more, and what is there it has not seen."""
+    table, other = make_table(data_pool), make_table(data_pool)
+    connection.execute(f"INSERT INTO {table} VALUES (1, 'a'), (2, 'b')")
+    with data_pool.admin() as admin:
+        admin.execute(f"GRANT TRUNCATE ON {table} TO alice")
+    with pytest.raises(errors.SerializationFailure), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        assert connection.execute(f"SELECT count(*) FROM {other}").fetchone() == (0,)
+        client = data_pool.client("alice")
+        client.load(table, spread(1, 2) if replacing == "overwrite" else {}, replacing)
+        client.close()
+        connection.execute(change.format(table))
+    assert rows_of(data_pool, table) == ([(1, "row 1"), (2, "row 2")] if replacing == "overwrite" else [])
 
 
 @pytest.mark.parametrize(
