@@ -29,6 +29,7 @@ from controller.plan import by_requirement
 from controller.profiles import render_profile
 from controller.spec import ClusterSpec, load_spec
 from controller.status import endpoints
+from controller.substrates.local.claims import PortClaims
 from controller.substrates.local.layout import ClusterHome, cluster_home
 from controller.substrates.local.reachability import check_creatable
 from controller.substrates.local.substrate import LocalSubstrate
@@ -83,10 +84,11 @@ def create(name: str | None, spec_file: Path | None, admin: Admin, seconds: floa
 
 def _create(home: ClusterHome, text: str, admin: Admin, seconds: float, progress: Progress) -> dict[str, object]:
     progress.tell("cluster", "preparing", "choosing ports, laying folders, secrets and users")
-    spec = lay_spec(home, text)
-    workloads = lay(home, spec, progress, admin.name)
-    create_first_admin(home.store, admin.name, admin.password)
-    bring_up(home, workloads, seconds, progress)
+    with PortClaims() as claims:
+        spec = lay_spec(home, text, claims)
+        workloads = lay(home, spec, progress, admin.name)
+        create_first_admin(home.store, admin.name, admin.password)
+        bring_up(home, workloads, seconds, progress)
     home.ready_once.touch(mode=0o600)
     more: dict[str, object] = {"username": admin.name, "password": admin.password} if admin.generated else {}
     return {**summary(spec, workloads), **more}
@@ -108,13 +110,14 @@ def bring_up(home: ClusterHome, workloads: tuple[Workload, ...], seconds: float,
 def start(home: ClusterHome, seconds: float, progress: Progress) -> dict[str, object]:
     """``start``: after stop, a reboot, or the loss of the supervisor. What runs is adopted; what is ready already is no error."""
     spec = read_spec(home)
-    check_ports(home, spec)
-    workloads = lay(home, spec, progress)
-    if daemon.running(home):
-        LocalSubstrate(home.path).ensure(next(workload for workload in workloads if workload.name == "control"))
-        until_ready(home, at_once(workloads), seconds, progress)
-    else:
-        bring_up(home, workloads, seconds, progress)
+    with PortClaims() as claims:
+        check_ports(home, spec, claims)
+        workloads = lay(home, spec, progress)
+        if daemon.running(home):
+            LocalSubstrate(home.path).ensure(next(workload for workload in workloads if workload.name == "control"))
+            until_ready(home, at_once(workloads), seconds, progress)
+        else:
+            bring_up(home, workloads, seconds, progress)
     return summary(spec, workloads)
 
 

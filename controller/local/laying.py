@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import controller
-from controller.errors import ControllerError, SubstrateError
+from controller.errors import ConflictError, ControllerError, SubstrateError
 from controller.facts import facts
 from controller.identity import cluster_id, remember_first_admin
 from controller.local import daemon
@@ -21,6 +21,7 @@ from controller.spec.edit import set_value
 from controller.status import endpoints
 from controller.store import write_atomic
 from controller.substrates.local import programs
+from controller.substrates.local.claims import PortClaims, claimant
 from controller.substrates.local.layout import PUBLIC_MODE, ClusterHome, cluster_homes, make_open
 from controller.substrates.local.ports import check_free, choose_base, cluster_folder_of, is_free, owner
 from controller.substrates.local.reachability import check_reachable
@@ -39,25 +40,33 @@ def read_spec(home: ClusterHome) -> ClusterSpec:
     return load_spec(home.spec.read_text(encoding="utf-8"), str(home.spec))
 
 
-def lay_spec(home: ClusterHome, text: str) -> ClusterSpec:
-    """Write bdc.yaml with a port block that is free (or is our own already). ConflictError names the owner of a taken port."""
+def lay_spec(home: ClusterHome, text: str, claims: PortClaims) -> ClusterSpec:
+    """Write bdc.yaml with a port block that is free (or our own already), and claim it. ConflictError names the owner of a taken port."""
     spec = load_spec(text)
     with ports_lock():
         if spec.spec.ports.base is not None:
-            check_ports(home, spec)
+            check_ports(home, spec, claims)
         else:
             reserved = {port for other in cluster_homes() if other.name != home.name for port in _ports(other)}
-            base = choose_base(lambda offset: port_numbers(spec, offset).named(), reserved)
+            base = choose_base(lambda offset: port_numbers(spec, offset).named(), reserved, lambda ports: claims.take(ports) is None)
             text = set_value(text, "spec.ports.base", str(base))
         make_open(home.path)
         home.write_spec(text, None)
     return load_spec(text)
 
 
-def check_ports(home: ClusterHome, spec: ClusterSpec) -> None:
-    """ConflictError for a port that somebody else has; what runs of this very cluster may have it."""
+def check_ports(home: ClusterHome, spec: ClusterSpec, claims: PortClaims) -> None:
+    """Claim them; ConflictError for a port that somebody else has. What runs of this very cluster may have it."""
+    named = port_numbers(spec).named()
+    claimed = claims.take(port for _, port in named)
+    if claimed is not None:
+        raise ConflictError(
+            f"port {claimed} is claimed by another create or start on this machine (pid {claimant(claimed) or 'unknown'})",
+            where=f"port {claimed}",
+            hint="wait for it to end and try again, or set another block with spec.ports.base (for example 100)",
+        )
     own = daemon.processes(home)
-    for what, port in port_numbers(spec).named():
+    for what, port in named:
         if is_free(port):
             continue
         found = owner(port)

@@ -86,16 +86,19 @@ def check_free(named: Iterable[tuple[str, int]]) -> None:
             )
 
 
-def choose_base(named: Callable[[int], Iterable[tuple[str, int]]], reserved: set[int]) -> int:
-    """The first base whose ports are all free and in no other cluster's spec (``reserved``), running or not. ``named(base)``: what needs
-    which port. Ports that the kernel hands out to outgoing connections are taken only when there are no others."""
+def choose_base(
+    named: Callable[[int], Iterable[tuple[str, int]]], reserved: set[int], claim: Callable[[list[int]], bool] = lambda _: True
+) -> int:
+    """The first base whose ports are all free, in no other cluster's spec (``reserved``), running or not, and not claimed by another
+    program (``claim`` says whether they are ours now). ``named(base)``: what needs which port. Ports that the kernel hands out to outgoing
+    connections are taken only when there are no others."""
     lowest, highest = outgoing_range()
     blocks: dict[int, tuple[tuple[str, int], ...]] = {base: tuple(named(base)) for base in BASES}
     _check_given([pair for pair in blocks[0] if all(pair in block for block in blocks.values())], reserved)
     valid = [base for base in BASES if all(PRIVILEGED <= port <= 65535 for _, port in blocks[base])]
     candidates = [base for base in valid if not reserved.intersection(port for _, port in blocks[base])]
     for base in sorted(candidates, key=lambda base: any(lowest <= port <= highest for _, port in blocks[base])):
-        if all(is_free(port) for _, port in blocks[base]):
+        if all(is_free(port) for _, port in blocks[base]) and claim([port for _, port in blocks[base]]):
             return base
     if candidates:
         check_free(blocks[candidates[0]])

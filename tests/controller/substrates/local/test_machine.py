@@ -19,6 +19,7 @@ from controller.errors import ConflictError
 from controller.profiles import render_profile
 from controller.spec import load_spec, port_numbers
 from controller.substrates.local import ports, users
+from controller.substrates.local.claims import PortClaims, claimant
 from controller.substrates.local.layout import ClusterHome
 from controller.substrates.local.ports import check_free, choose_base, cluster_folder_of, owner
 from controller.substrates.local.reachability import UnreachableError, check_creatable, check_reachable, first_barrier
@@ -70,6 +71,29 @@ def test_the_first_free_block_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
             choose_base(lambda base: [("master", number)], set())
         with pytest.raises(ConflictError, match="every block"):
             choose_base(lambda base: [("master", 30190 + base % 200)], {30190, 30290})
+
+
+def test_two_programs_never_choose_the_same_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither listens yet, and neither sees the other's folder."""
+    monkeypatch.setattr(ports, "outgoing_range", lambda: (32768, 60999))
+    first = next(port for port in range(21000, 30000) if ports.is_free(port) and ports.is_free(port + 100))
+    source = (
+        "from controller.substrates.local.claims import PortClaims\n"
+        f"with PortClaims() as claims:\n    print(claims.take([{first}]), flush=True)\n    input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other, PortClaims() as claims:
+        assert other.stdout is not None and other.stdout.readline() == b"None\n"
+
+        def chosen() -> int:
+            return choose_base(lambda base: [("master", first + base)], set(), lambda wanted: claims.take(wanted) is None)
+
+        assert claims.take([first + 1, first]) == first and claimant(first) == other.pid
+        assert claimant(first + 1) is None  # all or none
+        assert chosen() == 100
+        other.kill()
+        other.wait()
+        assert chosen() == 0 and claimant(first) == os.getpid()
+    assert claimant(first) is None
 
 
 def test_a_port_given_by_hand_names_who_has_it() -> None:
