@@ -67,6 +67,29 @@ def test_refused_changes(data_table: str, admin_of_data: psycopg.Connection, cha
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        "ADD COLUMN n int",
+        "DROP COLUMN price",
+        "ALTER COLUMN price TYPE text",
+        "ALTER COLUMN price SET NOT NULL",
+        "ALTER COLUMN price OPTIONS (SET column_name 'id')",
+    ],
+)
+@pytest.mark.parametrize("verb", ["ALTER TABLE", "ALTER FOREIGN TABLE"])
+def test_columns_are_not_changed_behind_the_shards(data_table: str, admin_of_data: psycopg.Connection, verb: str, change: str) -> None:
+    with pytest.raises(errors.FeatureNotSupported, match="not changed by ALTER TABLE") as refused:
+        admin_of_data.execute(f"{verb} t {change}")
+    assert "bdc.alter_data_table('public.t'" in (refused.value.diag.message_hint or "")
+
+
+def test_what_the_shards_do_not_see_is_altered_as_ever(data_table: str, admin_of_data: psycopg.Connection) -> None:
+    admin_of_data.execute("ALTER TABLE t ALTER COLUMN price SET STATISTICS 500; ALTER TABLE t RENAME COLUMN price TO cost")
+    admin_of_data.execute("ALTER TABLE t RENAME TO u; ALTER FOREIGN TABLE u OPTIONS (ADD fetch_size '5')")
+    admin_of_data.execute("""CALL bdc.alter_data_table('u', '{"add": {"name": "n", "type": "int"}}')""")
+
+
+@pytest.mark.parametrize(
     ("columns", "distribution", "key", "error"),
     [
         ('[{"name": "a", "type": "money"}]', None, None, errors.FeatureNotSupported),

@@ -22,3 +22,19 @@ BEGIN
     WHERE c.oid = $1 AND known IS NOT NULL'
     USING relation, columns, statistics;
 END $$;
+
+-- superuser: ANALYZE, where the table has grown or shrunk by a tenth since the last one; a large table, which takes longer, by half. As its
+-- owner, whose mapping the pool is asked with.
+CREATE FUNCTION bdc.analyze_table(relation oid, rows bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
+DECLARE
+  large CONSTANT integer := 1000000;
+  known real := (SELECT reltuples FROM pg_class WHERE oid = relation);
+BEGIN
+  IF NOT EXISTS (SELECT FROM bdc.virtual_relations AS v WHERE v.relation = analyze_table.relation)
+    OR (known >= 0 AND abs(rows - known) <= 50 + greatest(rows, known) * CASE WHEN greatest(rows, known) < large THEN 0.1 ELSE 0.5 END) THEN
+    RETURN false;
+  END IF;
+  EXECUTE format('ANALYZE %s', relation::regclass);
+  RETURN true;
+END $$;

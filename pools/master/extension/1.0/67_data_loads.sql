@@ -6,6 +6,8 @@ CREATE TABLE bdc.data_loads (
   tables jsonb NOT NULL,
   user_name name NOT NULL,
   client text,
+  session text,
+  made uuid,
   state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'prepared', 'committed', 'aborted')),
   version bigint UNIQUE,
   xid xid8,
@@ -21,9 +23,13 @@ CREATE TABLE bdc.data_loads (
 COMMENT ON COLUMN bdc.data_loads.tables IS '[{"id", "generation", "schema_version", "mode"}] as they were when the table was added to the load';
 COMMENT ON COLUMN bdc.data_loads.load_id IS 'the client''s own; unique among loads of one user that are not aborted';
 COMMENT ON COLUMN bdc.data_loads.problem IS '{"sqlstate", "message", "hint"?} of an aborted one';
+COMMENT ON COLUMN bdc.data_loads.session IS 'of the master (%c of log_line_prefix), in whose transaction the load was begun';
+COMMENT ON COLUMN bdc.data_loads.made IS 'the table that was made for this load; it goes with it when it is aborted';
 CREATE UNIQUE INDEX data_loads_load_id ON bdc.data_loads (user_name, load_id) WHERE state <> 'aborted';
 CREATE INDEX data_loads_pending ON bdc.data_loads (version) WHERE state = 'committed' AND NOT applied;
 CREATE INDEX data_loads_prepared ON bdc.data_loads (xid) WHERE state = 'prepared';
+CREATE INDEX data_loads_session ON bdc.data_loads (session) WHERE session IS NOT NULL AND state IN ('open', 'prepared');
+CREATE INDEX data_loads_made ON bdc.data_loads (made) WHERE made IS NOT NULL;
 
 -- The numbers go on from the time of the installation, so that none comes twice when an extension is made again in the same database.
 CREATE TABLE bdc.data_clock (version bigint NOT NULL);
@@ -135,6 +141,50 @@ CREATE FUNCTION bdc.begun_load(l bdc.data_loads, created boolean) RETURNS jsonb 
   SELECT bdc.load_document(l) || jsonb_build_object('created', created)
 $$;
 
+-- The table that an aborted load has made, as long as nobody else has begun to write it: it would be there empty, and in the way of the next
+-- load that makes it. What keeps it (a view, a lock held for longer than a moment) is left alone: it is an ordinary empty table.
+CREATE FUNCTION bdc.drop_made(wanted uuid) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+DECLARE
+  relation oid := (SELECT bdc.relation_of(t.schema_name, t.table_name) FROM bdc.table_definitions AS t JOIN bdc.data_tables AS d ON d.table_id = t.id
+                   JOIN bdc.data_heads AS h USING (table_id) WHERE t.id = wanted AND d.schema_version = 1 AND h.generation = 0);
+BEGIN
+  IF relation IS NOT NULL AND NOT EXISTS (SELECT FROM bdc.data_loads, jsonb_array_elements(tables) AS entry WHERE state <> 'aborted' AND (entry ->> 'id')::uuid = wanted) THEN
+    PERFORM bdc.remove_table(relation, false);
+  END IF;
+EXCEPTION WHEN dependent_objects_still_exist OR lock_not_available OR object_in_use THEN
+  RAISE LOG 'bdc: the table % that an aborted load has made stays: %', wanted, SQLERRM;
+END $$;
+
+CREATE FUNCTION bdc.drop_made_tables() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  l bdc.data_loads;
+BEGIN
+  FOR l IN SELECT * FROM bdc.data_loads WHERE made IS NOT NULL AND state = 'aborted' FOR UPDATE SKIP LOCKED LOOP
+    PERFORM bdc.drop_made(l.made);
+    UPDATE bdc.data_loads SET made = NULL WHERE load = l.load;
+  END LOOP;
+END $$;
+
+-- Loads of one transaction of the master see nothing of each other: a merge is a load of its own beside that of the transaction's statements,
+-- in whatever order they came. So a table that one of them writes is neither written nor merged from by another.
+CREATE FUNCTION bdc.refuse_second_load(request jsonb, wanted uuid) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  met uuid;
+BEGIN
+  IF request ->> 'session' IS NULL THEN
+    RETURN;
+  END IF;
+  SELECT (entry ->> 'id')::uuid INTO met FROM bdc.data_loads AS l, jsonb_array_elements(l.tables) AS entry
+    WHERE l.session = request ->> 'session' AND l.load IS DISTINCT FROM (request ->> 'load')::uuid AND (entry ->> 'id')::uuid IN (wanted, (request ->> 'source')::uuid)
+      AND CASE l.state WHEN 'open' THEN bdc.pool_backend_xid(l.session, l.load) IS NOT NULL WHEN 'prepared' THEN pg_xact_status(l.xid) = 'in progress' END
+    LIMIT 1;
+  IF met IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+      MESSAGE = format('data table %s was written before in this transaction: bdc.merge and other writes of one table can''t be in one transaction', bdc.data_table_name(met)),
+      HINT = 'COMMIT in between.';
+  END IF;
+END $$;
+
 -- A load_id begun again: a committed load leaves nothing to do; an open one is of a driver that is gone, or is about to learn so, since two
 -- drivers of one load would seal rows of both. With "join" the tasks of one driver (the same "client") share the open load. Null: begin.
 CREATE FUNCTION bdc.load_begun_before("user" text, request jsonb, wanted uuid) RETURNS bdc.data_loads LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -147,6 +197,7 @@ BEGIN
       l.tables -> 0 ->> 'mode', bdc.data_table_name((l.tables -> 0 ->> 'id')::uuid)), HINT = 'Give each load an id of its own.';
   ELSIF l.state = 'open' AND NOT (coalesce((request ->> 'join')::boolean, false) AND l.client = request ->> 'client' AND l.expires_at > clock_timestamp()) THEN
     PERFORM bdc.abort_open_load(l.load, jsonb_build_object('sqlstate', '40001', 'message', format('the load "%s" was begun again', l.load_id)));
+    PERFORM bdc.drop_made_tables();
     RETURN NULL;
   END IF;
   RETURN l;
@@ -167,7 +218,8 @@ BEGIN
   RETURN l;
 END $$;
 
--- request: {"schema", "table", "mode", "load_id"?, "client"?, "seconds"?, "create"?, "if_exists"?, "load"?, "keys"?, "checked"?, "join"?}; see load-protocol.md.
+-- request: {"schema", "table", "mode", "load_id"?, "client"?, "seconds"?, "create"?, "if_exists"?, "load"?, "keys"?, "checked"?, "join"?, "session"?, "source"?};
+-- see load-protocol.md.
 CREATE FUNCTION bdc.pool_begin_load("user" text, request jsonb) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   wanted uuid := bdc.requested_table(request);
@@ -184,6 +236,7 @@ BEGIN
     IF l.load IS NOT NULL THEN
       RETURN bdc.begun_load(l, false);
     END IF;
+    wanted := bdc.requested_table(request);  -- the former load's own one is gone
   END IF;
   IF wanted IS NULL AND request ->> 'create' IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'undefined_table', MESSAGE = format('data table %s does not exist', shown), HINT = 'SELECT * FROM bdc.data_tables_view lists them.';
@@ -197,6 +250,7 @@ BEGIN
   END IF;
   PERFORM bdc.require_own_rows(d, bdc.data_table_name(wanted)) FROM bdc.data_tables AS d WHERE table_id = wanted;
   PERFORM bdc.await_move(wanted);
+  PERFORM bdc.refuse_second_load(request, wanted);
   IF NOT coalesce((request ->> 'checked')::boolean, false) THEN
     PERFORM bdc.require_load_rights("user", wanted, request ->> 'mode');
   END IF;
@@ -206,8 +260,9 @@ BEGIN
   IF request ->> 'load' IS NOT NULL THEN
     RETURN bdc.begun_load(bdc.add_to_load("user", request, wanted), made);
   END IF;
-  INSERT INTO bdc.data_loads (load_id, tables, user_name, client, expires_at)
-    VALUES (request ->> 'load_id', bdc.keyed(bdc.with_load_table('[]', wanted, request ->> 'mode'), request -> 'keys'), "user", request ->> 'client', clock_timestamp() + lifetime)
+  INSERT INTO bdc.data_loads (load_id, tables, user_name, client, session, made, expires_at)
+    VALUES (request ->> 'load_id', bdc.keyed(bdc.with_load_table('[]', wanted, request ->> 'mode'), request -> 'keys'), "user", request ->> 'client',
+      request ->> 'session', CASE WHEN made THEN wanted END, clock_timestamp() + lifetime)
     ON CONFLICT DO NOTHING RETURNING * INTO l;
   IF l.load IS NULL THEN  -- the same load_id was begun a moment ago: this one comes after
     RETURN bdc.pool_begin_load("user", request - 'create' - 'if_exists');

@@ -166,6 +166,9 @@ BEGIN
   IF l.load IS NULL THEN
     l := bdc.abort_open_load(pool_abort_load.load, problem);
   END IF;
+  IF l.made IS NOT NULL THEN
+    PERFORM bdc.drop_made_tables();
+  END IF;
   IF l.load IS NULL THEN
     PERFORM bdc.resolve_prepared();
     SELECT * INTO l FROM bdc.data_loads AS known WHERE known.load = pool_abort_load.load;
@@ -213,6 +216,11 @@ CREATE FUNCTION bdc.pool_applied(loads uuid[]) RETURNS void LANGUAGE sql SECURIT
   UPDATE bdc.data_loads SET applied = true WHERE load = ANY (loads) AND state IN ('committed', 'aborted') AND NOT applied
 $$;
 
+-- After loads: what the planner knows of a table, where that is far from the truth by now. False: it is near enough.
+CREATE FUNCTION bdc.pool_analyze(table_id uuid, rows bigint) RETURNS boolean LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce((SELECT bdc.analyze_table(bdc.relation_of(t.schema_name, t.table_name), pool_analyze.rows) FROM bdc.table_definitions AS t WHERE t.id = table_id), false)
+$$;
+
 -- Asked once per transaction of the pool. The last statement sees clock and loads as of one moment.
 CREATE FUNCTION bdc.pool_snapshot() RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -231,6 +239,7 @@ CREATE FUNCTION bdc.pool_sweep() RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER
 BEGIN
   UPDATE bdc.data_loads SET state = 'aborted', decided_at = clock_timestamp(), problem = bdc.expired_problem()
     WHERE load IN (SELECT load FROM bdc.data_loads WHERE state = 'open' AND expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED);
+  PERFORM bdc.drop_made_tables();
   PERFORM bdc.resolve_prepared();
   DELETE FROM bdc.data_loads WHERE applied AND decided_at < clock_timestamp() - CASE state WHEN 'aborted' THEN interval '1 day' ELSE interval '30 days' END;
   RETURN jsonb_build_object(

@@ -46,17 +46,36 @@ CREATE FUNCTION bdc.relation_with_wrong_key(relations oid[]) RETURNS regclass LA
   LIMIT 1
 $$;
 
+-- A data table's columns lie on the shards too: changed on the master alone they would be asked for in vain, or hidden.
+CREATE FUNCTION bdc.data_table_with_other_columns(relations oid[]) RETURNS regclass LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT r.relation::regclass
+  FROM bdc.virtual_relations AS r JOIN bdc.table_definitions AS t USING (schema_name, table_name) JOIN bdc.data_tables AS d ON d.table_id = t.id
+  WHERE r.relation = ANY (relations)
+    AND (SELECT jsonb_object_agg(coalesce((SELECT option_value FROM pg_options_to_table(attfdwoptions) WHERE option_name = 'column_name'), attname),
+                                 jsonb_build_array(format_type(atttypid, atttypmod), NOT attnotnull))
+         FROM pg_attribute WHERE attrelid = r.relation AND attnum > 0 AND NOT attisdropped)
+      IS DISTINCT FROM
+        (SELECT jsonb_object_agg(entry ->> 'name', jsonb_build_array(entry ->> 'type', (entry ->> 'nullable')::boolean)) FROM jsonb_array_elements(t.columns) AS entry)
+  LIMIT 1
+$$;
+
 CREATE FUNCTION bdc.on_alter_table() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+  altered oid[] := ARRAY(SELECT objid FROM pg_event_trigger_ddl_commands() WHERE classid = 'pg_class'::regclass);
   wrong regclass;
 BEGIN
   IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
     RETURN;
   END IF;
-  wrong := bdc.relation_with_wrong_key(ARRAY(SELECT objid FROM pg_event_trigger_ddl_commands() WHERE classid = 'pg_class'::regclass));
+  wrong := bdc.relation_with_wrong_key(altered);
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('the options schema_name and table_name of virtual table %s can''t be changed', wrong),
       HINT = 'ALTER TABLE … RENAME renames it; CALL bdc.create_virtual_table(…) makes another one.';
+  END IF;
+  wrong := bdc.data_table_with_other_columns(altered);
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = format('columns of %s, a table of the data pool, are not changed by ALTER TABLE', wrong),
+      HINT = format('CALL bdc.alter_data_table(%L, …): {"add": {"name", "type", …}}, {"drop": name}, {"rename": name, "to": name} or {"widen": name, "type": type}.', wrong);
   END IF;
 END $$;
 CREATE EVENT TRIGGER bdc_alter_table ON ddl_command_end WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE') EXECUTE FUNCTION bdc.on_alter_table();

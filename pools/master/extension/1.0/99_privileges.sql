@@ -3,7 +3,7 @@
 DO $$
 DECLARE
   object record;
-  superuser_functions CONSTANT text[] := ARRAY['make_table', 'remove_table', 'set_rows', 'set_statistics', 'change_columns', 'rename_column', 'settle', 'on_login', 'on_alter_table', 'on_drop', 'on_create_view', 'pool_backend_xid'];
+  superuser_functions CONSTANT text[] := ARRAY['make_table', 'remove_table', 'set_rows', 'set_statistics', 'change_columns', 'rename_column', 'settle', 'on_login', 'on_alter_table', 'on_drop', 'on_create_view', 'pool_backend_xid', 'analyze_table'];
 BEGIN
   FOR object IN SELECT p.oid::pg_catalog.regprocedure AS signature, p.proname FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'bdc'::pg_catalog.regnamespace LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', object.signature);
@@ -21,15 +21,16 @@ END $$;
 REVOKE ALL ON FOREIGN SERVER compute_pool FROM PUBLIC;
 GRANT USAGE ON SCHEMA bdc TO PUBLIC;
 -- whoever alters a table of his own passes the guard
-GRANT EXECUTE ON FUNCTION bdc.relation_with_wrong_key TO PUBLIC;
+GRANT EXECUTE ON FUNCTION bdc.relation_with_wrong_key, bdc.data_table_with_other_columns TO PUBLIC;
 
-GRANT EXECUTE ON FUNCTION bdc.make_table, bdc.remove_table, bdc.set_rows, bdc.set_statistics, bdc.change_columns, bdc.rename_column, bdc.settle TO bdc_owner;
+GRANT EXECUTE ON FUNCTION bdc.make_table, bdc.remove_table, bdc.set_rows, bdc.set_statistics, bdc.change_columns, bdc.rename_column, bdc.settle, bdc.analyze_table,
+  bdc.pool_backend_xid TO bdc_owner;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system TO bdc_owner;
 GRANT SELECT (rolname, rolpassword, rolcanlogin, rolvaliduntil) ON pg_catalog.pg_authid TO bdc_owner;
 
 GRANT EXECUTE ON FUNCTION bdc.pool_catalog, bdc.pool_version, bdc.pool_verifiers, bdc.pool_privileges TO bdc_pool;
 GRANT EXECUTE ON FUNCTION bdc.pool_begin_load, bdc.pool_decide_load, bdc.pool_abort_load, bdc.pool_renew_load, bdc.pool_load, bdc.pool_loads, bdc.pool_states,
-  bdc.pool_applied, bdc.pool_snapshot, bdc.pool_sweep, bdc.pool_collected, bdc.pool_table_right, bdc.pool_backend_xid TO bdc_pool;
+  bdc.pool_applied, bdc.pool_snapshot, bdc.pool_sweep, bdc.pool_collected, bdc.pool_table_right, bdc.pool_backend_xid, bdc.pool_analyze TO bdc_pool;
 
 GRANT INSERT (command, arguments) ON bdc.commands TO bdc_user;
 GRANT SELECT ON bdc.data_sources, bdc.virtual_tables, bdc.virtual_relations, bdc.connectors, bdc.default_grants, bdc.data_tables_view, bdc.loads TO bdc_user;
