@@ -251,7 +251,7 @@ class Planning:
             wanted = Merge.of(content, await self._session.refreshed_catalog())
         user = str(content["user"])
         who = Identity(user, self._session.identity.database, mapping=False)
-        working = asyncio.ensure_future(merge(data.coordinator, who, wanted, lambda sql: self.batches(sql, user)))
+        working = asyncio.ensure_future(merge(data.coordinator, who, wanted, lambda sql: self.batches(sql, user), self._session.of_master))
         try:
             return await query.wait(working)
         finally:

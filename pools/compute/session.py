@@ -148,6 +148,12 @@ class Session:
         """Of the data pool, as this transaction sees it."""
         return self._state
 
+    @property
+    def of_master(self) -> str | None:
+        """The master's session (``%c``) behind this one: ``bdc <pid> <%c> …`` is its application name."""
+        words = self.trace.split()
+        return words[2] if self.identity.mapping and len(words) > 2 and words[0] == "bdc" else None
+
     def context(self, user: str | None = None) -> QueryContext:
         """Of a new query; ``user``: for whom, when it is not the session's own."""
         memory = self.pool.limits.query_memory_mb

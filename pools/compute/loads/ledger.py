@@ -76,6 +76,10 @@ class Ledger:
         """See ``pool_applied``."""
         await self._value("SELECT bdc.pool_applied(%s::uuid[])", list(loads))
 
+    async def analyze(self, table: str, rows: int) -> bool:
+        """See ``pool_analyze``."""
+        return bool(await self._value("SELECT bdc.pool_analyze(%s::uuid, %s::bigint)", table, rows))
+
     async def sweep(self) -> dict[str, Any]:
         """See ``pool_sweep``."""
         return await self._object("SELECT bdc.pool_sweep()")

@@ -17,6 +17,7 @@ from pools.compute.errors import StatementError
 from pools.compute.loads.claims import Table, shards_of
 from pools.compute.loads.ledger import Ledgers
 from pools.compute.loads.shards import Shards
+from pools.compute.loads.statistics import Statistics
 from pools.compute.master import MasterAway
 
 log = structlog.get_logger()
@@ -39,6 +40,7 @@ class Publisher:
     def __init__(self, ledgers: Ledgers, shards: Shards) -> None:
         self._ledgers = ledgers
         self._shards = shards
+        self._statistics = Statistics(ledgers, shards)
         self._waiting: dict[str, list[Decided]] = {}
         self._rounds: dict[str, asyncio.Task[None]] = {}
 
@@ -81,10 +83,14 @@ class Publisher:
             except (MasterAway, StatementError) as error:
                 log.warning("loads are published, but the master does not know yet", database=database, why=str(error))
                 return 0
+        for one in loads:
+            if one.load not in failed:
+                self._statistics.loaded(database, one.identity, one.tables)
         return len(applied)
 
     async def close(self) -> None:
         """Finish what is under way, briefly; the rest is the sweep's of another replica."""
+        await self._statistics.close()
         rounds = list(self._rounds.values())
         if rounds:
             _, late = await asyncio.wait(rounds, timeout=2.0)

@@ -80,11 +80,12 @@ def _check_keys(target: VirtualTable, keys: Sequence[str]) -> None:
         )  # fmt: skip
 
 
-async def merge(coordinator: Coordinator, who: Identity, wanted: Merge, rows: Rows) -> int:
-    """Carry it out; how many rows the source had. 21000 for a key that it has twice."""
+async def merge(coordinator: Coordinator, who: Identity, wanted: Merge, rows: Rows, session: str | None = None) -> int:
+    """Carry it out; how many rows the source had. 21000 for a key that it has twice. ``session``: the master's (``%c``) that asks: 0A000
+    where its transaction has written one of the tables otherwise."""
     request = {
         "schema": wanted.target.schema, "table": wanted.target.name, "mode": "upsert", "keys": list(wanted.keys), "seconds": SECONDS,
-        "client": "merge", "checked": True,
+        "client": "merge", "checked": True, "session": session, "source": None if wanted.source.data is None else wanted.source.data.id,
     }  # fmt: skip
     load = await coordinator.begin(who, request)
     try:

@@ -46,7 +46,7 @@ class Writes:
         if self._load is None:
             from pools.compute.writes.transaction import LoadTransaction
 
-            self._load = LoadTransaction(self._coordinator, self._session.identity, self._of_master())
+            self._load = LoadTransaction(self._coordinator, self._session.identity, self._session.of_master)
         try:
             tag = await self._performed(self._load, write)
         except BaseException:
@@ -105,11 +105,6 @@ class Writes:
 
     def _table(self, schema: str | None, name: str) -> VirtualTable:
         return self._session.catalog().table(schema, name)
-
-    def _of_master(self) -> str | None:
-        """The master's session behind this one: ``bdc <pid> <%c> …`` is its application name."""
-        words = self._session.trace.split()
-        return words[2] if self._session.identity.mapping and len(words) > 2 and words[0] == "bdc" else None
 
     async def commit(self) -> None:
         """Decide; StatementError when nothing of it is there, 40003 when that is not known."""

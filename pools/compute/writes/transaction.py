@@ -140,7 +140,7 @@ class LoadTransaction:
             return self._written[key]
         request: dict[str, Any] = {"schema": schema, "table": name, "mode": mode, "seconds": SECONDS, "client": "sql"}
         if self._who.mapping:
-            request["checked"] = True
+            request |= {"checked": True, "session": self._session}
         if self._load is not None:
             request["load"] = self._load.id
         self._load = await self._coordinator.begin(self._who, request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 
 import psycopg
@@ -10,7 +11,7 @@ import pytest
 from psycopg import errors
 
 from tests.pools.master.conftest import Master
-from tests.pools.master.data_tables import Pool, session_of, xid_of
+from tests.pools.master.data_tables import SHARDS, Pool, session_of, xid_of
 
 
 def test_begin_says_all_that_a_writer_needs(data_table: str, data_pool: Pool) -> None:
@@ -234,3 +235,34 @@ def test_asking_is_cheap(data_table: str, data_pool: Pool) -> None:
     data_pool.connection.execute("SELECT bdc.pool_snapshot() FROM generate_series(1, 200)")
     each = (data_pool.connection.execute(query).fetchone()[0] - before).total_seconds() / 200
     assert each < 0.003, f"{each * 1000} ms"  # 0.2 ms on a quiet machine
+
+
+MADE = {"create": {"columns": [{"name": "id", "type": "bigint"}], "shards": SHARDS}, "if_exists": "error"}
+
+
+def test_a_table_made_for_a_load_goes_with_it(data_table: str, data_pool: Pool) -> None:
+    def there() -> bool:
+        return data_pool.connection.execute("SELECT to_regclass('public.made') IS NOT NULL").fetchone()[0]
+
+    first = data_pool.begin("made", load_id="job", **MADE)
+    again = data_pool.begin("made", load_id="job", **MADE)  # its answer was lost
+    assert first["created"] and again["created"] and first["tables"][0]["id"] != again["tables"][0]["id"]
+    data_pool.abort(again["load"])
+    assert not there()
+    made = data_pool.begin("made", **MADE)
+    other = data_pool.begin("made")
+    data_pool.abort(made["load"])
+    assert there()  # another one writes it
+    assert data_pool.decide(other["load"])["state"] == "committed"
+    data_pool.ask("sweep")
+    assert there()
+
+
+def test_a_table_made_for_a_load_that_expires_goes_too(data_table: str, data_pool: Pool, admin_of_data: psycopg.Connection) -> None:
+    data_pool.begin("made", seconds=1, **MADE)
+    data_pool.begin("viewed", seconds=1, **MADE)
+    admin_of_data.execute("CREATE VIEW seen AS SELECT * FROM viewed")
+    time.sleep(1.1)
+    data_pool.ask("sweep")
+    left = "SELECT to_regclass('public.made') IS NULL, to_regclass('public.viewed') IS NULL"
+    assert admin_of_data.execute(left).fetchone() == (True, False)

@@ -264,11 +264,11 @@ END $$;
 CREATE FUNCTION bdc.pool_backend_xid(session text, load uuid) RETURNS jsonb LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT jsonb_build_object('xid', (latest + CASE WHEN ahead >= 2147483648 THEN ahead - 4294967296 ELSE ahead END)::text)
   FROM (SELECT latest, (backend.backend_xid::text::bigint - latest % 4294967296 + 4294967296) % 4294967296 AS ahead
-        FROM pg_stat_get_activity(('x' || lpad(split_part(session, '.', 2), 8, '0'))::bit(32)::integer) AS backend
+        FROM pg_stat_get_activity(('x' || lpad(split_part(pool_backend_xid.session, '.', 2), 8, '0'))::bit(32)::integer) AS backend
           JOIN pg_database ON pg_database.oid = backend.datid JOIN bdc.data_loads AS l ON l.load = pool_backend_xid.load,
           (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS latest) AS now
         WHERE datname = current_database() AND backend.xact_start <= l.begun_at
-          AND to_hex(floor(extract(epoch FROM backend.backend_start))::bigint) || '.' || to_hex(backend.pid) = session) AS found
+          AND to_hex(floor(extract(epoch FROM backend.backend_start))::bigint) || '.' || to_hex(backend.pid) = pool_backend_xid.session) AS found
 $$;
 
 CREATE VIEW bdc.data_tables_view AS

@@ -136,3 +136,38 @@ def test_two_merges_of_the_same_rows(data_pool: DataPool) -> None:
                 two.execute(f"CALL bdc.merge('{target}', '{source}')")
         two.execute(f"CALL bdc.merge('{target}', '{source}')")
         assert rows_of(one, target) == [(1, "new")]
+
+
+MERGE = "CALL bdc.merge('{target}', '{source}')"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("TRUNCATE {target}", MERGE),
+        (MERGE, "TRUNCATE {target}"),
+        ("INSERT INTO {target}(id, name) VALUES (5, 'x')", MERGE),
+        (MERGE, "UPDATE {target} SET name = 'x' WHERE id = 5"),
+        ("INSERT INTO {source} VALUES (7, 'x')", MERGE),
+        (MERGE, MERGE),
+    ],
+)
+def test_beside_another_write_of_the_same_table(data_pool: DataPool, statements: tuple[str, ...]) -> None:
+    """Neither would see the other's rows, whatever their order: refused, and in transactions of their own they go."""
+    target, source = wide_table(data_pool), make_table(data_pool)
+    with data_pool.admin() as admin:
+        admin.execute(f"GRANT TRUNCATE ON {target} TO alice")
+    with data_pool.connect("alice") as alice:
+        fill(alice, target, (1, "a"), (2, "b"))
+        fill(alice, source, (2, "m"), (5, "m"))
+        with pytest.raises(errors.FeatureNotSupported, match="COMMIT in between"), alice.transaction():
+            for statement in statements:
+                alice.execute(statement.format(target=target, source=source))
+        assert rows_of(alice, target) == [(1, "a"), (2, "b")]
+        alice.execute(MERGE.format(target=target, source=source))
+        with alice.transaction():
+            alice.execute("SAVEPOINT one")
+            alice.execute(MERGE.format(target=target, source=source))
+            alice.execute("ROLLBACK TO SAVEPOINT one")
+            alice.execute(f"UPDATE {target} SET name = 'u' WHERE id = 5")
+        assert rows_of(alice, target) == [(1, "a"), (2, "m"), (5, "u")]
