@@ -1,4 +1,5 @@
-"""Fixtures that several folders of tests share (the real services), and the rule that an unexpected skip is a failure."""
+"""Fixtures that several folders of tests share (the real services), and the rules that an unexpected skip is a failure, and that nothing
+is left when the run ends."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.leftovers import Watch
 from tests.services.cluster import Stage
 from tests.services.cluster import cluster as running_cluster
 from tests.services.data_pool import DataPool
@@ -18,6 +20,8 @@ from tests.services.postgresql import PostgresqlServer, postgresql_server
 
 ALLOWED_SKIPS = pathlib.Path(__file__).parent / "allowed_skips.toml"
 _skipped: list[tuple[str, str]] = []
+_watch = Watch()
+_left: list[str] = []
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a shell: what tests start would ignore Ctrl-C too
@@ -55,12 +59,15 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """An unexpected skip is a failure."""
-    if _skipped and exitstatus == 0:
+    """An unexpected skip is a failure, and so is what is left behind."""
+    _left.extend(_watch.left())
+    if (_skipped or _left) and exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which skips were not expected."""
+    """Say which skips were not expected, and what was left."""
+    for sentence in _left:
+        terminalreporter.write_line(f"LEFT BEHIND {sentence}", red=True)
     for node, reason in _skipped:
         terminalreporter.write_line(f"UNEXPECTED SKIP {node}: {reason}", red=True)

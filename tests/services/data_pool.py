@@ -48,6 +48,7 @@ from tests.services.postgresql import free_port, reachable_folder
 PASSWORD = "Some-pass-1234"
 DATABASE = "bdc"
 READY_SECONDS = 120
+STOP_SECONDS = 20
 
 
 @dataclass
@@ -92,7 +93,17 @@ class Service:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(STOP_SECONDS)
+
+    def end(self) -> None:
+        """Whatever state it is in, it does not run afterwards. That it does not stop in good order is an error all the same."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        try:
+            self.stop()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
 
     @property
     def log(self) -> str:
@@ -253,7 +264,9 @@ def data_pool(shards: int = 2, replicas: int = 1, shard_limits: ShardLimits | No
         addresses = tuple(ShardAddress(number, "127.0.0.1", port) for number, port in enumerate(shard_ports))
         computes = [_replica(folder, number, sql_ports[number], flight_ports[number], master, addresses) for number in range(replicas)]
         pool = DataPool(folder, master, secrets, signer, shard_services, computes, flight_ports)
-        stack.callback(_stop, pool)
+        stack.callback(_stop_master, pool)
+        for service in (*pool.shards, *pool.replicas):  # replicas end first; one that does not end keeps no other from it
+            stack.callback(service.end)
         for shard in pool.shards:
             shard.start()
         pool.start_master()
@@ -298,9 +311,6 @@ def _replica(
     return Service(f"compute-{number}", "pools.compute.service", port, folder / f"compute-{number}", settings.json(), ALLOCATION)
 
 
-def _stop(pool: DataPool) -> None:
-    for service in [*pool.replicas, *pool.shards]:
-        if service.process is not None and service.process.poll() is None:
-            service.stop()
+def _stop_master(pool: DataPool) -> None:
     if pool.master_process is not None:
         pool.master_process.stop()

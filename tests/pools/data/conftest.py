@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from pools.data.shard import Shard
-from tests.pools.data.stand import Client, served
+from tests.pools.data.stand import Client, Process, served
 
 
 @pytest.fixture(scope="module")
@@ -20,3 +20,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, 
 def client(running: tuple[Client, Shard]) -> Client:
     """A client of the shard."""
     return running[0]
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """Whatever becomes of the test."""
+    yield
+    while Process.begun:
+        Process.begun.pop().kill()

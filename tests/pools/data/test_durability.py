@@ -117,6 +117,7 @@ def test_kill_at_random_moments(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 def test_kill_storm(tmp_path: pathlib.Path) -> None:
     storm(tmp_path, 60)
 

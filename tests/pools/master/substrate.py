@@ -38,7 +38,12 @@ class Running:
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(getattr(signal, f"SIG{self.workload.stop_signal}"))
-            self.process.wait(self.workload.stop_seconds)
+            try:
+                self.process.wait(self.workload.stop_seconds)
+            except subprocess.TimeoutExpired:
+                self.process.send_signal(signal.SIGQUIT)  # PostgreSQL ends at once, its backends too
+                self.process.wait(10)
+                raise
 
 
 def render(text: str, workload: Workload, folder: pathlib.Path) -> str:
@@ -93,7 +98,9 @@ def start(workload: Workload, folder: pathlib.Path, secrets: Mapping[str, str]) 
     running = Running(workload, folder, process)
     deadline = time.monotonic() + workload.ready_seconds
     while running.probe() != 0:
-        assert process.poll() is None and time.monotonic() < deadline, running.log[-3000:]
+        if process.poll() is not None or time.monotonic() > deadline:
+            running.stop()
+            raise AssertionError(running.log[-3000:])
         time.sleep(0.02)
     return running
 
