@@ -8,7 +8,7 @@ precision becomes what the option ``unconstrainedNumeric`` says, and a value tha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,6 +120,17 @@ def _numeric_size(typmod: int, unconstrained: tuple[int, int] | None) -> tuple[i
         precision, scale = precision - scale, 0
     precision = max(precision, scale)  # numeric(2,5) holds 0.00099
     return (precision, scale) if precision <= WIDEST else unconstrained
+
+
+def named(columns: Sequence[Column], names: Sequence[str]) -> tuple[Column, ...]:
+    """Those of the names, in their order; all where there are none. OptionError."""
+    if len(set(names)) != len(names):
+        raise OptionError("option columns names a column twice")
+    known = {column.name: column for column in columns}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise OptionError(f"option columns: there is no column {missing[0]!r}", f"there are {', '.join(known)}")
+    return tuple(known[name] for name in names) or tuple(columns)
 
 
 def chosen(columns: Iterable[Column], wanted: Iterable[tuple[str, str, bool]]) -> tuple[Column, ...]:

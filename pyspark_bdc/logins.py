@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from pyspark_bdc import session
 from pyspark_bdc.addresses import Address
 from pyspark_bdc.coordinator import Login, log_in
 from pyspark_bdc.errors import OptionError
@@ -21,5 +20,8 @@ def logged_in(address: Address, place: str | None) -> Login:
     password = password_of(address)
     if password is None:
         raise OptionError("option password is missing", "give it, or set PGPASSWORD where Spark's driver runs")
-    place = place or session.flight_address(replace(address, password=password))
+    if not place:
+        from pyspark_bdc import session  # only where it is needed: the database driver brings pandas with it
+
+        place = session.flight_address(replace(address, password=password))
     return log_in(place if "://" in place else f"grpc://{place}", address.user, password, address.database)

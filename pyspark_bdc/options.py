@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 from pyspark_bdc.addresses import DEFAULT_DATABASE, DEFAULT_PORT, TLS_SETTINGS, Address, of_the_cluster, parse_url
 from pyspark_bdc.errors import OptionError
-from pyspark_bdc.names import quoted_table
+from pyspark_bdc.names import identifiers, quoted_table
 from pyspark_bdc.refusals import REFUSED
 
 ACCEPTED = (
-    "database", "dbtable", "flight", "host", "lowerBound", "numPartitions", "partitionColumn", "password", "port", "pushDownPredicate",
-    "query", "readFrom", "relay", "sslcert", "sslkey", "sslmode", "sslrootcert", "unconstrainedNumeric", "upperBound", "url", "user",
+    "columns", "database", "dbtable", "flight", "host", "lowerBound", "numPartitions", "partitionColumn", "password", "port",
+    "pushDownPredicate", "query", "readFrom", "relay", "sslcert", "sslkey", "sslmode", "sslrootcert", "unconstrainedNumeric",
+    "upperBound", "url", "user",
 )  # fmt: skip
 _RANGE = ("partitionColumn", "lowerBound", "upperBound", "numPartitions")
 _DECIMAL = re.compile(r"decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)")
@@ -52,6 +53,8 @@ class Options:
     """Shards' streams through the compute pool: auto (where they can't be reached from here), always, never."""
     flight: str | None = None
     """``host:port`` of a coordinator where the address that the master tells can't be reached."""
+    columns: tuple[str, ...] = ()
+    """Those that are wanted, in this order; none: all. Spark itself tells Python sources of no columns that it can do without."""
 
 
 def parse(given: Mapping[str, str]) -> Options:
@@ -68,6 +71,7 @@ def parse(given: Mapping[str, str]) -> Options:
         read_from=one_of(options, "readFrom", ("auto", "sql", "shards")) or "auto",
         relay=one_of(options, "relay", ("auto", "always", "never")) or "auto",
         flight=options.get("flight"),
+        columns=identifiers("columns", options.get("columns", "")),
     )
 
 

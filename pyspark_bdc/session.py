@@ -6,26 +6,20 @@ import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pyspark_bdc.addresses import Address
-from pyspark_bdc.columns import Column, decimal_size, described
+from pyspark_bdc.arriving import converted
+from pyspark_bdc.columns import Column, described
 from pyspark_bdc.errors import ReadError, UnreachableError
 from pyspark_bdc.moving import LocalTable
 from pyspark_bdc.options import Options
 
 _BATCH_OPTION = "adbc.postgresql.batch_size_hint_bytes"
 _BATCH_BYTES = 4 * 1024 * 1024
-# The oldest moments that the server holds (4713 BC). Below lies only what the driver makes of the server's "infinity".
-_OLDEST = {pa.date32(): pa.scalar(-2_440_588, pa.int32()), pa.timestamp("us"): pa.scalar(-210_866_803_200_000_000, pa.int64())}
-_OLDEST[pa.timestamp("us", tz="UTC")] = _OLDEST[pa.timestamp("us")]
-# What shards send for "infinity" (and its negative for the other one).
-_INFINITY = {pa.int32(): 2**31 - 1, pa.int64(): 2**63 - 1}
 
 
 def describe(options: Options) -> tuple[Column, ...]:
@@ -83,46 +77,6 @@ def reason(error: Exception) -> str:
     words = " ".join((said[1] if said else text.removeprefix("IO: [libpq] ")).split())
     state = getattr(error, "sqlstate", None)
     return f"{words} [{state}]" if state else words
-
-
-def converted(columns: Sequence[Column], batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A batch as Spark wants it, of one whose columns are in the same order. ReadError where a value has no exact place in Spark."""
-    schema = pa.schema([pa.field(column.name, column.arrow, column.nullable) for column in columns])
-    arrays = [_converted(column, array) for column, array in zip(columns, batch.columns, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _converted(column: Column, array: pa.Array[Any]) -> pa.Array[Any]:
-    if not column.nullable and array.null_count:
-        raise ReadError(f"column {column.name!r} holds NULL; the schema says it does not", "leave NOT NULL out of the schema")
-    if decimal_size(column.spark):
-        return _decimal(column, array)
-    if array.type != column.arrow:  # another type than the one described: the table was altered since
-        raise ReadError(f"column {column.name!r} arrived as {array.type}, not as {column.arrow}", "load the table again")
-    _refuse_infinity(column, array)
-    return array
-
-
-def _decimal(column: Column, array: pa.Array[Any]) -> pa.Array[Any]:
-    if array.type == column.arrow:
-        return array
-    texts = array.storage if isinstance(array, pa.ExtensionArray) else array
-    try:
-        return texts.cast(column.arrow)
-    except pa.ArrowInvalid as error:
-        raise ReadError(
-            f"column {column.name!r}: a value has no exact place in {column.spark}: {error}",
-            "cast it in a query, ask for another decimal(p,s) with .schema(…), or read it as string",
-        ) from None
-
-
-def _refuse_infinity(column: Column, array: pa.Array[Any]) -> None:
-    oldest = _OLDEST.get(array.type)
-    if oldest is None:
-        return
-    found: Any = pc.min_max(array.view(oldest.type)).as_py()
-    if found["min"] is not None and (found["min"] < oldest.as_py() or found["max"] == _INFINITY[oldest.type]):
-        raise ReadError(f"column {column.name!r} holds infinity, which Spark has no value for", "use NULLIF(…, 'infinity') in a query")
 
 
 def data_table(options: Options) -> str | None:

@@ -18,8 +18,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from pyspark_bdc import session
 from pyspark_bdc.addresses import Address
+from pyspark_bdc.arriving import converted
 from pyspark_bdc.columns import Column, decimal_size
 from pyspark_bdc.coordinator import Login, connect, refused
 from pyspark_bdc.errors import ReadError, UnreachableError, WriteError
@@ -66,7 +66,7 @@ class ShardTable:
                 reader = _opened(client, part, login if relayed else None)
                 finished = False
                 try:
-                    yield from (session.converted(self.columns, chunk.data) for chunk in reader if chunk.data is not None)
+                    yield from (converted(self.columns, chunk.data) for chunk in reader if chunk.data is not None)
                     finished = True
                 finally:
                     if not finished:  # Spark wanted no more, or a value could not be given: the shard should not go on
@@ -106,6 +106,8 @@ def shard_table(options: Options, columns: tuple[Column, ...]) -> ShardTable | N
     """The table that the options name, if it is one of the data pool and may be read from the shards; None: by SQL."""
     if options.read_from == "sql" or not columns:
         return None
+    from pyspark_bdc import session  # the driver asks this; tasks, which import this module too, are spared the database driver
+
     table = None if options.is_query else session.data_table(options)
     if table is None:
         if options.read_from == "shards":

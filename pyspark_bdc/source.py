@@ -1,7 +1,8 @@
 """The data source as Spark sees it; the only module that imports Spark (4.1 or newer).
 
 Spark makes a ``DefaultSource`` and its reader in Python workers on the driver, pickles them (with the columns as described then), and
-runs ``read`` in the executors' workers. The password travels inside; nothing prints it.
+runs ``read`` in the executors' workers. The password travels inside; nothing prints it. What needs the database driver is imported on
+use: it brings pandas with it, a quarter of a second of CPU in each of the many worker processes.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pyspark import TaskContext
 from pyspark.sql.datasource import DataSource, DataSourceReader, Filter, InputPartition
 from pyspark.sql.types import StructType
 
-from pyspark_bdc import session, write_options
-from pyspark_bdc.columns import Column, chosen
+from pyspark_bdc import write_options
+from pyspark_bdc.columns import Column, chosen, named
 from pyspark_bdc.errors import BdcError, ReadError
 from pyspark_bdc.options import Options, parse
 from pyspark_bdc.partitions import conditions
@@ -37,7 +38,7 @@ class DefaultSource(DataSource):
         return "bdc"
 
     def schema(self) -> str:
-        """All columns, as DDL."""
+        """All columns, or those of the option ``columns``, as DDL."""
         return ", ".join(column.field for column in self._columns())
 
     def reader(self, schema: StructType) -> DataSourceReader:
@@ -49,6 +50,7 @@ class DefaultSource(DataSource):
 
     def writer(self, schema: StructType, overwrite: bool) -> Any:  # noqa: ANN401 - Spark's writer, which only exists where Spark is
         """Begins a load, or a write into a local table; what follows is in ``writer``."""
+        from pyspark_bdc import session
         from pyspark_bdc.begin import begin_write
         from pyspark_bdc.local import begin_local
         from pyspark_bdc.writer import LoadWriter, LocalWriter
@@ -77,7 +79,10 @@ class DefaultSource(DataSource):
         """Described once; the pickled source carries them to the next worker."""
         known: tuple[Column, ...] | None = getattr(self, "_described", None)
         if known is None:
-            known = self._described = session.describe(parse(self.options))
+            from pyspark_bdc import session
+
+            options = parse(self.options)
+            known = self._described = named(session.describe(options), options.columns)
         return known
 
 
@@ -138,6 +143,8 @@ class Reader(DataSourceReader):
         part: Part = partition.value
         if part.table is not None:
             return part.table.stream(part.shard, part.where, _query())
+        from pyspark_bdc import session
+
         sql = session.statement(self._options.relation, self._columns, part.where)
         return session.stream(self._options.address, sql, self._columns)
 

@@ -46,4 +46,9 @@ class Spreading:
             if count == batch.num_rows:
                 yield shard, batch
             elif count:
-                yield shard, batch.filter(pa.array(mask))
+                yield shard, batch.filter(_mask(mask))
+
+
+def _mask(wanted: np.ndarray[Any, Any]) -> pa.Array[Any]:
+    """As ``pa.array`` makes it, which would import pandas where it is installed."""
+    return pa.Array.from_buffers(pa.bool_(), len(wanted), [None, pa.py_buffer(np.packbits(wanted, bitorder="little").tobytes())])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyspark import TaskContext
@@ -17,8 +18,10 @@ from pyspark.sql.datasource import DataSourceArrowWriter, DataSourceStreamArrowW
 from pyspark_bdc import streams
 from pyspark_bdc.errors import WriteError
 from pyspark_bdc.load import Load
-from pyspark_bdc.local import LocalLoad, Staged
 from pyspark_bdc.task import Account, Task
+
+if TYPE_CHECKING:
+    from pyspark_bdc.local import LocalLoad, Staged
 
 
 @dataclass

@@ -54,6 +54,7 @@ result: dict[str, object] = {
     "everything": [str(value) for value in everything or ()],
     "filtered": [str(value) for value in filtered.agg(F.count("*"), F.sum("price")).first() or ()],
     "plan": explained(filtered),
+    "columns": [str(value) for value in load(dbtable=table, columns="kind, id").where("id = 7").first() or ()],
     "query": [[str(value) for value in row] for row in load(query=given["query"]).orderBy("kind").collect()],
 }
 if not given["connect"]:

@@ -93,7 +93,7 @@ def test_ranges_and_numerics() -> None:
         ({"unconstrainedNumeric": "decimal(39,0)"}, "option unconstrainedNumeric"),
         ({"unconstrainedNumeric": "decimal(3,4)"}, "option unconstrainedNumeric"),
         ({"pushDownPredicate": "maybe"}, "option pushDownPredicate"),
-        ({"colour": "blue"}, "unknown option 'colour' .*known are database, dbtable"),
+        ({"colour": "blue"}, "unknown option 'colour' .*known are columns, database"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_carried_out_is_refused(options: dict[str, str | None], said: str) -> None:
@@ -115,3 +115,10 @@ def test_no_text_of_ours_holds_the_password() -> None:
         with pytest.raises(OptionError) as caught:
             parse({"url": url, "dbtable": "t"})
         assert "very-secret" not in repr(caught.value)
+
+
+def test_columns_are_read_as_sql_reads_names() -> None:
+    assert parse(LOGIN).columns == ()
+    assert parse({**LOGIN, "columns": 'Id, "Unit price"'}).columns == ("id", "Unit price")
+    with pytest.raises(OptionError, match="option columns"):
+        parse({**LOGIN, "columns": "count(*)"})

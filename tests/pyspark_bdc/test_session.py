@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from pyspark_bdc import session
-from pyspark_bdc.columns import chosen
+from pyspark_bdc.columns import Column, chosen, named
 from pyspark_bdc.errors import BdcError, OptionError, ReadError, UnreachableError
 from pyspark_bdc.options import Options, parse
 from pyspark_bdc.partitions import conditions
@@ -106,6 +106,15 @@ def test_a_schema_chooses_columns_and_sizes(server: PostgresqlServer) -> None:
             read(given, wanted)
     with pytest.raises(ReadError, match="holds NULL"):
         read(options(server, "SELECT NULL::int AS a"), ("a", "int", False))
+
+
+def test_the_option_columns_chooses_too() -> None:
+    columns = (Column("id", "int4", "int"), Column("kind", "text", "string"))
+    assert named(columns, ()) == columns
+    assert [column.name for column in named(columns, ("kind", "id"))] == ["kind", "id"]
+    for names in (("id", "id"), ("ID",)):
+        with pytest.raises(OptionError, match="option columns"):
+            named(columns, names)
 
 
 def test_partitions_read_each_row_once(server: PostgresqlServer) -> None:

@@ -89,6 +89,7 @@ def check(result: dict[str, Any], said: str, stage: Stage) -> None:
     # a sum's numeric has no precision in PostgreSQL
     assert result["query"] == [["even", "500", "62625.000000000000000000"], ["odd", "500", "62500.000000000000000000"]]
     assert "PythonScan" in result["plan"] or "BatchScan bdc" in result["plan"]
+    assert result["columns"] == ["odd", "7"]
     assert stage.password not in said
     assert WRONG not in said
 
