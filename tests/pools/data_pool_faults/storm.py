@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import kill
@@ -23,7 +23,8 @@ from pools.compute.workloads import ALLOCATION
 from pools.data.settings import Limits
 from tests.pools.data_pool_faults.lanes import Lane, Wrong
 from tests.pools.data_pool_faults.loads import Loader, random_load
-from tests.pools.data_pool_faults.stage import BROKEN, USERS, make_tables, patiently, sqlstate, tables_of
+from tests.pools.data_pool_faults.resizes import Resize
+from tests.pools.data_pool_faults.stage import BROKEN, SHARED, USERS, make_tables, own, patiently, sqlstate, tables_of
 from tests.pools.data_pool_faults.transactions import Connection, Transaction
 from tests.services.data_pool import DataPool, Service, data_pool
 from tests.services.forkserver import fork_server
@@ -39,6 +40,12 @@ LATEST_SECONDS = 0.5
 
 LIMITS = Limits(memory_mb=1024, compaction_seconds=0.7, retention_seconds=8.0)
 """Compaction is at work in every round."""
+
+RESIZES = 0.05
+"""In so many of the rounds a table is moved to other shards meanwhile."""
+
+RESIZE_SECONDS = 2.0
+"""So long a round waits for a move; one whose replica was killed goes on when the replica is found to be silent, rounds later."""
 
 PAUSE_SECONDS = 0.1
 """Of readers: what they compute, the operations lack."""
@@ -81,16 +88,23 @@ class Storm:
 
     def _round(self, number: int) -> None:
         random = Random(f"{self.seed} {number}")
-        threads = [threading.Thread(target=self._guarded, args=(self._writes, lane, number)) for lane in self.lanes]
-        threads.append(threading.Thread(target=self._guarded, args=(self._kills, random)))
+        work: list[Callable[[], None]] = [lambda: self._kills(random)]
+        work += [lambda lane=lane: self._writes(lane, number) for lane in self.lanes]  # type: ignore[misc]
+        if random.random() < RESIZES:
+            work.append(lambda: self._resizes(Random(f"{self.seed} {number} resize")))
+        if self._together(work):
+            self._guarded(self._settled)
+        else:
+            self.failures.append(f"round {number} does not end")
+
+    def _together(self, work: Sequence[Callable[[], None]]) -> bool:
+        """All of it, on threads; False when it does not end."""
+        threads = [threading.Thread(target=self._guarded, args=(one,)) for one in work]
         for one in threads:
             one.start()
         for one in threads:
             one.join(JOIN_SECONDS)
-            if one.is_alive():
-                self.failures.append(f"round {number} does not end")
-                return
-        self._guarded(self._settled)
+        return not any(one.is_alive() for one in threads)
 
     def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
         try:
@@ -126,11 +140,21 @@ class Storm:
             time.sleep(away)
             service.start()
 
+    def _resizes(self, random: Random) -> None:
+        """One table onto one shard, or onto both."""
+        time.sleep(random.uniform(0, LATEST_SECONDS / 2))
+        resize = Resize(
+            self.pool, random.choice((*SHARED, *(own(lane.number) for lane in self.lanes))), random.randint(1, len(self.pool.shards))
+        )
+        self.outcomes[f"resize {resize.run(RESIZE_SECONDS)}"] += 1
+
     def _settled(self) -> None:
         """All is back: what is acknowledged is there, at each way to read it."""
-        patiently(lambda: self._look(lambda: self.pool.connect(USERS[0])))
-        for replica in range(len(self.pool.replicas)):
-            patiently(lambda at=replica: self._look(lambda: self.pool.direct(USERS[1], at)))  # type: ignore[misc]
+        ways: list[Callable[[], Connection]] = [
+            lambda: self.pool.connect(USERS[0]),
+            *((lambda at=replica: self.pool.direct(USERS[1], at)) for replica in range(len(self.pool.replicas))),
+        ]
+        self._together([lambda way=way: patiently(lambda: self._look(way)) for way in ways])  # type: ignore[misc]
 
     def _look(self, connect: Callable[[], Connection]) -> None:
         with connect() as connection:

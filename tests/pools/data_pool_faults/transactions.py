@@ -1,4 +1,4 @@
-"""SQL transactions over several tables, through the master or directly at a compute replica: INSERT, UPDATE, DELETE, TRUNCATE,
+"""SQL transactions over several tables, through the master or directly at a compute replica: INSERT, UPDATE, DELETE, TRUNCATE, merges,
 savepoints, ROLLBACK, clients that vanish.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 
 from tests.pools.data_pool_faults.lanes import Lane
-from tests.pools.data_pool_faults.stage import BROKEN, client, outcome_unknown, own, patiently, sqlstate, tables_of
+from tests.pools.data_pool_faults.stage import BROKEN, KEYED, client, outcome_unknown, own, patiently, sqlstate, tables_of
 from tests.services.data_pool import DataPool
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -40,6 +40,9 @@ class Transaction:
     """The lane's tables as the transaction has made them so far."""
 
     truncated: set[str] = field(default_factory=set)
+    written: set[str] = field(default_factory=set)
+    merged: set[str] = field(default_factory=set)
+    """A table is written by a merge or by statements of one transaction, not by both."""
 
     def run(self) -> tuple[str, bool]:
         """Its name and whether it has happened."""
@@ -57,7 +60,7 @@ class Transaction:
         except BROKEN as error:
             self.said = sqlstate(error)
             done = False
-        return "sql direct" if direct else "sql", done
+        return ("sql direct" if direct else "sql with merge" if self.merged else "sql"), done
 
     def _connection(self, direct: bool) -> Connection:
         return self.pool.direct(self.user, self.random.randrange(len(self.pool.replicas))) if direct else self.pool.connect(self.user)
@@ -68,7 +71,8 @@ class Transaction:
             connection.execute("INSERT INTO public.notes VALUES (%s)", [self.note])
             self.noted = True
         for _ in range(self.random.randint(1, 4)):
-            self._step(connection)
+            if direct or not self._merge(connection):
+                self._step(connection)
         if self.random.random() < 0.15:
             connection.execute("ROLLBACK")
             return False
@@ -82,6 +86,18 @@ class Transaction:
             done = outcome_unknown(error) and patiently(lambda: self._asked(began))
         self.lane.resolve(proposal, done)
         return done
+
+    def _merge(self, connection: Connection) -> bool:
+        """Sometimes: the rows of the lane's own table into another one, by key."""
+        source = own(self.lane.number)
+        targets = sorted(KEYED - self.written - self.merged)
+        if not targets or source in self.written or self.random.random() > 0.2:
+            return False
+        target = self.random.choice(targets)
+        connection.execute(f"CALL bdc.merge('public.{target}', 'public.{source}')")
+        self.rows[target].update(self.rows[source])
+        self.merged.add(target)
+        return True
 
     def _step(self, connection: Connection) -> None:
         if self.random.random() < 0.25:
@@ -98,8 +114,9 @@ class Transaction:
 
     def _statement(self, connection: Connection, truncates: bool = True) -> None:
         number = self.lane.number
-        table = self.random.choice(tables_of(number))
+        table = self.random.choice([one for one in tables_of(number) if one not in self.merged])
         rows = self.rows[table]
+        self.written.add(table)
         kind = self.random.choices(("insert", "update", "delete", "truncate"), (4, 3, 2, 1))[0]
         if kind == "truncate" and table == own(number) and truncates:
             connection.execute(f"TRUNCATE public.{table}")
@@ -147,7 +164,7 @@ class Transaction:
     def _asked(self, began: datetime.datetime) -> bool:
         """How it ended: what nobody has decided is given up, as the sweep would hours later."""
         with self.pool.admin() as admin:
-            name = "SELECT load::text, state FROM bdc.data_loads WHERE user_name = %s AND client = 'sql' AND begun_at > %s"
+            name = "SELECT load::text, state FROM bdc.data_loads WHERE user_name = %s AND client IN ('sql', 'merge') AND begun_at > %s"
             admin.execute("SELECT bdc.pool_snapshot()")
             found = admin.execute(name, [self.user, began]).fetchall()
             for load, state in found:
@@ -158,6 +175,8 @@ class Transaction:
                     raise psycopg.OperationalError(f"load {load} is {state}")
             noted = bool(admin.execute("SELECT count(*) FROM public.notes WHERE name = %s", [self.note]).fetchall()[0][0])
         done = any(state == "committed" for _, state in found)
+        if len({state for _, state in found}) > 1:
+            self.lane.report("half_seen", f"the loads of one transaction are {found}")
         if self.noted and found and noted != done:
             self.lane.report("half_seen", f"the master's own row is {'there' if noted else 'not there'}, the load is {found}")
         return done
