@@ -99,12 +99,17 @@ class QueryRows:
                 if piece is None:
                     break
                 if piece.bytes >= WAKE_BYTES:
-                    _tell(loop, self._wake)
+                    self._tell_waiter(loop)
         except Exception as error:  # noqa: BLE001 (handed to whoever takes the next rows)
             with self._lock:
                 self._error = error
                 self._working = False
-        _tell(loop, self._wake)
+        self._tell_waiter(loop)
+
+    def _tell_waiter(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Only where somebody waits (who looks at what lies ready after saying so): each call makes the event loop go round."""
+        if self._waiter is not None:
+            _tell(loop, self._wake)
 
     def _room(self) -> bool:
         """Is there room for another piece? If not, the thread ends."""
@@ -131,7 +136,8 @@ class QueryRows:
             self._finished(self._query)
         else:
             self._goal = AHEAD_BYTES
-            self._go_on()
+            # Not before these rows are handed to the network: the thread would take the interpreter while the client waits for them.
+            asyncio.get_running_loop().call_soon(self._go_on)
         return chunk
 
     def _ready(self, limit: int, formats: tuple[int, ...]) -> Chunk | None:
@@ -162,6 +168,7 @@ class QueryRows:
         with self._lock:
             changed = bool(self._pieces) or self._ended or self._error is not None
         if changed:
+            self._waiter = None
             return
         self._go_on()
         timer = loop.call_later(LOOK_SECONDS, self._look, waiter)
@@ -193,7 +200,7 @@ class QueryRows:
     def _go_on(self) -> None:
         """Let the thread work again where it has stopped and there is room."""
         with self._lock:
-            if self._working or self._ended or self._error is not None:
+            if self._working or self._ended or self._closed or self._error is not None:
                 return
             if self._ready_bytes > max(0, self._goal - REFILL_BYTES):
                 return
