@@ -8,6 +8,7 @@
 ``changes``     modify                              ``visibility``  which rows a snapshot sees
 ``reading``     read                                ``compaction``  vacuum, folding, rewriting
 ``shard``       the calls, without the wire         ``statistics``  hello, stats, segments
+``watching``    readers that have left
 
 What they keep is written in docs/architecture/load-protocol.md.
 """

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from pyarrow import flight
 from pools.data.errors import ShardError, shard_error
 from pools.data.reading import Answer
 from pools.data.shard import Shard
+from pools.data.watching import Watch
 
 log = structlog.get_logger()
 
@@ -38,23 +40,29 @@ class ShardServer(flight.FlightServerBase):
         self._calls = 0
         self._idle = threading.Condition()
         self._stopping = False
+        self._watch = Watch()
         super().__init__(f"grpc://{host}:{port}")
 
     def do_put(self, context: Any, descriptor: Any, reader: Any, writer: Any) -> None:  # noqa: ANN401 pyarrow
         """One stream of rows; the answer is its put result."""
-        with self._call("put", context):
+        with self._call("put"):
             answer = self._shard.put(_json(descriptor.command), reader)
             writer.write(json.dumps(answer).encode())
 
     def do_get(self, context: Any, ticket: Any) -> flight.FlightDataStream:  # noqa: ANN401 pyarrow
         """The rows of a read ticket."""
-        with self._call("read", context):
+        with self._call("read"):
             answer = self._shard.read(ticket.ticket.decode())
-            return flight.GeneratorStream(answer.schema, self._batches(answer, context))
+            whole = answer.whole()
+            if whole is not None:
+                return flight.RecordBatchStream(whole)
+            batches = self._batches(answer, context)
+            weakref.finalize(batches, answer.close)  # a generator that nobody has asked for a batch ends without its finally
+            return flight.GeneratorStream(answer.schema, batches)
 
     def do_action(self, context: Any, action: Any) -> Iterator[bytes]:  # noqa: ANN401 pyarrow
         """One action; a result per row."""
-        with self._call(action.type, context):
+        with self._call(action.type):
             body = action.body.to_pybytes() if action.body is not None else b""
             rows = self._shard.act(action.type, _json(body) if body else {})
         return iter([json.dumps(row).encode() for row in rows])
@@ -74,14 +82,11 @@ class ShardServer(flight.FlightServerBase):
         ending.join(SHUTDOWN_SECONDS)
 
     def _batches(self, answer: Answer, context: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401 pyarrow
-        with self._call("read", context):
-            try:
-                yield from answer
-            finally:
-                answer.close()
+        with self._call("read"), self._watch.over(context.is_cancelled, answer.cancel):
+            yield from answer
 
     @contextmanager
-    def _call(self, name: str, context: Any) -> Iterator[None]:  # noqa: ANN401 pyarrow
+    def _call(self, name: str) -> Iterator[None]:
         """Count the call; turn its errors into Flight's."""
         with self._idle:
             if self._stopping:

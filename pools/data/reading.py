@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from pools.data.errors import ShardError, required
-from pools.data.store import Store, pin, rollback
+from pools.data.store import Store, pin
 from pools.data.tables import ColumnSpec, TableSpec, quoted, table_of
 from pools.data.visibility import Snapshot, View, view
 from virtualization.types import PG_TYPE, pg_type
@@ -20,7 +21,10 @@ _WITH = re.compile(r"\s*WITH\b(\s+RECURSIVE\b)?", re.IGNORECASE)
 
 
 class Answer:
-    """A read that is under way: its Arrow schema and its batches. Close it, also half-read; iterating to the end does it too."""
+    """A read that is under way: its Arrow schema and its batches. Close it, also half-read; iterating to the end does it too.
+
+    Where the ticket tells the columns' ``types`` (DuckDB's), the statement runs when the first batch is asked for: the reader
+    has the schema by then, and can leave while the rows are computed."""
 
     def __init__(self, store: Store, claims: Mapping[str, Any]) -> None:
         db, tables, number, pending, self._sql = required(dict(claims), "db", "tables", "snapshot", "pending", "sql")
@@ -28,68 +32,125 @@ class Answer:
         self._store = store
         self._tables = [table_of(db, claim) for claim in tables]
         self._snapshot = Snapshot.of(number, pending, claims.get("load"))
-        self._output = claims.get("output")
+        types, output = claims.get("types"), claims.get("output")
+        self.schema = _labelled(_schema_of(tuple(types)), output) if types is not None else pa.schema([])
         self._reading = store.ledger.begin_read()
         self._context = store.cursor()
         self._cursor = self._context.__enter__()
         self._reader: pa.RecordBatchReader | None = None
+        self._ahead: pa.RecordBatch | None = None
+        if types is not None:
+            return
         try:
             self._reader = self._begin()
-            self.schema = self._labelled(self._reader.schema)
+            self.schema = _labelled(self._reader.schema, output)
         except BaseException:
             self.close()
             raise
 
     def _begin(self) -> pa.RecordBatchReader:
-        known = {}
-        with self._store.ledger.lock:
-            for table in self._tables:
-                state = self._store.ledger.table((table.db, table.id))
-                known[table.id] = {number: dict(one.columns) for number, one in state.generations.items()}
+        """The statement's transaction begins somewhere in ``streamed``. If what the snapshot sees was the same before and after, that is
+        what it has read; only otherwise the transaction is begun first and looked at second, which costs three statements more."""
+        known = self._known()
+        seen = self._views(known)
+        try:
+            reader = streamed(self._cursor, self._text(seen, known))
+        except duckdb.Error:
+            if self._views(known) == seen:
+                raise
+        else:
+            if self._views(known) == seen:
+                return reader
+            reader.close()
+        known = self._known()
         self._cursor.execute("BEGIN TRANSACTION")
         pin(self._cursor)
-        relations = []
-        for table in self._tables:
-            seen = view(self._store.ledger, (table.db, table.id), self._snapshot, known[table.id])
-            columns = known[table.id].get(seen.generation, {}) if seen.generation is not None else {}
-            relations.append((table.alias or table.id, relation(table, seen, columns)))
-        return streamed(self._cursor, with_relations(self._sql, relations))
+        return streamed(self._cursor, self._text(self._views(known), known))
 
-    def _labelled(self, schema: pa.Schema) -> pa.Schema:
-        """With the PostgreSQL types that the ticket tells (``output``), in their Arrow types."""
-        if self._output is None:
-            return schema
-        if len(self._output) != len(schema):
-            raise ShardError("08P01", f"the ticket tells {len(self._output)} columns, the statement has {len(schema)}")
-        types = [pg_type(text) for text in self._output]
-        return pa.schema(
-            [pa.field(name, of.arrow, metadata={PG_TYPE: of.text.encode()}) for name, of in zip(schema.names, types, strict=True)]
-        )
+    def _known(self) -> list[dict[int, dict[str, str]]]:
+        """Columns of each table's generations."""
+        with self._store.ledger.lock:
+            states = [self._store.ledger.table((table.db, table.id)) for table in self._tables]
+            return [{number: dict(one.columns) for number, one in state.generations.items()} for state in states]
+
+    def _views(self, known: Sequence[Mapping[int, object]]) -> list[View]:
+        pairs = zip(self._tables, known, strict=True)
+        return [view(self._store.ledger, (table.db, table.id), self._snapshot, generations) for table, generations in pairs]
+
+    def _text(self, seen: Sequence[View], known: Sequence[Mapping[int, Mapping[str, str]]]) -> str:
+        relations = []
+        for table, of, generations in zip(self._tables, seen, known, strict=True):
+            columns = generations[of.generation] if of.generation is not None else {}
+            relations.append((table.alias or table.id, relation(table, of, columns)))
+        return with_relations(self._sql, relations)
+
+    def whole(self) -> pa.Table | None:
+        """All rows, if they are few and computed already; None: they are to be iterated over."""
+        if self._reader is None:
+            return None
+        try:
+            first = next(self._reader, None)
+            if first is not None and first.num_rows == BATCH_ROWS:
+                self._ahead = first
+                return None
+            rest = list(self._reader)
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        return pa.Table.from_batches([self._as_told(batch) for batch in (first, *rest) if batch is not None], self.schema)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Batches of ``schema``."""
-        assert self._reader is not None
         try:
+            if self._reader is None:
+                self._reader = self._begin()
+                if len(self._reader.schema) != len(self.schema):
+                    raise ShardError("08P01", f"the ticket tells {len(self.schema)} columns, the statement has {len(self._reader.schema)}")
+            if self._ahead is not None:
+                yield self._as_told(self._ahead)
             for batch in self._reader:
-                yield batch if batch.schema.equals(self.schema, check_metadata=True) else _cast(batch, self.schema)
+                yield self._as_told(batch)
         finally:
             self.close()
+
+    def _as_told(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return batch if batch.schema.equals(self.schema, check_metadata=True) else _cast(batch, self.schema)
 
     def close(self) -> None:
         """End the transaction and let vacuum go on; can be called again."""
         if self._reading:
-            self._store.ledger.end_read(self._reading)
-            self._reading = 0
+            reading, self._reading = self._reading, 0
             try:
                 if self._reader is not None:
                     self._reader.close()  # half-read: the transaction can't end before
-                rollback(self._cursor)
-            finally:
                 self._context.__exit__(None, None, None)
+            finally:
+                self._store.ledger.end_read(reading)
 
     def cancel(self) -> None:
         """Interrupt it, from another thread."""
         self._cursor.interrupt()
+
+
+def _labelled(schema: pa.Schema, output: Sequence[str] | None) -> pa.Schema:
+    """With the PostgreSQL types that the ticket tells (``output``), in their Arrow types."""
+    if output is None:
+        return schema
+    if len(output) != len(schema):
+        raise ShardError("08P01", f"the ticket tells {len(output)} columns, the statement has {len(schema)}")
+    types = [pg_type(text) for text in output]
+    return pa.schema([pa.field(name, of.arrow, metadata={PG_TYPE: of.text.encode()}) for name, of in zip(schema.names, types, strict=True)])
+
+
+@lru_cache(maxsize=512)
+def _schema_of(types: tuple[str, ...]) -> pa.Schema:
+    """Of columns c0, c1 … of DuckDB's types."""
+    items = ", ".join(f"CAST(NULL AS {of}) AS c{at}" for at, of in enumerate(types))
+    with duckdb.connect(":memory:") as session:
+        session.execute("SET TimeZone = 'UTC'")
+        schema: pa.Schema = session.sql(f"SELECT {items}").to_arrow_reader().schema
+        return schema
 
 
 def streamed(cursor: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
@@ -117,10 +178,17 @@ def _stored(column: ColumnSpec, columns: Mapping[str, str]) -> str:
 
 
 def with_relations(sql: str, relations: list[tuple[str, str]]) -> str:
-    """The statement with its tables put before it."""
-    if not relations:
+    """The statement with its tables: in the places that it marks (DuckDB plans that sooner), else put before it."""
+    named = []
+    for alias, text in relations:
+        mark = f"\0{alias}\0"
+        if mark in sql:
+            sql = sql.replace(mark, f"({text})")
+        else:
+            named.append(f"{quoted(alias)} AS NOT MATERIALIZED ({text})")
+    if not named:
         return sql
-    tables = ", ".join(f"{quoted(alias)} AS NOT MATERIALIZED ({text})" for alias, text in relations)
+    tables = ", ".join(named)
     own = _WITH.match(sql)
     if own is None:
         return f"WITH {tables} {sql}"

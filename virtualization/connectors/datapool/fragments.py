@@ -94,13 +94,15 @@ class ShardsFragment:
     @property
     def text(self) -> str:
         """Which shards are asked, what each of them receives, what is done with their rows."""
-        lines = [self.route.in_words(), "  " + self.statement.sql, *self.merge.lines()]
+        lines = [self.route.in_words(), "  " + self.statement.shown, *self.merge.lines()]
         return "\n".join(lines)
 
     def open(self, context: QueryContext) -> Batches:
         """Ask the shards."""
-        tickets = [(number, ticket.encode()) for number, ticket in self._tickets(context, {})]
-        rows: Batches = self.client.open(tickets, context, brief=self.route.key is not None)
+        brief = self.route.key is not None
+        # a brief answer is computed by the time its schema is there; any other one tells the schema first, so that it can be left
+        tickets = [(number, ticket.encode()) for number, ticket in self._tickets(context, {"types": None} if brief else {})]
+        rows: Batches = self.client.open(tickets, context, brief=brief)
         schema = schema_of_columns(self.columns)
         if self.merge.sql is None:
             return Carried(rows, self.merge.kinds, schema, self.merge.first)

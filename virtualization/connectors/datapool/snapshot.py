@@ -30,4 +30,5 @@ def claims(statement: Statement, state: ReadState, shards: Mapping[int, str], nu
         "snapshot": state.snapshot,
         "pending": [[load.load, load.version] for load in state.pending if read & set(load.tables)],
         "sql": statement.sql,
+        "types": [kind.duckdb for kind in statement.kinds],
     }

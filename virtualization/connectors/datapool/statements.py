@@ -1,12 +1,11 @@
 """From a query over data-pool tables to the texts that shards and the merge run, and to the tables that a ticket names.
 
-A shard supplies each alias as a sub-select of the rows visible, its columns under the names that the ticket gives them: those of the
-catalog, but two that differ in case only (DuckDB does not tell them apart) are told apart by their ids.
+The text of a shard reads each table at a mark, its columns as c0, c1 …: the shard puts the rows visible there, of one plain SELECT.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,26 +23,40 @@ from virtualization.types import pg_type
 
 @dataclass(frozen=True)
 class ReadTable:
-    """One entry of a read ticket's ``tables``: ``columns`` (name for the statement, column) in the order of the catalog."""
+    """One entry of a read ticket's ``tables``: its columns are c0, c1 … for the statement, ``number`` is its mark."""
 
-    alias: str
+    number: int
     data: DataPlacement
-    columns: tuple[tuple[str, StoredColumn], ...]
+    columns: tuple[StoredColumn, ...]
+    name: str = ""
 
     @cached_property
     def claim(self) -> dict[str, object]:
         """Its JSON form; made once for all queries of a template."""
-        columns = [_column_claim(name, column) for name, column in self.columns]
-        return {"id": self.data.id, "alias": self.alias, "schema_version": self.data.schema_version, "columns": columns, "key": []}
+        columns = [_column_claim(f"c{at}", column) for at, column in enumerate(self.columns)]
+        return {"id": self.data.id, "alias": str(self.number), "schema_version": self.data.schema_version, "columns": columns, "key": []}
+
+    @property
+    def shown(self) -> str:
+        """For EXPLAIN: the table as users know it."""
+        return f"(SELECT {', '.join(f'{quoted(column.name)} AS c{at}' for at, column in enumerate(self.columns))} FROM {quoted(self.name)})"
 
 
 @dataclass(frozen=True)
 class Statement:
-    """``sql``: DuckDB's, over the aliases of ``tables``; output columns c0, c1 … of ``kinds``."""
+    """``sql``: DuckDB's, with a mark (``placeholder``) where each of ``tables`` is read; output columns c0, c1 … of ``kinds``."""
 
     sql: str
     tables: tuple[ReadTable, ...]
     kinds: tuple[Kind, ...]
+
+    @property
+    def shown(self) -> str:
+        """For EXPLAIN."""
+        text = self.sql
+        for table in self.tables:
+            text = text.replace(placeholder(table.number), table.shown)
+        return text
 
 
 class Rendering:
@@ -58,7 +71,6 @@ class Rendering:
             or [(table.columns[0].name, kind_of_text(table.columns[0].type))]
             for alias, table in zip(self._aliases, self._tables, strict=True)
         ]
-        self._names = _table_names(self._tables)
 
     def translated(self, query: exp.Query) -> Translated | Kept:
         """``query`` with its tables as numbered ones; the reason why DuckDB would not answer exactly."""
@@ -74,17 +86,13 @@ class Rendering:
 
     def statement(self, translated: Translated) -> Statement:
         """The text for a shard."""
-        sql = translated.sql
-        read: dict[tuple[str, str], set[str]] = {}
-        for number in translated.reads:
-            table, columns = self._tables[number], self.columns[number]
-            names = column_names(placement_of(table))
-            items = ", ".join(f"{quoted(names[name])} AS c{at}" for at, (name, _) in enumerate(columns))
-            sql = sql.replace(placeholder(number), f"(SELECT {items} FROM {quoted(self._names[table.key])})")
-            read.setdefault(table.key, set()).update(name for name, _ in columns)
-        tables = {table.key: table for table in self._tables}
-        read_tables = tuple(_read_table(self._names[key], tables[key], columns) for key, columns in read.items())
-        return Statement(sql, read_tables, tuple(kind for _, kind in translated.columns))
+        read = []
+        for number in sorted(translated.reads):
+            table = self._tables[number]
+            data = placement_of(table)
+            stored = {column.name: column for column in data.columns}
+            read.append(ReadTable(number, data, tuple(stored[name] for name, _ in self.columns[number]), table.name))
+        return Statement(translated.sql, tuple(read), tuple(kind for _, kind in translated.columns))
 
 
 def _column_claim(name: str, column: StoredColumn) -> dict[str, object]:
@@ -100,36 +108,6 @@ def runs_on_shards(translated: Translated) -> bool:
 def quoted(name: str) -> str:
     """As an identifier."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def column_names(data: DataPlacement) -> dict[str, str]:
-    """Catalog name → name in statements."""
-    seen: dict[str, int] = {}
-    for column in data.columns:
-        seen[column.name.lower()] = seen.get(column.name.lower(), 0) + 1
-    return {column.name: column.name if seen[column.name.lower()] == 1 else f"{column.name}#{column.id}" for column in data.columns}
-
-
-def _read_table(alias: str, table: VirtualTable, wanted: set[str]) -> ReadTable:
-    data = placement_of(table)
-    names = column_names(data)
-    return ReadTable(alias, data, tuple((names[column.name], column) for column in data.columns if column.name in wanted))
-
-
-def _table_names(tables: Sequence[VirtualTable]) -> dict[tuple[str, str], str]:
-    """A name per table, unique without regard to case."""
-    names: dict[tuple[str, str], str] = {}
-    taken: set[str] = set()
-    for table in tables:
-        if table.key in names:
-            continue
-        name, number = table.name, 1
-        while name.lower() in taken:
-            number += 1
-            name = f"{table.name}#{number}"
-        taken.add(name.lower())
-        names[table.key] = name
-    return names
 
 
 def _used_columns(query: exp.Expr) -> set[tuple[str, str]] | None:
