@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import uuid
@@ -266,3 +267,15 @@ def test_a_table_made_for_a_load_that_expires_goes_too(data_table: str, data_poo
     data_pool.ask("sweep")
     left = "SELECT to_regclass('public.made') IS NULL, to_regclass('public.viewed') IS NULL"
     assert admin_of_data.execute(left).fetchone() == (True, False)
+
+
+@pytest.mark.parametrize("mode", ["append", "overwrite", "truncate"])
+def test_a_load_begun_before_a_move_that_is_done(data_table: str, data_pool: Pool, mode: str) -> None:
+    """Its rows lie by the old placement, also those that replace all others."""
+    load = data_pool.begin(mode=mode)["load"]
+    request = {"tables": [data_table], "shards": SHARDS[:1], "load_id": "move", "client": "test", "seconds": 60}
+    moving = data_pool.ask("begin_move", "ada", json.dumps(request))["load"]
+    assert data_pool.decide(moving)["state"] == "committed"
+    decided = data_pool.decide(load)
+    assert decided["state"] == "aborted" and decided["error"]["sqlstate"] == "40001"
+    assert data_pool.decide(data_pool.begin(mode=mode)["load"])["state"] == "committed"

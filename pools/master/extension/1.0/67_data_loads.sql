@@ -20,7 +20,7 @@ CREATE TABLE bdc.data_loads (
   CHECK ((state = 'committed') = (version IS NOT NULL)),
   CHECK (state <> 'prepared' OR xid IS NOT NULL)
 );
-COMMENT ON COLUMN bdc.data_loads.tables IS '[{"id", "generation", "schema_version", "mode"}] as they were when the table was added to the load';
+COMMENT ON COLUMN bdc.data_loads.tables IS '[{"id", "generation", "schema_version", "placed", "mode"}] as they were when the table was added to the load';
 COMMENT ON COLUMN bdc.data_loads.load_id IS 'the client''s own; unique among loads of one user that are not aborted';
 COMMENT ON COLUMN bdc.data_loads.problem IS '{"sqlstate", "message", "hint"?} of an aborted one';
 COMMENT ON COLUMN bdc.data_loads.session IS 'of the master (%c of log_line_prefix), in whose transaction the load was begun';
@@ -126,6 +126,7 @@ BEGIN
     RETURN tables;
   END IF;
   added := (SELECT jsonb_build_object('id', d.table_id, 'mode', mode, 'schema_version', coalesce((present ->> 'schema_version')::int, d.schema_version),
+      'placed', coalesce((present ->> 'placed')::bigint, d.placed),
       'generation', CASE WHEN replaces THEN nextval('bdc.data_generations') ELSE coalesce((present ->> 'generation')::bigint, h.generation) END)
     FROM bdc.data_tables AS d JOIN bdc.data_heads AS h USING (table_id) WHERE d.table_id = wanted);
   RETURN coalesce((SELECT jsonb_agg(entry ORDER BY place) FROM jsonb_array_elements(tables) WITH ORDINALITY AS known (entry, place)

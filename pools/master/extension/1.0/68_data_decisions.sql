@@ -57,12 +57,14 @@ BEGIN
   IF l.expires_at <= clock_timestamp() THEN
     RETURN bdc.expired_problem();
   END IF;
-  FOR entry IN SELECT e.*, d.table_id, d.schema_version AS present_version, h.generation AS present_generation
-      FROM jsonb_to_recordset(l.tables) AS e (id uuid, generation bigint, schema_version int, mode text)
+  FOR entry IN SELECT e.*, d.table_id, d.schema_version AS present_version, h.generation AS present_generation, d.placed AS present_place
+      FROM jsonb_to_recordset(l.tables) AS e (id uuid, generation bigint, schema_version int, placed bigint, shards jsonb, mode text)
       LEFT JOIN bdc.data_tables AS d ON d.table_id = e.id LEFT JOIN bdc.data_heads AS h ON h.table_id = e.id LOOP
     happened := CASE WHEN entry.table_id IS NULL OR entry.present_generation IS NULL THEN 'dropped'
       WHEN entry.present_version <> entry.schema_version THEN 'altered'
       WHEN entry.mode NOT IN ('overwrite', 'truncate') AND entry.present_generation <> entry.generation THEN 'overwritten'
+      -- its rows lie where the table was when it began
+      WHEN entry.shards IS NULL AND entry.present_place <> entry.placed THEN 'moved by bdc data resize or restore'
       WHEN bdc.moving_load(entry.id) <> l.load THEN 'taken up by bdc data resize or restore' END;
     IF happened IS NOT NULL THEN
       RETURN jsonb_build_object('sqlstate', CASE happened WHEN 'dropped' THEN '42P01' ELSE '40001' END,

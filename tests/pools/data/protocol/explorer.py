@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from tests.pools.data.protocol.model import COMMITTED, GONE, SHARDS, Reader, Scenario, State, read, start, truth, visible
+from tests.pools.data.protocol.model import COMMITTED, GONE, SHARDS, Reader, Scenario, State, placed, read, start, truth, visible
 from tests.pools.data.protocol.steps import pinned, recovered, steps, undecided
 
 
@@ -60,15 +60,21 @@ def left_over(scenario: Scenario, state: State) -> str | None:
     final = recovered(scenario, state)
     if undecided(final):
         return f"undecided after recovery: {final.segments} {final.loads}"
-    seen, wanted = visible(scenario, final, final.clock), truth(scenario, final)
+    shards = SHARDS[:1] if placed(scenario, final) else SHARDS
+    seen, wanted = visible(scenario, final, final.clock, shards), truth(scenario, final)
     return None if seen == wanted else f"after recovery {seen} is there instead of {wanted}"
 
 
 def seen_wrongly(scenario: Scenario, state: State, reader: Reader) -> str | None:
-    """A pinned reader sees on all shards what there was when it pinned, whatever happened since."""
-    for shard in SHARDS:
-        state = read(state, reader, shard, scenario.mutations)
-    seen = visible(scenario, state, reader.snapshot)
+    """A pinned reader sees on all shards what there was when it pinned, whatever happened since; it knows where the table lies now, and is
+    refused where that was decided after its snapshot."""
+    since = placed(scenario, state)
+    if since > reader.snapshot and "placement_not_checked" not in scenario.mutations:
+        return None
+    shards = SHARDS[:1] if since else SHARDS
+    for shard in shards:
+        state = read(state, reader.pending, shard, scenario.mutations)
+    seen = visible(scenario, state, reader.snapshot, shards)
     return None if seen == reader.truth else f"the reader of {reader.snapshot} sees {seen} instead of {reader.truth}"
 
 
@@ -121,7 +127,7 @@ def explore_readers(scenario: Scenario, explored: Explored) -> None:
     while queue:
         number, reader = queue.popleft()
         state, pinned_in = explored.states[number], held[number][reader]
-        looked = (state.segments, state.ended, tuple(load.generation for load in state.loads), reader)
+        looked = (state.segments, state.ended, tuple((load.wrote, load.copied) for load in state.loads), placed(scenario, state), reader)
         explored.looks += 1
         if looked not in right:
             problem = seen_wrongly(scenario, state, reader)

@@ -28,7 +28,8 @@ class LoadSpec:
     """One load of a scenario."""
 
     mode: str = "append"
-    """``append``, ``overwrite``, or ``modify``: ends the base row of each shard and adds one of its own."""
+    """``append``, ``overwrite``; ``modify`` and ``upsert``: end the base row of each shard and add one of their own, at once or when they
+    are sealed; ``move``: brings all rows to shard 0."""
 
     attempts: tuple[tuple[int, ...], ...] = ((0, 1),)
     """Per attempt of its one partition: the shards that it brings a row to."""
@@ -42,12 +43,15 @@ class LoadSpec:
     quick: bool = False
     """Begin and the puts of its first attempt are one step: for scenarios that are about what comes then."""
 
+    pins: bool = False
+    """Its transaction has read something before its first write: its snapshot may be older than its begin. With ``quick`` only."""
+
     same_id_as: int | None = None
     """Carries the ``load_id`` of that load: its driver died and a new one writes the same again."""
 
     @property
     def replaces(self) -> bool:
-        return self.mode == "overwrite"
+        return self.mode in ("overwrite", "move")
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,14 @@ class Scenario:
 
 
 class Load(NamedTuple):
-    """A row of bdc.data_loads; ``generation``: that it writes into."""
+    """A row of bdc.data_loads; ``generation``: that it writes into. ``wrote``: where its rows really went; ``copied``: those of a move."""
 
     status: str = ""
     version: int = 0
     generation: int = 0
     applied: bool = False
+    wrote: int = 0
+    copied: Rows = ()
 
 
 class Client(NamedTuple):
@@ -75,6 +81,8 @@ class Client(NamedTuple):
     phase: str = "new"
     acks: frozenset[tuple[int, int]] = frozenset()
     winner: int = -1
+    pin: tuple[int, tuple[tuple[int, int], ...]] | None = None
+    """Snapshot and pending loads of its transaction, until it has begun."""
 
 
 class Run(NamedTuple):
@@ -179,13 +187,19 @@ def abort(state: State, load: int, shard: int) -> State:
     )
 
 
-def seal(state: State, load: int, shard: int, winner: int, mutations: frozenset[str]) -> State | None:
-    """The winner is sealed, the others go. None: the shard refuses, as the winner is not there or others were sealed before."""
+def seal(scenario: Scenario, state: State, load: int, shard: int, winner: int) -> State | None:
+    """The winner is sealed, the others go. None: the shard refuses, as the winner is not there, others were sealed before, or another load
+    has ended a row that an upsert ends."""
+    mutations = scenario.mutations
     values = on_shard(state, load, shard)
     if values[winner] in (NONE, ABORTED):
         return state if "seal_checks_nothing" in mutations else None
     if any(value == SEALED for attempt, value in enumerate(values) if attempt != winner) and "reseal" not in mutations:
         return None
+    if scenario.loads[load].mode == "upsert" and state.loads[load].generation == 0:
+        if state.ended[shard] not in (-1, load):
+            return None
+        state = state._replace(ended=put_in(state.ended, shard, load))
     sealed = tuple(
         (SEALED if value == STAGED else value) if attempt == winner else (NONE if value == NONE else ABORTED)
         for attempt, value in enumerate(values)
@@ -196,24 +210,39 @@ def seal(state: State, load: int, shard: int, winner: int, mutations: frozenset[
 # What readers see, and what they should.
 
 
-def visible(scenario: Scenario, state: State, snapshot: int) -> Rows:
-    """What the shards answer at a snapshot, all together: rows with how often they come."""
+def placed(scenario: Scenario, state: State) -> int:
+    """The version since which the table lies on shard 0 only; 0: on all."""
+    return max(
+        (row.version for row, spec in zip(state.loads, scenario.loads, strict=True) if spec.mode == "move" and row.status == COMMITTED),
+        default=0,
+    )
+
+
+def visible(scenario: Scenario, state: State, snapshot: int, shards: tuple[int, ...] = SHARDS) -> Rows:
+    """What these shards answer at a snapshot, all together: rows with how often they come."""
     seen: Counter[object] = Counter()
-    for shard in SHARDS:
-        rows: list[tuple[int, int, object]] = []
-        generation, replaced_at = 0, 0
+    for shard in shards:
+        generation = generation_at(scenario, state, snapshot, shard)
         for load, spec in enumerate(scenario.loads):
+            row = state.loads[load]
             for attempt, value in enumerate(on_shard(state, load, shard)):
-                if PUBLISHED < value <= PUBLISHED + snapshot:
-                    if spec.replaces and value > replaced_at:
-                        generation, replaced_at = state.loads[load].generation, value
-                    rows.append((state.loads[load].generation, load, spec.attempts[attempt].index(shard)))
-        seen.update((load, row) for of, load, row in rows if of == generation)
+                if PUBLISHED < value <= PUBLISHED + snapshot and row.wrote == generation:
+                    seen.update(dict(row.copied) if spec.mode == "move" else [(load, spec.attempts[attempt].index(shard))])
         ended = state.ended[shard]
         gone = ended >= 0 and any(PUBLISHED < value <= PUBLISHED + snapshot for value in on_shard(state, ended, shard))
         if generation == 0 and not gone:
             seen[(BASE, shard)] += 1
     return as_rows(seen)
+
+
+def generation_at(scenario: Scenario, state: State, snapshot: int, shard: int) -> int:
+    """The table's generation on a shard, as the published segments there tell."""
+    found = (0, 0)
+    for load, spec in enumerate(scenario.loads):
+        if spec.replaces:
+            values = [value for value in on_shard(state, load, shard) if PUBLISHED < value <= PUBLISHED + snapshot]
+            found = max([found, *((value, state.loads[load].generation) for value in values)])
+    return found[1]
 
 
 def truth(scenario: Scenario, state: State) -> Rows:
@@ -227,9 +256,11 @@ def truth(scenario: Scenario, state: State) -> Rows:
     rows: Counter[object] = Counter((BASE, shard) for shard in SHARDS)
     for _, number in sorted(decided):
         spec = scenario.loads[number]
+        if spec.mode == "move":
+            continue
         if spec.replaces:
             rows.clear()
-        elif spec.mode == "modify":
+        elif spec.mode in ("modify", "upsert"):
             rows -= Counter((BASE, shard) for shard in SHARDS)
         rows.update((number, row) for row in range(len(spec.attempts[0])))
     return as_rows(rows)
@@ -240,9 +271,9 @@ def as_rows(counted: Counter[object]) -> Rows:
     return tuple(sorted(((row, count) for row, count in counted.items() if count), key=repr))
 
 
-def read(state: State, reader: Reader, shard: int, mutations: frozenset[str]) -> State:
+def read(state: State, pending: tuple[tuple[int, int], ...], shard: int, mutations: frozenset[str]) -> State:
     """The shard publishes the pending loads of the ticket that it has sealed, before it answers."""
     if "reader_without_pending" not in mutations:
-        for load, version in reader.pending:
+        for load, version in pending:
             state = publish(state, load, shard, version, mutations)
     return state

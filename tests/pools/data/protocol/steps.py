@@ -20,11 +20,15 @@ from tests.pools.data.protocol.model import (
     Scenario,
     State,
     abort,
+    generation_at,
     on_shard,
+    placed,
     publish,
     put_in,
+    read,
     seal,
     truth,
+    visible,
     with_client,
     with_load,
     with_run,
@@ -54,7 +58,8 @@ def client_steps(scenario: Scenario, state: State, load: int) -> Iterator[Step]:
     if client.phase == "dead":
         return
     if client.phase == "new":
-        yield from begin_steps(scenario, state, load)
+        pins = scenario.loads[load].pins and client.pin is None
+        yield from pin_steps(scenario, state, load) if pins else begin_steps(scenario, state, load)
         return
     if client.phase == "writing":
         for attempt, shards in enumerate(scenario.loads[load].attempts):
@@ -73,6 +78,15 @@ def client_steps(scenario: Scenario, state: State, load: int) -> Iterator[Step]:
         yield f"load {load}: the client dies", with_client(state, load, phase="dead", acks=frozenset())
 
 
+def pin_steps(scenario: Scenario, state: State, load: int) -> Iterator[Step]:
+    """Its transaction reads something, before it writes."""
+    reader = pinned(scenario, state)
+    yield (
+        f"load {load}: its transaction pins a snapshot",
+        with_client(resolved(state, scenario), load, pin=(reader.snapshot, reader.pending)),
+    )
+
+
 def begin_steps(scenario: Scenario, state: State, load: int) -> Iterator[Step]:
     """A load_id begun again ends the open load of its former driver; a committed one leaves nothing to do."""
     former = scenario.loads[load].same_id_as
@@ -84,15 +98,32 @@ def begin_steps(scenario: Scenario, state: State, load: int) -> Iterator[Step]:
             return
         if state.loads[former].status == OPEN and "load_id_shared" not in scenario.mutations:
             state = with_load(state, former, status=GONE)
+    if must_wait(scenario, state, load):
+        return
     generation = load + 1 if scenario.loads[load].replaces else state.head
-    begun = state._replace(loads=put_in(state.loads, load, Load(OPEN, 0, generation)))
+    begun = state._replace(loads=put_in(state.loads, load, Load(OPEN, 0, generation, wrote=generation)))
     if scenario.loads[load].quick:
         for shard in scenario.loads[load].attempts[0]:
             put = staged(scenario, begun, load, 0, shard)
             if put is None:
                 return
             begun = with_client(put, load, acks=begun.clients[load].acks | {(0, shard)})
-    yield f"load {load}: begin", with_client(begun, load, phase="writing")
+    yield f"load {load}: begin", with_client(begun, load, phase="writing", pin=None)
+
+
+def must_wait(scenario: Scenario, state: State, load: int) -> bool:
+    """While a move is under way no other load begins, and a move waits for prepared ones. (After a move others would write to other shards
+    than their scenario says: none begins.)"""
+    if placed(scenario, state):
+        return True
+    if scenario.loads[load].mode != "move":
+        return moving(scenario, state, load)
+    return any(row.status == PREPARED for row in state.loads) and "move_overtakes_prepared" not in scenario.mutations
+
+
+def moving(scenario: Scenario, state: State, load: int) -> bool:
+    """Is another load moving the table?"""
+    return any(spec.mode == "move" and state.loads[n].status == OPEN for n, spec in enumerate(scenario.loads) if n != load)
 
 
 def aborted_by_client(scenario: Scenario, state: State, load: int) -> State:
@@ -123,11 +154,26 @@ def task_steps(scenario: Scenario, state: State, load: int) -> Iterator[Step]:
 
 
 def staged(scenario: Scenario, state: State, load: int, attempt: int, shard: int) -> State | None:
-    """None: refused, because another load has ended the row that this one ends."""
-    if scenario.loads[load].mode == "modify":
+    """None: refused, because another load has ended the row that this one ends, or the rows that its snapshot sees were replaced."""
+    mode, mutations = scenario.loads[load].mode, scenario.mutations
+    if mode == "modify":
+        seen = state.loads[load].generation
+        if (pin := state.clients[load].pin) is not None:
+            state = read(state, pin[1], shard, mutations)
+            seen = generation_at(scenario, state, pin[0], shard)
+        if seen != state.loads[load].generation and "modify_of_any_generation" not in mutations:
+            return None
         if state.ended[shard] not in (-1, load):
             return None
-        state = state._replace(ended=put_in(state.ended, shard, load))
+        state = with_load(state, load, wrote=seen)
+        if seen == 0:
+            state = state._replace(ended=put_in(state.ended, shard, load))
+    if mode == "move":
+        reader = pinned(scenario, state)
+        state = resolved(state, scenario)
+        for one in SHARDS:
+            state = read(state, reader.pending, one, mutations)
+        state = with_load(state, load, copied=visible(scenario, state, reader.snapshot))
     values = put_in(on_shard(state, load, shard), attempt, STAGED)
     return with_segments(state, load, shard, values)
 
@@ -138,7 +184,7 @@ def staged(scenario: Scenario, state: State, load: int, attempt: int, shard: int
 def participants(scenario: Scenario, state: State, load: int) -> tuple[int, ...]:
     """Where it seals."""
     spec = scenario.loads[load]
-    return SHARDS if spec.replaces else spec.attempts[state.clients[load].winner]
+    return SHARDS if spec.mode == "overwrite" else spec.attempts[state.clients[load].winner]
 
 
 def coordinator_steps(scenario: Scenario, state: State, load: int, run: int) -> Iterator[Step]:
@@ -158,7 +204,7 @@ def coordinator_steps(scenario: Scenario, state: State, load: int, run: int) -> 
 def seal_steps(scenario: Scenario, state: State, load: int, run: int, shard: int) -> Iterator[Step]:
     """A refusal makes the coordinator abort the load, at the master first."""
     mine, name = state.runs[load][run], f"load {load}, coordinator {run}"
-    after = seal(state, load, shard, state.clients[load].winner, scenario.mutations)
+    after = seal(scenario, state, load, shard, state.clients[load].winner)
     if after is None:
         yield (
             f"{name}: shard {shard} refuses",
@@ -199,6 +245,10 @@ def decide(scenario: Scenario, state: State, load: int, number: int = 0) -> Stat
     if spec.sql and state.transactions[load] != "running":
         return with_load(state, load, status=GONE)
     if not spec.replaces and row.generation != state.head and "generation_not_checked" not in scenario.mutations:
+        return with_load(state, load, status=GONE)
+    if spec.mode == "overwrite" and placed(scenario, state) and "overwrite_of_any_placement" not in scenario.mutations:
+        return with_load(state, load, status=GONE)
+    if moving(scenario, state, load) and "moves_lock_nothing" not in scenario.mutations:
         return with_load(state, load, status=GONE)
     others = [n for n, other in enumerate(state.loads) if other.status == PREPARED and n != load]
     if any(spec.replaces or scenario.loads[other].replaces for other in others) and "prepared_is_no_lock" not in scenario.mutations:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.pools.data.protocol.explorer import InvariantError, explore
@@ -10,8 +12,12 @@ from tests.pools.data.protocol.model import LoadSpec, Scenario
 BOTH = (0, 1)
 APPEND, OVERWRITE = LoadSpec(quick=True), LoadSpec("overwrite", quick=True)
 SQL, SQL_OVERWRITE = LoadSpec(sql=True, quick=True), LoadSpec("overwrite", quick=True, sql=True)
+MODIFY, UPSERT = LoadSpec("modify", quick=True), LoadSpec("upsert", quick=True)
+LATE_CHANGE = LoadSpec("modify", sql=True, quick=True, pins=True)
+MOVE = LoadSpec("move", attempts=((0,),), quick=True)
+SLOW_MOVE = LoadSpec("move", attempts=((0,),))
 TWO_DRIVERS = (LoadSpec(attempts=((0,), (1,))), LoadSpec(attempts=((0,), (1,)), same_id_as=0))
-CALM = {"lost_answers": False, "crashes": False}
+CALM: dict[str, Any] = {"lost_answers": False, "crashes": False}
 
 SCENARIOS = {
     "two coordinators": Scenario((LoadSpec(runs=2),)),
@@ -25,6 +31,14 @@ SCENARIOS = {
     "overwriting transaction and append": Scenario((SQL_OVERWRITE, APPEND), lost_answers=False),
     "overwriting transaction and transaction": Scenario((SQL_OVERWRITE, SQL), lost_answers=False),
     "two drivers of one load": Scenario(TWO_DRIVERS, lost_answers=False),
+    "a change with an old snapshot, and an overwrite": Scenario((LATE_CHANGE, OVERWRITE), **CALM),
+    "a change with an old snapshot, and a move": Scenario((LATE_CHANGE, MOVE), **CALM),
+    "upsert and overwrite": Scenario((UPSERT, OVERWRITE), lost_answers=False),
+    "upsert and change": Scenario((UPSERT, MODIFY), **CALM),
+    "append and move": Scenario((APPEND, SLOW_MOVE), lost_answers=False),
+    "change and move": Scenario((MODIFY, SLOW_MOVE), **CALM),
+    "transaction and move": Scenario((SQL, SLOW_MOVE), **CALM),
+    "overwrite and move": Scenario((OVERWRITE, SLOW_MOVE), **CALM),
     "attempts and coordinators": Scenario((LoadSpec(attempts=(BOTH, BOTH), runs=2),)),
 }
 MUTATIONS = [
@@ -42,6 +56,13 @@ MUTATIONS = [
     ("snapshot_resolves_nothing", (LoadSpec(sql=True),)),
     ("not_prepared", (LoadSpec(sql=True),)),
     ("generation_not_checked", (APPEND, OVERWRITE)),
+    ("generation_not_checked", (MODIFY, OVERWRITE)),
+    ("generation_not_checked", (UPSERT, OVERWRITE)),
+    ("modify_of_any_generation", (LATE_CHANGE, OVERWRITE)),
+    ("moves_lock_nothing", (APPEND, SLOW_MOVE)),
+    ("move_overtakes_prepared", (SQL, SLOW_MOVE)),
+    ("placement_not_checked", (MOVE,)),
+    ("overwrite_of_any_placement", (OVERWRITE, SLOW_MOVE)),
     ("load_id_shared", TWO_DRIVERS),
 ]
 

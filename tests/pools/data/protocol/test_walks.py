@@ -13,7 +13,7 @@ from tests.pools.data.protocol.steps import pinned, steps
 ROUTES = ((0, 1), (0,), (1,))
 specs = st.builds(
     lambda mode, attempts, runs, sql, quick: LoadSpec(mode, attempts, runs, sql, quick),
-    st.sampled_from(["append", "overwrite", "modify"]),
+    st.sampled_from(["append", "overwrite", "modify", "upsert"]),
     st.sampled_from([((0, 1),), ((0, 1), (0, 1))]),
     st.integers(1, 3),
     st.booleans(),
