@@ -9,6 +9,8 @@ from bdc.errors import UserError
 
 _NAME = re.compile(r"""\s*(?:"((?:[^"]|"")+)"|([^\s"]+))\s+""")
 _CLAUSE = re.compile(r"\s+(not\s+null|null|default)\b", re.IGNORECASE)
+_OTHERS = re.compile(r"\b(primary\s+key|unique|references|check|generated)\b", re.IGNORECASE)
+_QUOTED = re.compile(r"'(?:[^']|'')*'")
 _STRICT = re.compile(r"\s+not\s+null\s*$", re.IGNORECASE)
 
 
@@ -32,6 +34,11 @@ def _column(word: str) -> dict[str, object]:
     if found is None or not rest or _CLAUSE.match(" " + rest):
         raise UserError(f"{word!r} is not NAME TYPE [NOT NULL] [DEFAULT …]", hint="for example --column 'price numeric(10,2) not null'")
     name = found[1].replace('""', '"') if found[1] else found[2].lower()
+    constraint = _OTHERS.search(_QUOTED.sub("", rest))
+    if constraint is not None:
+        raise UserError(
+            f"{word!r}: {constraint[0].upper()} is not said with a column", hint="--primary-key names the key; there are no others"
+        )
     clause = _CLAUSE.search(rest)
     kind, tail = (rest[: clause.start()], rest[clause.start() :]) if clause else (rest, "")
     column: dict[str, object] = {"name": name, "type": kind.strip(), "nullable": True}

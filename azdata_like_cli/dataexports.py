@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from bdc.errors import ConflictError, UserError
+from bdc.errors import ConflictError, NotFoundError, UserError
 
 if TYPE_CHECKING:
     import psycopg
@@ -26,7 +26,9 @@ def csv_blocks(connection: psycopg.Connection[Any], relation: str, place: str) -
     from bdc.sql import translated
 
     if not place.endswith(SUFFIXES):
-        raise UserError(f"{place} is neither .csv nor .csv.gz", hint="Parquet is written by Spark: df.write.parquet(…)")
+        raise UserError(
+            f"{place} is neither .csv nor .csv.gz", hint="Parquet is written into HDFS: bdc data export TABLE hdfs:/FOLDER --format parquet"
+        )
     with (
         translated(),
         connection.cursor() as cursor,
@@ -46,7 +48,9 @@ def _compressed(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def write_locally(target: pathlib.Path, blocks: Iterable[bytes], force: bool, progress: Callable[[str, int], None]) -> int:
-    """The file's size in bytes; ConflictError when it exists and ``force`` is not given."""
+    """The file's size in bytes; ConflictError when it exists and ``force`` is not given, NotFoundError where its folder is missing."""
+    if not target.parent.is_dir():
+        raise NotFoundError(f"there is no folder {target.parent}", where=str(target), hint="make it first, or name another file")
     if target.exists() and not force:
         raise ConflictError(f"{target} exists already", hint="add --force to replace it")
     part = target.with_name(f"._COPYING_{secrets.token_hex(4)}_{target.name}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ SOURCE = "hdfs"
 FOLDER = "/tmp"  # noqa: S108 - of HDFS
 PARQUET = (".parquet", ".parq", ".pq")
 MODES = ("append", "overwrite", "upsert")
+_OURS = re.compile(r'^virtual table "[^"]*bdc_import_[0-9a-f]+": |^data source "hdfs": ')
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,17 @@ def lying_in_hdfs(place: str, files: WebHdfs) -> Iterator[str]:
     finally:
         progress.close()
         _quietly(lambda: files.delete(folder, recursive=True), f"hdfs:{folder}")
+
+
+@contextmanager
+def in_words_of(place: str, path: str) -> Iterator[None]:
+    """Errors name the file as the user did, not where it lay in the meantime."""
+    try:
+        yield
+    except BdcError as error:
+        said = _OURS.sub("", error.message)
+        error.message = said if is_remote(place) else said.replace(f"location {path}", path).replace(path, place)
+        raise
 
 
 @contextmanager
@@ -124,11 +137,18 @@ def _columns(connection: Connection, name: str, target: Target, path: str, optio
         raise UserError(
             f"{path} has columns that {target.name} has not: {', '.join(strangers)}",
             why=f"the table has {', '.join(known)}",
-            hint="columns are matched by name; a virtual table over the file and INSERT … SELECT rename them: bdc table create --help",
+            hint=_another_delimiter(strangers)
+            or "columns are matched by name; a virtual table over the file and INSERT … SELECT rename them: bdc table create --help",
         )
     if _is_parquet(path, options):
         return detected
     return [{**column, "type": known[column["name"]]} for column in detected]
+
+
+def _another_delimiter(names: Sequence[str]) -> str | None:
+    """What to try when a whole line of names became one column."""
+    found = next((mark for mark in (";", "\t", "|") if len(names) == 1 and mark in names[0]), None)
+    return found and f"is there another delimiter? --option 'delimiter={'tab' if found == chr(9) else found}'"
 
 
 def _is_parquet(path: str, options: Mapping[str, object]) -> bool:

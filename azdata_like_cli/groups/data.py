@@ -14,14 +14,14 @@ from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.datacolumns import data_columns, key_names
 from azdata_like_cli.dataexports import csv_blocks, write_locally
-from azdata_like_cli.dataimports import MODES, Target, as_virtual_table, lying_in_hdfs, take_over
+from azdata_like_cli.dataimports import MODES, Target, as_virtual_table, in_words_of, lying_in_hdfs, take_over
 from azdata_like_cli.dataoperations import carried_out, hdfs_path
 from azdata_like_cli.groups.dataoperations import COMMANDS
 from azdata_like_cli.groups.source import options_of
 from azdata_like_cli.progress import TransferProgress, size
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
 from bdc.copies import Copier
-from bdc.errors import NotFoundError, UserError
+from bdc.errors import ForbiddenError, NotFoundError, UserError
 from bdc.paths import is_remote, remote_path
 
 if TYPE_CHECKING:
@@ -137,7 +137,10 @@ def describe(settings: Settings, name: str, login_database: str | None, login_us
 def stats(settings: Settings, name: str | None, login_database: str | None, login_user: str | None) -> Records:
     """Show rows, dead rows and bytes on each shard, of the table NAME or of all. Dead rows go with the next compaction."""
     with connected(settings, Login(login_database, login_user)) as connection:
-        return Records(rows=records(connection, STATS, name), columns=STATS_COLUMNS)
+        rows = records(connection, STATS, name)
+        if name is not None and not rows:
+            raise ForbiddenError(f"nothing on the shards may be told of {name!r}", hint="SELECT on the table is needed")
+        return Records(rows=rows, columns=STATS_COLUMNS)
 
 
 @data.command("loads", examples=["bdc data loads", "bdc data loads --state open", "bdc data loads -o json"])
@@ -195,6 +198,7 @@ def import_file(  # noqa: PLR0913 - one parameter per option
             )
         with (
             lying_in_hdfs(place, settings.session().files) as path,
+            in_words_of(place, path),
             as_virtual_table(connection, target, path, options_of(pairs)) as (source, columns),
         ):
             rows = take_over(connection, target, source, columns, mode)

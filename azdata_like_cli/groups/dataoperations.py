@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import click
 
 from azdata_like_cli import output
@@ -127,14 +129,14 @@ def operations(settings: Settings, limit: int, login_database: str | None, login
 
 
 @click.command("cancel", cls=BdcCommand, examples=["bdc data cancel 0b9a3c52-9f51-4d36-a3f7-2c1d8f3b6f10"])
-@click.argument("operation")
+@click.argument("operation", type=click.UUID)
 @login_options
 @pass_settings
-def cancel(settings: Settings, operation: str, login_database: str | None, login_user: str | None) -> Value:
+def cancel(settings: Settings, operation: uuid.UUID, login_database: str | None, login_user: str | None) -> Value:
     """End an operation that is under way: nothing of it stays."""
     with connected(settings, Login(login_database, login_user)) as connection:
-        call(connection, "bdc.cancel_data_operation", operation)
-    return Value(data={"cancelled": operation}, sentence=f"{operation} is cancelled.")
+        call(connection, "bdc.cancel_data_operation", str(operation))
+    return Value(data={"cancelled": str(operation)}, sentence=f"{operation} is cancelled.")
 
 
 def counted(tables: int) -> str:

@@ -63,7 +63,9 @@ def create(name: str | None, spec_file: Path | None, admin: Admin, seconds: floa
     text = _text(name, spec_file)
     wanted = load_spec(text, str(spec_file or "bdc.yaml"))
     if name is not None and wanted.name != name:
-        raise LocalError("invalid_name", f"the spec names the cluster {wanted.name!r}, not {name!r}", where=str(spec_file))
+        raise LocalError(
+            "invalid_name", f"the spec names the cluster {wanted.name!r}, not {name!r}", where=str(spec_file), hint="leave the name out"
+        )
     check_name(wanted.name)
     home = cluster_home(wanted.name)
     check_creatable(home.path)

@@ -28,7 +28,9 @@ def existing(name: str) -> ClusterHome:
     home = cluster_home(name)
     if not home.path.is_dir():
         known = ", ".join(other.name for other in cluster_homes()) or "none"
-        raise LocalError("not_found", f"there is no cluster {name!r} on this machine (there are: {known})", where=str(home.path.parent))
+        raise LocalError(
+            "not_found", f"there is no cluster {name!r} on this machine (there are: {known})", where=str(home.path.parent), hint="bdc list"
+        )
     check_owner(home)
     return home
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from azdata_like_cli.dataimports import _another_delimiter, in_words_of
+from bdc.errors import UserError
 from tests.azdata_like_cli.administrator import USER, admin
 from tests.azdata_like_cli.conftest import Run
 from tests.pools.master.conftest import Master, database, master
@@ -127,7 +129,30 @@ def test_what_import_and_export_refuse_before_they_begin(bdc: Run, pool: Admin, 
     assert "no primary key" in bdc("data", "import", str(file), "orders", "--mode", "upsert").err
     assert "there is no" in bdc("data", "import", str(tmp_path / "other.csv"), "orders").err
     assert "bdc data list" in bdc("data", "import", str(file), "nothing").err
-    assert "Parquet" in bdc("data", "export", "orders", str(tmp_path / "orders.parquet")).err
+    assert "--format parquet" in bdc("data", "export", "orders", str(tmp_path / "orders.parquet")).err
+    assert "there is no folder" in bdc("data", "export", "orders", str(tmp_path / "no" / "orders.csv")).err
     target = tmp_path / "orders.csv"
     target.write_text("kept")
     assert "--force" in bdc("data", "export", "orders", str(target)).err and target.read_text() == "kept"
+
+
+def test_an_error_of_an_import_names_the_users_own_file() -> None:
+    path = "/tmp/bdc-import-0123/rows.csv"
+    said = f'virtual table "public.bdc_import_0123456789abcdef": location {path}: unknown option "x"'
+    for place, told in (("./rows.csv", './rows.csv: unknown option "x"'), (f"hdfs:{path}", f'location {path}: unknown option "x"')):
+        with pytest.raises(UserError) as refused, in_words_of(place, path):
+            raise UserError(said)
+        assert refused.value.message == told
+
+
+def test_a_whole_line_in_one_column_is_another_delimiter() -> None:
+    assert "delimiter=;" in (_another_delimiter(["id;price"]) or "") and "delimiter=tab" in (_another_delimiter(["id\tprice"]) or "")
+    assert _another_delimiter(["colour"]) is None and _another_delimiter(["a;b", "c"]) is None
+
+
+def test_counts_that_may_not_be_seen_are_refused(bdc: Run, pool: Admin) -> None:
+    make(bdc)
+    with pool() as connection:
+        connection.execute("REVOKE ALL ON orders FROM CURRENT_USER")
+    refused = bdc("data", "stats", "orders")
+    assert refused.code == 1 and "SELECT on the table" in refused.err

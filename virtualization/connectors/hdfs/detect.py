@@ -87,6 +87,10 @@ def _csv(client: Client, files: Sequence[RemoteFile], shape: FileFormat, kept: d
     rows = list(islice(csv_rows(text, shape, file.path), _SAMPLE_ROWS + 1))
     if not rows:
         raise SourceError(f"file {file.path} holds no row", hint="The options first_row and delimiter say how it is read.")
+    if any("\0" in value for value in rows[0]):
+        raise SourceError(
+            f"file {file.path} is no text file: there are NUL bytes in it", hint="Text in UTF-16 needs the option encoding=utf-16."
+        )
     if "header" not in kept:
         kept["header"] = str(_has_header(rows)).lower()
     header = kept["header"].lower() in ("true", "on", "yes", "1")
