@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.report import Figure, Report, median
 from benchmarks.tpch import tables
 from controller.substrates.local.programs import artifacts
+from pools.storage.spark_launch import FAST
 from tests.services import cluster as stage
 from tests.services.postgresql import PostgresqlServer, postgresql_server
 from tests.services.spark import spark_environment
@@ -60,7 +61,7 @@ def measure(rounds: int, writers: tuple[str, ...] = WRITERS, names: tuple[str, .
     """Seconds per table and writer; the pool's row counts are compared with what was written. ``rounds`` 0: only the round that warms
     up, which shows that every writer works."""
     files = tables(1, *names)
-    with stage.cluster() as place, postgresql_server("fsync=on", "max_wal_size=4GB") as server, spark_environment("") as spark:
+    with stage.cluster() as place, postgresql_server("fsync=on", "max_wal_size=4GB") as server, spark_environment(" ".join(FAST)) as spark:
         host, _, port = place.endpoint("sql-server-master").rpartition("//")[2].partition("/")[0].partition(":")
         given: dict[str, object] = {
             "parquet": {name: str(path) for name, path in files.items()},

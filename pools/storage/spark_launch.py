@@ -24,6 +24,10 @@ OPENED = (
 )  # fmt: skip
 """Packages of java.base that Spark reflects into (``org.apache.spark.launcher.JavaModuleOptions`` of Spark 4.3)."""
 
+FAST = ("-XX:+UseParallelGC", "-Darrow.enable_unsafe_memory_access=true", "-Darrow.enable_null_check_for_get=false")
+"""Rows from and to Python workers go through Arrow one by one, whatever Spark makes of them: without Arrow's checks of each access, which
+Spark has made already, and with the collector for throughput."""
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Lay the folders and become Spark."""
@@ -49,6 +53,7 @@ def command(given: argparse.Namespace, conf: Path) -> list[str]:
         given.java,
         f"-Xmx{given.heap}m",
         "-XX:+IgnoreUnrecognizedVMOptions",
+        *FAST,
         *opened,
         "-Djdk.reflect.useDirectMethodHandle=false",
         "-Dio.netty.tryReflectionSetAccessible=true",
