@@ -41,7 +41,7 @@ class SparkEnvironment:
         ``given`` may hold passwords: it is not in the arguments or the environment. RuntimeError with the output's end if it fails.
         """
         done = subprocess.run(
-            [self.python, script], input=json.dumps(given), env=self._variables(), cwd=self.folder, text=True,
+            [self.python, script], input=json.dumps(given), env=self.variables(), cwd=self.folder, text=True,
             capture_output=True, timeout=seconds, check=False,
         )  # fmt: skip
         if done.returncode:
@@ -50,7 +50,8 @@ class SparkEnvironment:
         assert isinstance(result, dict)
         return result, done.stdout + done.stderr
 
-    def _variables(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
+        """Its environment."""
         home = Path(java()).resolve().parent.parent
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_", "PYTHON", "PG"))}
         return {
