@@ -23,6 +23,8 @@ _UNTYPED = (0, UNKNOWN, TEXT)
 
 def declared(sql: str, oids: Sequence[int]) -> tuple[int, ...]:
     """The types of all parameters of ``sql``: as the client said, else as a cast right behind ``$n`` says, else text."""
+    if "$" not in sql:
+        return tuple(oid or TEXT for oid in oids)
     numbers = [int(token.text[1:]) for token in tokens(sql) if token.kind == "parameter"]
     count = max([*numbers, len(oids)], default=0)
     if count > 65_535 or 0 in numbers:

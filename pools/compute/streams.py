@@ -13,6 +13,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from pools.compute.queries import Query
 from pools.compute.rows import Chunk
@@ -47,7 +48,7 @@ class QueryRows:
         self._working = False
         self._ended = False
         self._error: Exception | None = None
-        self._work: asyncio.Future[None] | None = None
+        self._work: Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._closed = False
         self._over = False
@@ -79,8 +80,8 @@ class QueryRows:
             self._fill(loop)
 
         self._working = True
-        self._work = loop.run_in_executor(self._query.threads, work)
-        await self._query.wait(opened)
+        self._work = self._query.threads.submit(work)
+        await self._query.wait_here(opened)
         self._query.state = "running"
 
     # The thread's side
@@ -173,7 +174,7 @@ class QueryRows:
         self._go_on()
         timer = loop.call_later(LOOK_SECONDS, self._look, waiter)
         try:
-            await self._query.wait(waiter)
+            await self._query.wait_here(waiter)
         finally:
             timer.cancel()
             self._waiter = None
@@ -205,8 +206,7 @@ class QueryRows:
             if self._ready_bytes > max(0, self._goal - REFILL_BYTES):
                 return
             self._working = True
-        loop = asyncio.get_running_loop()
-        self._work = loop.run_in_executor(self._query.threads, self._fill, loop)
+        self._work = self._query.threads.submit(self._fill, asyncio.get_running_loop())
 
     def close(self) -> None:
         """See ``Rows``. A piece of work that is under way is interrupted first; then the engine's side is freed on a thread."""
@@ -223,9 +223,10 @@ class QueryRows:
         self._pieces.clear()
         self._finished(self._query)
 
-    def _free(self, _done: asyncio.Future[None] | None) -> None:
+    def _free(self, _done: Future[None] | None) -> None:
         if not self._ended:
-            self._query.threads.submit(self._source.close)
+            with contextlib.suppress(RuntimeError):  # the threads are gone: the process ends
+                self._query.threads.submit(self._source.close)
 
 
 def _settle(future: asyncio.Future[None], error: Exception | None) -> None:

@@ -42,7 +42,8 @@ class Server:
 
     async def start(self, host: str, port: int) -> int:
         """Listen; the port (a free one where 0 was asked for)."""
-        self._server = await asyncio.start_server(self._accept, host, port, backlog=512)
+        seconds = self._pool.limits.send_seconds
+        self._server = await asyncio.get_running_loop().create_server(lambda: Link(self._accept, seconds), host, port, backlog=512)
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 
@@ -78,11 +79,10 @@ class Server:
         for task in self._tasks:
             task.cancel()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, link: Link) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        link = Link(reader, writer, self._pool.limits.send_seconds)
         try:
             if len(self._tasks) > self._pool.limits.connections + STRANGERS:
                 link.abort()  # without a word: hearing what it wants first would keep it

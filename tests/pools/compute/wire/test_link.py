@@ -8,9 +8,10 @@ import struct
 import pytest
 
 from pools.compute.wire import link as module
-from pools.compute.wire.link import READ_BYTES, Link
+from pools.compute.wire.link import Link
 
 COUNT, SIZE, LIMIT = 60, 200_000, 1_000_000
+READ_BYTES = 256 * 1024  # asyncio reads so much at once
 
 
 def test_a_client_that_sends_ahead_is_held_back_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,10 +22,8 @@ def test_a_client_that_sends_ahead_is_held_back_by_bytes(monkeypatch: pytest.Mon
     async def talk() -> tuple[int, int]:
         accepted: asyncio.Queue[Link] = asyncio.Queue()
 
-        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await accepted.put(Link(reader, writer, 5))
-
-        async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        loop = asyncio.get_running_loop()
+        async with await loop.create_server(lambda: Link(accepted.put, 5), "127.0.0.1", 0) as server:
             _, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
             writer.write(message * COUNT)
             link = await accepted.get()
