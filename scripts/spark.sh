@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes .cache/spark-venv: Apache Spark and the needs of pyspark_bdc, for the demo and the tests. 450 MB to download, once.
-# Repeatable; does nothing where nothing changed. scripts/setup.sh comes first. Where .venv is a link (see there), so is this.
+# Repeatable; does nothing where nothing changed. It runs scripts/setup.sh where that was not done yet. Where .venv is a link (see there), so is this.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=.cache/bootstrap/bin/uv
-[ -x "$uv" ] && [ -x .venv/bin/python ] || { echo "spark: error: there is no environment yet" >&2; echo "spark: next: scripts/setup.sh" >&2; exit 1; }
+{ [ -x "$uv" ] && [ -x .venv/bin/python ]; } || scripts/setup.sh
 exec 9>.cache/spark-venv.lock; flock 9
 venv=.cache/spark-venv
 if [ -L .venv ]; then ln -sfn "$(dirname "$(readlink -f .venv)")/spark-venv" "$venv"; fi

@@ -139,7 +139,8 @@ def stats(settings: Settings, name: str | None, login_database: str | None, logi
     with connected(settings, Login(login_database, login_user)) as connection:
         rows = records(connection, STATS, name)
         if name is not None and not rows:
-            raise ForbiddenError(f"nothing on the shards may be told of {name!r}", hint="SELECT on the table is needed")
+            find(connection, name)  # NotFoundError for what is none of the data pool
+            raise ForbiddenError(f"nothing on the shards is told of {name!r}", hint="it takes SELECT on the table, and rows of this database")
         return Records(rows=rows, columns=STATS_COLUMNS)
 
 
