@@ -32,7 +32,7 @@ class Catalogs(Protocol):
         ...
 
     async def refresh(self, database: str) -> Snapshot:
-        """Read it again; what was known, while the master is away."""
+        """Read it again; what was known, while the master is away. StatementError 57P03 when nothing was ever known."""
         ...
 
     def confirm(self, database: str) -> Awaitable[ReadState | None] | None:
@@ -45,7 +45,8 @@ class Catalogs(Protocol):
         ...
 
     async def verifier(self, identity: Identity) -> str | None:
-        """The SCRAM verifier of a user who may log in now; None: there is none, or it is no longer valid."""
+        """The SCRAM verifier of a user who may log in now; None: there is none, or it is no longer valid. StatementError 57P03 when that
+        can't be asked, and this user was never seen."""
         ...
 
     async def exists(self, database: str) -> bool:

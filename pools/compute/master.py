@@ -158,6 +158,11 @@ class Followed:
         self._next: asyncio.Task[ReadState | None] | None = None
         self.task = asyncio.create_task(self._follow())
 
+    @property
+    def unread(self) -> bool:
+        """Was there never a catalog?"""
+        return self._raw is None
+
     async def _follow(self) -> None:
         wait = FIRST_WAIT
         while True:
@@ -318,9 +323,15 @@ class Master:
         if followed is None:
             return snapshot.empty(database)
         try:
+            if followed.unread:  # made or renamed a moment ago: what is not known yet is not missing
+                await followed.link.connect()
             return await followed.read()
         except MasterAway:
             followed.link.changed.set()  # let its task connect again
+            if followed.unread:
+                raise StatementError(
+                    "57P03", f'the definitions of database "{database}" can\'t be read just now', hint="Try again."
+                ) from None
             return followed.catalog
 
     async def exists(self, database: str) -> bool:
@@ -340,7 +351,9 @@ class Master:
         try:
             found = await self._valid_verifiers(identity.database, [identity.user])
         except MasterAway:
-            return self._verifiers.get(identity)
+            if identity not in self._verifiers:  # which is not to say that the password is wrong
+                raise StatementError("57P03", "the login can't be checked: the master does not answer", hint="Try again.") from None
+            return self._verifiers[identity]
         verifier = found.get((identity.user, identity.mapping))
         if verifier is None:
             self._verifiers.pop(identity, None)

@@ -160,7 +160,7 @@ def _check_owned(tables: Mapping[str, VirtualTable]) -> None:
                 "55000",
                 f'the rows of "{table.schema}.{table.name}" belong to another database',
                 detail="This database was copied or restored from the one that loaded them.",
-                hint="Make the table anew here and load it, or restore a backup of its rows.",
+                hint='CALL bdc.adopt_data_tables() makes it an empty table; "bdc data restore" brings the rows of a backup.',
             )
 
 
