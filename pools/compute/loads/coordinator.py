@@ -31,7 +31,9 @@ DECIDE_SECONDS = 15.0
 ABORT_SECONDS = 5.0
 """How long shards are waited for when a load was aborted: that stands without them."""
 
-SHARD_TRIES = 3
+RESTART_SECONDS = 5.0
+"""A shard that does not answer is asked again for so long: one that was killed is back in a second or two."""
+
 AGAIN_SECONDS = 0.5
 
 Winners = Mapping[str, Sequence[claims.Winner]]
@@ -176,21 +178,32 @@ class Coordinator:
 
         async def seal(number: int) -> None:
             body = {"load": load.id, "tables": bodies[number], "check_key": any(table["key"] for table in bodies[number])}
-            await self._steadily(lambda: self.shards.act(shards[number], load.identity, "seal", body, SEAL_SECONDS))
+            await self.steadily(lambda: self.shards.act(shards[number], load.identity, "seal", body, SEAL_SECONDS))
 
         results = await asyncio.gather(*(seal(number) for number in sorted(bodies)), return_exceptions=True)
         for error in results:
             if isinstance(error, BaseException):
                 raise error
 
-    async def _steadily(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def steadily(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Again when a shard did not answer: all that is asked so is repeatable."""
-        for _ in range(SHARD_TRIES - 1):
+        deadline = time.monotonic() + RESTART_SECONDS
+        while True:
             try:
                 return await ask()
             except ShardAwayError:
+                if time.monotonic() > deadline:
+                    raise
                 await asyncio.sleep(AGAIN_SECONDS)
-        return await ask()
+
+    async def broken_stream(self, away: ShardAwayError) -> StatementError:
+        """What a stream that ended half-way means to the transaction: 40001 where the shard is back, and only the rows sent are gone."""
+        try:
+            await self.steadily(lambda: self.shards.hello(away.number))
+        except StatementError:
+            return away
+        message = f"shard {away.number} of the data pool was restarted during the transaction: the rows sent to it are lost"
+        return StatementError("40001", message, detail=away.detail, hint="Run the transaction again.")
 
     async def _decide(self, who: Identity, load: Load, rows: int, session: str | None = None, xid: str | None = None) -> Committed:
         ledger = self.ledgers.of(who.database)

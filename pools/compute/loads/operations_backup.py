@@ -20,7 +20,8 @@ from pools.compute.errors import StatementError
 from pools.compute.loads.claims import Table, shards_of
 from pools.compute.loads.operations_files import Files, ParquetFile, exists_already, folder_of
 from pools.compute.loads.operations_rows import State, read_shard, schema_of, sources
-from pools.compute.loads.operations_work import Work, all_of, repeated
+from pools.compute.loads.operations_work import Work, all_of
+from pools.compute.loads.renewal import repeated
 from virtualization.errors import DefinitionError
 
 FORMAT = 1

@@ -19,7 +19,8 @@ from pools.compute.errors import StatementError
 from pools.compute.loads import claims
 from pools.compute.loads.coordinator import Load
 from pools.compute.loads.operations_rows import State, read_shard, schema_of, sources
-from pools.compute.loads.operations_work import Work, all_of, repeated
+from pools.compute.loads.operations_work import Work, all_of
+from pools.compute.loads.renewal import repeated
 
 EXPIRES_SECONDS = 120
 """So long after its driver's death the tables can't be written, at most; a driver that takes over ends the old load at once."""

@@ -7,11 +7,10 @@ that goes away for a while, or a snapshot that became too old, is met by another
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
 import threading
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -203,24 +202,3 @@ async def all_of(works: Iterable[Coroutine[Any, Any, T]], stop: threading.Event)
         if tasks:
             await asyncio.wait(tasks, timeout=END_SECONDS)
         raise
-
-
-@contextlib.asynccontextmanager
-async def repeated(seconds: float, work: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-    """Inside the block ``work`` runs every so many seconds; what it says of a passing fault is logged."""
-
-    async def run() -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            try:
-                await work()
-            except (MasterAway, StatementError) as error:
-                log.warning("could not be renewed", why=str(error))
-
-    task = asyncio.create_task(run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

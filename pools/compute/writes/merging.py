@@ -14,13 +14,15 @@ import pyarrow as pa
 
 from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError
-from pools.compute.loads import claims
 from pools.compute.loads.coordinator import Coordinator
+from pools.compute.loads.renewal import repeated
+from pools.compute.loads.shards import ShardAwayError
 from pools.compute.writes.streams import TableWriter
 from virtualization.catalog import Catalog, VirtualTable
 
-SECONDS = 6 * 3600
-"""After so long the load expires."""
+SECONDS = 3600
+RENEW_SECONDS = 600.0
+"""As the load of a transaction: renewed while this goes on."""
 
 Rows = Callable[[str], AsyncIterator[pa.RecordBatch]]
 """A query's text → its rows."""
@@ -88,17 +90,23 @@ async def merge(coordinator: Coordinator, who: Identity, wanted: Merge, rows: Ro
         "client": "merge", "checked": True, "session": session, "source": None if wanted.source.data is None else wanted.source.data.id,
     }  # fmt: skip
     load = await coordinator.begin(who, request)
+    tickets = coordinator.put_tickets(load)
+
+    async def renew() -> None:
+        tickets.update(coordinator.put_tickets(await coordinator.renew(who, load.id, SECONDS)))
+
     try:
-        table = load.tables[0]
-        tickets = claims.put_tickets(coordinator.shards.signer, load.id, load.identity, table, load.expires_in)
-        writer = TableWriter(coordinator.shards, table, tickets, wanted.columns, (0, 0))
-        async for batch in rows(wanted.query):
-            await asyncio.to_thread(writer.write, pa.Table.from_batches([batch]))
-        winner = await asyncio.to_thread(writer.finish)
-        return (await coordinator.commit(who, load.id, [winner], xid=wanted.xid)).rows
+        async with repeated(RENEW_SECONDS, renew):
+            writer = TableWriter(coordinator.shards, load.tables[0], tickets, wanted.columns, (0, 0))
+            async for batch in rows(wanted.query):
+                await asyncio.to_thread(writer.write, pa.Table.from_batches([batch]))
+            winner = await asyncio.to_thread(writer.finish)
+            return (await coordinator.commit(who, load.id, [winner], xid=wanted.xid)).rows
     except BaseException as error:
         if not (isinstance(error, StatementError) and error.code == "40003"):
             await asyncio.shield(coordinator.give_up(who, load, str(error) or type(error).__name__))
+        if isinstance(error, ShardAwayError):
+            raise await coordinator.broken_stream(error) from None
         raise
 
 

@@ -18,12 +18,15 @@ from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError
 from pools.compute.loads import claims
 from pools.compute.loads.coordinator import Committed, Coordinator, Load
+from pools.compute.loads.renewal import repeat
+from pools.compute.loads.shards import ShardAwayError
 from pools.compute.writes import conversion
 from pools.compute.writes.streams import TableWriter
 from virtualization.placement import ReadState
 
-SECONDS = 6 * 3600
-"""After so long without its end the load expires."""
+SECONDS = 3600
+RENEW_SECONDS = 600.0
+"""A load is renewed as long as its transaction lives; where this process dies it expires after ``SECONDS``."""
 
 MODIFY_SECONDS = 1800.0
 FLUSH_ROWS = 32_768
@@ -66,6 +69,7 @@ class LoadTransaction:
         self._savepoint = 0
         self._replaced_at: int | None = None
         self._sending: asyncio.Future[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "load")
 
     @property
@@ -125,9 +129,12 @@ class LoadTransaction:
 
     async def _modified(self, load: Load, table: claims.Table, body: Mapping[str, Any]) -> list[int]:
         """Rows on each shard; all have answered when this returns or raises, so that it can be asked again."""
-        act = self._coordinator.shards.act
-        asked = (act(shard, load.identity, "modify", body, MODIFY_SECONDS) for shard in table["shards"])
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+
+        async def ask(shard: Mapping[str, Any]) -> list[dict[str, Any]]:
+            shards = self._coordinator.shards
+            return await self._coordinator.steadily(lambda: shards.act(shard, load.identity, "modify", body, MODIFY_SECONDS))
+
+        answers = await asyncio.gather(*(ask(shard) for shard in table["shards"]), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
@@ -144,6 +151,8 @@ class LoadTransaction:
         if self._load is not None:
             request["load"] = self._load.id
         self._load = await self._coordinator.begin(self._who, request)
+        if self._renewing is None:
+            self._renewing = asyncio.create_task(repeat(RENEW_SECONDS, self._renew))
         for table in self._load.tables:
             known = self._written.get(table["id"])
             if known is None or known.table["mode"] != table["mode"]:
@@ -154,6 +163,13 @@ class LoadTransaction:
         key = self._names.get((schema, name)) or self._load.tables[-1]["id"]
         self._names[schema, name] = key
         return self._written[key]
+
+    async def _renew(self) -> None:
+        if self._load is not None:
+            load = await self._coordinator.renew(self._who, self._load.id, SECONDS)
+            for written in self._written.values():
+                tickets = claims.put_tickets(self._coordinator.shards.signer, load.id, load.identity, written.table, load.expires_in)
+                written.tickets.update(tickets)  # in place: the streams' writer looks there, too
 
     def _send(self, written: _Written, types: dict[str, str]) -> None:
         """On the thread: what waits goes to the shards."""
@@ -179,7 +195,13 @@ class LoadTransaction:
         """What was sent in the background has arrived; its error, if there was one."""
         sending, self._sending = self._sending, None
         if sending is not None:
+            await self._arrived(sending)
+
+    async def _arrived(self, sending: asyncio.Future[None]) -> None:
+        try:
             await sending
+        except ShardAwayError as away:
+            raise await self._coordinator.broken_stream(away) from None
 
     async def _finish(self) -> None:
         """All rows are staged, all streams have ended."""
@@ -191,7 +213,7 @@ class LoadTransaction:
                 self._end_streams(written)
 
         if self._written:
-            await asyncio.get_running_loop().run_in_executor(self._thread, finish)
+            await self._arrived(asyncio.get_running_loop().run_in_executor(self._thread, finish))
 
     # Savepoints
 
@@ -241,14 +263,19 @@ class LoadTransaction:
                 await self.roll_back(error.message)
             raise
         finally:
-            self._thread.shutdown(wait=False)
+            self._end()
+
+    def _end(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._renewing is not None:
+            self._renewing.cancel()
 
     async def roll_back(self, reason: str = "rolled back") -> None:
         """Nothing of it."""
         self._forget_streams()
         if self._sending is not None:
             self._sending.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._end()
         load, self._load = self._load, None
         if load is not None:
             await self._coordinator.give_up(self._who, load, reason)

@@ -26,9 +26,11 @@ from pools.compute.loads.shards import Shards
 from pools.compute.loads.sweep import Sweeper, Swept
 from pools.compute.master import Address
 from pools.compute.settings import ShardAddress
-from tests.pools.compute.loads.rows import eventually, ids, make_table, spread
+from pools.compute.writes import transaction as transactions
+from tests.pools.compute.loads.rows import eventually, ids, make_table, rows, spread
 from tests.services.data_pool import Client, DataPool, refusal
 from tests.services.proxy import proxy
+from virtualization.placement import ReadState
 
 T = TypeVar("T")
 ALICE = Identity("alice", "bdc", mapping=False)
@@ -179,14 +181,18 @@ def test_the_answer_of_a_seal_is_lost(data_pool: DataPool, alice: Client) -> Non
     assert ids(data_pool, table) == [1, 2]
 
 
-def test_a_shard_dies_before_the_seal(data_pool: DataPool, alice: Client) -> None:
+def test_a_shard_dies_before_the_seal(data_pool: DataPool, alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     table = make_table(data_pool)
     load, winner = begun(alice, table, 1, 2)
+    monkeypatch.setattr(coordinating, "RESTART_SECONDS", 0.2)
+
+    async def commit(coordinator: Coordinator) -> None:
+        await coordinator.commit(ALICE, load, [(winner[0], winner[1], winner[2])])
+
     data_pool.shards[0].kill()
     try:
-        with pytest.raises(flight.FlightError) as raised:
-            alice.ask("commit", {"load": load, "winners": [winner]})
-        assert refusal(raised.value)["message"] == "shard 0 of the data pool does not answer"
+        with pytest.raises(StatementError, match="shard 0 of the data pool does not answer"):
+            another(data_pool, commit)
         assert client_state(data_pool, load) == "aborted"
     finally:
         data_pool.shards[0].start()
@@ -367,3 +373,49 @@ def test_kill_9_of_the_coordinator_at_any_moment_leaves_loads_whole(data_pool: D
     found = set(ids(data_pool, table))
     assert acknowledged <= found
     assert all((number ^ 1) in found for number in found)
+
+
+def test_a_shard_is_cut_off_during_a_transaction(data_pool: DataPool, alice: Client) -> None:
+    """A change is asked for again, and carried out once; rows that were on their way are lost, and the transaction is to be run again."""
+    table = make_table(data_pool)
+    schema, name = table.split(".")
+    alice.load(table, spread(1, 2, 3, 4))
+    with proxy(data_pool.shards[1].port) as between:
+
+        async def change(coordinator: Coordinator) -> int:
+            state = ReadState.read(await coordinator.ledgers.of("bdc")._object("SELECT bdc.pool_snapshot()"))
+            transaction = transactions.LoadTransaction(coordinator, ALICE, None)
+            await coordinator.shards.hello(1)
+            between.swallow_answers()
+            asyncio.get_running_loop().call_later(0.5, between.cut)
+            changed = await transaction.modify(schema, name, {"id": "id + 10"}, "id <= 3", state)
+            await transaction.commit()
+            return changed
+
+        async def write(coordinator: Coordinator) -> None:
+            transaction = transactions.LoadTransaction(coordinator, ALICE, None)
+            for first in (100_000, 200_000, 300_000):
+                await transaction.insert(schema, name, (), rows(*range(first, first + transactions.FLUSH_ROWS)), as_text=False)
+            between.cut()
+            await transaction.commit()
+
+        assert another(data_pool, change, {1: between.port}) == 3
+        with pytest.raises(StatementError, match="restarted") as refused:
+            another(data_pool, write, {1: between.port})
+        assert refused.value.code == "40001"
+    assert ids(data_pool, table) == [4, 11, 12, 13]
+
+
+def test_the_load_of_a_transaction_is_renewed(data_pool: DataPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = make_table(data_pool)
+    monkeypatch.setattr(transactions, "SECONDS", 2)
+    monkeypatch.setattr(transactions, "RENEW_SECONDS", 0.3)
+
+    async def write(coordinator: Coordinator) -> None:
+        transaction = transactions.LoadTransaction(coordinator, ALICE, None)
+        await transaction.insert("public", table.split(".")[1], (), spread(2)[0], as_text=False)
+        await asyncio.sleep(2.5)
+        assert (await transaction.commit()) is not None
+
+    another(data_pool, write)
+    assert ids(data_pool, table) == [2]
