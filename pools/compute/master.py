@@ -35,6 +35,9 @@ POLL_SECONDS = 1.0
 """How often new and dropped databases are looked for (a login to an unknown one looks at once)."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
+CONFIRMATIONS = 5
+"""So often catalog and state are asked for until they belong together: definitions that change on and on keep nobody waiting."""
+
 RIGHTS_SECONDS = 5.0
 """For so long a granted SELECT is believed."""
 
@@ -210,15 +213,12 @@ class Followed:
             with contextlib.suppress(MasterAway):
                 if self.catalog.has_data:  # without its state nothing is read: don't wait for the next try of the task
                     await self.link.connect()
-                state = await self._asked_state() if self.catalog.has_data else None
-                if state is None:
-                    version: object = (await self.link.ask("SELECT bdc.pool_version()"))[0][0]
-                else:
-                    version = state["version"]
-                if not isinstance(self._raw, dict) or version != self._raw.get("version"):
-                    await self._read()
-                    if state is None and self.catalog.has_data:
-                        state = await self._asked_state()
+                for _ in range(CONFIRMATIONS):
+                    state = await self._asked_state() if self.catalog.has_data else None
+                    version = state["version"] if state is not None else (await self.link.ask("SELECT bdc.pool_version()"))[0][0]
+                    if isinstance(self._raw, dict) and version == self._raw.get("version"):
+                        break
+                    await self._read()  # it may be newer than the state: a table that was moved meanwhile would be refused as such
                 return None if state is None else ReadState.read(state)
             return None
 

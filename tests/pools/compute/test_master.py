@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from pools.compute import snapshot
 from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError
 from pools.compute.master import Address, Followed, Master
@@ -30,3 +34,42 @@ def test_a_catalog_that_was_never_read_is_not_an_empty_one() -> None:
             await master.stop()
 
     asyncio.run(run())
+
+
+def test_the_state_is_not_older_than_the_catalog_that_belongs_to_it() -> None:
+    """Or a table that was moved while the catalog was read would be looked for as of a state in which it was elsewhere: refused."""
+    asked: list[str] = []
+
+    async def run() -> int:
+        followed = Followed(Address("127.0.0.1", free_port(), "secret"), "bdc", str)  # type: ignore[arg-type]
+        followed.task.cancel()
+        followed.catalog = replace(snapshot.empty("bdc"), virtual_tables=_Tables())  # type: ignore[arg-type]
+        followed._raw = {"version": "1"}
+        clock = itertools.count(1)
+
+        async def ask(statement: str) -> list[tuple[object]]:
+            asked.append(statement.removeprefix("SELECT bdc.pool_").removesuffix("()"))
+            return [({"version": str(next(clock) // 2 + 1), "snapshot": len(asked), "pending": []},)]
+
+        async def read() -> None:
+            asked.append("catalog")
+            followed._raw = {"version": "2"}
+
+        async def connect() -> None: ...
+
+        followed.link.ask, followed.link.connect, followed._read = ask, connect, read  # type: ignore[method-assign, assignment]
+        state = await followed.confirm()  # version 1: the catalog that is known
+        assert state is not None and asked == ["snapshot"]
+        state = await followed.confirm()  # version 2, then the same again
+        assert state is not None
+        return state.snapshot
+
+    assert asyncio.run(run()) == 4
+    assert asked == ["snapshot", "snapshot", "catalog", "snapshot"]
+
+
+class _Tables(dict[tuple[str, str], object]):
+    """One table, of the data pool."""
+
+    def values(self) -> list[object]:  # type: ignore[override]
+        return [SimpleNamespace(data=object())]
