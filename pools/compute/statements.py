@@ -132,20 +132,20 @@ Statement = (
 
 
 class _Words:
-    """Reads along the tokens of one statement."""
+    """Reads along the tokens of one statement, and no further: the query behind a DECLARE is long and the planner's to read."""
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
-        self._tokens = list(tokens(sql))
-        self._place = 0
+        self._tokens = tokens(sql)
+        self._next = next(self._tokens, None)
 
     def peek(self) -> Token | None:
-        return self._tokens[self._place] if self._place < len(self._tokens) else None
+        return self._next
 
     def accept(self, *words: str) -> str | None:
-        token = self.peek()
+        token = self._next
         if token is not None and token.kind in ("word", "sign") and token.folded in words:
-            self._place += 1
+            self._next = next(self._tokens, None)
             return token.folded
         return None
 
@@ -159,7 +159,7 @@ class _Words:
         token = self.peek()
         if token is None:
             raise self.error()
-        self._place += 1
+        self._next = next(self._tokens, None)
         return token
 
     def name(self) -> str:

@@ -59,6 +59,7 @@ def _only(*allowed: str, canonical: str) -> Callable[[str, str], str]:
     return check
 
 
+@lru_cache(maxsize=64)
 def milliseconds(name: str, value: str) -> float:
     """Of a setting that is a duration; StatementError 22023 for something else."""
     match = _DURATION.match(value)

@@ -148,8 +148,13 @@ class Link(asyncio.Protocol):
         """The next message; None when the client left; TimeoutError after ``seconds``; ProtocolError for garbage."""
         if not self._messages:
             self._arrived.clear()
-            async with asyncio.timeout(seconds):
+            # once per message: a timer that gives the reason is a third of the cost of asyncio.timeout
+            timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self.interrupt, TimeoutError())
+            try:
                 await self._arrived.wait()
+            finally:
+                if timer is not None:
+                    timer.cancel()
         item = self._messages.popleft()
         if not self._messages:
             self._ahead = 0
