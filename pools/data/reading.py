@@ -14,9 +14,9 @@ from pools.data.errors import ShardError, required
 from pools.data.store import Store, pin
 from pools.data.tables import ColumnSpec, TableSpec, quoted, table_of
 from pools.data.visibility import Snapshot, View, view
+from virtualization.duckdb_sql.streaming import BATCH_ROWS, streamed
 from virtualization.types import PG_TYPE, pg_type
 
-BATCH_ROWS = 65_536
 _WITH = re.compile(r"\s*WITH\b(\s+RECURSIVE\b)?", re.IGNORECASE)
 
 
@@ -151,13 +151,6 @@ def _schema_of(types: tuple[str, ...]) -> pa.Schema:
         session.execute("SET TimeZone = 'UTC'")
         schema: pa.Schema = session.sql(f"SELECT {items}").to_arrow_reader().schema
         return schema
-
-
-def streamed(cursor: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
-    """Run one statement, its rows as they come. What ``cursor.sql(sql).to_arrow_reader()`` calls in the end; the relation that it makes
-    first parses and binds the statement once more, which for a row by its key costs as much as answering."""
-    reader: pa.RecordBatchReader = cursor._submit(sql, None, "stream", BATCH_ROWS).arrow_reader()
-    return reader
 
 
 def relation(table: TableSpec, seen: View, columns: Mapping[str, str], *places: str) -> str:

@@ -46,7 +46,8 @@ class AllExpressions(Functions):
             refuse(node, "double_order", "its last digits would depend on DuckDB's order of work")
         if distinct and operand.kind.name not in allowed.COMPARABLE:
             refuse(node, "type", "DISTINCT over this type is not on DuckDB's allow list")
-        sql = operand.sql if condition is None else f"CASE WHEN {condition} THEN {operand.sql} END"
+        sql = operand.bare if operand.bare is not None and name == "sum" else operand.sql
+        sql = sql if condition is None else f"CASE WHEN {condition} THEN {sql} END"
         return Value(render.format(f"DISTINCT {sql}" if distinct else sql, over=over, scale=kind.scale, type=kind.duckdb), kind)
 
     def _aggregate_line(self, node: exp.Expr, name: str, kind: Kind) -> tuple[str, Kind]:

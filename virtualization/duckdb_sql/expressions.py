@@ -181,7 +181,7 @@ class Expressions:
 
     def _paren(self, node: exp.Paren, scope: Scope) -> Value:
         inner = self.value(node.this, scope)
-        return Value(f"({inner.sql})", inner.kind, inner.literal)
+        return Value(f"({inner.sql})", inner.kind, inner.literal, inner.bare)
 
     # logic
 

@@ -13,6 +13,7 @@ from virtualization.duckdb_sql.kinds import (
     DATE,
     INTEGERS,
     MAX_PRECISION,
+    SMALL_PRECISION,
     TEXT,
     Kind,
     as_decimal,
@@ -160,9 +161,12 @@ class Functions(Expressions):
         kind = decimal(a.precision + b.precision, a.scale + b.scale) if word == "*" else common_decimal(a, b, 1)
         if kind is None:
             refuse(node, "precision", "the result may need more than the 38 digits of DuckDB's decimals")
-        to = (a, b) if word == "*" else (kind, kind)
+        # a digit less in small ones: DuckDB adds that digit itself, and then has nothing to check
+        equal = Kind("decimal", kind.pg, kind.precision - 1, kind.scale) if kind.precision <= SMALL_PRECISION else kind
+        to = (a, b) if word == "*" else (equal, equal)
         sides = [f"CAST({value.sql} AS {of.duckdb})" for value, of in zip((left, right), to, strict=True)]
-        return Value(f"CAST({sides[0]} {word} {sides[1]} AS {kind.duckdb})", kind)
+        bare = f"({sides[0]} {word} {sides[1]})" if word == "*" else None
+        return Value(f"CAST({sides[0]} {word} {sides[1]} AS {kind.duckdb})", kind, bare=bare)
 
 
 def _constant_places(node: exp.Expr, places: exp.Expr | None) -> int:

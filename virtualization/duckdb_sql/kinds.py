@@ -9,6 +9,9 @@ from virtualization.plan import Kept
 from virtualization.types import PgType, pg_type
 
 MAX_PRECISION = 38
+SMALL_PRECISION = 18
+"""Decimals of so many digits are integers of 64 bits in DuckDB."""
+
 EXACT_DOUBLE_PRECISION = 15
 """Decimals of so many digits become the same double in both engines."""
 

@@ -15,11 +15,11 @@ from virtualization.duckdb_sql.faults import fault
 from virtualization.duckdb_sql.kinds import Kind
 from virtualization.duckdb_sql.settings import carried, prepare
 from virtualization.duckdb_sql.statements import placeholder
+from virtualization.duckdb_sql.streaming import streamed
 from virtualization.errors import CancelledError, VirtualizationError
 from virtualization.plan import Batches, OutputColumn, QueryContext
 from virtualization.types import arrow_field
 
-_BATCH_ROWS = 65_536
 _STREAM = "bdc_shards"
 
 
@@ -104,7 +104,7 @@ class Merged:
         try:
             reader = pa.RecordBatchReader.from_batches(rows.schema, self._fed())
             cursor.register(_STREAM, reader)
-            self._reader = cursor.sql(sql.replace(placeholder(0), _STREAM)).to_arrow_reader(_BATCH_ROWS)
+            self._reader: Any = streamed(cursor, sql.replace(placeholder(0), _STREAM))
             self.schema: pa.Schema = self._reader.schema
         except Exception as error:  # noqa: BLE001 raised again as what it means
             raise self._ended(error) from None

@@ -17,12 +17,11 @@ from virtualization.duckdb_sql.faults import fault
 from virtualization.duckdb_sql.kinds import kind_of_text
 from virtualization.duckdb_sql.settings import carried, output_columns, prepare
 from virtualization.duckdb_sql.statements import Translated, translate_columns
+from virtualization.duckdb_sql.streaming import streamed
 from virtualization.errors import CancelledError, UnsupportedError
 from virtualization.executors.duckdb.inputs import Inputs
 from virtualization.plan import Fragment, Kept, OutputColumn, QueryContext
 from virtualization.types import arrow_field
-
-BATCH_ROWS = 65_536
 
 
 class DuckDbExecutor:
@@ -102,8 +101,7 @@ class DuckDbResult:
             if context.cancelled:  # before there was anything to interrupt
                 raise CancelledError("canceling statement due to user request")
             sql = self._inputs.place(translated, fragments)
-            # sql() streams, execute() would materialise
-            self._reader = cursor.sql(sql).to_arrow_reader(BATCH_ROWS)
+            self._reader: Any = streamed(cursor, sql)
         except Exception as error:  # noqa: BLE001 raised again as what it means
             raise self._ended(error) from None
 
