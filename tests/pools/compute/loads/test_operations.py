@@ -205,14 +205,21 @@ def test_a_lost_shard(here: Stage) -> None:
 
 
 @pytest.mark.full
-def test_moves_go_on_after_a_kill_of_the_coordinator(here: Stage) -> None:
+@pytest.mark.parametrize("victim", ["coordinator", "shard", "master"])
+def test_moves_go_on_after_a_kill(here: Stage, victim: str) -> None:
+    """Of whom they need; the rows are all there at any time afterwards, once."""
     table = make(here, rows=200_000)
     before = here.rows(f"SELECT count(*), sum(id), sum(price) FROM {table}")
     for shards in (2, 3):
         operation = here.begin("resize", shards=shards, tables=[table])
         eventually(lambda: here.look(operation)["progress"].get("rows", 0) > 0 or here.look(operation)["state"] == "done")  # noqa: B023
-        here.pool.replicas[0].kill()
-        here.pool.replicas[0].start()
+        if victim == "master":
+            here.pool.stop_master()
+            here.pool.start_master()
+        else:
+            killed = here.pool.shards[1] if victim == "shard" else here.pool.replicas[0]
+            killed.kill()
+            killed.start()
         assert here.end(operation)["state"] == "done"
         assert here.rows(f"SELECT count(*), sum(id), sum(price) FROM {table}") == before
         assert set(here.counts(table)) == set(range(shards))
