@@ -12,7 +12,7 @@ from pools.data.intake import Intake, Put, Stream
 from pools.data.reading import Answer
 from pools.data.sealing import Loads
 from pools.data.settings import ShardSettings
-from pools.data.statistics import hello, segments, stats
+from pools.data.statistics import hello, segments, stats, tables
 from pools.data.store import Store
 from pools.tickets import Verifier
 
@@ -39,6 +39,7 @@ class Shard:
             "compact": lambda db, body: [vars(self.compaction.round(db, body.get("table"), bool(body.get("full"))))],
             "drop": self._drop,
             "hold": lambda db, body: [self.store.holds.hold(db, body)],
+            "tables": lambda db, body: list(tables(self.store, db)),
             "stats": lambda db, body: list(stats(self.store, db, body.get("tables"))),
         }
 

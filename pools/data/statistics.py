@@ -50,6 +50,13 @@ def segments(store: Store, db: str, older_than: float) -> Iterator[dict[str, Any
         yield {"db": db, "load": generation.load, "table": table, "state": "sealed", "rows": 0, "bytes": 0, "age_seconds": older_than}
 
 
+def tables(store: Store, db: str) -> Iterator[dict[str, Any]]:
+    """Those of the database that have anything here."""
+    with store.ledger.lock:
+        known = [key for key in store.ledger.tables if key[0] == db]
+    yield from ({"table": table} for _, table in known)
+
+
 def stats(store: Store, db: str, wanted: Collection[str] | None) -> Iterator[dict[str, Any]]:
     """Rows and bytes of each physical table; ``bytes``: of its blocks in the file."""
     with store.ledger.lock:

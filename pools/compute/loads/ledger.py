@@ -80,6 +80,22 @@ class Ledger:
         """See ``pool_analyze``."""
         return bool(await self._value("SELECT bdc.pool_analyze(%s::uuid, %s::bigint)", table, rows))
 
+    async def databases(self) -> dict[str, bool]:
+        """All of the server: name → does it allow connections?"""
+        return await self._object("SELECT jsonb_object_agg(datname, datallowconn) FROM pg_database WHERE NOT datistemplate")
+
+    async def identities(self) -> list[str]:
+        """See ``pool_identities``."""
+        return await self._value("SELECT bdc.pool_identities()") or []
+
+    async def lost_databases(self, present: Sequence[str], seconds: int) -> list[str]:
+        """See ``pool_lost_databases``; of database ``postgres``."""
+        return await self._value("SELECT bdc.pool_lost_databases(%s::uuid[], %s)", list(present), seconds) or []
+
+    async def forget_database(self, lost: str) -> None:
+        """See ``pool_forget_database``; of database ``postgres``."""
+        await self._value("SELECT bdc.pool_forget_database(%s::uuid)", lost)
+
     async def sweep(self) -> dict[str, Any]:
         """See ``pool_sweep``."""
         return await self._object("SELECT bdc.pool_sweep()")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from pools.compute.loads import pool_requests, sweep
 from pools.compute.loads.coordinator import Coordinator
 from pools.compute.loads.ledger import Ledgers
 from pools.compute.loads.operations_work import Operator
+from pools.compute.loads.orphans import drop_orphans
 from pools.compute.loads.shards import Shards
 from pools.compute.loads.sweep import Sweeper
 from pools.compute.master import Address, Master, MasterAway
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 STOP_SECONDS = 5.0
+
+ORPHANS_EVERY = 15
+"""Passes of the sweep: it asks every database of the server."""
 
 OPERATE = "data_operate"
 """The request that says: look for backups, restores and so on that wait."""
@@ -86,10 +91,15 @@ class DataPool:
             tasks.create_task(self._sweep())
 
     async def _sweep(self) -> None:
-        while True:
+        for passes in itertools.count(1):
             await asyncio.sleep(sweep.EVERY_SECONDS)
             for database in self._master.databases():
                 await self.sweep_database(database)
+            if passes % ORPHANS_EVERY == 0:
+                try:
+                    await drop_orphans(self.coordinator)
+                except (MasterAway, StatementError) as error:
+                    log.warning("dropped databases were not looked for", why=str(error))
 
     async def sweep_database(self, database: str) -> None:
         """One pass; what fails is logged and tried again with the next."""

@@ -124,7 +124,7 @@ class Sweeper:
 
     async def _leftovers(self, database: str, identity: str, ledger: Ledger) -> int:
         """Segments that a decision did not reach: losers on shards that took no part, and those of loads that nobody knows."""
-        shards = await self._known_shards()
+        shards = await known_shards(self._coordinator)
         old = await self._coordinator.segments(database, identity, shards, SETTLE_SECONDS)
         here = [row for row in old if row.get("db", identity) == identity]
         states = await ledger.states(sorted({row["load"] for row in here})) if here else {}
@@ -151,15 +151,16 @@ class Sweeper:
             return False
         return True
 
-    async def _known_shards(self) -> list[Mapping[str, Any]]:
-        """All that answer, with the identities that they have now."""
 
-        async def hello(number: int) -> dict[str, Any] | None:
-            try:
-                return {"number": number, "id": (await self._coordinator.shards.hello(number))["shard"]}
-            except StatementError as error:
-                log.warning("a shard is away", shard=number, why=error.message)
-                return None
+async def known_shards(coordinator: Coordinator) -> list[Mapping[str, Any]]:
+    """All that answer, with the identities that they have now."""
 
-        found = await asyncio.gather(*(hello(number) for number in self._coordinator.shards.addresses))
-        return [shard for shard in found if shard is not None]
+    async def hello(number: int) -> dict[str, Any] | None:
+        try:
+            return {"number": number, "id": (await coordinator.shards.hello(number))["shard"]}
+        except StatementError as error:
+            log.warning("a shard is away", shard=number, why=error.message)
+            return None
+
+    found = await asyncio.gather(*(hello(number) for number in coordinator.shards.addresses))
+    return [shard for shard in found if shard is not None]

@@ -259,6 +259,25 @@ BEGIN
     WHERE (entry ->> 'id')::uuid = d.table_id AND l.expires_at > clock_timestamp() AND l.state <> 'committed');
 END $$;
 
+-- In database "postgres": whose rows the shards may hold. A database that is dropped can say nothing any more, so what this server has once
+-- had and has no longer is known from here; a server made anew has had nothing, and so gives nothing up.
+CREATE TABLE bdc.data_databases (identity uuid PRIMARY KEY, seen_at timestamptz NOT NULL DEFAULT clock_timestamp());
+
+-- present: identities of all databases. Those that were last seen so many seconds ago.
+CREATE FUNCTION bdc.pool_lost_databases(present uuid[], seconds integer) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO bdc.data_databases (identity) SELECT DISTINCT unnest(present) ON CONFLICT (identity) DO UPDATE SET seen_at = clock_timestamp();
+  RETURN (SELECT coalesce(jsonb_agg(identity), '[]') FROM bdc.data_databases WHERE identity <> ALL (present) AND seen_at < clock_timestamp() - make_interval(secs => seconds));
+END $$;
+CREATE FUNCTION bdc.pool_forget_database(lost uuid) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  DELETE FROM bdc.data_databases WHERE identity = lost
+$$;
+
+-- Of this database, and of those whose tables' definitions have come here by a copy or a dump.
+CREATE FUNCTION bdc.pool_identities() RETURNS jsonb LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT jsonb_agg(identity) FROM (SELECT bdc.identity() AS identity UNION SELECT identity FROM bdc.data_tables) AS known WHERE identity IS NOT NULL
+$$;
+
 -- superuser: the transaction of a session of this database (%c of log_line_prefix: start and pid, in hex) that the load belongs to:
 -- {"xid"}, null in it while it has written nothing. Null: that transaction is over, it has not waited for the load. (One that began later
 -- than the load is another one; so is a session with the same pid after a restart.) Only the low half of its number is shown, so the high

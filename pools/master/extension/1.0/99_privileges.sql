@@ -30,7 +30,8 @@ GRANT SELECT (rolname, rolpassword, rolcanlogin, rolvaliduntil) ON pg_catalog.pg
 
 GRANT EXECUTE ON FUNCTION bdc.pool_catalog, bdc.pool_version, bdc.pool_verifiers, bdc.pool_privileges TO bdc_pool;
 GRANT EXECUTE ON FUNCTION bdc.pool_begin_load, bdc.pool_decide_load, bdc.pool_abort_load, bdc.pool_renew_load, bdc.pool_load, bdc.pool_loads, bdc.pool_states,
-  bdc.pool_applied, bdc.pool_snapshot, bdc.pool_sweep, bdc.pool_collected, bdc.pool_table_right, bdc.pool_backend_xid, bdc.pool_analyze TO bdc_pool;
+  bdc.pool_applied, bdc.pool_snapshot, bdc.pool_sweep, bdc.pool_collected, bdc.pool_table_right, bdc.pool_backend_xid, bdc.pool_analyze,
+  bdc.pool_identities, bdc.pool_lost_databases, bdc.pool_forget_database TO bdc_pool;
 
 GRANT INSERT (command, arguments) ON bdc.commands TO bdc_user;
 GRANT SELECT ON bdc.data_sources, bdc.virtual_tables, bdc.virtual_relations, bdc.connectors, bdc.default_grants, bdc.data_tables_view, bdc.loads TO bdc_user;
