@@ -17,7 +17,7 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -116,6 +116,10 @@ class Driver:
         self.processes("driver")
         if self._process.poll() is None:
             self.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):  # what it was still to be told
+                assert pipe is not None
+                pipe.close()
         for pid in self._all - {self._process.pid}:
             if any("spark" in word for word in words_of(pid)):  # the number may be another process's by now
                 killed(pid)
@@ -282,7 +286,7 @@ def killed(pid: int) -> None:
 
 
 @contextmanager
-def spark_storm(pool: DataPool, seed: int, told: Callable[[str], None] = lambda line: None) -> Iterator[SparkStorm]:
+def spark_storm(pool: DataPool, seed: int) -> Iterator[SparkStorm]:
     """With a Spark of its own; the table is made in ``pool`` and dropped at the end. Nothing of Spark runs afterwards."""
     table = f"public.spark_storm_{secrets.token_hex(3)}"
     columns = json.dumps([{"name": name, "type": "bigint", "nullable": False} for name in ("id", "value")])

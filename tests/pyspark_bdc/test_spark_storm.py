@@ -11,7 +11,7 @@ from tests.pyspark_bdc.storm import spark_storm
 from tests.services.data_pool import DataPool
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
-ROUNDS = {"nobody": 4, "executor": 6, "worker": 4, "driver": 2}
+ROUNDS = {"nobody": 3, "executor": 4, "worker": 3, "driver": 1}
 """Of each victim so many, all in one storm."""
 
 

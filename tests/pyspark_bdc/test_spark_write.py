@@ -33,19 +33,23 @@ def house_csv() -> str:
     return str(next(Path(package.origin).parent.rglob("boston_house_prices.csv")))
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["classic", "connect"])
-def done(request: pytest.FixtureRequest, spark: SparkEnvironment, data_pool: DataPool) -> dict[str, Any]:
+def written(spark: SparkEnvironment, data_pool: DataPool, *, connect: bool) -> dict[str, Any]:
     """What the job said; ``attempts``: (partition, attempt) of each task of the write whose first tasks die."""
     schema = f"spark_{secrets.token_hex(3)}"
     with data_pool.connect("admin") as session:
         session.execute(f"CREATE SCHEMA {schema}".encode())
     login = {"host": "127.0.0.1", "port": str(data_pool.master.port), "user": "admin", "password": PASSWORD, "database": "bdc"}
     with tempfile.TemporaryDirectory(dir=spark.folder) as notes:
-        given = {"login": login, "prefix": schema, "csv": house_csv(), "house": HOUSE, "connect": request.param, "notes": notes}
+        given = {"login": login, "prefix": schema, "csv": house_csv(), "house": HOUSE, "connect": connect, "notes": notes}
         result, said = spark.run(JOB, given)
         attempts = sorted(tuple(map(int, path.name.split("-"))) for path in Path(notes).iterdir())
     assert PASSWORD not in said
-    return result | {"schema": schema, "connect": request.param, "attempts": attempts}
+    return result | {"schema": schema, "connect": connect, "attempts": attempts}
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["classic", "connect"])
+def done(request: pytest.FixtureRequest, spark: SparkEnvironment, data_pool: DataPool) -> dict[str, Any]:
+    return written(spark, data_pool, connect=request.param)
 
 
 def test_frames_are_there_whole(done: dict[str, Any]) -> None:

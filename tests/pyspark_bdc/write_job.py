@@ -51,7 +51,7 @@ def dies_once(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 house = spark.read.csv(given["csv"], header=True, schema=given["house"])
 write(house, "house_dp", "overwrite", dataPoolDataSource="SqlDataPool")
-result: dict[str, object] = {"house": [house.count(), load("house_dp").count()]}
+result: dict[str, object] = {"version": spark.version, "house": [house.count(), load("house_dp").count()]}
 many = spark.range(0, ROWS, 1, 3).select(
     "id", (F.col("id") % 10).cast("int").alias("grp"), F.concat(F.lit("n "), F.col("id")).alias("note"),
     (F.col("id") / 100).cast("decimal(12,2)").alias("amount"), F.to_timestamp(F.lit("2026-01-02 03:04:05")).alias("made_at"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,12 +72,27 @@ def install() -> Path:
     return ENVIRONMENT.resolve() / "bin" / "python"
 
 
+def _other(version: str, folder: Path) -> Path:
+    """The Python of an environment with another release of Spark and the newest of what ``pyspark_bdc`` needs."""
+    uv = [str(CACHE / "bootstrap" / "bin" / "uv")]
+    variables = {"UV_CACHE_DIR": str(CACHE / "uv"), **os.environ}
+    needs = [line for line in (ROOT / "locks" / "spark.in").read_text().splitlines() if not line.startswith(("#", "pyspark"))]
+    python = folder / "python" / "bin" / "python"
+    for step in (
+        ["venv", "--python", sys.executable, python.parent.parent],
+        ["pip", "install", "--python", python, f"pyspark[connect]=={version}", *needs],
+    ):
+        subprocess.run([*uv, "-q", *step], check=True, env=variables)
+    return python
+
+
 @contextmanager
-def spark_environment(java_options: str = QUICK_START) -> Iterator[SparkEnvironment]:
-    """Ready to run scripts; what they leave behind is removed. A script's Spark ends with the script."""
-    python = install()
+def spark_environment(java_options: str = QUICK_START, version: str | None = None) -> Iterator[SparkEnvironment]:
+    """Ready to run scripts; what they leave behind is removed. A script's Spark ends with the script. ``version``: another one than
+    the locked, in a throw-away environment."""
     with tempfile.TemporaryDirectory(prefix="openbdc-spark-", dir="/var/tmp") as name:
         folder = Path(name)
+        python = _other(version, folder) if version else install()
         (folder / "path").mkdir()
         (folder / "path" / "pyspark_bdc").symlink_to(ROOT / "pyspark_bdc", target_is_directory=True)
         yield SparkEnvironment(python, folder, java_options)
