@@ -15,10 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pytest
+from pyarrow import flight
 
 from tests.cluster.sources import create_source, create_table, master_connection, pool_connection
 from tests.services.cluster import Stage
+from tests.services.flight_loads import LoadClient
 from tests.services.postgresql import PostgresqlServer
 
 EXCLUDED = {
@@ -114,12 +117,12 @@ def test_planted_secrets_are_found_nowhere(cluster: Stage, postgresql: Postgresq
         name: f"Planted-{name}/{secrets.token_urlsafe(9)}+?"
         for name in ("user", "changed", "wrong_user", "source", "wrong_source", "typed")
     }
-    everything = planted | {"admin": cluster.password, "superuser of the source": postgresql.password}
+    everything = planted | {"admin": cluster.password, "superuser of the source": postgresql.password} | _keys(cluster)
     with postgresql.connect() as server:
         server.execute("CREATE TABLE planted AS SELECT 1 AS id")
         server.execute(psycopg.sql.SQL("CREATE ROLE planted LOGIN PASSWORD {}").format(psycopg.sql.Literal(scram(planted["source"]))))
         server.execute("GRANT SELECT ON planted TO planted")
-    said = [_users(cluster, planted), _sources(cluster, postgresql, planted), _sql(cluster, postgresql, planted)]
+    said = [_users(cluster, planted), _sources(cluster, postgresql, planted), _sql(cluster, postgresql, planted), _loads(cluster, planted)]
     samples.take()
     text = "\n".join(said).encode()
     for name, secret in everything.items():
@@ -131,6 +134,33 @@ def test_planted_secrets_are_found_nowhere(cluster: Stage, postgresql: Postgresq
     assert not [name for name, secret in planted.items() if any(form in log for form in forms(secret))]
     ours = [cluster.folder, *(path for path in Path("/tmp").glob("*bdc*") if path.is_dir() and path != postgresql.folder)]
     assert leaks(everything, ours, cluster) == []
+
+
+def _keys(cluster: Stage) -> dict[str, str]:
+    """The cluster's own secrets, which only its secret store and the workloads' folders may hold."""
+    store = cluster.folder / "home" / "clusters" / cluster.cluster / "secrets"
+    found = {path.name: path.read_text(errors="replace").strip() for path in store.iterdir()}
+    assert {"ticket.key", "pool-password", "spark-token"} <= found.keys() and all(len(secret) >= 16 for secret in found.values())
+    return found
+
+
+def _loads(cluster: Stage, planted: dict[str, str]) -> str:
+    """Flight with a wrong and the right password, a load that is refused and one that is not."""
+    address, said = cluster.endpoint("data-pool"), ""
+    try:
+        LoadClient(address, "admin", planted["wrong_user"])
+    except flight.FlightError as error:
+        said += str(error)
+    loads = LoadClient(address, "admin", cluster.password)
+    said += command(cluster, "data", "create", "planted_pool", "--column", "id bigint not null")
+    for rows in ({"id": [1, 2]}, {"id": [None]}, {"other": [1]}):
+        try:
+            said += str(loads.load("public.planted_pool", [pa.table(rows)]))
+        except (flight.FlightError, pa.ArrowException, OSError) as error:
+            said += str(error)
+    loads.close()
+    said += command(cluster, "data", "export", "planted_pool", "hdfs:/tmp/planted.csv", "--force")
+    return said + command(cluster, "data", "loads") + command(cluster, "data", "drop", "planted_pool", "--yes")
 
 
 def scram(password: str) -> str:

@@ -104,12 +104,16 @@ def folder() -> Iterator[Stage]:
     place = Path(tempfile.mkdtemp(prefix="openbdc-stage-", dir="/var/tmp"))
     place.chmod(0o755)
     stage = Stage(place, secrets.token_urlsafe(12), f"t{secrets.token_hex(3)}")  # OS users carry the name: two stages must not share it
+    home = place / "home" / "clusters" / stage.cluster
     try:
         yield stage
     finally:
-        if (place / "home" / "clusters" / stage.cluster).exists():
-            stage.delete()
-        shutil.rmtree(place, ignore_errors=True)
+        try:
+            if home.exists():
+                stage.delete()
+        finally:
+            if not home.exists():  # else something of it may run, and only its folder tells what
+                shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager

@@ -47,8 +47,9 @@ class LoadClient:
             writer.write_batch(batch)
         writer.write_metadata(json.dumps({"rows": rows.num_rows}).encode())  # type: ignore[arg-type]
         writer.done_writing()
-        answer: dict[str, Any] = json.loads(answers.read().to_pybytes())  # type: ignore[attr-defined]
-        writer.close()
+        told = answers.read()  # type: ignore[attr-defined]
+        writer.close()  # of a refused stream nothing is told, and this raises
+        answer: dict[str, Any] = json.loads(told.to_pybytes())
         return answer
 
     def put_all(self, load: Mapping[str, Any], parts: Sequence[pa.Table], relay: bool = False) -> list[Winner]:
