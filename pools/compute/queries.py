@@ -97,6 +97,7 @@ class Query:
         """The same for a future that nobody else waits for, and that whoever settles it looks at first: cancelling the query settles it.
         One turn of the event loop less."""
         if self._reason is not None:
+            waiter.cancel()  # settled: what comes for it later is nobody's
             raise self._reason
         self._waiters.add(waiter)
         try:

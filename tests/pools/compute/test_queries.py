@@ -85,6 +85,18 @@ def test_cancelled_query_answers_while_the_engine_still_hangs(threads: ThreadPoo
     asyncio.run(scenario())
 
 
+def test_what_comes_for_a_query_that_was_cancelled_before_is_nobodys(threads: ThreadPoolExecutor) -> None:
+    async def scenario() -> None:
+        query = await opened(Queries(threads, Admission(1, 1)), "a")
+        query.cancel(CancelRequestedError("enough"))
+        late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with pytest.raises(CancelRequestedError, match="enough"):
+            await query.wait_here(late)
+        assert late.done()  # else its error would be logged as one that nobody retrieved
+
+    asyncio.run(scenario())
+
+
 def test_guard_cancels_the_query_that_grew_most(threads: ThreadPoolExecutor) -> None:
     async def scenario() -> None:
         queries = Queries(threads, Admission(4, 1))
