@@ -26,6 +26,13 @@ from virtualization.plan import Kept
 from virtualization.rules import rewrite
 
 HINT = "Write it with expressions over the table's own columns, or CALL bdc.merge(…)."
+WRITE_ANEW = "DELETE the rows and INSERT them with the new values, in one transaction."
+HINTS = {
+    "from": "Write the keys and new values into a table of the data pool and CALL bdc.merge(…), or name the keys in an IN list.",
+    "using": "Name the keys in an IN list.",
+    "returning": "Leave RETURNING away, and SELECT the rows before it, or after COMMIT.",
+}
+"""By the clause that is refused."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ def change(sql: str, catalog: Catalog) -> Change:
         if name not in types:
             raise StatementError("42703", f'column "{name}" of relation "{table.name}" does not exist')
         if table.data is not None and name in table.data.distribution_columns:
-            _refuse(f'a new value of the distribution column "{name}" (the row would move to another shard)')
+            _refuse(f'a new value of the distribution column "{name}" (the row would move to another shard)', WRITE_ANEW)
     items = [f"CAST(({value}) AS {types[name]}) AS s{place}" for place, (name, value) in enumerate(parts.assignments)]
     query = f"SELECT {', '.join([*items, f'({parts.where}) AS w'])} FROM {parts.target}"
     *values, where = _rendered(query, catalog)
@@ -71,9 +78,9 @@ class _Parts:
     @classmethod
     def of(cls, sql: str, every: Sequence[Token]) -> _Parts:
         clauses = _clauses(every)
-        for word in ("from", "using", "returning"):
+        for word, hint in HINTS.items():
             if word in clauses:
-                _refuse(f"{every[0].folded.upper()} … {word.upper()}")
+                _refuse(f"{every[0].folded.upper()} … {word.upper()}", hint)
         updates = every[0].folded == "update"
         end = len(every)
         where_at = clauses.get("where", end)
@@ -145,6 +152,8 @@ def _rendered(query: str, catalog: Catalog) -> list[str]:
     try:
         made = [expressions.typed(item.unalias(), scope).sql.replace(f"{mark}.", "") for item in tree.selects]
     except RefusedError as refused:
+        if "infinity" in refused.kept.what.lower():
+            _refuse("an infinite date or time in a change (rows may have it, and INSERT takes it)", WRITE_ANEW)
         _refuse(f"{refused.kept.what}: {refused.kept.why}")
     if any(KEY_FUNCTION in sql for sql in made):
         _refuse("a comparison of quotients")
@@ -159,5 +168,5 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _refuse(what: str) -> NoReturn:
-    raise StatementError("0A000", f"not supported on tables of the data pool: {what}", hint=HINT)
+def _refuse(what: str, hint: str = HINT) -> NoReturn:
+    raise StatementError("0A000", f"not supported on tables of the data pool: {what}", hint=hint)

@@ -143,6 +143,13 @@ def _columns(every: Sequence[Token], place: int) -> tuple[tuple[str, ...], int]:
             _expect(every, place, ",")
 
 
+_REFUSED = {
+    "returning": "Leave it away, and SELECT the rows after COMMIT.",
+    "on conflict": "INSERT into another table of the data pool, COMMIT, and CALL bdc.merge(target, source): it replaces by key, and adds.",
+}
+"""Clause → what to write instead."""
+
+
 def _refuse_clauses(every: Sequence[Token], place: int) -> None:
     depth = 0
     for at in range(place, len(every)):
@@ -150,12 +157,9 @@ def _refuse_clauses(every: Sequence[Token], place: int) -> None:
         depth += (text == "(") - (text == ")")
         if depth or every[at].kind != "word":
             continue
-        if every[at].folded == "returning":
-            raise StatementError("0A000", "INSERT … RETURNING is not supported on tables of the data pool")
-        if every[at].folded == "on" and _text(every, at + 1) == "conflict":
-            raise StatementError(
-                "0A000", "INSERT … ON CONFLICT is not supported on tables of the data pool", hint="CALL bdc.merge(…) upserts by key."
-            )
+        clause = "on conflict" if every[at].folded == "on" and _text(every, at + 1) == "conflict" else every[at].folded
+        if clause in _REFUSED:
+            raise StatementError("0A000", f"INSERT … {clause.upper()} is not supported on tables of the data pool", hint=_REFUSED[clause])
 
 
 def _parameter_rows(rest: Sequence[Token], width: int) -> int:

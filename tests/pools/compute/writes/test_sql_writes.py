@@ -203,6 +203,7 @@ def test_a_change_of_rows_that_were_replaced_since_the_snapshot(
         ("UPDATE {} SET name = 'x' WHERE nothing = 1", errors.UndefinedColumn),
         ("DELETE FROM {} AS t USING {} AS u WHERE t.id = u.id", errors.FeatureNotSupported),
         ("INSERT INTO {} VALUES (1, 'a') RETURNING id", errors.FeatureNotSupported),
+        ("UPDATE {} SET name = 'infinity'::date::text", errors.FeatureNotSupported),
         ("INSERT INTO {} VALUES (1, 'a') ON CONFLICT DO NOTHING", errors.FeatureNotSupported),
         ("INSERT INTO {} VALUES ('x', 'a')", errors.InvalidTextRepresentation),
     ],
