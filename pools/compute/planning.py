@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pools.compute import answers, requests
@@ -13,12 +14,13 @@ from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError
 from pools.compute.queries import Query
 from pools.compute.rows import FixedRows, Rows, types_of
+from pools.compute.runner import QueryRunner
 from pools.compute.snapshot import Snapshot
 from pools.compute.source import Source
 from pools.compute.statements import Explain
 from pools.compute.streams import QueryRows
 from virtualization.errors import UnknownTableError
-from virtualization.plan import OutputColumn, Plan, Result
+from virtualization.plan import OutputColumn, Plan, QueryContext, Result
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
@@ -28,6 +30,28 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SYSTEM = re.compile(r"\b(pg_catalog|information_schema)\s*\.|\bpg_[a-z_]+\b", re.I)
+
+
+@dataclass
+class _Opening:
+    """See ``Opening``; planned and started in one piece of work: a change of thread costs more than planning from the cache."""
+
+    runner: Callable[[], QueryRunner]
+    context: QueryContext
+    sql: str
+    catalog: Snapshot
+    planned: Plan | None
+
+    def plan(self) -> tuple[OutputColumn, ...] | None:
+        """Where the source gives the rows as they are, the columns too."""
+        if self.planned is None:
+            self.planned = self.runner().plan(self.sql, self.catalog)
+        return self.planned.columns if self.planned.residual is None else None
+
+    def start(self) -> Result:
+        """After ``plan``."""
+        assert self.planned is not None
+        return self.runner().run(self.planned, self.context)
 
 
 class Planning:
@@ -146,7 +170,7 @@ class Planning:
                 await self._check_rights(plan)
 
             async def start(catalog: Snapshot) -> QueryRows:
-                opening = self._opening(query, plan, text, catalog)
+                opening = _Opening(self._pool.runner, query.context, text, catalog, plan)
                 rows.append(QueryRows(query, Source(opening, session.variables.timezone, sample), session.finished))
                 await rows[-1].open(formats)
                 return rows[-1]
@@ -161,16 +185,6 @@ class Planning:
                 opened.close()
             session.finished(query)
             raise
-
-    def _opening(self, query: Query, plan: Plan | None, sql: str, catalog: Snapshot) -> Callable[[], Result]:
-        """Plan and start in one piece of work: a change of thread costs more than planning from the cache."""
-        pool = self._pool
-
-        def open_it() -> Result:
-            runner = pool.runner()
-            return runner.run(plan if plan is not None else runner.plan(sql, catalog), query.context)
-
-        return open_it
 
     async def _with_catalog(self, query: Query, sql: str, work: Callable[[Snapshot], T]) -> T:
         """On a thread; once more with a fresh catalog when a table is unknown."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -53,10 +54,22 @@ class Piece:
         return self.block.part(first, self.taken)
 
 
+class Opening(Protocol):
+    """A query on its way to its rows."""
+
+    def plan(self) -> Sequence[OutputColumn] | None:
+        """Plan it; the columns if they are known with the plan."""
+        ...
+
+    def start(self) -> Result:
+        """Run it."""
+        ...
+
+
 class Source:
     """``opening`` starts the query; ``sample``: the share of rows to keep, drawn at random (None: all)."""
 
-    def __init__(self, opening: Callable[[], Result], timezone: str = "UTC", sample: float | None = None) -> None:
+    def __init__(self, opening: Opening, timezone: str = "UTC", sample: float | None = None) -> None:
         self._opening = opening
         self._timezone = timezone
         self._sample = sample
@@ -67,9 +80,16 @@ class Source:
         self._random = None if sample is None else np.random.default_rng(random.getrandbits(64))
         self.columns: tuple[OutputColumn, ...] = ()
 
+    def plan(self) -> bool:
+        """Plan the query; are the columns known by now?"""
+        columns = self._opening.plan()
+        if columns is not None:
+            self.columns = tuple(columns)
+        return columns is not None
+
     def open(self) -> None:
         """Start the query; the columns are known afterwards."""
-        self._result = self._opening()
+        self._result = self._opening.start()
         self.columns = tuple(self._result.columns)
         self._types = types_of(self.columns)
         self._iterator = iter(self._result)

@@ -64,27 +64,34 @@ class QueryRows:
         return self._query
 
     async def open(self, formats: tuple[int, ...] = ()) -> None:
-        """Start it, and start to read ahead; returns when the columns are known."""
+        """Start it, and start to read ahead; returns when the columns are known. Often that is before the source was asked: what is wrong
+        there is raised by whoever takes the first rows."""
         loop = asyncio.get_running_loop()
         opened: asyncio.Future[None] = loop.create_future()
         self._formats = formats
-
-        def work() -> None:
-            try:
-                self._source.open()
-            except Exception as error:  # noqa: BLE001 (handed to whoever opens)
-                self._working = False
-                _tell(loop, _settle, opened, error)
-                return
-            _tell(loop, _settle, opened, None)
-            self._fill(loop)
-
         self._working = True
-        self._work = self._query.threads.submit(work)
+        self._work = self._query.threads.submit(self._open, loop, opened)
         await self._query.wait_here(opened)
         self._query.state = "running"
 
     # The thread's side
+
+    def _open(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None]) -> None:
+        known = False
+        try:
+            if known := self._source.plan():
+                _tell(loop, _settle, opened, None)
+            self._source.open()
+        except Exception as error:  # noqa: BLE001 (handed to whoever opens, or takes the first rows)
+            with self._lock:
+                self._error = error
+                self._working = False
+            _tell(loop, _settle, opened, error)
+            self._tell_waiter(loop)
+            return
+        if not known:
+            _tell(loop, _settle, opened, None)
+        self._fill(loop)
 
     def _fill(self, loop: asyncio.AbstractEventLoop) -> None:
         try:

@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from pools.compute.queries import Origin, Query
 from pools.compute.source import PIECE_ROWS, Source
 from pools.compute.streams import AHEAD_BYTES, REFILL_BYTES, QueryRows
+from virtualization.errors import SourceError
 from virtualization.plan import OutputColumn, QueryContext
 
 
@@ -33,6 +35,19 @@ class Counted:
         """Nothing."""
 
 
+class Opening:
+    """Of a result that is there."""
+
+    def __init__(self, result: Counted) -> None:
+        self.result = result
+
+    def plan(self) -> tuple[OutputColumn, ...] | None:
+        return None
+
+    def start(self) -> Counted:
+        return self.result
+
+
 async def quiet(result: Counted) -> int:
     """Wait until nothing more is read; how much was."""
     before = -1
@@ -46,7 +61,7 @@ async def stream(check: Callable[[QueryRows, Counted], Awaitable[None]]) -> None
     result = Counted()
     with ThreadPoolExecutor(2) as threads:
         query = Query(1, Origin("alice", "sales", "a"), "SELECT 1", QueryContext(), threads)
-        rows = QueryRows(query, Source(lambda: result), lambda query: None)
+        rows = QueryRows(query, Source(Opening(result)), lambda query: None)
         await rows.open()
         await check(rows, result)
         rows.close()
@@ -74,3 +89,24 @@ def test_part_of_a_piece_counts() -> None:
         assert await quiet(result) > full
 
     asyncio.run(stream(check))
+
+
+def test_what_is_wrong_at_the_source_is_raised_with_the_first_rows_where_the_plan_tells_the_columns() -> None:
+    class Broken(Opening):
+        def plan(self) -> tuple[OutputColumn, ...]:
+            return (OutputColumn("a", "bigint"),)
+
+        def start(self) -> Counted:
+            raise SourceError("no such table there")
+
+    async def scenario() -> None:
+        with ThreadPoolExecutor(2) as threads:
+            query = Query(1, Origin("alice", "sales", "a"), "SELECT 1", QueryContext(), threads)
+            rows = QueryRows(query, Source(Broken(Counted())), lambda query: None)
+            await rows.open()
+            assert [column.name for column in rows.columns] == ["a"]
+            with pytest.raises(SourceError, match="no such table there"):
+                await rows.take(10, ())
+            rows.close()
+
+    asyncio.run(scenario())
