@@ -15,25 +15,35 @@ from tests.services.postgresql import PostgresqlServer
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
-@pytest.fixture
-def master(postgresql: PostgresqlServer, pool: RunningPool) -> Iterator[Connection]:
-    name = f"fdw_{pool.port}"
+@pytest.fixture(scope="module")
+def database(postgresql: PostgresqlServer) -> Iterator[Connection]:
+    """Of this module: making one takes longer than most of its tests."""
     with postgresql.connect() as admin:
-        admin.execute(f"CREATE DATABASE {name}")
-        with psycopg.connect(postgresql.dsn(name), autocommit=True) as connection:
-            connection.execute("CREATE EXTENSION postgres_fdw")
-            connection.execute(
-                f"CREATE SERVER pool FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '{pool.port}', dbname 'sales', "
-                "fetch_size '10000', application_name 'bdc %p %c %u %d', fdw_tuple_cost '10000')"
-            )
-            connection.execute(f"CREATE USER MAPPING FOR postgres SERVER pool OPTIONS (user 'fdw:alice', password '{PASSWORD}')")
-            for table in ("numbers", "slow", "many"):
-                connection.execute(
-                    f"CREATE FOREIGN TABLE {table} (id bigint, name text, day date) SERVER pool "
-                    f"OPTIONS (schema_name 'public', table_name '{table}')"
-                )
+        admin.execute("CREATE DATABASE of_postgres_fdw")
+        with psycopg.connect(postgresql.dsn("of_postgres_fdw"), autocommit=True) as connection:
             yield connection
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        admin.execute("DROP DATABASE of_postgres_fdw WITH (FORCE)")
+
+
+@pytest.fixture
+def master(postgresql: PostgresqlServer, database: Connection, pool: RunningPool) -> Iterator[Connection]:
+    """A session with the pool's tables; whatever a test makes goes with its schemas."""
+    with psycopg.connect(postgresql.dsn("of_postgres_fdw"), autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION postgres_fdw")
+        connection.execute(
+            f"CREATE SERVER pool FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '{pool.port}', dbname 'sales', "
+            "fetch_size '10000', application_name 'bdc %p %c %u %d', fdw_tuple_cost '10000')"
+        )
+        connection.execute(f"CREATE USER MAPPING FOR postgres SERVER pool OPTIONS (user 'fdw:alice', password '{PASSWORD}')")
+        for table in ("numbers", "slow", "many"):
+            connection.execute(
+                f"CREATE FOREIGN TABLE {table} (id bigint, name text, day date) SERVER pool "
+                f"OPTIONS (schema_name 'public', table_name '{table}')"
+            )
+        yield connection
+    database.execute(
+        "DROP EXTENSION postgres_fdw CASCADE; DROP SCHEMA IF EXISTS imported; DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+    )
 
 
 def test_scan(master: Connection) -> None:
