@@ -1,10 +1,9 @@
-"""Tables of the data pool: ``data create|list|describe|stats|loads|compact|import|export|drop``;
+"""Tables of the data pool: ``data create|list|describe|stats|loads|compact|drop``; ``import`` and ``export``: ``datafiles``;
 ``backup``, ``restore``, ``resize`` and what belongs to them: ``dataoperations``."""
 
 from __future__ import annotations
 
 import json
-import pathlib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,16 +12,11 @@ from azdata_like_cli import output
 from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.datacolumns import data_columns, key_names
-from azdata_like_cli.dataexports import csv_blocks, write_locally
-from azdata_like_cli.dataimports import MODES, Target, as_virtual_table, in_words_of, lying_in_hdfs, take_over
-from azdata_like_cli.dataoperations import carried_out, hdfs_path
-from azdata_like_cli.groups.dataoperations import COMMANDS
-from azdata_like_cli.groups.source import options_of
-from azdata_like_cli.progress import TransferProgress, size
+from azdata_like_cli.datatables import TABLES, find
+from azdata_like_cli.groups.datafiles import COMMANDS as FILES
+from azdata_like_cli.groups.dataoperations import COMMANDS as OPERATIONS
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
-from bdc.copies import Copier
-from bdc.errors import ForbiddenError, NotFoundError, UserError
-from bdc.paths import is_remote, remote_path
+from bdc.errors import BdcError, ForbiddenError, NotFoundError
 
 if TYPE_CHECKING:
     import psycopg
@@ -52,11 +46,13 @@ LOAD_COLUMNS = {
     "tables": "Tables",
     "user_name": "User",
     "rows": "Rows",
+    "arrived": "Arrived",
     "version": "Version",
     "begun_at": "Begun",
     "reason": "Reason",
 }
 STATS = "SELECT schema_name, table_name, shard, rows, dead, segments, bytes, error FROM bdc.data_stats(%s) ORDER BY 1, 2, 3"
+PROGRESS = "SELECT load, json_object_agg(shard, rows ORDER BY shard) AS arrived FROM bdc.load_progress() GROUP BY load"
 LOADS = """SELECT load, load_id, state, tables, user_name, client, rows, version, begun_at, expires_at, decided_at, reason
     FROM bdc.loads WHERE %s::text IS NULL OR state = %s ORDER BY begun_at DESC LIMIT %s"""
 
@@ -116,7 +112,7 @@ def create(  # noqa: PLR0913 - one parameter per option
 def list_tables(settings: Settings, login_database: str | None, login_user: str | None) -> Records:
     """List the data-pool tables of the database."""
     with connected(settings, Login(login_database, login_user)) as connection:
-        return Records(rows=records(connection, f"{_TABLES} ORDER BY 1, 2"), columns=COLUMNS)
+        return Records(rows=records(connection, f"{TABLES} ORDER BY 1, 2"), columns=COLUMNS)
 
 
 @data.command("describe", examples=["bdc data describe orders", "bdc data describe sales.orders -o json"])
@@ -140,7 +136,9 @@ def stats(settings: Settings, name: str | None, login_database: str | None, logi
         rows = records(connection, STATS, name)
         if name is not None and not rows:
             find(connection, name)  # NotFoundError for what is none of the data pool
-            raise ForbiddenError(f"nothing on the shards is told of {name!r}", hint="it takes SELECT on the table, and rows of this database")
+            raise ForbiddenError(
+                f"nothing on the shards is told of {name!r}", hint="it takes SELECT on the table, and rows of this database"
+            )
         return Records(rows=rows, columns=STATS_COLUMNS)
 
 
@@ -150,9 +148,11 @@ def stats(settings: Settings, name: str | None, login_database: str | None, logi
 @login_options
 @pass_settings
 def loads(settings: Settings, state: str | None, limit: int, login_database: str | None, login_user: str | None) -> Records:
-    """List the loads: those under way, and what became of those that ended."""
+    """List the loads: those under way with the rows that have arrived on each shard, and what became of those that ended."""
     with connected(settings, Login(login_database, login_user)) as connection:
-        return Records(rows=records(connection, LOADS, state, state, limit), columns=LOAD_COLUMNS)
+        found = records(connection, LOADS, state, state, limit)
+        arrived = _arrived(connection) if any(load["state"] in ("open", "prepared") for load in found) else {}
+        return Records(rows=[{**load, "arrived": arrived.get(load["load"])} for load in found], columns=LOAD_COLUMNS)
 
 
 @data.command("compact", examples=["bdc data compact orders", "bdc data compact orders --whole"])
@@ -166,89 +166,6 @@ def compact(settings: Settings, name: str, whole: bool, login_database: str | No
         find(connection, name)
         call(connection, "bdc.compact_data_table", name, whole)
     return Value(data={"compacted": name}, sentence=f"{name} is compacted.")
-
-
-@data.command(
-    "import",
-    examples=[
-        "bdc data import orders.csv orders",
-        "bdc data import hdfs:/raw/orders orders --option format=parquet --mode overwrite",
-        "bdc data import changes.csv orders --mode upsert --option delimiter=;",
-    ],
-)
-@click.argument("place", metavar="FILE|hdfs:/PATH")
-@click.argument("name", metavar="TABLE")
-@click.option("--mode", type=click.Choice(MODES), default="append", show_default=True, help="upsert: by the table's primary key.")
-@click.option("--option", "pairs", multiple=True, metavar="KEY=VALUE", help="Of the file, such as delimiter=; or header=false.")
-@login_options
-@pass_settings
-def import_file(  # noqa: PLR0913 - one parameter per option
-    settings: Settings, place: str, name: str, mode: str, pairs: tuple[str, ...], login_database: str | None, login_user: str | None
-) -> Value:
-    """Load a CSV or Parquet file, or a folder of them, into TABLE: all of its rows, or none.
-
-    Columns are matched by name; those that the file lacks get their default or NULL. A local file is put into HDFS for the while.
-    The rows pass through the master: for hundreds of millions use Spark (pip install pyspark-bdc), which writes to the shards itself.
-    """
-    with connected(settings, Login(login_database, login_user)) as connection:
-        found = find(connection, name)
-        target = Target.of(found)
-        if mode == "upsert" and not target.key:
-            raise UserError(
-                f"{name} has no primary key, so there is nothing to match rows by", hint="--mode append, or bdc.merge with keys"
-            )
-        with (
-            lying_in_hdfs(place, settings.session().files) as path,
-            in_words_of(place, path),
-            as_virtual_table(connection, target, path, options_of(pairs)) as (source, columns),
-        ):
-            rows = take_over(connection, target, source, columns, mode)
-    return Value(data={"table": name, "mode": mode, "rows": rows}, sentence=f"{rows} row{'' if rows == 1 else 's'} loaded into {name}.")
-
-
-@data.command(
-    "export",
-    examples=[
-        "bdc data export orders hdfs:/exports/orders.csv.gz",
-        "bdc data export sales.orders ./orders.csv --force",
-        "bdc data export orders hdfs:/exports/orders --format parquet",
-    ],
-)
-@click.argument("name", metavar="TABLE")
-@click.argument("place", metavar="hdfs:/PATH|FILE")
-@click.option("--force", is_flag=True, help="Replace the file if it exists (CSV).")
-@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), help="Default: by the path's ending, else parquet.")
-@login_options
-@pass_settings
-def export(  # noqa: PLR0913 - one parameter per option
-    settings: Settings, name: str, place: str, force: bool, form: str | None, login_database: str | None, login_user: str | None
-) -> Value:
-    """Write TABLE, all rows as of one moment, as a CSV file (.csv or .csv.gz) or as Parquet.
-
-    Parquet is written by the pool into HDFS, for administrators: one file when PATH ends with .parquet, else a folder with files of
-    each shard. It appears when it is complete, and must not exist before. CSV passes through this machine.
-    """
-    if form == "parquet" or (form is None and is_remote(place) and not place.endswith((".csv", ".csv.gz"))):
-        if force:
-            raise UserError("Parquet replaces nothing", hint="remove it first: bdc hdfs rm")
-        with connected(settings, Login(login_database, login_user)) as connection:
-            target = Target.of(find(connection, name)).written(connection)
-            done = carried_out(connection, "export", {"table": target, "path": hdfs_path(place)})
-        return Value(data=done, sentence=f"{name} is in {place}: {done['rows']} rows, {size(done['bytes'])}.")
-    progress = TransferProgress()
-    with connected(settings, Login(login_database, login_user)) as connection:
-        found = find(connection, name)
-        blocks = csv_blocks(connection, Target.of(found).written(connection), place)
-        try:
-            if is_remote(place):
-                copier = Copier(settings.session().files, force=force, progress=progress)
-                copier.save(blocks, remote_path(place))
-                count = copier.copied.bytes
-            else:
-                count = write_locally(pathlib.Path(place), blocks, force, progress)
-        finally:
-            progress.close()
-    return Value(data={"table": name, "file": place, "bytes": count}, sentence=f"{name} is in {place}, {size(count)}.")
 
 
 @data.command("drop", examples=["bdc data drop orders", "bdc data drop sales.orders --yes"])
@@ -266,13 +183,17 @@ def drop(settings: Settings, name: str, yes: bool, login_database: str | None, l
     return Value(data={"dropped": name}, sentence=f"{name} is dropped.")
 
 
-for _command in COMMANDS:
+for _command in (*FILES, *OPERATIONS):
     data.add_command(_command)
 
-_TABLES = """SELECT n.nspname AS schema_name, c.relname AS table_name, v.distribution, v.primary_key, v.shards, v.owner, v.columns,
-    v.schema_version, v.has_rows_here, v.created_at
-    FROM bdc.data_tables_view AS v JOIN pg_catalog.pg_class AS c ON c.oid = v.relation
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"""
+
+def _arrived(connection: psycopg.Connection[Any]) -> dict[object, object]:
+    """Load → {shard: rows}. The list is shown without it when the pool is down: then it is needed most."""
+    try:
+        return {row["load"]: row["arrived"] for row in records(connection, PROGRESS)}
+    except BdcError as error:
+        output.message(f"warning: what has arrived is not known: {error.message}")
+        return {}
 
 
 def _columns_of(connection: psycopg.Connection[Any], name: str) -> list[dict[str, object]]:
@@ -283,14 +204,6 @@ def _columns_of(connection: psycopg.Connection[Any], name: str) -> list[dict[str
     if not found:
         raise NotFoundError(f"there is no table or view {name!r}", where="--like", hint="a name is written as in SQL")
     return found
-
-
-def find(connection: psycopg.Connection[Any], name: str) -> dict[str, object]:
-    """The table ``name`` (as SQL writes it) from the catalog; NotFoundError."""
-    found = records(connection, f"{_TABLES} WHERE v.relation = pg_catalog.to_regclass(%s)", name)
-    if not found:
-        raise NotFoundError(f"there is no table {name!r} in the data pool", hint="'bdc data list' shows them")
-    return found[0]
 
 
 def _described(found: dict[str, object], counts: object) -> Report:

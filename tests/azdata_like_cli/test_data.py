@@ -103,12 +103,18 @@ def test_columns_are_those_of_another_table(bdc: Run, pool: Admin) -> None:
     assert bdc("data", "create", "u").code == 2
 
 
-def test_loads_are_listed_by_state(bdc: Run, pool: Admin) -> None:
+def test_loads_are_listed_by_state(bdc: Run, pool: Admin, master: Master, database: str) -> None:
     make(bdc)
     with pool() as connection:
         begin = '{"schema": "public", "table": "orders", "mode": "append", "seconds": 60, "load_id": "mine"}'
         connection.execute("SELECT bdc.pool_begin_load(%s, %s)", (USER, begin))
+        (number,) = connection.execute("SELECT load::text FROM bdc.loads").fetchone() or ()
+    (load,) = bdc("data", "loads", "--state", "open", "-o", "json").json  # with the pool down
+    assert load["arrived"] is None
+    progress = {"load": number, "user": USER, "state": "open", "arrived": 7, "arrived_on": {"0": 4, "1": 3}}
+    master.pool.answer(database, {"action": "loads", "user": USER}, progress)
     (load,) = bdc("data", "loads", "--state", "open", "-o", "json").json
+    assert load["arrived"] == {"0": 4, "1": 3}
     assert (load["load_id"], load["state"], load["user_name"]) == ("mine", "open", USER)
     assert load["tables"] == ["public.orders append"] and bdc("data", "loads", "--state", "committed", "-o", "json").json == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -31,18 +32,23 @@ async def shards(coordinator: Coordinator, content: Mapping[str, Any], catalog: 
 
 
 async def loads(coordinator: Coordinator, content: Mapping[str, Any], catalog: Snapshot) -> list[object]:
-    """Loads as ``pool_loads`` tells them; those under way with ``arrived``: rows that lie on the shards so far."""
+    """Loads as ``pool_loads`` tells them; those under way with ``arrived``: rows that lie on the shards so far, and ``arrived_on``: the
+    same by shard."""
     try:
         known = await coordinator.ledgers.of(catalog.database).loads()
     except MasterAway as away:
         raise StatementError("57P03", "the master is away", detail=str(away), hint="Try again.") from None
     under_way = [load for load in known if load["state"] in ("open", "prepared")]
     asked = shards_of([table for load in under_way for table in load["tables"]])
-    arrived: dict[str, int] = {}
+    arrived: dict[str, Counter[int]] = {load["load"]: Counter() for load in under_way}
     for row in await coordinator.segments(catalog.database, catalog.identity, list(asked.values())):
-        if row["state"] in ("staged", "sealed"):
-            arrived[row["load"]] = arrived.get(row["load"], 0) + int(row["rows"])
-    return [load | ({"arrived": arrived.get(load["load"], 0)} if load in under_way else {}) for load in known]
+        if row["state"] in ("staged", "sealed") and row["load"] in arrived:
+            arrived[row["load"]][row["shard"]] += int(row["rows"])
+    return [load | (_progress(arrived[load["load"]]) if load["load"] in arrived else {}) for load in known]
+
+
+def _progress(arrived: Counter[int]) -> dict[str, object]:
+    return {"arrived": arrived.total(), "arrived_on": {str(shard): rows for shard, rows in sorted(arrived.items())}}
 
 
 HANDLERS: dict[str, Handler] = {"shards": shards, "loads": loads, **OPERATIONS}

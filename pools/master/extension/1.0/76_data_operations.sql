@@ -42,6 +42,20 @@ END $$;
 COMMENT ON FUNCTION bdc.data_stats(text) IS 'Rows, dead rows, segments and bytes on each shard, of one table or of all that the caller may read; error: that shard did not answer';
 GRANT EXECUTE ON FUNCTION bdc.shard_stats(oid), bdc.data_stats(text) TO bdc_user;
 
+-- How far loads under way are; of whose one sees, bdc.loads says.
+CREATE FUNCTION bdc.load_progress() RETURNS TABLE (load uuid, shard integer, rows bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  caller name := bdc.session_caller();
+BEGIN
+  RETURN QUERY
+    SELECT (answer ->> 'load')::uuid, arrived.key::integer, arrived.value::bigint
+    FROM bdc.request(caller, '{"action": "loads"}') AS answer, jsonb_each_text(answer -> 'arrived_on') AS arrived
+    WHERE answer ->> 'user' = caller OR pg_has_role(caller, 'bdc_admin', 'USAGE');
+END $$;
+COMMENT ON FUNCTION bdc.load_progress() IS 'Rows of loads under way that lie on each shard so far';
+GRANT EXECUTE ON FUNCTION bdc.load_progress() TO bdc_user;
+
 -- No lock: loads and queries go on.
 CREATE FUNCTION bdc.carry_compact_data_table(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

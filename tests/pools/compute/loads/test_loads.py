@@ -246,6 +246,14 @@ def test_loads_are_listed_with_the_rows_that_have_arrived(data_pool: DataPool, a
         ]
         (found,) = [one for one in answers if one["load"] == load["load"]]
         assert (found["state"], found["arrived"], found["user"]) == ("open", 5, "alice")
+        assert found["arrived_on"] == {"0": 2, "1": 3}
+        admin.execute("RESET ROLE")
+    progress = "SELECT shard, rows FROM bdc.load_progress() WHERE load = %s ORDER BY shard"
+    for user, seen in (("alice", [(0, 2), (1, 3)]), ("admin", [(0, 2), (1, 3)]), ("bob", [])):
+        with data_pool.connect(user) as session:
+            assert session.execute(progress, [load["load"]]).fetchall() == seen
+    with data_pool.admin() as admin:
+        admin.execute("SET ROLE bdc_owner")
         shards = admin.execute("SELECT response::json ->> 'number' FROM bdc.compute_request WHERE request = '{\"action\": \"shards\"}'")
         assert [number for (number,) in shards] == ["0", "1"]
     alice.ask("abort", {"load": load["load"]})
