@@ -6,24 +6,16 @@ Engines have limits of their own and spill; Arrow buffers and drivers do not cou
 from __future__ import annotations
 
 import asyncio
-import os
-import pathlib
 
 import structlog
 
 from pools.compute.errors import MemoryGuardError
 from pools.compute.queries import Queries, Query
+from pools.memory import resident_bytes
 
 log = structlog.get_logger()
 
 TICK_SECONDS = 0.1
-_STATM = pathlib.Path("/proc/self/statm")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process."""
-    return int(_STATM.read_text().split()[1]) * _PAGE
 
 
 class MemoryGuard:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pools.compute import lean  # noqa: F401 (first: see there)
+from pools import lean  # noqa: F401 (first: see there)
 from pools.compute.engine import build_engine
 from pools.compute.master import Address, Master
 from pools.compute.memory import MemoryGuard

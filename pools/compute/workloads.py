@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pools.compute.settings import Limits, ServiceSettings, ShardAddress
+from pools.memory import ALLOCATION
 from pools.postgresql import PostgresqlServer, server_workload
 from pools.workload import ConfigFile, Endpoint, Port, Probe, Secret, Workload
 
@@ -15,16 +16,6 @@ SETUP = "master-setup"
 SCRATCH_USER = "scratch"
 SCRATCH_PORT = 5432
 """Only part of the socket's file name: the scratch server has no TCP."""
-
-ALLOCATION = {
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_TRIM_THRESHOLD_": "16777216",
-    "MALLOC_MMAP_THRESHOLD_": "8388608",
-}
-"""Arrow's and glibc's allocators would keep what queries used: these make them give it back when idle. The last line goes with the one
-before it: setting any threshold ends glibc's own adjustment, and every column of a batch would then be mapped, zeroed and unmapped by
-the kernel, which cost a third of the encoder's time."""
 
 
 @dataclass(frozen=True)

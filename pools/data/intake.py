@@ -82,7 +82,7 @@ class Intake:
     def put(self, put: Put, stream: Stream) -> dict[str, int]:
         """The answer of a put; sent again it is the same, and nothing is added."""
         self._store.check_disk(put.announced)
-        self._store.check_memory()
+        self._store.memory.admit()
         segment, first = self._enter(put)
         if not first:
             _drain(stream)
@@ -183,13 +183,14 @@ class Intake:
 
     def _flush(self, cursor: duckdb.DuckDBPyConnection, insert: str, batches: list[pa.RecordBatch]) -> None:
         self._store.check_disk()
-        cursor.register("chunk", pa.Table.from_batches(batches))
-        cursor.execute(insert)
-        cursor.unregister("chunk")
+        with self._store.memory.flushing():
+            cursor.register("chunk", pa.Table.from_batches(batches))
+            cursor.execute(insert)
+            cursor.unregister("chunk")
 
     def _chunk_bytes(self) -> int:
         """What one stream may hold back in memory: its part of a fifth of the shard's."""
-        return max(MIN_CHUNK_BYTES, (self._store.limits.memory_mb << 20) // (5 * max(1, self._streams)))
+        return max(MIN_CHUNK_BYTES, self._store.memory.streams // max(1, self._streams))
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

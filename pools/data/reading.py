@@ -28,7 +28,7 @@ class Answer:
 
     def __init__(self, store: Store, claims: Mapping[str, Any]) -> None:
         db, tables, number, pending, self._sql = required(dict(claims), "db", "tables", "snapshot", "pending", "sql")
-        store.check_memory()
+        store.memory.admit()
         self._store = store
         self._tables = [table_of(db, claim) for claim in tables]
         self._snapshot = Snapshot.of(number, pending, claims.get("load"))

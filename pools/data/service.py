@@ -18,7 +18,7 @@ import time
 import duckdb
 import structlog
 
-from pools.compute import lean  # noqa: F401 (before Arrow: see there)
+from pools import lean  # noqa: F401 (before Arrow: see there)
 from pools.data.errors import ShardError
 from pools.data.flight import ShardServer
 from pools.data.settings import ShardSettings

@@ -10,16 +10,16 @@ import pathlib
 import threading
 import uuid
 from collections.abc import Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import duckdb
 import structlog
 
-from pools.compute.memory import resident_bytes
 from pools.data.errors import ShardError
 from pools.data.holds import Holds
 from pools.data.ledger import Generation, Ledger, Segment, TableKey
+from pools.data.memory import Memory
 from pools.data.settings import Limits
 from pools.data.tables import TableSpec, physical_table, quoted, schema_name
 
@@ -63,8 +63,10 @@ class Store:
         self.limits = limits
         self.ledger = Ledger()
         self.holds = Holds()
+        self.memory = Memory(limits.memory_mb << 20)
         self._root = duckdb.connect(str(folder / FILE), config=self._config())
         self._root.execute("SET GLOBAL TimeZone = 'UTC'")
+        self.memory.shrink = self._drop_cache
         self._numbers = threading.Lock()
         self._next_segment = self._block_end = 0
         self.shard = self._open_meta()
@@ -72,8 +74,9 @@ class Store:
 
     def _config(self) -> dict[str, Any]:
         return {
-            "memory_limit": f"{max(128, self.limits.memory_mb * 6 // 10)}MiB",
+            "memory_limit": f"{self.memory.engine}B",
             "threads": self.limits.threads,
+            "write_buffer_row_group_count": self.memory.buffered_row_groups,
             "temp_directory": str(self.folder / "spill"),
             "default_null_order": "nulls_last_on_asc_first_on_desc",  # PostgreSQL's
             "allow_unsigned_extensions": False,
@@ -81,6 +84,13 @@ class Store:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
+
+    def _drop_cache(self) -> None:
+        """DuckDB frees cached blocks when its limit is lowered; what it can't free it keeps."""
+        with self.cursor() as cursor:
+            for limit in (self.memory.engine // 2, self.memory.engine):
+                with suppress(duckdb.OutOfMemoryException):
+                    cursor.execute(f"SET GLOBAL memory_limit = '{limit}B'")
 
     def close(self) -> None:
         """Checkpoint, so that the next start has nothing to replay, and close."""
@@ -135,17 +145,6 @@ class Store:
                 "the shard's disk is nearly full",
                 detail=f"{free >> 20} MiB are free, {reserve >> 20} MiB are kept in reserve, {announced >> 20} MiB are wanted.",
                 hint="Free disk space, drop tables, or compact them: bdc data compact.",
-            )
-
-    def check_memory(self) -> None:
-        """53200 when the process is above its limit: what is under way goes on and gives memory back, nothing more is begun."""
-        resident, limit = resident_bytes(), self.limits.memory_mb << 20
-        if resident > limit:
-            raise ShardError(
-                "53200",
-                "the shard is at its memory limit",
-                detail=f"The process uses {resident >> 20} MiB of {limit >> 20} MiB.",
-                hint="Try again, with fewer streams at a time, or raise the memory limit of the data pool.",
             )
 
     def file_bytes(self) -> int:

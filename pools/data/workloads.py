@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pools.compute.workloads import ALLOCATION
 from pools.data.settings import Limits, ShardSettings
+from pools.memory import ALLOCATION
 from pools.workload import ConfigFile, Port, Probe, Workload
 
 FLIGHT_PORT = "data"

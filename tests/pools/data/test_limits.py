@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
+from pools.data import memory
 from tests.pools.data.stand import Client, Process, RefusedError, served, table
 
 
@@ -28,13 +29,32 @@ def test_a_nearly_full_disk_refuses_before_and_during_a_put(tmp_path: pathlib.Pa
         assert client.column(of, 1, "SELECT count(*) FROM t") == [500_000]
 
 
-def test_above_its_memory_the_shard_begins_nothing(tmp_path: pathlib.Path) -> None:
+def test_above_its_memory_the_shard_begins_nothing(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "WAIT_SECONDS", 0.2)
     with served(tmp_path, memory_mb=1) as (client, _):
         of = table({"a": "bigint"})
         with pytest.raises(RefusedError, match="53200"):
             client.put(of, pa.table({"a": [1]}), str(uuid.uuid4()))
         with pytest.raises(RefusedError, match="53200"):
             client.read(of, 1)
+
+
+def test_a_load_bigger_than_the_memory_limit_goes_in(tmp_path: pathlib.Path) -> None:
+    """It used to be refused with 53200 from the first hundred megabytes on, for good: DuckDB's part left no room for the rest."""
+    process = Process(tmp_path, memory_mb=224)
+    client, of, load = process.start(), table({"a": "bigint", "b": "text"}), str(uuid.uuid4())
+    batch = pa.record_batch({"a": range(100_000), "b": [f"{n:040d}" for n in range(100_000)]})
+    rows = pa.Table.from_batches([batch] * 25)
+    threads = [threading.Thread(target=Client(client.port).put, args=(of, rows, load, n)) for n in range(2)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    client.seal(of, load, [[n, 0, rows.num_rows] for n in range(2)])
+    client.act("publish", loads=[[load, 1]])
+    assert rows.nbytes * 2 > 224 << 20
+    assert client.column(of, 1, "SELECT count(*) FROM t") == [2 * rows.num_rows]
+    assert process.stop() == 0
 
 
 def test_many_streams_into_one_table(client: Client) -> None:

@@ -18,7 +18,7 @@ class _WithoutPandas(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         """As if it were not installed."""
         if fullname == "pandas":
-            raise ModuleNotFoundError("pandas is kept out of the compute pool's process", name=fullname)
+            raise ModuleNotFoundError("pandas is kept out of this process", name=fullname)
         return None
 
 
