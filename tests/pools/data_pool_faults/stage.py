@@ -107,4 +107,4 @@ def patiently(ask: Callable[[], T]) -> T:
         except BROKEN:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.1)
+            time.sleep(0.05)

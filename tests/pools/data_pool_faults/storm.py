@@ -35,7 +35,7 @@ VICTIMS = {"shard": 6, "compute": 5, "master": 2, "nobody": 2}
 OPERATIONS = 2
 """Of each lane in a round."""
 
-LATEST_SECONDS = 0.5
+LATEST_SECONDS = 0.35
 """The kill comes at a random moment up to here."""
 
 LIMITS = Limits(memory_mb=1024, compaction_seconds=0.7, retention_seconds=8.0)
@@ -128,7 +128,7 @@ class Storm:
     def _kills(self, random: Random) -> None:
         victim = random.choices(list(VICTIMS), list(VICTIMS.values()))[0]
         time.sleep(random.uniform(0, LATEST_SECONDS))
-        away = random.choice((0.0, 0.0, random.uniform(0, 0.5)))
+        away = random.choice((0.0, 0.0, random.uniform(0, 0.3)))
         self.kills[victim] += 1
         if victim == "master":
             kill_master(self.pool)
