@@ -6,6 +6,7 @@ The pool goes on without the client: Ctrl-C stops the watching, not the work. Wh
 from __future__ import annotations
 
 import json
+import sys
 import time
 import uuid
 from collections.abc import Mapping
@@ -92,8 +93,6 @@ class Shown:
 
     def __call__(self, found: Mapping[str, Any]) -> None:
         """``found``: the operation's row."""
-        import sys
-
         now = time.monotonic()
         if self._live:
             sys.stderr.write(f"\r\x1b[K{harmless(self._line(found))[:150]}")
@@ -117,8 +116,6 @@ class Shown:
 
     def close(self) -> None:
         """Clear the line."""
-        import sys
-
         if self._live:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()

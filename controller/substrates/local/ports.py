@@ -102,7 +102,10 @@ def choose_base(
             return base
     if candidates:
         check_free(blocks[candidates[0]])
-    raise ConflictError("every block of ports is taken, most by other clusters", hint="delete one, or give each port in spec.ports")
+    raise ConflictError(
+        "every block of ports is taken, most by other clusters",
+        hint="delete one, wait for a create that goes on, or give each port in spec.ports",
+    )
 
 
 def _check_given(named: list[tuple[str, int]], reserved: set[int]) -> None:
