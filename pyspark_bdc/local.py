@@ -62,14 +62,14 @@ class LocalLoad:
         return Staged(name, counted.rows)
 
     def commit(self, staged: Sequence[Staged]) -> None:
-        """One transaction. An answer that got lost is found out: with the rows moved the staging tables are gone. WriteError."""
+        """One transaction. An answer that got lost is found out: with the rows moved the winners' staging tables are gone. WriteError."""
         if self.ignored:
             return
         winners = [one for one in staged if one.table is not None]
         try:
             self._move(winners)
         except UnreachableError:
-            if winners and not self._left():
+            if winners and not {one.table for one in winners} & set(self._left()):
                 return
             self._move(winners)
 
