@@ -21,6 +21,7 @@ DEFAULT_MEMORY_BYTES = 1 << 30
 """What DuckDB may use before it spills to the temporary folder."""
 
 _lock = threading.Lock()
+_made: list[tuple[Engine, tempfile.TemporaryDirectory[str]]] = []
 
 
 def default_engine(scratch_dsn: str | None = None) -> Engine:
@@ -40,9 +41,19 @@ def _engine(scratch_dsn: str | None) -> Engine:
 
         executors.append(ScratchExecutor(scratch_dsn))
     engine = Engine(executors)
-    atexit.register(folder.cleanup)
-    atexit.register(engine.close)  # runs before the folder goes
+    _made.append((engine, folder))
     return engine
+
+
+@atexit.register
+def close_default_engines() -> None:
+    """Close what ``default_engine`` made, and remove its folders; done at the end of the process. The next query makes a new one."""
+    with _lock:
+        _engine.cache_clear()
+        while _made:
+            engine, folder = _made.pop()
+            engine.close()
+            folder.cleanup()
 
 
 def query(sql: str, catalog: Catalog, *, scratch_dsn: str | None = None, context: QueryContext | None = None) -> pa.Table:

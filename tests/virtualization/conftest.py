@@ -13,6 +13,7 @@ from tests.services.postgresql import PostgresqlServer
 from tests.virtualization.postgresql_stand_ins import Rows, StandInConnector, StandInExecutor, fetch_text
 from virtualization.catalog import Column, DataSource, MemoryCatalog, VirtualTable
 from virtualization.engine import Engine
+from virtualization.in_process import close_default_engines
 from virtualization.plan import QueryContext
 
 TABLES = {
@@ -56,6 +57,13 @@ def catalog(split: bool = True, **options: str) -> MemoryCatalog:
         for name, (source, columns, _) in TABLES.items()
     ]
     return MemoryCatalog.of(sources, tables)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_engines_end() -> Iterator[None]:
+    """They would stay until the process ends, with their folders."""
+    yield
+    close_default_engines()
 
 
 @pytest.fixture(scope="session")
