@@ -40,7 +40,7 @@ class Shard:
             "drop": self._drop,
             "hold": lambda db, body: [self.store.holds.hold(db, body)],
             "tables": lambda db, body: list(tables(self.store, db)),
-            "stats": lambda db, body: list(stats(self.store, db, body.get("tables"))),
+            "stats": self._stats,
         }
 
     def put(self, command: dict[str, Any], stream: Stream) -> dict[str, int]:
@@ -59,6 +59,10 @@ class Shard:
         if action is None:
             raise ShardError("08P01", f'there is no action "{name}"')
         return action(self._claims(body, "control")["db"], body)
+
+    def _stats(self, db: str, body: dict[str, Any]) -> list[Row]:
+        self._loads.publish(db, body.get("pending") or ())
+        return list(stats(self.store, db, body.get("tables")))
 
     def _drop(self, db: str, body: dict[str, Any]) -> list[Row]:
         self.store.holds.refuse_drop(db)

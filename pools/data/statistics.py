@@ -6,8 +6,9 @@ import time
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from pools.data.store import Store
+from pools.data.store import Store, pin
 from pools.data.tables import physical_table
+from pools.data.visibility import View, published
 
 PROTOCOL = 1
 """Version of the calls of docs/architecture/load-protocol.md."""
@@ -58,22 +59,30 @@ def tables(store: Store, db: str) -> Iterator[dict[str, Any]]:
 
 
 def stats(store: Store, db: str, wanted: Collection[str] | None) -> Iterator[dict[str, Any]]:
-    """Rows and bytes of each physical table; ``bytes``: of its blocks in the file."""
-    with store.ledger.lock:
-        listed = [
-            (table.key[1], generation.number, sum(one.generation == generation.number for one in table.segments.values()))
-            for table in store.ledger.tables.values()
-            if table.key[0] == db and (wanted is None or table.key[1] in wanted)
-            for generation in table.generations.values()
-        ]
+    """Of each physical table: ``rows`` that are published, ``dead`` ones that compaction will take out, neither for what is undecided;
+    ``bytes``: of its blocks in the file, for a table that has none yet those that its streams brought."""
     with store.cursor() as cursor:
+        cursor.execute("BEGIN TRANSACTION")
+        pin(cursor)  # first of all: rows that come later are of segments that are not known here
+        with store.ledger.lock:
+            listed = [
+                (table.key[1], number, [one for one in table.segments.values() if one.generation == number])
+                for table in store.ledger.tables.values()
+                if table.key[0] == db and (wanted is None or table.key[1] in wanted)
+                for number in table.generations
+            ]
         size = cursor.execute("SELECT block_size FROM pragma_database_size() WHERE database_name = current_database()").fetchone()
         block = int(size[0]) if size else 0
-        for table, generation, count in listed:
+        for table, generation, segments in listed:
             name = physical_table(db, table, generation)
-            found = cursor.execute(f"SELECT count(*) FILTER (dead = 0), count(*) FILTER (dead <> 0) FROM {name}").fetchone()
+            undecided = View(generation, tuple(one.number for one in segments if one.state in ("staging", "staged", "sealed")))
+            there = published(generation, segments).condition
+            found = cursor.execute(
+                f"SELECT count(*) FILTER ({there}), count(*) FILTER (NOT ({there}) AND {undecided.made}) FROM {name}"
+            ).fetchone()
             blocks = cursor.execute(f"SELECT count(DISTINCT block_id) FROM pragma_storage_info('{name}') WHERE persistent").fetchone()
             assert found is not None
             assert blocks is not None
+            size_bytes = blocks[0] * block or sum(one.bytes for one in segments if one.state == "published")
             own = {"db": db, "table": table, "generation": generation, "rows": found[0], "dead": found[1]}
-            yield own | {"segments": count, "bytes": blocks[0] * block}
+            yield own | {"segments": len(segments), "bytes": size_bytes}

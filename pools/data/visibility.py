@@ -27,8 +27,12 @@ class View:
     def condition(self) -> str:
         """As SQL over ``seg`` and ``dead``."""
         alive = " OR ".join(("dead = 0", *_within("dead", self.not_ending)))
-        unseen = [f"NOT ({one})" for one in _within("seg", self.invisible)]
-        return " AND ".join((*unseen, f"({alive})"))
+        return f"{self.made} AND ({alive})" if self.invisible else f"({alive})"
+
+    @property
+    def made(self) -> str:
+        """The part on ``seg``: who made the row."""
+        return " AND ".join(f"NOT ({one})" for one in _within("seg", self.invisible)) or "true"
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,16 @@ def view(ledger: Ledger, key: TableKey, snapshot: Snapshot, known: Collection[in
         if generation is None or generation.number not in known:
             return View(None)
         unseen = [one for one in table.segments.values() if one.generation == generation.number and not sees(one, snapshot)]
-    return View(
-        generation.number,
-        tuple(sorted(one.number for one in unseen)),
-        tuple(sorted(one.number for one in unseen if one.marks)),
-    )
+    return _without(generation.number, unseen)
+
+
+def published(generation: int, segments: Iterable[Segment]) -> View:
+    """What is published of a generation, with these ``segments``: what the next snapshot sees of it."""
+    return _without(generation, [one for one in segments if one.state != "published"])
+
+
+def _without(generation: int, unseen: Collection[Segment]) -> View:
+    return View(generation, tuple(sorted(one.number for one in unseen)), tuple(sorted(one.number for one in unseen if one.marks)))
 
 
 def sees(segment: Segment, snapshot: Snapshot) -> bool:

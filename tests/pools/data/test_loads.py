@@ -156,3 +156,18 @@ def test_defaults_and_labels(client: Client) -> None:
     result = client.read(of, 1, "SELECT b, sum(a) FROM t GROUP BY ALL", output=["text", "numeric(38,0)"])
     assert result.to_pylist() == [{"b": "none", "sum(a)": Decimal(1)}]
     assert result.schema.field(1).metadata == {b"pg:type": b"numeric(38,0)"}
+
+
+def test_stats_tell_what_is_published(client: Client) -> None:
+    """Rows of an aborted load counted until the next vacuum (99,001 of 99,000), and a small table had no bytes."""
+    of, one, two, three = table({"a": "bigint"}), *(str(uuid.uuid4()) for _ in range(3))
+    client.load(of, pa.table({"a": [1, 2, 3]}), 1)
+    client.put(of, pa.table({"a": [4]}), one)
+    client.act("abort", load=one, reason="test")
+    client.put(of, pa.table({"a": [5, 6]}), two)
+    gone = {"load": three, "table": {k: v for k, v in of.items() if k != "generation"}, "snapshot": 1, "pending": []}
+    client.act("modify", **gone, set=None, where="a = 1", savepoint=0)
+    (found,) = client.act("stats", tables=[of["id"]])
+    assert (found["rows"], found["dead"], found["bytes"] > 0) == (3, 1, True)
+    client.seal(of, three, [])
+    assert [(one["rows"], one["dead"]) for one in client.act("stats", tables=[of["id"]], pending=[[three, 2]])] == [(2, 2)]
