@@ -28,11 +28,14 @@ async def stats(coordinator: Coordinator, content: Content, catalog: Snapshot) -
     for table in _placements(content.get("tables") or (), catalog):
         for shard in table.shards:
             by_shard.setdefault((table.identity, shard.number, shard.id), []).append(table.id)
+    loads = await coordinator.ledgers.of(catalog.database).loads()
+    # the commit does not wait for the shards to be told: rows of a load that has just ended would be missing
+    pending = [[load["load"], load["version"]] for load in loads if load["state"] == "committed" and not load["applied"]]
 
     async def ask(key: tuple[str, int, str], tables: Sequence[str]) -> list[object]:
         identity, number, shard = key
         try:
-            found = await coordinator.shards.act({"number": number, "id": shard}, identity, "stats", {"tables": list(tables)})
+            found = await coordinator.shards.act({"number": number, "id": shard}, identity, "stats", {"tables": list(tables), "pending": pending})
         except StatementError as error:
             return [{"shard": number, "error": error.message}]
         return [row | {"shard": number} for row in found]
