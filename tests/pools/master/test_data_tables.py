@@ -99,6 +99,7 @@ def test_what_the_shards_do_not_see_is_altered_as_ever(data_table: str, admin_of
         ('[{"name": "a", "type": "int"}]', "RANDOM", None, errors.InvalidParameterValue),
         ('[{"name": "a", "type": "int"}]', "ROUND_ROBIN", ["a"], errors.InvalidTableDefinition),
         ('[{"name": "a", "type": "int", "default": "x"}]', None, None, errors.InvalidTextRepresentation),
+        ('[{"name": "a", "type": "varchar(3)", "default": "abcd"}]', None, None, errors.StringDataRightTruncation),
     ],
 )
 def test_refused_tables(admin_of_data: psycopg.Connection, columns: str, distribution: str | None, key: list[str] | None, error) -> None:

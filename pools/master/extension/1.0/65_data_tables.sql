@@ -74,6 +74,9 @@ DECLARE
   canonical text;
 BEGIN
   EXECUTE format('SELECT (%L::%s)::text', written, type_name) INTO canonical;
+  IF type_name LIKE 'character%' AND length(canonical) < length(written) THEN  -- a cast that is written cuts in silence
+    RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation', MESSAGE = format('value too long for type %s', type_name);
+  END IF;
   RETURN canonical;
 EXCEPTION WHEN data_exception OR invalid_text_representation THEN
   RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = format('column "%s": default %L is no value of type %s', column_name, written, type_name),
