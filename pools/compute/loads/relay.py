@@ -16,7 +16,8 @@ from pyarrow import flight
 
 from pools.compute.errors import StatementError
 from pools.compute.loads.faults import flight_error
-from pools.compute.loads.shards import Shards, read_error, refused
+from pools.compute.loads.shards import Shards, refused
+from virtualization import shard_calls
 
 STREAMS = 64
 """Relayed at once; the next one is refused with 53300."""
@@ -66,7 +67,7 @@ class Relay:
             try:
                 writer.close()
             except (pa.ArrowException, OSError) as why:
-                if read_error(str(why)) is not None:
+                if shard_calls.said(str(why)) is not None:
                     raise why from error
             raise
 

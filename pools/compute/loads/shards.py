@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pools.compute.errors import StatementError
 from pools.compute.settings import ShardAddress
 from pools.tickets import Signer
+from virtualization.shard_calls import CHANNEL, said
 
 if TYPE_CHECKING:
     from pyarrow.flight import FlightClient
@@ -31,15 +32,6 @@ HELLO_SECONDS = 5.0
 
 SEAL_SECONDS = 1800.0
 """A seal compares keys with the whole table."""
-
-CHANNEL: list[tuple[str, Any]] = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-]
-"""gRPC's own back-off grows to two minutes: a shard that was restarted would be away for so long."""
 
 
 class ShardAwayError(StatementError):
@@ -119,25 +111,13 @@ class Shards:
 
 def refused(error: Exception, number: int) -> StatementError:
     """What a Flight error of a shard means: its JSON where there is one, else that the shard is away or broke the protocol."""
-    said = read_error(str(error))
-    if said is not None:
-        detail = f"Shard {number}. {said.get('detail') or ''}".strip()
-        return StatementError(str(said.get("sqlstate", "XX000")), str(said["message"]), detail=detail, hint=said.get("hint"))
+    told = said(str(error))
+    if told is not None:
+        detail = f"Shard {number}. {told.get('detail') or ''}".strip()
+        return StatementError(str(told.get("sqlstate", "XX000")), str(told["message"]), detail=detail, hint=told.get("hint"))
     from pyarrow import flight
 
     why = " ".join(str(error).split("gRPC client debug context")[0].split())
     if isinstance(error, flight.FlightUnavailableError | flight.FlightTimedOutError | flight.FlightCancelledError | OSError):
         return ShardAwayError(number, why)
     return StatementError("XX000", f"shard {number} of the data pool failed", detail=why)
-
-
-def read_error(text: str) -> dict[str, Any] | None:
-    """The JSON object ``{"sqlstate", "message", …}`` in a Flight error's text; None when it is another's error."""
-    start = text.find("{")
-    if start < 0:
-        return None
-    try:
-        said, _ = json.JSONDecoder().raw_decode(text[start:])
-    except ValueError:
-        return None
-    return said if isinstance(said, dict) and "message" in said else None

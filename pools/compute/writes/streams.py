@@ -12,7 +12,8 @@ from pyarrow import flight
 
 from pools.compute.errors import StatementError
 from pools.compute.loads.claims import Table, Winner
-from pools.compute.loads.shards import Shards, read_error, refused
+from pools.compute.loads.shards import Shards, refused
+from virtualization import shard_calls
 from virtualization.buckets import bucket_numbers
 
 BATCH_ROWS = 65_536
@@ -56,7 +57,7 @@ class ShardWriter:
         try:
             self._writer.close()
         except (pa.ArrowException, OSError) as answer:
-            if read_error(str(answer)) is not None:
+            if shard_calls.said(str(answer)) is not None:
                 return refused(answer, self._number)
         return refused(error, self._number)
 

@@ -16,15 +16,8 @@ from virtualization.connectors.datapool.access import ShardAccess
 from virtualization.connectors.datapool.faults import ShardError, shard_fault
 from virtualization.errors import CancelledError, InternalError, VirtualizationError
 from virtualization.plan import QueryContext
+from virtualization.shard_calls import CHANNEL
 
-_CHANNEL: list[tuple[str, Any]] = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-]
-"""gRPC's own back-off grows to two minutes: a shard that was restarted would be away for so long."""
 _HELLO_SECONDS = 5.0
 _READ_AHEAD = 4
 """Batches per shard that wait to be asked for; then the shard waits."""
@@ -49,7 +42,7 @@ class Client:
         with self._lock:
             made = self._clients.get(number)
             if made is None:
-                made = self._clients[number] = flight.FlightClient(location, generic_options=_CHANNEL)
+                made = self._clients[number] = flight.FlightClient(location, generic_options=CHANNEL)
             return made
 
     def open(self, tickets: Sequence[tuple[int, bytes]], context: QueryContext, *, brief: bool) -> ShardStream | ShardStreams:

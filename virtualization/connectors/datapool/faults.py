@@ -7,7 +7,7 @@ SourceUnreachableError       08001: no answer
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import flight
@@ -22,6 +22,7 @@ from virtualization.errors import (
     SourceUnreachableError,
     VirtualizationError,
 )
+from virtualization.shard_calls import said
 
 _STATEMENT = frozenset({"XX000", "22000", "22003", "22012", "22P02", "21000"})
 """What a shard says when DuckDB refused a value: the text in ``detail`` tells which."""
@@ -39,9 +40,9 @@ def shard_fault(error: Exception, number: int, cancelled: bool) -> Virtualizatio
     """``number``: of the shard that was asked."""
     if cancelled:
         return CancelledError("canceling statement due to user request")
-    said = _said(str(error))
-    if said is not None:
-        return _refused(said, number)
+    refusal = said(str(error))
+    if refusal is not None:
+        return _refused(refusal, number)
     why = " ".join(str(error).split("gRPC client debug context")[0].split())[:300]
     away = (flight.FlightUnavailableError, flight.FlightTimedOutError, flight.FlightCancelledError, OSError)
     if isinstance(error, away):
@@ -53,33 +54,22 @@ def shard_fault(error: Exception, number: int, cancelled: bool) -> Virtualizatio
     return InternalError(f"reading shard {number} of the data pool failed", detail=f"{type(error).__name__}: {why}")
 
 
-def _refused(said: dict[str, str], number: int) -> VirtualizationError:
-    code, detail = str(said.get("sqlstate", "XX000")), said.get("detail") or ""
+def _refused(told: dict[str, Any], number: int) -> VirtualizationError:
+    code, detail = str(told.get("sqlstate", "XX000")), told.get("detail") or ""
     if code in _STATEMENT and detail:
         meant = fault(RuntimeError(detail), cancelled=False)
         if not isinstance(meant, InternalError | CancelledError):
             return meant
     if code.startswith(("22", "21")):
-        return _data_error(code, said["message"])
+        return _data_error(code, told["message"])
     if code == "57014":
-        return CancelledError(said["message"])
+        return CancelledError(told["message"])
     if code == "53200":
-        return MemoryLimitError(f"shard {number} of the data pool: {said['message']}", hint=said.get("hint"))
-    return ShardError(code, f"shard {number} of the data pool: {said['message']}", detail=detail or None, hint=said.get("hint"))
+        return MemoryLimitError(f"shard {number} of the data pool: {told['message']}", hint=told.get("hint"))
+    return ShardError(code, f"shard {number} of the data pool: {told['message']}", detail=detail or None, hint=told.get("hint"))
 
 
 def _data_error(code: str, message: str) -> DataError:
     error = DataError(message)
     error.code = code  # type: ignore[misc]  # more exact than the class's
     return error
-
-
-def _said(text: str) -> dict[str, str] | None:
-    start = text.find("{")
-    if start < 0:
-        return None
-    try:
-        said, _ = json.JSONDecoder().raw_decode(text[start:])
-    except ValueError:
-        return None
-    return said if isinstance(said, dict) and "message" in said else None
