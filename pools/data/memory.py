@@ -23,6 +23,9 @@ ROOMY_ENGINE = 1 << 30
 FRESH_SECONDS = 0.05
 """A look at the process's memory is good for so long: it costs as much as a tenth of a point query."""
 
+SHRINK_SECONDS = 1.0
+"""Dropping what is cached again and again would only make readers slow."""
+
 WAIT_SECONDS = 10.0
 """How long a new call waits for memory."""
 
@@ -37,7 +40,7 @@ class Memory:
         self.shrink: Callable[[], None] = lambda: None
         """Makes the engine drop what it keeps for the next reader only; set when it is open."""
 
-        self._looked = 0.0
+        self._looked = self._shrunk = 0.0
         self._resident = self._own
 
     @property
@@ -68,8 +71,10 @@ class Memory:
         return self._resident > self.limit
 
     def _shrink(self) -> None:
-        self.shrink()
-        give_back()
+        if self._looked - self._shrunk > SHRINK_SECONDS:
+            self._shrunk = self._looked
+            self.shrink()
+            give_back()
 
     def admit(self) -> None:
         """Before a call: waits while the process is above its limit, since what is under way gives memory back; then 53200."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -129,8 +130,9 @@ class Answer:
                 self._store.ledger.end_read(reading)
 
     def cancel(self) -> None:
-        """Interrupt it, from another thread."""
-        self._cursor.interrupt()
+        """Interrupt it, from another thread; nothing to do when it has just ended."""
+        with suppress(duckdb.Error):
+            self._cursor.interrupt()
 
 
 def _labelled(schema: pa.Schema, output: Sequence[str] | None) -> pa.Schema:

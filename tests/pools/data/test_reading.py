@@ -67,3 +67,13 @@ def test_a_reader_that_leaves_stops_the_statement(tmp_path: pathlib.Path, told: 
         while shard.store.ledger._readers:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+def test_cancelling_what_has_ended_is_harmless(tmp_path: pathlib.Path) -> None:
+    """The thread that looks after readers must outlive it."""
+    of = table({"a": "bigint"})
+    with served(tmp_path) as (client, shard):
+        client.load(of, rows(1), 5)
+        answer = shard.read(client.ticket("read", tables=[of | {"alias": "t"}], snapshot=9, pending=[], sql="SELECT a FROM t"))
+        answer.close()
+        answer.cancel()
