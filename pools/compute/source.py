@@ -67,9 +67,11 @@ class Opening(Protocol):
 
 
 class Source:
-    """``opening`` starts the query; ``sample``: the share of rows to keep, drawn at random (None: all)."""
+    """``opening`` starts the query; ``sample``: the share of rows to keep, drawn at random (None: all).
+    ``for_input``: see ``row_block``."""
 
-    def __init__(self, opening: Opening, timezone: str = "UTC", sample: float | None = None) -> None:
+    def __init__(self, opening: Opening, timezone: str = "UTC", sample: float | None = None, *, for_input: bool = False) -> None:
+        self._for_input = for_input
         self._opening = opening
         self._timezone = timezone
         self._sample = sample
@@ -107,7 +109,7 @@ class Source:
 
     def encoded(self, batch: pa.RecordBatch, formats: tuple[int, ...]) -> Piece:
         """A piece of these rows."""
-        return Piece(batch, formats, row_block(batch, self._types, formats, self._timezone))
+        return Piece(batch, formats, row_block(batch, self._types, formats, self._timezone, for_input=self._for_input))
 
     def _cut(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         rows, size = batch.num_rows, batch.nbytes
