@@ -72,6 +72,21 @@ class Put:
         return cls(table, table.generation, identifier(load, "load"), mode, *numbers)
 
 
+class _Feed:
+    """What DuckDB reads as ``chunk``. Registered once per stream: DuckDB keeps whatever is registered inside a transaction until that has
+    ended, and with an object per chunk a load lay in memory as a whole."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._none = self.rows = schema.empty_table()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.rows.__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
+
+    def clear(self) -> None:
+        """The chunk is in."""
+        self.rows = self._none
+
+
 class Intake:
     """Takes streams in. Any number at once, also into one table."""
 
@@ -160,6 +175,8 @@ class Intake:
         columns = ", ".join((*form.columns, "seg", "dead"))
         values = ", ".join((*form.expressions, str(segment.number), "0"))
         insert = f"INSERT INTO {put.table.physical(put.generation)} ({columns}) SELECT {values} FROM chunk"
+        feed = _Feed(form.schema)
+        cursor.register("chunk", feed)
         told: int | None = None
         waiting: list[pa.RecordBatch] = []
         rows = size = 0
@@ -171,22 +188,22 @@ class Intake:
             waiting.append(form.fit(batch))
             rows, size = rows + batch.num_rows, size + batch.nbytes
             if rows >= CHUNK_ROWS or size >= self._chunk_bytes():
-                self._flush(cursor, insert, waiting)
+                self._flush(cursor, insert, feed, waiting)
                 segment.rows, segment.bytes = segment.rows + rows, segment.bytes + size
                 waiting, rows, size = [], 0, 0
         if waiting:
-            self._flush(cursor, insert, waiting)
+            self._flush(cursor, insert, feed, waiting)
         segment.rows, segment.bytes = segment.rows + rows, segment.bytes + size
         if told != segment.rows:
             sent = "the stream ended without its count" if told is None else f"{told} rows were announced, {segment.rows} arrived"
             raise ShardError("08P01", f"{sent}: nothing was kept")
 
-    def _flush(self, cursor: duckdb.DuckDBPyConnection, insert: str, batches: list[pa.RecordBatch]) -> None:
+    def _flush(self, cursor: duckdb.DuckDBPyConnection, insert: str, feed: _Feed, batches: list[pa.RecordBatch]) -> None:
         self._store.check_disk()
+        feed.rows = pa.Table.from_batches(batches)
         with self._store.memory.flushing():
-            cursor.register("chunk", pa.Table.from_batches(batches))
             cursor.execute(insert)
-            cursor.unregister("chunk")
+        feed.clear()
 
     def _chunk_bytes(self) -> int:
         """What one stream may hold back in memory: its part of a fifth of the shard's."""
