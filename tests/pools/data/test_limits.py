@@ -44,7 +44,7 @@ def test_a_load_bigger_than_the_memory_limit_goes_in(tmp_path: pathlib.Path) -> 
     process = Process(tmp_path, memory_mb=224)
     client, of, load = process.start(), table({"a": "bigint", "b": "text"}), str(uuid.uuid4())
     batch = pa.record_batch({"a": range(100_000), "b": [f"{n:040d}" for n in range(100_000)]})
-    rows = pa.Table.from_batches([batch] * 25)
+    rows = pa.Table.from_batches([batch] * 41)
     threads = [threading.Thread(target=Client(client.port).put, args=(of, rows, load, n)) for n in range(2)]
     for one in threads:
         one.start()
@@ -52,7 +52,11 @@ def test_a_load_bigger_than_the_memory_limit_goes_in(tmp_path: pathlib.Path) -> 
         one.join()
     client.seal(of, load, [[n, 0, rows.num_rows] for n in range(2)])
     client.act("publish", loads=[[load, 1]])
-    assert rows.nbytes * 2 > 224 << 20
+    assert rows.nbytes * 2 > 400 << 20
+    assert process.process is not None
+    status = pathlib.Path(f"/proc/{process.process.pid}/status").read_text()
+    highest = int(status.partition("VmHWM:")[2].split()[0]) >> 10
+    assert highest < 450  # what is loaded, and the process at rest (140), would be more than 540
     assert client.column(of, 1, "SELECT count(*) FROM t") == [2 * rows.num_rows]
     assert process.stop() == 0
 
