@@ -51,6 +51,7 @@ def _report(blown: Storm, done: int, round_seconds: float) -> Report:
     lines = (
         f"seed {blown.seed}; killed: {_listed(blown.kills)}",
         f"operations: {_listed(blown.outcomes)}",
+        f"resizes in the end: {_listed(blown.resizes)}",
         f"readers' transactions: {_listed(blown.reads)}",
         *blown.lines,
     )

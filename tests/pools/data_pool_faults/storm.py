@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from os import kill
 from random import Random
 
-from pools.compute.workloads import ALLOCATION
 from pools.data.settings import Limits
+from pools.memory import ALLOCATION
 from tests.pools.data_pool_faults.lanes import Lane, Wrong
 from tests.pools.data_pool_faults.loads import Loader, random_load
 from tests.pools.data_pool_faults.resizes import Resize
@@ -64,6 +64,7 @@ class Storm:
     outcomes: Counter[str] = field(default_factory=Counter)
     """Of operations: its kind, then ``done`` or the SQLSTATE of the error (``done`` is right too after ``broken``)."""
 
+    resizes: Counter[str] = field(default_factory=Counter)
     reads: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     """What should not be: neither an answer nor an error of the protocol."""
@@ -85,6 +86,7 @@ class Storm:
                 each(number)
                 if self.lines:
                     return
+        self._guarded(self._count_resizes)
 
     def _round(self, number: int) -> None:
         random = Random(f"{self.seed} {number}")
@@ -147,6 +149,12 @@ class Storm:
             self.pool, random.choice((*SHARED, *(own(lane.number) for lane in self.lanes))), random.randint(1, len(self.pool.shards))
         )
         self.outcomes[f"resize {resize.run(RESIZE_SECONDS)}"] += 1
+
+    def _count_resizes(self) -> None:
+        """How all of them ended, also those that took longer than their round."""
+        with self.pool.admin() as admin:
+            for state, number in admin.execute("SELECT state, count(*) FROM bdc.data_operations GROUP BY state").fetchall():
+                self.resizes[state] = number
 
     def _settled(self) -> None:
         """All is back: what is acknowledged is there, at each way to read it."""
