@@ -34,8 +34,9 @@ async def stats(coordinator: Coordinator, content: Content, catalog: Snapshot) -
 
     async def ask(key: tuple[str, int, str], tables: Sequence[str]) -> list[object]:
         identity, number, shard = key
+        body = {"tables": list(tables), "pending": pending}
         try:
-            found = await coordinator.shards.act({"number": number, "id": shard}, identity, "stats", {"tables": list(tables), "pending": pending})
+            found = await coordinator.shards.act({"number": number, "id": shard}, identity, "stats", body)
         except StatementError as error:
             return [{"shard": number, "error": error.message}]
         return [row | {"shard": number} for row in found]

@@ -34,6 +34,14 @@ def test_the_largest_values_of_each_width(digits: int, sign: str) -> None:
     assert found == 2 * largest
 
 
+@pytest.mark.parametrize(("a", "b"), [(15, 15), (18, 18), (9, 10), (18, 1), (9, 9), (19, 19), (30, 8)])
+def test_products_of_the_largest_values(a: int, b: int) -> None:
+    types = (f"numeric({a},1)", f"numeric({b},0)")
+    for expression in ("__f0.a * __f0.b", "sum(__f0.a * __f0.b)"):
+        _, found = answer(expression, types, "9" * (a - 1) + ".9", "9" * b)
+        assert str(found).replace(".", "") == str((10**a - 1) * (10**b - 1))
+
+
 def test_mixed_scales_and_integers() -> None:
     assert answer("1 - __f0.a", ("numeric(15,2)", "integer"), "-9999999999999.99", "0")[1] == Decimal("10000000000000.99")
     assert answer("__f0.a + __f0.b", ("numeric(17,17)", "integer"), "0.99999999999999999", str(2**31 - 1))[1] == Decimal(
