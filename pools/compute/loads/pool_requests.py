@@ -10,8 +10,8 @@ from typing import Any
 from pools.compute.errors import StatementError
 from pools.compute.loads.claims import shards_of
 from pools.compute.loads.coordinator import Coordinator
-from pools.compute.loads.operations import OPERATIONS
 from pools.compute.master import MasterAway
+from pools.compute.operations.tables import OPERATIONS
 from pools.compute.snapshot import Snapshot
 
 Handler = Callable[[Coordinator, Mapping[str, Any], Snapshot], Awaitable[list[object]]]

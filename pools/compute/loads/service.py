@@ -15,11 +15,11 @@ from pools.compute.errors import StatementError
 from pools.compute.loads import pool_requests, sweep
 from pools.compute.loads.coordinator import Coordinator
 from pools.compute.loads.ledger import Ledgers
-from pools.compute.loads.operations_work import Operator
 from pools.compute.loads.orphans import drop_orphans
 from pools.compute.loads.shards import Shards
 from pools.compute.loads.sweep import Sweeper
 from pools.compute.master import Address, Master, MasterAway
+from pools.compute.operations.work import Operator
 from pools.compute.runner import QueryRunner
 from pools.compute.settings import ServiceSettings
 from pools.compute.snapshot import Snapshot

@@ -71,10 +71,10 @@ class Work:
 Carry = Callable[[Work], Awaitable[None]]
 
 KINDS: Mapping[str, str] = {
-    "backup": "pools.compute.loads.operations_backup:backup",
-    "export": "pools.compute.loads.operations_backup:export",
-    "resize": "pools.compute.loads.operations_move:resize",
-    "restore": "pools.compute.loads.operations_restore:restore",
+    "backup": "pools.compute.operations.backup:backup",
+    "export": "pools.compute.operations.backup:export",
+    "resize": "pools.compute.operations.move:resize",
+    "restore": "pools.compute.operations.restore:restore",
 }
 """Who carries out what; imported on use, because a pool that is asked for none of it stays small."""
 

@@ -18,9 +18,9 @@ import pyarrow as pa
 from pools.compute.errors import StatementError
 from pools.compute.loads import claims
 from pools.compute.loads.coordinator import Load
-from pools.compute.loads.operations_rows import State, read_shard, schema_of, sources
-from pools.compute.loads.operations_work import Work, all_of
 from pools.compute.loads.renewal import repeated
+from pools.compute.operations.rows import State, read_shard, schema_of, sources
+from pools.compute.operations.work import Work, all_of
 
 EXPIRES_SECONDS = 120
 """So long after its driver's death the tables can't be written, at most; a driver that takes over ends the old load at once."""

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from tests.pools.compute.loads.operating import Stage, stage
 from tests.pools.compute.loads.rows import eventually
+from tests.pools.compute.operations.operating import Stage, stage
 from tests.services.data_pool import refusal
 
 _NUMBERS = itertools.count()

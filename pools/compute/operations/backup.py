@@ -18,10 +18,10 @@ import pyarrow as pa
 
 from pools.compute.errors import StatementError
 from pools.compute.loads.claims import Table, shards_of
-from pools.compute.loads.operations_files import Files, ParquetFile, exists_already, folder_of
-from pools.compute.loads.operations_rows import State, read_shard, schema_of, sources
-from pools.compute.loads.operations_work import Work, all_of
 from pools.compute.loads.renewal import repeated
+from pools.compute.operations.files import Files, ParquetFile, exists_already, folder_of
+from pools.compute.operations.rows import State, read_shard, schema_of, sources
+from pools.compute.operations.work import Work, all_of
 from virtualization.errors import DefinitionError
 
 FORMAT = 1

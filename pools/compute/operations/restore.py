@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pools.compute.errors import StatementError
-from pools.compute.loads import operations_move as move
-from pools.compute.loads.operations_backup import FORMAT, KIND, MANIFEST, files_of
-from pools.compute.loads.operations_files import Files
-from pools.compute.loads.operations_work import Work
+from pools.compute.operations import move
+from pools.compute.operations.backup import FORMAT, KIND, MANIFEST, files_of
+from pools.compute.operations.files import Files
+from pools.compute.operations.work import Work
 from virtualization.connectors.hdfs.file_system import RangeFile
 from virtualization.errors import RemoteObjectError
 from virtualization.types import pg_type
