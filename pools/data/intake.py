@@ -98,6 +98,12 @@ class Intake:
         """The answer of a put; sent again it is the same, and nothing is added."""
         self._store.check_disk(put.announced)
         self._store.memory.admit()
+        try:
+            return self._put(put, stream)
+        finally:
+            self._store.memory.leave()
+
+    def _put(self, put: Put, stream: Stream) -> dict[str, int]:
         segment, first = self._enter(put)
         if not first:
             _drain(stream)

@@ -1,7 +1,8 @@
 """The shard's memory limit: DuckDB's part of it, and what happens above it.
 
 DuckDB spills above its own limit, but not all that a process uses is DuckDB's: code, Python, Arrow, batches under way, rows being
-compressed. Near the limit streams are slowed down, one of them at a time; a call is refused only when that has not helped for a while.
+compressed. Near the limit streams are slowed down, one of them at a time; a call is refused only when that has not helped for a while,
+and something else is under way that may give memory back: what an allocator keeps for good would else refuse everything for ever.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Memory:
         self.limit = limit_bytes
         self._own = resident_bytes()
         self._one = threading.Lock()
+        self._counting = threading.Lock()
+        self._calls = 0
         self.shrink: Callable[[], None] = lambda: None
         """Makes the engine drop what it keeps for the next reader only; set when it is open."""
 
@@ -77,9 +80,10 @@ class Memory:
             give_back()
 
     def admit(self) -> None:
-        """Before a call: waits while the process is above its limit, since what is under way gives memory back; then 53200."""
+        """Before a call, with ``leave`` after it: waits while the process is above its limit and other calls, which may give memory back,
+        are under way; then 53200."""
         deadline = time.monotonic() + WAIT_SECONDS
-        while self.above():
+        while self.above() and self._calls:
             if time.monotonic() > deadline:
                 raise ShardError(
                     "53200",
@@ -88,6 +92,13 @@ class Memory:
                     hint="Try again, with fewer streams at a time, or raise the memory limit of the data pool.",
                 )
             time.sleep(FRESH_SECONDS)
+        with self._counting:
+            self._calls += 1
+
+    def leave(self) -> None:
+        """An admitted call has ended."""
+        with self._counting:
+            self._calls -= 1
 
     @contextmanager
     def flushing(self) -> Iterator[None]:

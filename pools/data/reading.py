@@ -12,9 +12,10 @@ import duckdb
 import pyarrow as pa
 
 from pools.data.errors import ShardError, required
-from pools.data.store import Store, pin
+from pools.data.store import Store, pin, rollback
 from pools.data.tables import ColumnSpec, TableSpec, quoted, table_of
 from pools.data.visibility import Snapshot, View, view
+from virtualization.duckdb_sql import small_decimals
 from virtualization.duckdb_sql.streaming import BATCH_ROWS, streamed
 from virtualization.types import PG_TYPE, pg_type
 
@@ -29,33 +30,49 @@ class Answer:
 
     def __init__(self, store: Store, claims: Mapping[str, Any]) -> None:
         db, tables, number, pending, self._sql = required(dict(claims), "db", "tables", "snapshot", "pending", "sql")
-        store.memory.admit()
         self._store = store
         self._tables = [table_of(db, claim) for claim in tables]
         self._snapshot = Snapshot.of(number, pending, claims.get("load"))
         types, output = claims.get("types"), claims.get("output")
         self.schema = _labelled(_schema_of(tuple(types)), output) if types is not None else pa.schema([])
-        self._reading = store.ledger.begin_read()
         self._context = store.cursor()
+        store.memory.admit()
+        self._reading = store.ledger.begin_read()
         self._cursor = self._context.__enter__()
         self._reader: pa.RecordBatchReader | None = None
         self._ahead: pa.RecordBatch | None = None
         if types is not None:
             return
         try:
-            self._reader = self._begin()
+            self._reader = self._begin(self._sql)
             self.schema = _labelled(self._reader.schema, output)
         except BaseException:
             self.close()
             raise
 
-    def _begin(self) -> pa.RecordBatchReader:
+    def _begin_narrow(self) -> bool:
+        """Begin with narrow decimals; False where that is not to be had, or not enough."""
+        sql = small_decimals.narrow(self._sql)
+        if sql is None:
+            return False
+        try:
+            reader = self._begin(sql)
+            self._ahead = next(reader, None)
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            if not small_decimals.too_narrow(error):
+                raise
+            rollback(self._cursor)
+            return False
+        self._reader = reader
+        return True
+
+    def _begin(self, sql: str) -> pa.RecordBatchReader:
         """The statement's transaction begins somewhere in ``streamed``. If what the snapshot sees was the same before and after, that is
         what it has read; only otherwise the transaction is begun first and looked at second, which costs three statements more."""
         known = self._known()
         seen = self._views(known)
         try:
-            reader = streamed(self._cursor, self._text(seen, known))
+            reader = streamed(self._cursor, self._text(sql, seen, known))
         except duckdb.Error:
             if self._views(known) == seen:
                 raise
@@ -66,7 +83,7 @@ class Answer:
         known = self._known()
         self._cursor.execute("BEGIN TRANSACTION")
         pin(self._cursor)
-        return streamed(self._cursor, self._text(self._views(known), known))
+        return streamed(self._cursor, self._text(sql, self._views(known), known))
 
     def _known(self) -> list[dict[int, dict[str, str]]]:
         """Columns of each table's generations."""
@@ -78,12 +95,12 @@ class Answer:
         pairs = zip(self._tables, known, strict=True)
         return [view(self._store.ledger, (table.db, table.id), self._snapshot, generations) for table, generations in pairs]
 
-    def _text(self, seen: Sequence[View], known: Sequence[Mapping[int, Mapping[str, str]]]) -> str:
+    def _text(self, sql: str, seen: Sequence[View], known: Sequence[Mapping[int, Mapping[str, str]]]) -> str:
         relations = []
         for table, of, generations in zip(self._tables, seen, known, strict=True):
             columns = generations[of.generation] if of.generation is not None else {}
             relations.append((table.alias or table.id, relation(table, of, columns)))
-        return with_relations(self._sql, relations)
+        return with_relations(sql, relations)
 
     def whole(self) -> pa.Table | None:
         """All rows, if they are few and computed already; None: they are to be iterated over."""
@@ -105,7 +122,9 @@ class Answer:
         """Batches of ``schema``."""
         try:
             if self._reader is None:
-                self._reader = self._begin()
+                if not self._begin_narrow():
+                    self._reader = self._begin(self._sql)
+                assert self._reader is not None
                 if len(self._reader.schema) != len(self.schema):
                     raise ShardError("08P01", f"the ticket tells {len(self.schema)} columns, the statement has {len(self._reader.schema)}")
             if self._ahead is not None:
@@ -128,6 +147,7 @@ class Answer:
                 self._context.__exit__(None, None, None)
             finally:
                 self._store.ledger.end_read(reading)
+                self._store.memory.leave()
 
     def cancel(self) -> None:
         """Interrupt it, from another thread; nothing to do when it has just ended."""

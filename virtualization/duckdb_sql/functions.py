@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from virtualization.duckdb_sql import allowed
+from virtualization.duckdb_sql import allowed, small_decimals
 from virtualization.duckdb_sql.expressions import Expressions, Scope, only, refuse
 from virtualization.duckdb_sql.kinds import (
     DATE,
@@ -163,16 +163,12 @@ class Functions(Expressions):
             refuse(node, "precision", "the result may need more than the 38 digits of DuckDB's decimals")
         # a digit less in small ones: DuckDB adds that digit itself, and then has nothing to check
         equal = Kind("decimal", kind.pg, kind.precision - 1, kind.scale) if kind.precision <= SMALL_PRECISION else kind
-        to = _factors(a, b, kind) if word == "*" else (equal, equal)
-        sides = [f"CAST({value.sql} AS {of.duckdb})" for value, of in zip((left, right), to, strict=True)]
+        to = (a.duckdb, b.duckdb) if word == "*" else (equal.duckdb, equal.duckdb)
+        if word == "*" and max(a.precision, b.precision) <= SMALL_PRECISION < kind.precision:
+            to = (small_decimals.marked(a), b.duckdb)
+        sides = [f"CAST({value.sql} AS {of})" for value, of in zip((left, right), to, strict=True)]
         bare = f"({sides[0]} {word} {sides[1]})" if word == "*" else None
         return Value(f"CAST({sides[0]} {word} {sides[1]} AS {kind.duckdb})", kind, bare=bare)
-
-
-def _factors(a: Kind, b: Kind, product: Kind) -> tuple[Kind, Kind]:
-    """The types to multiply in. Of two small decimals DuckDB makes one of 18 digits, and an error of a value that has more."""
-    small = max(a.precision, b.precision) <= SMALL_PRECISION < product.precision
-    return (Kind("decimal", a.pg, SMALL_PRECISION + 1, a.scale) if small else a), b
 
 
 def _constant_places(node: exp.Expr, places: exp.Expr | None) -> int:

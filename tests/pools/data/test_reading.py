@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import time
 import uuid
+from decimal import Decimal
 
 import duckdb
 import pyarrow as pa
@@ -50,6 +51,16 @@ def test_the_private_call_answers_as_the_public_one() -> None:
     with duckdb.connect(":memory:") as session:
         sql = "SELECT range AS a, range::VARCHAR AS b FROM range(100000)"
         assert reading.streamed(session, sql).read_all() == session.sql(sql).to_arrow_table()
+
+
+@pytest.mark.parametrize(("a", "b"), [("2.50", "4.00"), ("999999999.99", "999999999.99")])
+def test_products_that_64_bits_do_not_hold_are_computed_all_the_same(tmp_path: pathlib.Path, a: str, b: str) -> None:
+    of, type_ = table({"a": "numeric(15,2)", "b": "numeric(15,2)"}), pa.decimal128(15, 2)
+    product = Decimal(a) * Decimal(b)
+    with served(tmp_path) as (client, _):
+        client.load(of, pa.table({"a": pa.array([Decimal(a)], type_), "b": pa.array([Decimal(b)], type_)}), 5)
+        sql = "SELECT sum(CAST(a AS DECIMAL(19,2)/*15*/) * CAST(b AS DECIMAL(15,2))) AS c0 FROM \0t\0 AS t"
+        assert client.column(of, 9, sql, types=["DECIMAL(38,4)"]) == [product]
 
 
 @pytest.mark.parametrize("told", [{"types": ["DOUBLE"]}, {"types": ["DOUBLE"], "output": ["double precision"]}])

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 from sqlglot import parse_one
 
+from virtualization.duckdb_sql import small_decimals
 from virtualization.duckdb_sql.kinds import kind_of_text
 from virtualization.duckdb_sql.statements import Translated, placeholder, translate_kinds
 
@@ -54,3 +55,11 @@ def test_a_sum_of_products_is_not_widened() -> None:
     assert found == Decimal("90.0900")
     assert "DECIMAL(31,4)" not in sql
     assert answer("sum((__f0.a * __f0.b)) FILTER (WHERE __f0.a > 0)", ("numeric(15,2)",) * 2, "2.00", "1.50")[1] == Decimal("3.0000")
+
+
+def test_the_narrow_form() -> None:
+    sql, _ = answer("sum(__f0.a * __f0.b)", ("numeric(15,2)",) * 2, "2.00", "1.50")
+    narrow = small_decimals.narrow(sql)
+    assert narrow is not None and "DECIMAL(19" not in narrow and "/*" not in narrow and "DECIMAL(15,2)" in narrow
+    for nothing in (f"{sql} UNION ALL {sql}", sql.replace("SELECT", "SELECT 'DECIMAL(19,2)/*15*/',", 1), "SELECT CAST(a AS DECIMAL(19,2))"):
+        assert small_decimals.narrow(nothing) is None
