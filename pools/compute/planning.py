@@ -171,8 +171,7 @@ class Planning:
 
             async def start(catalog: Snapshot) -> QueryRows:
                 opening = _Opening(self._pool.runner, query.context, text, catalog, plan)
-                source = Source(opening, session.variables.timezone, sample, for_input=session.from_master)
-                rows.append(QueryRows(query, source, session.finished))
+                rows.append(QueryRows(query, Source(opening, session.variables.timezone, sample), session.finished))
                 await rows[-1].open(formats)
                 return rows[-1]
 

@@ -117,11 +117,9 @@ class Session:
         """Name, cursors then, and the number by which the load knows it."""
 
         application = self.variables.get("application_name")
-        self.from_master = identity.mapping and application.startswith("bdc ")
-        """The client is postgres_fdw: what it gets as text goes to the input function of a column of the same type."""
-
-        self.trace = application if self.from_master else f"bdc pool {process}"
-        self.origin = Origin(identity.user, identity.database, application if self.from_master else f"session {process}")
+        from_master = identity.mapping and application.startswith("bdc ")
+        self.trace = application if from_master else f"bdc pool {process}"
+        self.origin = Origin(identity.user, identity.database, application if from_master else f"session {process}")
         self._planning = Planning(self)
         self._writes = Writes(self, pool.data.coordinator if pool.data is not None else None, self._planning.batches)
 

@@ -67,11 +67,9 @@ class Opening(Protocol):
 
 
 class Source:
-    """``opening`` starts the query; ``sample``: the share of rows to keep, drawn at random (None: all).
-    ``for_input``: see ``row_block``."""
+    """``opening`` starts the query; ``sample``: the share of rows to keep, drawn at random (None: all)."""
 
-    def __init__(self, opening: Opening, timezone: str = "UTC", sample: float | None = None, *, for_input: bool = False) -> None:
-        self._for_input = for_input
+    def __init__(self, opening: Opening, timezone: str = "UTC", sample: float | None = None) -> None:
         self._opening = opening
         self._timezone = timezone
         self._sample = sample
@@ -109,7 +107,7 @@ class Source:
 
     def encoded(self, batch: pa.RecordBatch, formats: tuple[int, ...]) -> Piece:
         """A piece of these rows."""
-        return Piece(batch, formats, row_block(batch, self._types, formats, self._timezone, for_input=self._for_input))
+        return Piece(batch, formats, row_block(batch, self._types, formats, self._timezone))
 
     def _cut(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         rows, size = batch.num_rows, batch.nbytes

@@ -42,20 +42,6 @@ def date_text(column: AnyArray) -> BinaryArray:
     return _finish(matrix, None, years, _signs(endless, days))
 
 
-def short_date_text(column: AnyArray) -> BinaryArray:
-    """``20240131`` where all years have four digits, else as ``date_text``. PostgreSQL reads it the same with any DateStyle,
-    at half the cost."""
-    days = values(column, "<i4")
-    if len(days) == 0 or days.min() < _TABLE_START or days.max() >= _TABLE_START + _TABLE_DAYS:
-        return date_text(column)
-    return fixed(_short_table()[days.astype(np.int64) - _TABLE_START])
-
-
-@cache
-def _short_table() -> Bytes:
-    return np.ascontiguousarray(np.delete(_table()[0], (4, 7), axis=1))
-
-
 def timestamp_text(column: AnyArray) -> BinaryArray:
     """timestamp[us] as ``2024-01-31 12:00:00.5``."""
     moments = values(column, "<i8")

@@ -65,17 +65,12 @@ def binary_rows(batch: pa.RecordBatch, types: Sequence[PgType], formats: Sequenc
     return row_block(batch, types, formats, timezone).data
 
 
-def row_block(
-    batch: pa.RecordBatch, types: Sequence[PgType], formats: Sequence[int], timezone: str = "UTC", *, for_input: bool = False
-) -> RowBlock:
-    """DataRow messages as ``binary_rows`` gives them, and where each row lies: so that they can be handed out in any portions.
-    ``for_input``: for a client that gives the texts to the types' input functions and shows them to nobody (postgres_fdw)."""
+def row_block(batch: pa.RecordBatch, types: Sequence[PgType], formats: Sequence[int], timezone: str = "UTC") -> RowBlock:
+    """DataRow messages as ``binary_rows`` gives them, and where each row lies: so that they can be handed out in any portions."""
     codes = column_formats(types, formats)
 
     def encode(column: AnyArray, at: int) -> Encoded:
-        if codes[at] == BINARY:
-            return binary_column(column, types[at])
-        return text_column(column, types[at], timezone, for_input=for_input)
+        return binary_column(column, types[at]) if codes[at] == BINARY else text_column(column, types[at], timezone)
 
     return _rows(batch, types, encode, message=True)
 

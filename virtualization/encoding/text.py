@@ -15,15 +15,12 @@ from virtualization.types import PgType
 Encoder = Callable[[AnyArray], BinaryArray]
 
 
-def text_column(column: AnyArray, of: PgType, zone: str, *, for_input: bool = False) -> BinaryArray:
-    """``column`` (of the Arrow type that carries ``of``) as PostgreSQL prints it with TimeZone ``zone``;
-    ``for_input``: as it reads it soonest."""
+def text_column(column: AnyArray, of: PgType, zone: str) -> BinaryArray:
+    """``column`` (of the Arrow type that carries ``of``) as PostgreSQL prints it with TimeZone ``zone``."""
     if pa.types.is_string(column.type):
         return column.cast(pa.binary())
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         encode: Encoder = datetimes.timestamptz_text(zone)
-    elif for_input and pa.types.is_date32(column.type):
-        encode = datetimes.short_date_text
     else:
         encode = ENCODERS[column.type.id]
     return with_nulls_of(column, encode(without_nulls(column)))

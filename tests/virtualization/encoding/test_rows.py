@@ -18,7 +18,6 @@ from tests.services.postgresql import PostgresqlServer
 from tests.virtualization.encoding.raw import data_rows, loaded
 from tests.virtualization.stand_ins import memory_table
 from virtualization.encoding import binary_rows, rows, text_rows
-from virtualization.encoding.text import text_column
 from virtualization.errors import DataError
 from virtualization.types import pg_type, pg_type_of
 
@@ -321,19 +320,3 @@ def test_values_of_one_length(values: list[str | None]) -> None:
         expected += b"D" + struct.pack(">ih", 6 + len(body), 3) + body
     types = [pg_type("text"), pg_type("bigint"), pg_type("text")]
     assert bytes(text_rows(batch, types)) == expected
-
-
-def test_dates_for_input_mean_the_same(postgresql: PostgresqlServer) -> None:
-    days = pa.array([-25_567, -1, None, 0, 18_262, 54_786], pa.date32())
-    shown = text_column(days, pg_type("date"), "UTC", for_input=True).to_pylist()
-    assert shown[3] == b"19700101"
-    far = pa.array([-800_000, 0], pa.date32())
-    assert text_column(far, pg_type("date"), "UTC", for_input=True).equals(text_column(far, pg_type("date"), "UTC"))
-    with postgresql.connect() as session:
-        for style in ("ISO, DMY", "SQL, MDY", "German, DMY", "Postgres, YMD"):
-            session.execute(f"SET DateStyle = '{style}'")
-            read = session.execute(
-                "SELECT array_agg(day::date - '1970-01-01'::date ORDER BY place) FROM unnest(%s::text[]) WITH ORDINALITY AS t(day, place)",
-                ([None if text is None else text.decode() for text in shown],),
-            ).fetchone()
-            assert read == ([-25_567, -1, None, 0, 18_262, 54_786],), style
