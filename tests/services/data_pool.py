@@ -33,13 +33,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pyarrow import flight
 
 from pools.compute.settings import Limits, ServiceSettings, ShardAddress
-from pools.compute.workloads import ALLOCATION
 from pools.data.settings import Limits as ShardLimits
 from pools.data.settings import ShardSettings
 from pools.master.roles import ensure_role
 from pools.master.scram import scram_verifier
 from pools.master.workloads import SUPERUSER, MasterSettings
 from pools.master.workloads import workloads as master_workloads
+from pools.memory import ALLOCATION
 from pools.tickets import Signer, make_private_key
 from tests.pools.master import substrate
 from tests.services.forkserver import Forked, ForkServer

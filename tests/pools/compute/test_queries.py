@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pools.compute.errors import AdmissionError, CancelRequestedError, MemoryGuardError
-from pools.compute.memory import MemoryGuard, resident_bytes
+from pools.compute.memory import MemoryGuard
 from pools.compute.queries import Admission, Origin, Queries, Query
+from pools.memory import resident_bytes
 from virtualization.plan import QueryContext
 
 
