@@ -12,6 +12,7 @@ a type that has no exact Arrow form travels as its PostgreSQL text in a string c
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -43,10 +44,17 @@ class OutputColumn:
     type: str
 
 
+AGAIN_SECONDS = 0.05
+"""After which an interrupt is repeated the first time; then twice as long each time, up to the next."""
+
+LONGEST_AGAIN_SECONDS = 1.0
+
+
 class QueryContext:
     """What one running query shares: cancellation and limits. Thread-safe.
 
-    Whoever can be interrupted registers ``on_cancel``; ``cancel()`` calls each once, from another thread.
+    Whoever can be interrupted registers ``on_cancel``; ``cancel()`` calls each, from another thread, and again until it takes its
+    registration back: an interrupt between two statements, or just before the first, is lost at every engine.
     """
 
     def __init__(
@@ -68,6 +76,7 @@ class QueryContext:
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
+        self._insisting = False
 
     @property
     def cancelled(self) -> bool:
@@ -75,13 +84,14 @@ class QueryContext:
         return self._cancelled.is_set()
 
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Register; returns a function that takes the registration back. Calls at once if already cancelled."""
+        """Register; returns a function that takes the registration back. Calls at once if already cancelled. ``callback`` may be called
+        any number of times, the last one a moment after the registration was taken back."""
         with self._lock:
-            if not self.cancelled:
-                self._callbacks.append(callback)
-                return lambda: self._forget(callback)
-        callback()
-        return lambda: None
+            self._callbacks.append(callback)
+        if self.cancelled:
+            callback()
+            self._insist()
+        return lambda: self._forget(callback)
 
     def _forget(self, callback: Callable[[], None]) -> None:
         with self._lock:
@@ -89,12 +99,36 @@ class QueryContext:
                 self._callbacks.remove(callback)
 
     def cancel(self) -> None:
-        """Interrupt everything that registered; harmless when repeated."""
+        """Interrupt everything that is registered, until it lets go; harmless when repeated."""
+        self._cancelled.set()
+        if self._call():
+            self._insist()
+
+    def _call(self) -> bool:
+        """False: nothing is registered any more."""
         with self._lock:
-            self._cancelled.set()
-            callbacks, self._callbacks = self._callbacks, []
+            callbacks = list(self._callbacks)
         for callback in callbacks:
             callback()
+        return bool(callbacks)
+
+    def _insist(self) -> None:
+        with self._lock:
+            if self._insisting or not self._callbacks:
+                return
+            self._insisting = True
+        threading.Thread(target=self._again, name="cancel", daemon=True).start()
+
+    def _again(self) -> None:
+        wait = AGAIN_SECONDS
+        while True:
+            time.sleep(wait)
+            with self._lock:
+                if not self._callbacks:
+                    self._insisting = False
+                    return
+            self._call()
+            wait = min(LONGEST_AGAIN_SECONDS, wait * 2)
 
 
 class Batches(Protocol):

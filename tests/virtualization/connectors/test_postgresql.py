@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import adbc_driver_postgresql.dbapi as adbc
 import pytest
 from sqlglot import parse_one
 
@@ -286,6 +287,21 @@ def _wait_until_gone(remote: PostgresqlServer, trace: str) -> float:
 
 
 SLOW = "SELECT count(*) AS c FROM public.a AS a, public.b AS b, public.d AS d WHERE a.id + b.id + d.id < 0"
+
+
+def test_a_cancel_just_before_the_statement_starts_is_not_lost(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+    context = QueryContext(trace="too-early")
+
+    def begin(cursor: adbc.Cursor) -> None:
+        context.cancel()
+        cursor.execute("SELECT pg_sleep(20)")
+        cursor.fetchall()
+
+    start = time.monotonic()
+    with pytest.raises(CancelledError):
+        connector._client._start("", "nothing", context, begin)  # nothing else has a handle on this moment
+    assert time.monotonic() - start < 1
+    assert _wait_until_gone(remote, "too-early") < 1
 
 
 def test_cancel_reaches_the_server_within_a_second(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:

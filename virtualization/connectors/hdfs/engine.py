@@ -82,7 +82,8 @@ class ScanStream:
         self._context = context
         self._open = True
         self.explain: Callable[[Exception], VirtualizationError] = lambda error: fault(error, None, "")
-        self._withdraw = context.on_cancel(cursor.interrupt)
+        self._lock = threading.Lock()
+        self._withdraw = context.on_cancel(self._interrupt)
 
     @property
     def schema(self) -> pa.Schema:
@@ -112,15 +113,22 @@ class ScanStream:
                 ]
                 yield pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
+    def _interrupt(self) -> None:
+        with self._lock:
+            if self._open:
+                self._cursor.interrupt()
+
     def close(self) -> None:
         """Free the cursor; harmless when repeated."""
-        if self._open:
+        self._withdraw()
+        with self._lock:
+            if not self._open:
+                return
             self._open = False
-            self._withdraw()
             self._cursor.interrupt()
-            self._reader = None
-            self._cursor.close()
-            self._ended()
+        self._reader = None
+        self._cursor.close()
+        self._ended()
 
 
 def stream(cursor: Any, sql: str, schema: pa.Schema, ended: Callable[[], None], context: QueryContext) -> ScanStream:  # noqa: ANN401

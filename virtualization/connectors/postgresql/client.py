@@ -7,6 +7,7 @@ a late cancel request must never hit the next user's statement.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -168,7 +169,8 @@ class Running:
         with self._lock:
             if not self._over:
                 self.interrupted = True
-                self.cursor.adbc_cancel()
+                with contextlib.suppress(adbc_driver_manager.Error):  # not to be reached just now: the context asks again
+                    self.cursor.adbc_cancel()
 
     def end(self, *, reusable: bool) -> None:
         """Give the session back, or close it."""

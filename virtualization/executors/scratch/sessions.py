@@ -49,7 +49,8 @@ class Session:
         with self._lock:
             if not self._over:
                 self._interrupted = True
-                self.cursor.adbc_cancel()
+                with contextlib.suppress(adbc_driver_manager.Error):  # not to be reached just now: the context asks again
+                    self.cursor.adbc_cancel()
 
     def close(self, *, usable: bool = True) -> None:
         """End the transaction. A connection that was interrupted is not used again: a late cancel must hit nobody else."""
