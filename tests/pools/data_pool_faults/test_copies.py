@@ -59,8 +59,9 @@ def await_pool(session: psycopg.Connection[tuple[object, ...]], query: str = "SE
             return
 
 
-def alone(pool: DataPool, name: str, statement: str) -> None:
-    """A statement that wants the database for itself: the pool's own sessions come back at any time."""
+def alone(pool: DataPool, name: str, statement: str, then: str | None = None) -> None:
+    """A statement that wants the database for itself: the pool's own sessions, which come back at any time, are kept out meanwhile.
+    ``then``: its name afterwards."""
 
     def done() -> bool:
         with pool.admin("postgres") as postgres:
@@ -71,7 +72,9 @@ def alone(pool: DataPool, name: str, statement: str) -> None:
                 return False
         return True
 
-    eventually(done, 30)
+    server(pool, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    eventually(done, 60)
+    server(pool, f"ALTER DATABASE {then or name} ALLOW_CONNECTIONS true")
 
 
 def ids(pool: DataPool, name: str) -> list[int]:
@@ -106,8 +109,8 @@ def becomes_its_own(pool: DataPool, name: str) -> None:
 
 def test_a_copy_takes_the_name_of_the_first(data_pool: DataPool, name: str) -> None:
     alone(data_pool, name, f"CREATE DATABASE {name}_copy TEMPLATE {name}")
-    alone(data_pool, name, f"ALTER DATABASE {name} RENAME TO {name}_kept")
-    alone(data_pool, f"{name}_copy", f"ALTER DATABASE {name}_copy RENAME TO {name}")
+    alone(data_pool, name, f"ALTER DATABASE {name} RENAME TO {name}_kept", f"{name}_kept")
+    alone(data_pool, f"{name}_copy", f"ALTER DATABASE {name}_copy RENAME TO {name}", name)
     is_a_stranger(data_pool, name)
     becomes_its_own(data_pool, name)
     assert ids(data_pool, f"{name}_kept") == [1, 2]

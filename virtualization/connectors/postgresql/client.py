@@ -95,9 +95,11 @@ class Pool:
         withdraw = context.on_cancel(self._wake)
         try:
             with self._changed:
-                while not self._idle:
+                while True:
                     if context.cancelled:
                         raise CancelledError("canceling statement due to user request")
+                    if self._idle:
+                        return self._newest()
                     if self._open < self._settings.max_connections:
                         self._open += 1
                         return None
@@ -106,7 +108,6 @@ class Pool:
                             f'data source "{self._settings.source}": no free connection within {self._settings.pool_timeout:g} s',
                             hint="Options max_connections and pool_timeout of the source set the limits.",
                         )
-                return self._newest()
         finally:
             withdraw()
 
