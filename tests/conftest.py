@@ -8,6 +8,7 @@ import pathlib
 import signal
 import tomllib
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 
@@ -24,9 +25,16 @@ _watch = Watch()
 _left: list[str] = []
 
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a shell: what tests start would ignore Ctrl-C too
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run that is told to end stops what it started, too
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A run that is told to end stops what it started: also one in the background of a shell (which ignores SIGINT), and when the test
+    under way takes the interrupt for its own."""
+
+    def told(number: int, frame: FrameType | None) -> None:
+        session.shouldstop = f"told to end by {signal.Signals(number).name}"
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, told)
 
 
 @pytest.fixture(scope="session")
