@@ -112,6 +112,10 @@ class Ledger:
         """See ``pool_begin_move``."""
         return await self._object("SELECT bdc.pool_begin_move(%s, %s::jsonb)", user, json.dumps(request))
 
+    async def ask_refill(self, present: Sequence[Mapping[str, Any]]) -> bool:
+        """See ``pool_ask_refill``."""
+        return bool(await self._value("SELECT bdc.pool_ask_refill(%s::jsonb)", json.dumps(list(present))))
+
     async def data_set(self, user: str, names: Sequence[str] | None, right: str | None) -> dict[str, Any]:
         """See ``pool_data_set``."""
         return await self._object("SELECT bdc.pool_data_set(%s, %s::text[], %s)", user, None if names is None else list(names), right)

@@ -70,14 +70,13 @@ class Reader:
             return {"parts": []}
         if state is None:
             raise StatementError("57P03", "the state of the data pool is not known: the master is away", hint="Try again.")
-        identities = {shard.number: shard.id for table in fragment.statement.tables for shard in table.data.shards}
         parts = [
             {
                 "shard": number,
                 "address": self._shards.location(number),
-                "ticket": fragment.sign(claims(fragment.statement, state, identities, number)),
+                "ticket": fragment.sign(claims(fragment.statement, state, fragment.identities, number)),
             }
-            for number in fragment.route.now()
+            for number in fragment.answering()
         ]
         schema = schema_of_columns(fragment.columns).serialize().to_pybytes()
         return {"schema": base64.b64encode(schema).decode(), "parts": parts}

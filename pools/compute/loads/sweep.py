@@ -1,5 +1,6 @@
 """What a crash left behind, one pass: expired and prepared loads (in the master), decided loads that a shard has not heard of,
-segments of loads that nobody knows, dropped tables. Level-triggered: a pass that fails half-way is finished by the next one.
+segments of loads that nobody knows, dropped tables; and replicated tables of a shard that lost its folder, which are asked to be filled
+again. Level-triggered: a pass that fails half-way is finished by the next one.
 """
 
 from __future__ import annotations
@@ -70,7 +71,10 @@ class Sweeper:
             published, aborted = await self._unapplied(database, ledger, found.get("unapplied") or [])
             dropped = await self._dropped(ledger, found.get("dropped") or [])
             await self._left(ledger, found.get("left") or [])
-            settled = await self._leftovers(database, identity, ledger)
+            shards = await known_shards(self._coordinator)
+            if await ledger.ask_refill(shards):
+                log.warning("a shard has lost its folder: replicated tables are written anew from another one", database=database)
+            settled = await self._leftovers(database, identity, ledger, shards)
             return Swept(published, aborted, dropped, settled)
 
     async def _unapplied(self, database: str, ledger: Ledger, loads: list[dict[str, Any]]) -> tuple[int, int]:
@@ -122,9 +126,8 @@ class Sweeper:
             return False
         return True
 
-    async def _leftovers(self, database: str, identity: str, ledger: Ledger) -> int:
+    async def _leftovers(self, database: str, identity: str, ledger: Ledger, shards: list[Mapping[str, Any]]) -> int:
         """Segments that a decision did not reach: losers on shards that took no part, and those of loads that nobody knows."""
-        shards = await known_shards(self._coordinator)
         old = await self._coordinator.segments(database, identity, shards, SETTLE_SECONDS)
         here = [row for row in old if row.get("db", identity) == identity]
         states = await ledger.states(sorted({row["load"] for row in here})) if here else {}

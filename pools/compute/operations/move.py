@@ -1,4 +1,4 @@
-"""Tables written anew onto named shards: the one load behind resize and restore (``pool_begin_move``).
+"""Tables written anew onto named shards: the one load behind resize, refill and restore (``pool_begin_move``).
 
 The load replaces all rows and the placement of its tables, decided at once; until then the old rows stay as they are, and readers go on.
 Other writers of these tables wait, or are refused. It costs reading and writing each row once, and the table's size in free space: rows
@@ -19,6 +19,7 @@ from pools.compute.errors import StatementError
 from pools.compute.loads import claims
 from pools.compute.loads.coordinator import Load
 from pools.compute.loads.renewal import repeated
+from pools.compute.loads.sweep import known_shards
 from pools.compute.operations.rows import State, read_shard, schema_of, sources
 from pools.compute.operations.work import Work, all_of
 
@@ -115,15 +116,29 @@ async def resize(work: Work) -> None:
     for table in state.tables:
         if list(table["shards"]) != target:
             work.progress["now"] = ".".join(table["relation"])
-            work.progress["moved"] += await _moved(work, table["id"], target)
+            work.progress["moved"] += await _moved(work, table["id"], target, present)
         work.progress["done"] += 1
     work.progress.pop("now", None)
 
 
-async def _moved(work: Work, table: str, target: Sequence[Mapping[str, Any]]) -> int:
-    """1; 0 for a table that is gone meanwhile."""
+async def refill(work: Work) -> None:
+    """Replicated tables of which a shard has lost its folder (it has another identity since): each is written anew, from a shard that still
+    has its rows, onto those that have the table's numbers now. Until then nobody reads the empty one: tickets name the lost identity."""
+    present = await known_shards(work.coordinator)
+    state = State.read(await work.ledger.data_set(work.who.user, None, None))
+    work.progress = {"tables": 0, "rows": 0}
+    for table in state.tables:
+        numbers = [shard["number"] for shard in table["shards"]]
+        target = [shard for shard in present if shard["number"] in numbers]
+        kept = any(shard in present for shard in table["shards"])
+        if table["distribution"]["kind"] == "replicated" and kept and len(target) == len(numbers) and target != list(table["shards"]):
+            work.progress["tables"] += await _moved(work, table["id"], target, present)
+
+
+async def _moved(work: Work, table: str, target: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, Any]]) -> int:
+    """1; 0 for a table that is gone meanwhile. ``present``: shards that may be read."""
     try:
-        load = await begin(work, [table], target, f"resize {work.id} {table}")
+        load = await begin(work, [table], target, f"{work.kind} {work.id} {table}")
     except StatementError as error:
         if error.code != "42P01":
             raise
@@ -139,5 +154,5 @@ async def _moved(work: Work, table: str, target: Sequence[Mapping[str, Any]]) ->
     def reading(shard: Mapping[str, Any]) -> Batches:
         return lambda stop: read_shard(shards, state, known, shard, stop)
 
-    await write(work, load, [Partition(table, names, reading(shard)) for shard in sources(known)])
+    await write(work, load, [Partition(table, names, reading(shard)) for shard in sources(known, present)])
     return 1

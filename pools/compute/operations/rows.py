@@ -43,10 +43,12 @@ def schema_of(table: Table) -> pa.Schema:
     return pa.schema([pa.field(name, of.arrow, metadata={PG_TYPE: of.text.encode()}) for name, of, _ in types])
 
 
-def sources(table: Table) -> list[Mapping[str, Any]]:
-    """The shards that together hold each row once."""
+def sources(table: Table, present: Sequence[Mapping[str, Any]] = ()) -> list[Mapping[str, Any]]:
+    """The shards that together hold each row once; of a replicated table one of those ``present``, which has all."""
     shards: list[Mapping[str, Any]] = list(table["shards"])
-    return shards[:1] if table["distribution"]["kind"] == "replicated" else shards
+    if table["distribution"]["kind"] != "replicated":
+        return shards
+    return [shard for shard in shards if shard in present][:1] or shards[:1]
 
 
 def read_shard(shards: Shards, state: State, table: Table, shard: Mapping[str, Any], stop: threading.Event) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""Backups, restores, resizes and exports under way on this replica: taken from the master, told about, ended there.
+"""Backups, restores, resizes, refills and exports under way on this replica: taken from the master, told about, ended there.
 
 The master's row is all there is to know of one: whoever takes it begins it anew, which each kind bears at any moment. A shard or the master
 that goes away for a while, or a snapshot that became too old, is met by another try.
@@ -73,6 +73,7 @@ Carry = Callable[[Work], Awaitable[None]]
 KINDS: Mapping[str, str] = {
     "backup": "pools.compute.operations.backup:backup",
     "export": "pools.compute.operations.backup:export",
+    "refill": "pools.compute.operations.move:refill",
     "resize": "pools.compute.operations.move:resize",
     "restore": "pools.compute.operations.restore:restore",
 }

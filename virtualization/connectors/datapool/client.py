@@ -7,6 +7,7 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -14,11 +15,17 @@ from pyarrow import flight
 
 from virtualization.connectors.datapool.access import ShardAccess
 from virtualization.connectors.datapool.faults import ShardError, shard_fault
-from virtualization.errors import CancelledError, InternalError, VirtualizationError
+from virtualization.errors import CancelledError, InternalError, SourceUnreachableError, VirtualizationError
 from virtualization.plan import QueryContext
 from virtualization.shard_calls import CHANNEL
 
 _HELLO_SECONDS = 5.0
+_ELSEWHERE = frozenset({"08001", "55000"})
+"""A shard does not answer, or has lost its folder: another one that has the same rows is asked."""
+
+Choices = Sequence[tuple[int, bytes]]
+"""(shard, ticket) of one stream: shards that have the same rows, in the order in which they are to be asked."""
+
 _READ_AHEAD = 4
 """Batches per shard that wait to be asked for; then the shard waits."""
 
@@ -45,12 +52,12 @@ class Client:
                 made = self._clients[number] = flight.FlightClient(location, generic_options=CHANNEL)
             return made
 
-    def open(self, tickets: Sequence[tuple[int, bytes]], context: QueryContext, *, brief: bool) -> ShardStream | ShardStreams:
-        """(shard, ticket) each; the streams come as they come. ``brief``: the answer is there at once, so that the caller's own thread
-        may wait for it; any other wait ends when the query is cancelled."""
-        if len(tickets) == 1 and brief:
-            return ShardStream(self, *tickets[0], context)
-        return ShardStreams(self, tickets, context)
+    def open(self, streams: Sequence[Choices], context: QueryContext, *, brief: bool) -> ShardStream | ShardStreams:
+        """The streams come as they come. ``brief``: the answer is there at once, so that the caller's own thread may wait for it; any
+        other wait ends when the query is cancelled."""
+        if len(streams) == 1 and brief:
+            return opened(self, streams[0], context)
+        return ShardStreams(self, streams, context)
 
     def hello(self, number: int) -> dict[str, Any]:
         """What a shard says of itself."""
@@ -116,19 +123,19 @@ class ShardStream:
 class ShardStreams:
     """Several shards' answers, a thread per shard: a slow one does not hold up the others, a fast one waits when it is far ahead."""
 
-    def __init__(self, client: Client, tickets: Sequence[tuple[int, bytes]], context: QueryContext) -> None:
+    def __init__(self, client: Client, streams: Sequence[Choices], context: QueryContext) -> None:
         self._context = context
-        self._queue: queue.Queue[pa.RecordBatch | VirtualizationError | _End | pa.Schema] = queue.Queue(_READ_AHEAD * len(tickets))
-        self._left = len(tickets)
+        self._queue: queue.Queue[pa.RecordBatch | VirtualizationError | _End | pa.Schema] = queue.Queue(_READ_AHEAD * len(streams))
+        self._left = len(streams)
         self._lock = threading.Lock()
         self._streams: list[ShardStream] = []
         self._open = True
         self._ready: list[pa.RecordBatch] = []
         self._schema: pa.Schema | None = None
         self._withdraw = context.on_cancel(self._wake)
-        for number, ticket in tickets:
-            opening = _opening(client, number, ticket, context)
-            threading.Thread(target=self._read, args=(opening,), name=f"shard {number}", daemon=True).start()
+        for choices in streams:
+            opening = partial(opened, client, choices, context)
+            threading.Thread(target=self._read, args=(opening,), name=f"shard {choices[0][0]}", daemon=True).start()
 
     @property
     def schema(self) -> pa.Schema:
@@ -207,5 +214,12 @@ class _End:
     """One shard has sent all."""
 
 
-def _opening(client: Client, number: int, ticket: bytes, context: QueryContext) -> Callable[[], ShardStream]:
-    return lambda: ShardStream(client, number, ticket, context)
+def opened(client: Client, choices: Choices, context: QueryContext) -> ShardStream:
+    """Of the first that answers and has its rows still."""
+    for number, ticket in choices[:-1]:
+        try:
+            return ShardStream(client, number, ticket, context)
+        except (ShardError, SourceUnreachableError) as error:
+            if error.code not in _ELSEWHERE:
+                raise
+    return ShardStream(client, *choices[-1], context)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from virtualization.connectors.datapool.access import Sign
-from virtualization.connectors.datapool.client import Client
+from virtualization.connectors.datapool.client import Choices, Client
+from virtualization.connectors.datapool.faults import ShardError
 from virtualization.connectors.datapool.merge import Carried, Engine, Merged, schema_of_columns
 from virtualization.connectors.datapool.pruning import shards_of
 from virtualization.connectors.datapool.rows import Layout
@@ -17,6 +18,8 @@ from virtualization.connectors.datapool.snapshot import claims, read_state
 from virtualization.connectors.datapool.statements import Statement
 from virtualization.duckdb_sql.kinds import Kind
 from virtualization.duckdb_sql.statements import placeholder
+from virtualization.errors import SourceUnreachableError
+from virtualization.placement import ReadState
 from virtualization.plan import Batches, OutputColumn, QueryContext
 from virtualization.types import pg_type
 
@@ -55,9 +58,12 @@ class Route:
         because = f" of {self.of}, because {self.why}" if self.why and len(self.shards) < self.of else f" of {self.of}"
         return f"on {_numbered(self.shards)}{because}"
 
-    def now(self) -> tuple[int, ...]:
-        """The shards to ask this time."""
-        return (self.shards[next(_TURNS) % len(self.shards)],) if self.any_one else self.shards
+    def now(self) -> list[tuple[int, ...]]:
+        """The streams of this time: the shards that each of them may come from, the first by preference."""
+        if not self.any_one:
+            return [(shard,) for shard in self.shards]
+        first = next(_TURNS) % len(self.shards)
+        return [self.shards[first:] + self.shards[:first]]
 
 
 @dataclass(frozen=True)
@@ -101,8 +107,7 @@ class ShardsFragment:
         """Ask the shards."""
         brief = self.route.key is not None
         # a brief answer is computed by the time its schema is there; any other one tells the schema first, so that it can be left
-        tickets = [(number, ticket.encode()) for number, ticket in self._tickets(context, {"types": None} if brief else {})]
-        rows: Batches = self.client.open(tickets, context, brief=brief)
+        rows: Batches = self.client.open(self._streams(context, {"types": None} if brief else {}), context, brief=brief)
         schema = schema_of_columns(self.columns)
         if self.merge.sql is None:
             return Carried(rows, self.merge.kinds, schema, self.merge.first)
@@ -116,12 +121,34 @@ class ShardsFragment:
         )
         if self.merge.sql is not None or self.merge.first != (0, None) or not plain or len(self.statement.kinds) != len(self.columns):
             return None
-        return self._tickets(context, {"output": [column.type for column in self.columns]})
+        state, more = self._state(context), {"output": [column.type for column in self.columns]}
+        return [(number, self._ticket(state, number, more)) for number in self.answering()]
 
-    def _tickets(self, context: QueryContext, more: Mapping[str, Any]) -> list[tuple[int, str]]:
-        state = read_state(context, [table.data for table in self.statement.tables])
-        identities = {shard.number: shard.id for table in self.statement.tables for shard in table.data.shards}
-        return [(number, self.sign({**claims(self.statement, state, identities, number), **more})) for number in self.route.now()]
+    def answering(self) -> list[int]:
+        """The shards whose streams together are the rows, for readers that can't go elsewhere: of those that have the same rows, one that
+        answers and has them still."""
+        return [next(filter(self._answers, numbers[:-1]), numbers[-1]) for numbers in self.route.now()]
+
+    def _streams(self, context: QueryContext, more: Mapping[str, Any]) -> list[Choices]:
+        state = self._state(context)
+        return [[(number, self._ticket(state, number, more).encode()) for number in numbers] for numbers in self.route.now()]
+
+    def _state(self, context: QueryContext) -> ReadState:
+        return read_state(context, [table.data for table in self.statement.tables])
+
+    def _ticket(self, state: ReadState, number: int, more: Mapping[str, Any]) -> str:
+        return self.sign({**claims(self.statement, state, self.identities, number), **more})
+
+    @property
+    def identities(self) -> dict[int, str]:
+        """Of the shards, by number."""
+        return {shard.number: shard.id for table in self.statement.tables for shard in table.data.shards}
+
+    def _answers(self, number: int) -> bool:
+        try:
+            return bool(self.client.hello(number)["shard"] == self.identities[number])
+        except (ShardError, SourceUnreachableError):
+            return False
 
     @property
     def statement_text(self) -> str | None:

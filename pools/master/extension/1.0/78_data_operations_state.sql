@@ -3,7 +3,7 @@
 
 CREATE TABLE bdc.data_operations (
   id uuid PRIMARY KEY,
-  kind text NOT NULL CHECK (kind IN ('backup', 'restore', 'resize', 'export')),
+  kind text NOT NULL CHECK (kind IN ('backup', 'restore', 'resize', 'refill', 'export')),
   request jsonb NOT NULL,
   user_name name NOT NULL,
   state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'running', 'done', 'failed')),
@@ -85,6 +85,20 @@ CREATE FUNCTION bdc.pool_end_operation(operation uuid, teller uuid, told jsonb, 
     WHERE id = operation AND holder = teller AND state = 'running'
 $$;
 
+-- A shard that has lost its folder is back as another one, empty. Is there a replicated table that has a healthy shard too? Then it is asked
+-- for that the table is written anew ('refill'); true: just now. present: the shards that answer, [{"number", "id"}].
+CREATE FUNCTION bdc.pool_ask_refill(present jsonb) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO bdc.data_operations (id, kind, request, user_name) SELECT gen_random_uuid(), 'refill', '{}', session_user
+    WHERE EXISTS (
+        SELECT FROM bdc.data_tables AS d, LATERAL (
+            SELECT count(*) AS wanted, count(here.id) AS answering, count(*) FILTER (WHERE here.id = place ->> 'id') AS kept
+            FROM jsonb_array_elements(d.shards) AS place LEFT JOIN jsonb_to_recordset(present) AS here (number int, id text) ON here.number = (place ->> 'number')::int) AS shards
+        WHERE d.distribution ->> 'kind' = 'replicated' AND bdc.rows_identity(d) = bdc.identity() AND answering = wanted AND kept BETWEEN 1 AND wanted - 1)
+      AND NOT EXISTS (SELECT FROM bdc.data_operations WHERE kind = 'refill' AND (state IN ('waiting', 'running') OR state = 'failed' AND ended_at > clock_timestamp() - interval '1 minute'));
+  RETURN FOUND;
+END $$;
+
 -- The data table that a name means, as SQL writes it.
 CREATE FUNCTION bdc.named_data_table(written text) RETURNS uuid LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -160,4 +174,4 @@ BEGIN
   RETURN (SELECT jsonb_build_object('id', t.id, 'made', is_new, 'columns', t.columns, 'lost', coalesce(lost, '[]')) FROM bdc.table_definitions AS t WHERE id = wanted);
 END $$;
 
-GRANT EXECUTE ON FUNCTION bdc.pool_take_operation, bdc.pool_tell_operation, bdc.pool_end_operation, bdc.pool_data_set, bdc.pool_restore_target TO bdc_pool;
+GRANT EXECUTE ON FUNCTION bdc.pool_take_operation, bdc.pool_tell_operation, bdc.pool_end_operation, bdc.pool_ask_refill, bdc.pool_data_set, bdc.pool_restore_target TO bdc_pool;
