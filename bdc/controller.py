@@ -71,15 +71,15 @@ class Controller:
         return _lines(self._client.get(f"/api/v1/bdc/logs/{route_segment(workload, 'workload')}", lines=lines))
 
     def spark_start(self) -> Json:
-        """Ask for the Spark Connect server; the service's status as it is now."""
+        """Ask for one's Spark Connect server; its ``name`` in the status, and the name of its ``endpoint``."""
         return object_of(self._client.request("POST", SPARK + "/start"), "spark/start")
 
     def spark_stop(self) -> Json:
-        """Let the Spark Connect server rest."""
+        """Let it rest."""
         return object_of(self._client.request("POST", SPARK + "/stop"), "spark/stop")
 
     def spark_token(self) -> str:
-        """What clients present to the Spark Connect server; for admins."""
+        """What clients present to one's Spark Connect server; for admins."""
         found = object_of(self._client.get(SPARK + "/token"), "spark/token").get("token")
         if not isinstance(found, str):
             raise InternalError("the controller's answer to 'spark/token' holds no token")

@@ -11,6 +11,7 @@ from typing import Any
 
 from controller.errors import ControllerError, NotReadyError
 from controller.identity import USUAL_ADMIN, first_admin
+from controller.spark_places import SparkPlaces
 from controller.spec import ClusterSpec
 from controller.store import Store
 
@@ -22,21 +23,24 @@ TICKETS = "ticket_public_key"
 @dataclass(frozen=True)
 class Facts:
     """``sealing_key``, ``ticket_key``: public, base64, None while there is none; ``postgresql_version``: major version of the master's
-    programs; ``first_admin``: HDFS's superuser."""
+    programs; ``first_admin``: HDFS's superuser; ``spark_users``: whose each Spark Connect server is, None: nobody's."""
 
     sealing_key: str | None = None
     ticket_key: str | None = None
     postgresql_version: int = 18
     first_admin: str = USUAL_ADMIN
+    spark_users: tuple[str | None, ...] = ()
 
 
 def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
     """What only the machine knows, for the workloads."""
+    store = Store(folder / "store")
     return Facts(
         sealing_key=_public(folder, SEALING),
         ticket_key=_public(folder, TICKETS),
         postgresql_version=postgresql_version(spec.spec.pools.master.postgresql.bin),
-        first_admin=first_admin(Store(folder / "store")),
+        first_admin=first_admin(store),
+        spark_users=SparkPlaces(store).users(),
     )
 
 

@@ -31,10 +31,12 @@ from controller.on_demand import Demand
 from controller.reconcile import Parts
 from controller.roles import RoleSync, master_dsn
 from controller.spark import Spark
+from controller.spark_places import SparkPlaces
 from controller.spec import ClusterSpec, port_numbers
 from controller.store import Store
 from controller.substrate import Substrate
 from controller.workloads import MASTER_PASSWORD_FILE, SPARK_TOKEN_FILE, all_workloads, spark_settings
+from pools.storage.spark import SparkSettings
 
 STOP_SECONDS = 8
 IDLE_CONNECTION_SECONDS = 30
@@ -77,10 +79,16 @@ def build(folder: pathlib.Path, secrets: pathlib.Path, substrate: Substrate) -> 
     spec = spec_in_force(folder)
     users, keys, login = Users(store), TokenKeys(store), spec.spec.security.login
     roles = RoleSync(users, store, lambda current: master_dsn(current, secrets / MASTER_PASSWORD_FILE))
-    jobs = Jobs(store, lambda current: spark_settings(current, facts(folder, current)))
+
+    def settings(current: ClusterSpec) -> SparkSettings | None:
+        return spark_settings(current, facts(folder, current))
+
+    jobs = Jobs(store, settings)
     parts = Parts(folder / "bdc.yaml", store, substrate, lambda current: all_workloads(current, facts(folder, current)), roles, jobs.wanted)
     loop = Loop(parts, roles.pending)
-    spark = Spark(Demand(store), jobs, substrate, loop.spec, parts.workloads, secrets / SPARK_TOKEN_FILE, lambda: loop.wake(WAKE_WAIT))
+    spark = Spark(
+        Demand(store), SparkPlaces(store), jobs, substrate, loop.spec, settings, secrets / SPARK_TOKEN_FILE, lambda: loop.wake(WAKE_WAIT)
+    )
     identity = cluster_id(store)
     services = Services(
         cluster_id=identity,

@@ -1,4 +1,4 @@
-"""Spark as the API sees it: the Connect server that is asked for, its token, and jobs."""
+"""Spark as the API sees it: the Connect servers that are asked for, their tokens, and jobs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from controller.errors import NotReadyError, UnknownNameError
 from controller.jobs import Job, Jobs, NewJob
 from controller.on_demand import Demand
+from controller.spark_places import SparkPlaces
 from controller.spec import ClusterSpec
 from controller.substrate import Substrate
-from pools.storage.spark import SERVER
-from pools.workload import Workload
+from pools.storage.spark import Server, SparkSettings, connect_server, token_of
 
 
 @dataclass(frozen=True)
@@ -21,37 +21,43 @@ class Spark:
     """``wake`` has the reconcile loop look at once, and waits a moment for it."""
 
     demand: Demand
+    places: SparkPlaces
     jobs: Jobs
     substrate: Substrate
     spec: Callable[[], ClusterSpec]
-    workloads: Callable[[ClusterSpec], tuple[Workload, ...]]
+    settings: Callable[[ClusterSpec], SparkSettings | None]
     token_file: pathlib.Path
     wake: Callable[[], object]
 
-    def start(self) -> None:
-        """Ask for the Connect server. SubstrateError with the line to run where Spark or Java is missing: then nothing is asked for."""
-        self.substrate.content_hash(self._server())
-        self.demand.ask(SERVER, time.time())
+    def start(self, user: str) -> Server:
+        """Ask for the Connect server of ``user``. SubstrateError with the line to run where Spark or Java is missing, NotReadyError where
+        all servers are in use: then nothing is asked for."""
+        server = self._server(user) or self._new_server(user)
+        self._check_programs()
+        self.demand.ask(server.name, time.time())
         self.wake()
+        return server
 
-    def stop(self) -> None:
+    def stop(self, user: str) -> Server:
         """Let it rest."""
-        self._server()
-        self.demand.dismiss(SERVER)
+        server = self._server(user)
+        if server is None:
+            raise UnknownNameError(f"{user} has no Spark Connect server", hint="bdc spark start")
+        self.demand.dismiss(server.name)
         self.wake()
+        return server
 
-    def token(self) -> str:
-        """What a client must present to the Connect server."""
-        self._server()
+    def token(self, user: str) -> str:
+        """What clients must present to the Connect server of ``user``."""
+        server = self._server(user) or Server(0, 0, user, own=True)
         try:
-            return self.token_file.read_text(encoding="utf-8").strip()
+            return token_of(self.token_file.read_text(encoding="utf-8").strip(), server)
         except OSError:
             raise NotReadyError("the controller has no token of Spark's yet", hint="'bdc start' lays it, then try again") from None
 
     def submit(self, wanted: NewJob, user: str) -> Job:
         """Have a program run once, as soon as there is room."""
-        server = self._server()
-        self.substrate.content_hash(server)  # Spark and Java are there, or nothing is accepted
+        self._check_programs()
         number = self.jobs.submit(wanted, user, time.time())
         self.wake()
         return self.jobs.get(number)
@@ -81,8 +87,30 @@ class Spark:
             return ()
         return self.substrate.tail(self.jobs.workload_name(number), lines)
 
-    def _server(self) -> Workload:
-        found = next((workload for workload in self.workloads(self.spec()) if workload.name == SERVER), None)
+    def _check_programs(self) -> None:
+        """Spark and Java are there, or nothing is accepted."""
+        settings = self._settings()
+        self.substrate.content_hash(connect_server(settings, settings.servers[0]))
+
+    def _server(self, user: str) -> Server | None:
+        """The one that serves ``user``; None: he has none yet."""
+        return next((server for server in self._settings().servers if not server.own or server.user == user), None)
+
+    def _new_server(self, user: str) -> Server:
+        settings, count = self._settings(), self.spec().spec.pools.storage.spark.servers
+        running = [server for server in settings.servers if server.name in self.demand.asked()]
+        self.places.take(user, count, {server.number for server in running})
+        server = self._server(user)
+        if server is None:
+            raise NotReadyError(
+                f"all {count} Spark Connect servers are in use, by {', '.join(server.user for server in running)}",
+                where="spec.pools.storage.spark.servers",
+                hint="one of them can say 'bdc spark stop'; or allow more servers in the spec",
+            )
+        return server
+
+    def _settings(self) -> SparkSettings:
+        found = self.settings(self.spec())
         if found is None:
             raise UnknownNameError(
                 "this cluster has no Spark", where="spec.pools.storage", hint="set storage.enabled and storage.spark.enabled to true"

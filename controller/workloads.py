@@ -14,7 +14,7 @@ from pools.data.workloads import workloads as data_workloads
 from pools.master.workloads import MasterSettings
 from pools.master.workloads import workloads as master_workloads
 from pools.postgresql import ListenError, Tls, is_loopback
-from pools.storage.spark import TOKEN_SECRET, SparkSettings, connect_server
+from pools.storage.spark import TOKEN_SECRET, Server, SparkSettings, connect_server
 from pools.storage.workloads import NAMENODE, StorageSettings
 from pools.storage.workloads import workloads as storage_workloads
 from pools.workload import Endpoint, Port, Probe, Secret, Workload
@@ -134,21 +134,21 @@ def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         datanode_heap_mb=pool.data_node_memory_megabytes,
     )
     spark = spark_settings(spec, facts)
-    return (*storage_workloads(settings), *((connect_server(spark),) if spark else ()))
+    servers = tuple(connect_server(spark, server) for server in spark.servers) if spark else ()
+    return (*storage_workloads(settings), *servers)
 
 
 def spark_settings(spec: ClusterSpec, facts: Facts) -> SparkSettings | None:
     """How Spark runs in this cluster; None where it does not."""
     ports, storage = port_numbers(spec), spec.spec.pools.storage
-    if ports.spark is None:
+    if not ports.spark:
         return None
     addresses = {"BDC_MASTER": "{host:master-0}:" + str(ports.master)}
     if ports.flight:
         addresses["BDC_FLIGHT"] = ",".join("{host:compute-" + str(index) + "}:" + str(port) for index, port in enumerate(ports.flight))
     return SparkSettings(
-        port=ports.spark,
+        servers=_spark_servers(ports.spark, facts),
         namenode=f"hdfs://{{host:{NAMENODE}}}:{ports.namenode}",
-        user=facts.first_admin,
         replication=storage.replication,
         memory_mb=storage.spark.memory_megabytes,
         cores=storage.spark.cores,
@@ -156,3 +156,11 @@ def spark_settings(spec: ClusterSpec, facts: Facts) -> SparkSettings | None:
         idle_seconds=None if storage.spark.idle_minutes is None else storage.spark.idle_minutes * 60.0,
         addresses=addresses,
     )
+
+
+def _spark_servers(ports: tuple[int, ...], facts: Facts) -> tuple[Server, ...]:
+    """One for all, or one for each user who has a place; the first admin always has one."""
+    if len(ports) == 1:
+        return (Server(0, ports[0], facts.first_admin),)
+    users = facts.spark_users if any(facts.spark_users) else (facts.first_admin,)
+    return tuple(Server(number, port, user, own=True) for number, (port, user) in enumerate(zip(ports, users, strict=False)) if user)

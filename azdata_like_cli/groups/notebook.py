@@ -67,10 +67,10 @@ def _started(settings: Settings) -> str:
         raise UserError(missing, hint="pip install 'openbdc[spark-client]'", code="not_installed")
     controller = settings.session().controller
     token = controller.spark_token()
-    controller.spark_start()
+    server = controller.spark_start()
     try:
-        until_ready(controller, SPARK_SECONDS)
+        address = until_ready(controller, server, SPARK_SECONDS)
     except ServiceError:
         controller.spark_stop()  # nobody waits for it any more
         raise
-    return f"{controller.endpoint('spark')['endpoint']}/;token={token}"
+    return f"{address}/;token={token}"

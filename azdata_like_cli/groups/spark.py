@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import click
 
@@ -17,7 +18,6 @@ from bdc.controller import Controller
 from bdc.errors import ServiceError, UserError
 
 Json = dict[str, object]
-SERVER = "spark-connect-0"
 SERVICE = "spark"
 ENDED = ("done", "failed", "killed", "lost")
 PERIOD = 0.3
@@ -44,32 +44,39 @@ def start(settings: Settings, timeout: float) -> Value:
     Admins only: whoever has the token runs Python on the cluster's machine, and is its first admin in HDFS.
     """
     controller = settings.session().controller
-    controller.spark_start()
-    until_ready(controller, timeout)
-    address, token = controller.endpoint("spark")["endpoint"], controller.spark_token()
+    address = until_ready(controller, controller.spark_start(), timeout)
+    token = controller.spark_token()
     remote = f"{address}/;token={token}"
     sentence = f'Spark is ready. SparkSession.builder.remote("{remote}").getOrCreate()'
     return Value(data={"endpoint": address, "token": token, "remote": remote}, sentence=sentence)
 
 
-def until_ready(controller: Controller, timeout: float) -> None:
-    """Until the server answers. ServiceError with the last lines of its log when it fails, or takes too long."""
-    deadline, failing, told = time.monotonic() + timeout, 0.0, False
+def until_ready(controller: Controller, server: Json, timeout: float) -> str:
+    """Until the server (what ``spark_start`` gave) answers; its address. ServiceError with the last lines of its log when it fails, or
+    takes too long."""
+    name, deadline, failing, told = str(server["name"]), time.monotonic() + timeout, 0.0, False
     while True:
-        found = controller.status(SERVICE)
+        found = _instance(controller, name)
         details = str(found["details"])
         if found["state"] == "ready":
-            return
+            return str(controller.endpoint(str(server["endpoint"]))["endpoint"])
         if not told:
             output.message("Spark starts; this takes some 10 seconds")
             told = True
         failing = failing or time.monotonic() if found["state"] in ("error", "unready") else 0.0
         if time.monotonic() > deadline or (failing and time.monotonic() - failing > FAILED_SECONDS):
-            lines = "\n".join(f"    {line}" for line in controller.log(SERVER, LOG_LINES))
+            lines = "\n".join(f"    {line}" for line in controller.log(name, LOG_LINES))
             raise ServiceError(
-                "Spark did not become ready", where=SERVER, why=f"{details}\nlast lines of its log:\n{lines}", hint=f"bdc logs {SERVER}"
+                "Spark did not become ready", where=name, why=f"{details}\nlast lines of its log:\n{lines}", hint=f"bdc logs {name}"
             )
         time.sleep(PERIOD)
+
+
+def _instance(controller: Controller, name: str) -> Json:
+    """One server in the status tree; one that is not in it yet is about to be."""
+    resources = cast("list[dict[str, list[Json]]]", controller.status(SERVICE)["resources"])
+    found = (one for resource in resources for one in resource["instances"] if one["name"] == name)
+    return next(found, {"state": "starting", "details": "about to be started"})
 
 
 @spark.command("stop", examples=["bdc spark stop"])
@@ -77,12 +84,11 @@ def until_ready(controller: Controller, timeout: float) -> None:
 def stop(settings: Settings) -> Value:
     """Stop the Spark Connect server: its clients' sessions end. Jobs go on."""
     controller = settings.session().controller
-    found, deadline = controller.spark_stop(), time.monotonic() + STOP_SECONDS
-    while found["state"] != "stopped":
+    name, deadline = str(controller.spark_stop()["name"]), time.monotonic() + STOP_SECONDS
+    while (found := _instance(controller, name))["state"] != "stopped":
         if time.monotonic() > deadline:
-            raise ServiceError("Spark Connect did not stop", where=SERVER, why=str(found["details"]), hint=f"bdc logs {SERVER}")
+            raise ServiceError("Spark Connect did not stop", where=name, why=str(found["details"]), hint=f"bdc logs {name}")
         time.sleep(PERIOD)
-        found = controller.status(SERVICE)
     return Value(data=found, sentence="Spark Connect is stopped; 'bdc spark start' starts it again.")
 
 
@@ -193,9 +199,8 @@ def shell(settings: Settings, python: str | None) -> None:
 
     found = client_python(python)  # before anything is started
     controller = settings.session().controller
-    controller.spark_start()
-    until_ready(controller, 180.0)
-    run_shell(str(controller.endpoint("spark")["endpoint"]), controller.spark_token(), found)
+    address = until_ready(controller, controller.spark_start(), 180.0)
+    run_shell(address, controller.spark_token(), found)
 
 
 def _until_end(controller: Controller, number: int) -> Iterator[str]:

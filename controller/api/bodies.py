@@ -115,8 +115,19 @@ class LogLines(Body):
     """Oldest first."""
 
 
+class SparkServer(Body):
+    """A Spark Connect server."""
+
+    name: str
+    """The instance's name in the status of the service ``spark``."""
+    endpoint: str
+    """The name of its address among the endpoints."""
+    user: str
+    """Who it is in HDFS."""
+
+
 class SparkToken(Body):
-    """What clients of the Spark Connect server present."""
+    """What clients of a Spark Connect server present."""
 
     token: str
     """Goes into the address: ``sc://localhost:PORT/;token=…``."""

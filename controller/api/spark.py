@@ -14,30 +14,27 @@ from controller.errors import RequestError, UnknownNameError
 from controller.jobs import Job, NewJob
 from controller.spark import Spark
 from controller.spec.rules import SETTING
-from controller.status import ServiceStatus
-from pools.storage.spark import SERVICE, reserved
+from pools.storage.spark import Server, reserved
 
 router = guarded_router("spark", "/api/v1/bdc/services/spark")
 
 
-@router.post("/start", summary="Start the Spark Connect server", response_model_exclude_unset=True)
-def start(request: Request) -> ServiceStatus:
+@router.post("/start", summary="Start the caller's Spark Connect server")
+def start(request: Request) -> bodies.SparkServer:
     """Asks for it and answers at once; it is ready when the service's status says so. 503 with the line to run where Spark is missing."""
-    _spark(request).start()
-    return _status(request)
+    return _shown(_spark(request).start(caller_of(request).name))
 
 
-@router.post("/stop", summary="Stop the Spark Connect server", response_model_exclude_unset=True)
-def stop(request: Request) -> ServiceStatus:
+@router.post("/stop", summary="Stop the caller's Spark Connect server")
+def stop(request: Request) -> bodies.SparkServer:
     """Sessions of its clients end. Jobs go on: they have a Spark of their own."""
-    _spark(request).stop()
-    return _status(request)
+    return _shown(_spark(request).stop(caller_of(request).name))
 
 
-@router.get("/token", summary="The Spark Connect server's token")
+@router.get("/token", summary="The token of the caller's Spark Connect server")
 def token(request: Request) -> bodies.SparkToken:
     """What clients present: ``sc://localhost:PORT/;token=…``. Whoever has it is one of Spark's users."""
-    return bodies.SparkToken(token=_spark(request).token())
+    return bodies.SparkToken(token=_spark(request).token(caller_of(request).name))
 
 
 @router.get("/jobs", summary="Spark jobs")
@@ -83,8 +80,5 @@ def _spark(request: Request) -> Spark:
     return found
 
 
-def _status(request: Request) -> ServiceStatus:
-    found = next((service for service in services_of(request).view.status()["services"] if service["name"] == SERVICE), None)
-    if found is None:
-        raise UnknownNameError("this cluster has no Spark")
-    return found
+def _shown(server: Server) -> bodies.SparkServer:
+    return bodies.SparkServer(name=server.name, endpoint=server.endpoint, user=server.user)

@@ -172,8 +172,11 @@ class Spark(Section):
 
     enabled: bool = True
     """Whether Spark may be started. Until somebody does (`bdc spark start`, `bdc spark submit`) nothing of it runs."""
+    servers: Annotated[int, Field(ge=1, le=20)] = 1
+    """Connect servers at most. 1: one for all admins, who are the first admin in HDFS. More: each admin has one of his own, with a token of
+    its own, in which he is himself in HDFS; so many may run at once."""
     memory_megabytes: Annotated[int, Field(ge=512, le=1048576)] = 1024
-    """Megabytes of the Java heap of the Connect server, and of each job."""
+    """Megabytes of the Java heap of each Connect server, and of each job."""
     cores: Annotated[int, Field(ge=1, le=1024)] = 2
     """Tasks that the Connect server, and each job, runs at once."""
     jobs: Annotated[int, Field(ge=1, le=100)] = 2

@@ -23,7 +23,7 @@ DATANODE_PORTS = ("data", "http", "ipc")
 @dataclass(frozen=True)
 class PortNumbers:
     """Every number of a cluster. ``compute`` has one per replica, ``flight`` too where there is a data pool; ``data`` one per shard;
-    ``datanodes`` one ``(data, http, ipc)`` per DataNode."""
+    ``datanodes`` one ``(data, http, ipc)`` per DataNode; ``spark`` one per Connect server."""
 
     controller: int
     master: int
@@ -33,7 +33,7 @@ class PortNumbers:
     datanodes: tuple[tuple[int, int, int], ...]
     data: tuple[int, ...] = ()
     flight: tuple[int, ...] = ()
-    spark: int | None = None
+    spark: tuple[int, ...] = ()
 
     def named(self) -> tuple[tuple[str, int], ...]:
         """``(what listens there, number)`` of each port, the storage pool's included only when it has DataNodes."""
@@ -43,8 +43,7 @@ class PortNumbers:
         pairs += [(f"data-{index}", number) for index, number in enumerate(self.data)]
         if self.datanodes:
             pairs += [("namenode", self.namenode), ("webhdfs", self.webhdfs)]
-        if self.spark is not None:
-            pairs += [("spark", self.spark)]
+        pairs += [(f"spark-connect-{index}", number) for index, number in enumerate(self.spark)]
         for index, numbers in enumerate(self.datanodes):
             pairs += [(f"storage-0-{index} {kind}", number) for kind, number in zip(DATANODE_PORTS, numbers, strict=True)]
         return tuple(pairs)
@@ -67,7 +66,7 @@ def port_numbers(spec: ClusterSpec, base: int | None = None) -> PortNumbers:
         ),
         data=_row(_number(ports, "data", offset), pools.data.shards),
         flight=_row(_number(ports, "flight", offset), pools.compute.replicas if pools.data.shards else 0),
-        spark=_number(ports, "spark", offset) if storage.enabled and storage.spark.enabled else None,
+        spark=_row(_number(ports, "spark", offset), storage.spark.servers if storage.enabled and storage.spark.enabled else 0),
     )
 
 

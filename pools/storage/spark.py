@@ -1,18 +1,21 @@
 """Spark in the storage pool: the Spark Connect server that starts on first use, and jobs. Pure.
 
 One server serves the cluster: whoever has its token is, for HDFS, the cluster's first admin, and may run Python as the storage pool's OS
-user. Jobs have a Spark of their own (one JVM each), write into HDFS under the name of whoever submitted them, and need no server.
+user. Or each user has one (spec: ``servers``), with a token of its own, and is himself in HDFS; all run as the same OS user, so this keeps
+apart names, sessions and memory, not attackers. Jobs have a Spark of their own (one JVM each), write into HDFS under the name of whoever
+submitted them, and need no server.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pools.workload import ConfigFile, Endpoint, OnDemand, Port, Probe, Secret, Workload
 
-SERVER = "spark-connect-0"
 SERVICE = "spark"
 JOBS = "jobs"
 """Resource of the status tree's service ``spark`` that jobs belong to."""
@@ -47,15 +50,36 @@ logger.server.level = info
 
 
 @dataclass(frozen=True)
+class Server:
+    """One Spark Connect server."""
+
+    number: int
+    port: int
+    """gRPC, on loopback."""
+    user: str
+    """The name under which it uses HDFS."""
+    own: bool = False
+    """It serves this user only."""
+
+    @property
+    def name(self) -> str:
+        """The workload's name."""
+        return f"spark-connect-{self.number}"
+
+    @property
+    def endpoint(self) -> str:
+        """The name of its address."""
+        return f"spark-{self.user}" if self.own else SERVICE
+
+
+@dataclass(frozen=True)
 class SparkSettings:
     """How Spark is run."""
 
-    port: int
-    """Port of the Connect server (gRPC, on loopback)."""
+    servers: tuple[Server, ...]
+    """The Connect servers that there may be now."""
     namenode: str
     """``hdfs://host:port``, Spark's default file system; placeholders allowed."""
-    user: str = "admin"
-    """The name under which the Connect server uses HDFS."""
     replication: int = 2
     """Copies of each block that Spark writes."""
     memory_mb: int = 1024
@@ -89,22 +113,28 @@ class SparkJob:
         return f"spark-job-{self.number}"
 
 
-def connect_server(settings: SparkSettings) -> Workload:
-    """The Spark Connect server. Its token is a secret: the launcher joins it to the settings, in a file of mode 0400."""
-    where = {"spark.connect.grpc.binding.address": "127.0.0.1", "spark.connect.grpc.binding.port": str(settings.port)}
+def token_of(secret: str, server: Server) -> str:
+    """What clients of a server must present, from the cluster's secret of Spark's."""
+    return hmac.digest(secret.encode(), server.user.encode(), hashlib.sha256).hex() if server.own else secret
+
+
+def connect_server(settings: SparkSettings, server: Server) -> Workload:
+    """A Spark Connect server. Its token is a secret: the launcher joins it to the settings, in a file of mode 0400."""
+    where = {"spark.connect.grpc.binding.address": "127.0.0.1", "spark.connect.grpc.binding.port": str(server.port)}
+    description = f"Spark Connect of {server.user} (starts on first use)" if server.own else "Spark Connect (starts on first use)"
     return Workload(
-        name=SERVER,
+        name=server.name,
         pool="storage",
         service=SERVICE,
-        resource="connect",
-        command=(*_launcher(settings), "--token", "{secrets}/token"),
-        environment=_environment(settings, settings.user),
+        resource=f"connect-{server.number}" if server.own else "connect",
+        command=(*_launcher(settings), "--token", "{secrets}/token", *(("--owner", server.user) if server.own else ())),
+        environment=_environment(settings, server.user),
         files=_files(settings, ("--class", SERVER_CLASS, "--name", "connect", "spark-internal"), where),
         secrets=(Secret(TOKEN_SECRET, "token"),),
-        ports=(Port("connect", settings.port),),
+        ports=(Port("connect", server.port),),
         ready=Probe("tcp", "connect"),
         # clients must say localhost: for any other name PySpark wants TLS as soon as there is a token
-        endpoints=(Endpoint("spark", "Spark Connect (starts on first use)", "sc://localhost:{port:connect}", "sc"),),
+        endpoints=(Endpoint(server.endpoint, description, "sc://localhost:{port:connect}", "sc"),),
         requires=("hdfs-setup",),
         stop_seconds=10.0,
         ready_seconds=120.0,

@@ -15,6 +15,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from pools.storage.spark import Server, token_of
+
 DEFAULTS = "spark-defaults.conf"
 GIVEN = "given.json"
 """``{"submit": [arguments of spark-submit], "conf": {setting: value}}``"""
@@ -80,7 +82,8 @@ def _lay(given: argparse.Namespace, settings: Mapping[str, str]) -> Path:
     lines = (given.config / DEFAULTS).read_text(encoding="utf-8")
     lines += "".join(f"{name} {escaped(value)}\n" for name, value in settings.items())
     if given.token is not None:
-        lines += f"spark.connect.authenticate.token {given.token.read_text(encoding='utf-8').strip()}\n"
+        server = Server(0, 0, given.owner or "", own=given.owner is not None)
+        lines += f"spark.connect.authenticate.token {token_of(given.token.read_text(encoding='utf-8').strip(), server)}\n"
     handle = os.open(data / "conf" / DEFAULTS, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(lines)
@@ -106,7 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, required=True, help=f"folder with {DEFAULTS}, {GIVEN} and log4j2.properties")
     parser.add_argument("--data", type=Path, required=True, help="folder for whatever Spark writes on this machine")
     parser.add_argument("--heap", type=int, required=True, help="Java heap in MB")
-    parser.add_argument("--token", type=Path, help="file with the Connect server's token")
+    parser.add_argument("--token", type=Path, help="file with the secret of the Connect servers' tokens")
+    parser.add_argument("--owner", help="the only user of the Connect server, whose token it takes; without it the secret is the token")
     return parser
 
 

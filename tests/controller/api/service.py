@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import uvicorn
+import yaml
 
 from controller.api.app import create_app
 from controller.api.services import Services
@@ -20,15 +21,18 @@ from controller.auth.tokens import Tokens
 from controller.auth.users import Users, create_first_admin
 from controller.errors import UnknownNameError
 from controller.facts import Facts
+from controller.identity import remember_first_admin
 from controller.jobs import Jobs, NewJob
 from controller.on_demand import Demand
 from controller.profiles import render_profile
 from controller.spark import Spark
+from controller.spark_places import SparkPlaces
 from controller.spec import ClusterSpec, load_spec
 from controller.status import ClusterStatus, EndpointStatus, cluster_status
 from controller.store import Store
 from controller.substrate import Observed, ObservedWorkload
-from controller.workloads import all_workloads, spark_settings
+from controller.workloads import spark_settings
+from pools.storage.spark import SparkSettings
 from tests.controller.substrate import StandInSubstrate, workload
 from tests.services.postgresql import free_port
 
@@ -44,8 +48,12 @@ class StandInView:
     boom: bool = False
     pending: set[str] = field(default_factory=set)
 
+    spark_servers: int = 1
+
     def spec(self) -> ClusterSpec:
-        return load_spec(render_profile("local", "demo"))
+        spec = yaml.safe_load(render_profile("local", "demo"))
+        spec["spec"].setdefault("pools", {}).setdefault("storage", {})["spark"] = {"servers": self.spark_servers}
+        return load_spec(yaml.safe_dump(spec))
 
     def status(self) -> ClusterStatus:
         if self.boom:
@@ -89,10 +97,15 @@ class Service:
 def _spark(folder: pathlib.Path, store: Store, view: StandInView) -> Spark:
     """With one job, submitted by ``ADMIN``."""
     (folder / "token").write_text("spark's token")
-    jobs = Jobs(store, lambda spec: spark_settings(spec, Facts()))
+    remember_first_admin(store, ADMIN)
+    places = SparkPlaces(store)
+
+    def settings(spec: ClusterSpec) -> SparkSettings | None:
+        return spark_settings(spec, Facts(spark_users=places.users()))
+
+    jobs = Jobs(store, settings)
     jobs.submit(NewJob("hdfs:///count.py"), ADMIN, 1.0)
-    workloads = lambda spec: all_workloads(spec, Facts())  # noqa: E731
-    return Spark(Demand(store), jobs, StandInSubstrate(), view.spec, workloads, folder / "token", view.users_changed)
+    return Spark(Demand(store), places, jobs, StandInSubstrate(), view.spec, settings, folder / "token", view.users_changed)
 
 
 @contextmanager

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from controller.errors import SubstrateError
-from pools.storage.spark import SERVER
-from tests.controller.api.service import ADMIN, Service, served
+from tests.controller.api.service import ADMIN, PASSWORD, Service, served
 
 SPARK = "/api/v1/bdc/services/spark"
 
@@ -21,9 +20,9 @@ def service(tmp_path: pathlib.Path) -> Iterator[Service]:
         yield found
 
 
-def asked(service: Service) -> bool:
+def asked(service: Service) -> set[str]:
     assert service.services.spark is not None
-    return SERVER in service.services.spark.demand.asked()
+    return set(service.services.spark.demand.asked())
 
 
 def test_a_missing_spark_is_told_with_the_line_to_run_and_nothing_is_asked_for(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,9 +41,28 @@ def test_a_missing_spark_is_told_with_the_line_to_run_and_nothing_is_asked_for(s
 def test_start_asks_and_stop_dismisses(service: Service) -> None:
     token, before = service.token(ADMIN), service.view.changes
     service.call("POST", SPARK + "/start", token)
-    assert asked(service) and service.view.changes == before + 1
+    assert asked(service) == {"spark-connect-0"} and service.view.changes == before + 1
     service.call("POST", SPARK + "/stop", token)
     assert not asked(service)
+
+
+def test_each_admin_has_a_server_of_his_own_where_there_are_several(service: Service) -> None:
+    service.view.spark_servers = 2
+    for name in ("bea", "cem"):
+        service.services.users.add(name, PASSWORD, ("admin",))
+    first, bea, cem = (service.token(name) for name in (ADMIN, "bea", "cem"))
+    start = {"name": "spark-connect-1", "endpoint": "spark-bea", "user": "bea"}
+    assert service.call("POST", SPARK + "/stop", bea).json()["error"]["code"] == "not_found"
+    assert service.call("POST", SPARK + "/start", bea).json() == start == service.call("POST", SPARK + "/start", bea).json()
+    assert service.call("POST", SPARK + "/start", first).json()["name"] == "spark-connect-0"
+    refused = service.call("POST", SPARK + "/start", cem).json()["error"]
+    assert f"all 2 Spark Connect servers are in use, by {ADMIN}, bea" in refused["message"]
+    assert len({service.call("GET", SPARK + "/token", token).json()["token"] for token in (first, bea, cem)}) == 3
+    service.call("POST", SPARK + "/stop", bea)
+    assert asked(service) == {"spark-connect-0"}
+    assert service.call("POST", SPARK + "/start", cem).json() == {"name": "spark-connect-1", "endpoint": "spark-cem", "user": "cem"}
+    service.services.users.revoke("cem", "admin")
+    assert service.services.spark is not None and service.services.spark.places.users() == (ADMIN, None)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pools.storage import spark_launch
-from pools.storage.spark import SparkJob, SparkSettings, connect_server, job, reserved
+from pools.storage.spark import Server, SparkJob, SparkSettings, connect_server, job, reserved, token_of
 from pools.storage.spark_launch import escaped
 
 SETTINGS = SparkSettings(
-    port=31590, namenode="hdfs://{host:nmnode-0}:31500", user="ann", cores=3, conf={"spark.sql.shuffle.partitions": "7"}, idle_seconds=60.0
+    (Server(0, 31590, "ann"),), "hdfs://{host:nmnode-0}:31500", cores=3, conf={"spark.sql.shuffle.partitions": "7"}, idle_seconds=60.0
 )
 
 
@@ -24,7 +24,7 @@ def files(workload: object) -> dict[str, str]:
 
 
 def test_the_server_starts_on_first_use_and_uses_the_clusters_hdfs() -> None:
-    server = connect_server(SETTINGS)
+    server = connect_server(SETTINGS, SETTINGS.servers[0])
     assert server.on_demand is not None and server.on_demand.idle_seconds == 60.0
     assert server.endpoints[0].address == "sc://localhost:{port:connect}"
     defaults = files(server)["spark-defaults.conf"]
@@ -33,6 +33,14 @@ def test_the_server_starts_on_first_use_and_uses_the_clusters_hdfs() -> None:
     given_by_hand = json.loads(files(server)["given.json"])["conf"]
     assert given_by_hand["spark.sql.shuffle.partitions"] == "7" and given_by_hand["spark.connect.grpc.binding.port"] == "31590"
     assert server.environment["HADOOP_USER_NAME"] == "ann"
+
+
+def test_a_server_of_ones_own_has_its_users_name_address_and_token() -> None:
+    ann, bob = (Server(number, 31590 + number, name, own=True) for number, name in enumerate(("ann", "bob")))
+    made = connect_server(SETTINGS, bob)
+    assert (made.name, made.endpoints[0].name, made.ports[0].number) == ("spark-connect-1", "spark-bob", 31591)
+    assert made.environment["HADOOP_USER_NAME"] == "bob" and made.command[-2:] == ("--owner", "bob")
+    assert len({token_of("s3cret", ann), token_of("s3cret", bob), token_of("other", bob), token_of("s3cret", SETTINGS.servers[0])}) == 4
 
 
 def test_a_job_is_run_once_as_its_submitter_and_its_arguments_are_taken_word_by_word() -> None:
@@ -62,7 +70,7 @@ def test_the_token_is_in_a_file_of_mode_0400_and_nowhere_in_the_command(tmp_path
     (data / "local").mkdir()
     (data / "local" / "left-over").touch()
     token.write_text("s3cret\n")
-    for path, content in files(connect_server(SETTINGS)).items():
+    for path, content in files(connect_server(SETTINGS, SETTINGS.servers[0])).items():
         (config / path).write_text(content)
     became: list[tuple[list[str], dict[str, str]]] = []
     monkeypatch.setattr(spark_launch.os, "execve", lambda _program, argv, environment: became.append((argv, environment)))
