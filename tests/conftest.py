@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from types import FrameType
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests.leftovers import Watch
 from tests.services.cluster import Stage
@@ -18,6 +20,9 @@ from tests.services.cluster import cluster as running_cluster
 from tests.services.data_pool import DataPool
 from tests.services.data_pool import data_pool as running_data_pool
 from tests.services.postgresql import PostgresqlServer, postgresql_server
+
+hypothesis_settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("shared machine")
 
 ALLOWED_SKIPS = pathlib.Path(__file__).parent / "allowed_skips.toml"
 _skipped: list[tuple[str, str]] = []

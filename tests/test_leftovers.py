@@ -11,6 +11,7 @@ import pytest
 
 from tests import leftovers
 from tests.leftovers import MARKER, Watch
+from tests.patience import PATIENCE
 
 
 def test_what_is_left_is_named_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,7 +25,7 @@ def test_what_is_left_is_named_and_ended(monkeypatch: pytest.MonkeyPatch) -> Non
         inside = subprocess.Popen(["sleep", "60"], cwd=folder, env={})
         found = watch.left()
         assert sorted(found) == sorted([f"process {marked.pid}: sleep 60", f"process {inside.pid}: sleep 60", f"folder {folder}"])
-        assert marked.wait(5) == inside.wait(5) == -9 and stranger.poll() is None
+        assert marked.wait(PATIENCE) == inside.wait(PATIENCE) == -9 and stranger.poll() is None
         folder.rmdir()
         assert watch.left() == []
         stranger.kill()

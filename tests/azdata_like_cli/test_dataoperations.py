@@ -16,6 +16,7 @@ from bdc.errors import ConflictError, ForbiddenError, ServiceError
 from tests.azdata_like_cli.administrator import USER, admin
 from tests.azdata_like_cli.conftest import Run
 from tests.azdata_like_cli.test_data import Admin, make, pool
+from tests.patience import PATIENCE
 from tests.pools.master.conftest import Master, database, master
 
 __all__ = ["admin", "database", "master", "pool"]  # fixtures
@@ -37,7 +38,7 @@ class Carrier:
         self._thread.start()
 
     def _carry(self, progress: dict[str, Any], problem: dict[str, Any] | None) -> None:
-        holder, deadline = str(uuid.uuid4()), time.monotonic() + 20
+        holder, deadline = str(uuid.uuid4()), time.monotonic() + PATIENCE
         with self._admin() as connection:
             while time.monotonic() < deadline:
                 (taken,) = connection.execute("SELECT bdc.pool_take_operation(%s)", [holder]).fetchone() or (None,)

@@ -18,6 +18,7 @@ from bdc.copies import Copier
 from bdc.errors import BdcError, ConflictError, ForbiddenError, NotFoundError, ServiceError, UserError
 from bdc.webhdfs import WebHdfs
 from tests.azdata_like_cli.conftest import Run
+from tests.patience import PATIENCE
 from tests.services.hdfs import HdfsServer, hdfs_server
 
 pytestmark = pytest.mark.service
@@ -195,12 +196,12 @@ def test_ctrl_c_in_an_upload_leaves_nothing(files: WebHdfs, tmp_path: Path) -> N
     with subprocess.Popen(
         [sys.executable, "-m", "azdata_like_cli", "hdfs", "cp", str(big), "hdfs:/big"], stderr=subprocess.PIPE, text=True
     ) as running:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while not list(files.listing("/")):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         running.send_signal(signal.SIGINT)
-        assert running.wait(20) == 130
+        assert running.wait(PATIENCE) == 130
         assert running.stderr is not None and running.stderr.read() == ""
     assert list(files.listing("/")) == []
 

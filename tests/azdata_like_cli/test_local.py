@@ -16,6 +16,7 @@ import pytest
 from azdata_like_cli import local
 from tests.azdata_like_cli.conftest import Run
 from tests.azdata_like_cli.standin_controller import PASSWORD, StandinController
+from tests.patience import PATIENCE
 
 STANDIN = Path(__file__).with_name("standin_local.py")
 WAITING = {"event": "progress", "workload": "master-0", "state": "starting", "reason": "waits for port 31433", "seconds": 1.5}
@@ -113,7 +114,7 @@ def test_ctrl_c_is_passed_on_once_and_says_what_is_left(program: Program) -> Non
             assert running.poll() is None
         running.send_signal(signal.SIGINT)
         rest = running.stderr.read()
-        assert running.wait(10) == 130
+        assert running.wait(PATIENCE) == 130
         assert running.stdout.read() == ""
     assert "'bdc create demo' completes it" in rest
     assert "Traceback" not in rest
@@ -127,7 +128,7 @@ def test_sigterm_ends_the_program_too(program: Program) -> None:
         while "for Ctrl-C" not in running.stderr.readline():
             assert running.poll() is None
         running.send_signal(signal.SIGTERM)
-        assert running.wait(10) == 143
+        assert running.wait(PATIENCE) == 143
     time.sleep(0.1)
     assert not _processes_with(str(program.events_file))
 

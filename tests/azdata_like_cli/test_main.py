@@ -16,6 +16,7 @@ from azdata_like_cli.command import BdcCommand
 from azdata_like_cli.tree import COMMANDS
 from tests.azdata_like_cli.conftest import Run
 from tests.azdata_like_cli.standin_controller import StandinController
+from tests.patience import PATIENCE
 
 LEAVES = list(reference.commands())
 
@@ -112,7 +113,7 @@ def test_signals_end_a_running_command(logged_in: StandinController, number: int
         assert running.stdout is not None and running.stderr is not None
         assert running.stdout.readline() == "first\n"
         running.send_signal(number)
-        assert running.wait(10) == code
+        assert running.wait(PATIENCE) == code
         assert running.stderr.read().strip() == ""
 
 

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from tests.azdata_like_cli.conftest import Run
 from tests.azdata_like_cli.standin_controller import PASSWORD, StandinController
+from tests.patience import PATIENCE
 from tests.services.postgresql import PostgresqlServer
 
 pytestmark = pytest.mark.service
@@ -212,7 +213,7 @@ def test_the_first_rows_come_before_the_last_are_made(master: StandinController)
         assert running.stdout.readline() == "i\n"
         running.send_signal(signal.SIGINT)
         running.stdout.close()
-        assert running.wait(10) in (130, 141)
+        assert running.wait(PATIENCE) in (130, 141)
 
 
 def test_ctrl_c_cancels_in_the_server(master: StandinController, postgresql: PostgresqlServer) -> None:
@@ -220,12 +221,12 @@ def test_ctrl_c_cancels_in_the_server(master: StandinController, postgresql: Pos
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running, postgresql.connect() as watch:
         _until(watch, 1)
         running.send_signal(signal.SIGINT)
-        assert running.wait(10) == 130
+        assert running.wait(PATIENCE) == 130
         _until(watch, 0)
 
 
 def _until(watch: psycopg.Connection[tuple[object, ...]], count: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%cli_sleep' AND state = 'active' AND pid <> pg_backend_pid()"
     while watch.execute(query).fetchone() != (count,):
         assert time.monotonic() < deadline
@@ -255,7 +256,7 @@ def test_shell_at_a_terminal_goes_on_after_an_error(master: StandinController) -
                 shown += part
         except OSError:  # Linux: the other side is closed
             pass
-        assert running.wait(10) == 0
+        assert running.wait(PATIENCE) == 0
     os.close(terminal)
     assert b"does not exist" in shown
     assert b"42" in shown
@@ -300,7 +301,7 @@ def test_ctrl_c_in_the_shell_ends_the_statement_and_not_the_session(master: Stan
                 shown += part
         except OSError:  # Linux: the other side is closed
             pass
-        assert running.wait(10) == 0, shown
+        assert running.wait(PATIENCE) == 0, shown
     os.close(terminal)
     assert b"cancelled" in shown
     assert b"42" in shown
@@ -313,5 +314,5 @@ def test_a_reader_that_goes_away_leaves_no_noise(master: StandinController) -> N
         assert running.stderr is not None
         running.stdout.readline()
         running.stdout.close()
-        assert running.wait(20) == 141
+        assert running.wait(PATIENCE) == 141
         assert running.stderr.read() == ""

@@ -17,7 +17,20 @@ import psycopg
 import pytest
 
 from controller.substrates.local.layout import ClusterHome
-from tests.cluster.life import LINES, MainJob, asking, connect, green, home_of, kill_and_heal, main_job, pids, supervisor_pid, until
+from tests.cluster.life import (
+    HEAL_SECONDS,
+    LINES,
+    MainJob,
+    asking,
+    connect,
+    green,
+    home_of,
+    kill_and_heal,
+    main_job,
+    pids,
+    supervisor_pid,
+    until,
+)
 from tests.cluster.sources import create_table
 from tests.services.cluster import Stage
 from tests.services.postgresql import PostgresqlServer
@@ -59,7 +72,7 @@ def test_supervisor_killed_queries_go_on_and_nothing_restarts(job: MainJob, home
     with asking(job) as asker:
         until(lambda: asker.right > 0, "a first answer")
         os.kill(first, signal.SIGKILL)
-        until(lambda: supervisor_pid(home) not in (None, first), "the next supervisor", 20)
+        until(lambda: supervisor_pid(home) not in (None, first), "the next supervisor")
         now = asker.right
         until(lambda: asker.right >= now + 2, "answers go on")
     assert (asker.failed, asker.wrong, pids(home)) == (0, [], before)
@@ -88,7 +101,7 @@ def test_postmaster_killed_beside_a_busy_backend(job: MainJob, home: ClusterHome
         busy.start()
         until(lambda: cpu_ticks(backend) > 5, "the backend is busy")
         kill_and_heal(home, "master-0")
-        busy.join(20)
+        busy.join(HEAL_SECONDS)
         assert not busy.is_alive() and isinstance(failures[0], psycopg.OperationalError)
     assert not Path(f"/proc/{backend}").exists()
     job.right()
@@ -141,7 +154,7 @@ def test_storm(job: MainJob, home: ClusterHome) -> None:
         while time.monotonic() < end:
             running = [pid for pid in (*pids(home).values(), supervisor_pid(home)) if pid]
             if not running:  # nobody can say what runs until the next supervisor is there
-                until(lambda: supervisor_pid(home) is not None, "the next supervisor", 60)
+                until(lambda: supervisor_pid(home) is not None, "the next supervisor")
                 continue
             with contextlib.suppress(ProcessLookupError):  # it has ended by itself since: what it required was killed
                 os.kill(chosen.choice(running), signal.SIGKILL)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cluster.sources import create_source, create_table, eventually, master_connection
+from tests.patience import PATIENCE
 from tests.services.cluster import Row, Stage
 
 Master = psycopg.Connection[Row]
@@ -157,12 +158,12 @@ def test_a_file_that_is_replaced_during_the_query_is_never_half_old_half_new(
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        assert eventually(lambda: seen, 20)[0]
+        assert eventually(lambda: seen, PATIENCE)[0]
         cluster.bdc("hdfs", "cp", "--force", str(tmp_path / "new.csv"), f"hdfs:{folder}/replaced.csv", output=None)
-        assert eventually(lambda: ("new", 300_000) in seen, 20)[0]
+        assert eventually(lambda: ("new", 300_000) in seen, PATIENCE)[0]
     finally:
         stop.set()
-        reader.join(30)
+        reader.join(PATIENCE)
     assert set(seen) == {("old", 400_000), ("new", 300_000)}
     assert all("replaced.csv" in str(error.message_primary) for error in errors)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -14,13 +13,11 @@ import psycopg
 import pytest
 
 from tests.cluster.sources import address, create_postgresql_source, create_table, eventually, master_connection, pool_connection
+from tests.patience import PATIENCE, SOON
 from tests.services.cluster import Row, Stage
 from tests.services.postgresql import PostgresqlServer
 
 PASSWORD = "Users-pass-4321"
-API_SECONDS = 5.0
-SESSION_SECONDS = 5.0
-"""So soon after `bdc user remove` the user's sessions are gone, at the master and at the pool."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +27,7 @@ def users(cluster: Stage) -> Iterator[Callable[[str], str]]:
     def add(name: str) -> str:
         cluster.bdc("user", "add", name, "--password-stdin", output=None, secret=PASSWORD + "\n")
         made.append(name)
-        found, _ = eventually(lambda: _can_log_in(cluster, name), 20)
+        found, _ = eventually(lambda: _can_log_in(cluster, name), PATIENCE)
         assert found
         return name
 
@@ -118,8 +115,7 @@ def test_an_expired_role_can_log_in_nowhere(cluster: Stage, users: Callable[[str
             as_user(cluster, "login_expired")
         with pytest.raises(psycopg.OperationalError):
             pool_connection(cluster, "login_expired", PASSWORD)
-        _, seconds = eventually(lambda: _ended(pool), 10)
-        assert seconds < SESSION_SECONDS
+        assert eventually(lambda: _ended(pool), SOON)[0]
 
 
 def _as_superuser(cluster: Stage, statement: str) -> None:
@@ -174,11 +170,9 @@ def test_a_removed_user_is_out_everywhere_in_time_and_the_objects_stay(cluster: 
             assert session.execute(f"SELECT count(*) FROM {table}").fetchone() == (3,)
             assert pool.execute(f"SELECT count(*) FROM {table}").fetchone() == (3,)
             cluster.bdc("user", "remove", "login_leaver", "--yes", output=None)
-            start = time.monotonic()
-            assert eventually(lambda: _ended(session), SESSION_SECONDS)[0]
-            assert eventually(lambda: _ended(pool), SESSION_SECONDS)[0]
-            assert eventually(lambda: api(cluster, "/api/v1/whoami", token)[0] == 401, API_SECONDS)[0]
-            assert time.monotonic() - start < SESSION_SECONDS
+            assert eventually(lambda: _ended(session), SOON)[0]
+            assert eventually(lambda: _ended(pool), SOON)[0]
+            assert eventually(lambda: api(cluster, "/api/v1/whoami", token)[0] == 401, SOON)[0]
         with pytest.raises(psycopg.OperationalError):
             as_user(cluster, "login_leaver")
         assert master.execute("SELECT answer FROM login.kept").fetchone() == (42,)

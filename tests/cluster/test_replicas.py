@@ -17,6 +17,7 @@ import pytest
 from pools.compute.queries import REPLICA_SHIFT
 from tests.cluster.life import connect, green, home_of, pids, until
 from tests.cluster.sources import address, create_postgresql_source, create_table
+from tests.patience import PATIENCE
 from tests.services.cluster import Row, Stage
 from tests.services.cluster import folder as stage_folder
 from tests.services.postgresql import PostgresqlServer
@@ -35,8 +36,14 @@ REPLICAS = ("compute-0", "compute-1")
 ROWS = 1000
 QUERY = "SELECT count(*), sum(near.worth) FROM far JOIN near ON near.id = far.id % 10"
 ANSWER = (ROWS, 45 * ROWS)
-SESSIONS = 12
-"""Each goes to a replica at random: that all meet the same one happens once in 2048 runs."""
+SESSIONS = 16
+"""Each goes to a replica at random: that all meet the same one happens once in 32,768 runs."""
+
+FEW = 5
+"""Errors of a client while the kernel takes a killed process down; on a quiet machine it is one."""
+
+LOCK = 4711
+"""Who holds it at the source lets the slow view wait."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +53,7 @@ def stage(postgresql: PostgresqlServer) -> Iterator[Stage]:
         path.write_text(SPEC.format(name=made.cluster))
         made.bdc("create", "--spec", str(path))
         server.execute(f"CREATE TABLE far AS SELECT i AS id FROM generate_series(1, {ROWS}) AS i")
-        server.execute("CREATE VIEW slow AS SELECT 1 AS id, pg_sleep(3)::text AS nothing")
+        server.execute(f"CREATE VIEW slow AS SELECT 1 AS id, pg_advisory_xact_lock_shared({LOCK})::text AS nothing")
         with connect(made) as master:
             create_postgresql_source(master, "other", postgresql, "postgres")
             create_table(master, "far", "other", "public.far")
@@ -99,7 +106,7 @@ def clients(stage: Stage, number: int) -> Iterator[list[Client]]:
     finally:
         ended.set()
         for client in running:
-            client.join(30)
+            client.join(PATIENCE)
 
 
 def ask(session: psycopg.Connection[Row]) -> list[Row]:
@@ -116,15 +123,21 @@ def seen(stage: Stage) -> tuple[set[int], list[str]]:
     return {int(str(number)) >> REPLICA_SHIFT for (number,) in rows}, said
 
 
-def test_queries_run_on_both_and_a_session_sees_those_of_one(stage: Stage) -> None:
+def test_queries_run_on_both_and_a_session_sees_those_of_one(stage: Stage, postgresql: PostgresqlServer) -> None:
+    looks: list[tuple[set[int], list[str]]] = []
+
+    def both_seen() -> bool:
+        looks.append(seen(stage))
+        return set().union(*(replicas for replicas, _ in looks)) == {0, 1}
+
     with ExitStack() as stack, ThreadPoolExecutor(SESSIONS) as threads:
         sessions = [stack.enter_context(connect(stage)) for _ in range(SESSIONS)]
-        answers = [threads.submit(ask, one) for one in sessions]
-        until(lambda: bool(seen(stage)[0]), "queries run", 3)
-        looks = [seen(stage) for _ in range(SESSIONS)]
-        assert [answer.result(60) for answer in answers] == [[(1,)]] * SESSIONS
+        with postgresql.connect() as holder:
+            holder.execute(f"SELECT pg_advisory_lock({LOCK})".encode())
+            answers = [threads.submit(ask, one) for one in sessions]
+            until(both_seen, "queries run on both")
+        assert [answer.result(PATIENCE) for answer in answers] == [[(1,)]] * SESSIONS
     assert all(len(replicas) <= 1 for replicas, _ in looks)
-    assert set().union(*(replicas for replicas, _ in looks)) == {0, 1}
     assert all(said and said[0].startswith("WARNING the compute pool has several replicas") for _, said in looks)
 
 
@@ -137,10 +150,10 @@ def test_one_replica_is_killed_and_queries_go_on(stage: Stage, name: str) -> Non
         rights = [client.right for client in running]
         with clients(stage, 2) as new:  # new sessions find the other one, at once
             pass
-        until(lambda: pids(home).get(name) not in (None, before[name]) and green(home), "it is there again", 30)
-        until(lambda: all(one.right > right for one, right in zip(running, rights, strict=True)), "answers for each", 20)
+        until(lambda: pids(home).get(name) not in (None, before[name]) and green(home), "it is there again")
+        until(lambda: all(one.right > right for one, right in zip(running, rights, strict=True)), "answers for each")
     for client in (*running, *new):
-        assert client.wrong == [] and len(client.errors) <= 1, client.errors
+        assert client.wrong == [] and len(client.errors) <= FEW, client.errors
         assert all("compute" in error or "connection" in error for error in client.errors), client.errors
     other = next(replica for replica in REPLICAS if replica != name)
     assert pids(home)[other] == before[other]

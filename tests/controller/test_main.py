@@ -20,6 +20,7 @@ from controller.facts import postgresql_version, sealing_key
 from controller.profiles import render_profile
 from controller.spec.edit import set_value
 from controller.store import Store
+from tests.patience import PATIENCE
 from tests.services.postgresql import bin_folder, free_port
 
 PASSWORD = "planted-secret-4711"
@@ -32,11 +33,11 @@ class Process:
     process: subprocess.Popen[str]
 
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False)
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=PATIENCE)
 
     def stop(self) -> tuple[int, str]:
         self.process.send_signal(signal.SIGTERM)
-        output, _ = self.process.communicate(timeout=20)
+        output, _ = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, output
 
 
@@ -54,7 +55,7 @@ def controller(tmp_path: pathlib.Path) -> Iterator[Process]:
     process = start(tmp_path)
     try:
         found = Process(tmp_path, port, process)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and process.poll() is None:
             try:
                 with found.client() as client:
@@ -98,7 +99,7 @@ def test_a_token_outlives_a_kill(controller: Process) -> None:
     controller.process.communicate()
     controller.process = start(controller.folder)
     try:
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 with controller.client() as client:
                     answer = client.get("/api/v1/whoami", headers={"Authorization": f"Bearer {token}"})
@@ -114,7 +115,7 @@ def test_a_token_outlives_a_kill(controller: Process) -> None:
 def test_an_invalid_spec_or_store_is_one_sentence(tmp_path: pathlib.Path) -> None:
     (tmp_path / "bdc.yaml").write_text("kind: Other\n")
     process = start(tmp_path)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "bdc.yaml:1: apiVersion: is missing" in output
     assert "Traceback" not in output
@@ -122,7 +123,7 @@ def test_an_invalid_spec_or_store_is_one_sentence(tmp_path: pathlib.Path) -> Non
 
 def test_a_taken_port_ends_it_with_1(controller: Process) -> None:
     second = start(controller.folder)
-    output, _ = second.communicate(timeout=20)
+    output, _ = second.communicate(timeout=PATIENCE)
     assert second.returncode == 1
     assert "can't listen" in output
 

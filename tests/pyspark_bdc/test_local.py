@@ -16,6 +16,7 @@ from pyspark_bdc.errors import BdcError, OptionError, WriteError
 from pyspark_bdc.local import STAGING, LocalLoad, Staged, begin_local
 from pyspark_bdc.targets import Field
 from pyspark_bdc.write_options import parse
+from tests.patience import PATIENCE
 from tests.services.postgresql import PostgresqlServer
 
 LOGIN = {"host": "127.0.0.1", "user": "ann", "password": "x"}
@@ -168,7 +169,7 @@ def test_the_table_is_locked_when_asked(server: PostgresqlServer) -> None:
         moving = threading.Thread(target=load.commit, args=(staged,))
         moving.start()
         waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'ExclusiveLock' AND relation = 'local.t'::regclass"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while asked(server, waits) != [(1,)]:
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -17,6 +17,7 @@ from pyspark_bdc.columns import Column, chosen, named
 from pyspark_bdc.errors import BdcError, OptionError, ReadError, UnreachableError
 from pyspark_bdc.options import Options, parse
 from pyspark_bdc.partitions import conditions
+from tests.patience import PATIENCE
 from tests.services.postgresql import PostgresqlServer
 
 DATABASE = "spark_session"
@@ -179,7 +180,7 @@ def test_a_stream_that_is_left_early_stops_at_the_server(server: PostgresqlServe
     stream.close()  # type: ignore[attr-defined]
     with server.connect() as connection:
         busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pyspark_bdc' AND state = 'active'"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while connection.execute(busy).fetchone() != (0,):
             assert time.monotonic() < deadline, "the server goes on"
             time.sleep(0.05)

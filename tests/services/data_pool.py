@@ -48,7 +48,7 @@ from tests.services.postgresql import free_port, reachable_folder
 PASSWORD = "Some-pass-1234"
 DATABASE = "bdc"
 READY_SECONDS = 120
-STOP_SECONDS = 20
+STOP_SECONDS = 60
 
 
 @dataclass

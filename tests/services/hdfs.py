@@ -26,7 +26,7 @@ from controller.substrates.local.programs import ProgramMissingError, classpath,
 from tests.services.postgresql import free_port, reachable_folder, unprivileged
 from virtualization.connectors.hdfs.identity import acting_as
 
-READY_SECONDS = 90
+READY_SECONDS = 180
 _MAIN = "org.apache.hadoop.hdfs.server"
 _JVM = ["-Xmx128m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:MaxMetaspaceSize=128m", "-Xshare:auto",
         "-Djava.net.preferIPv4Stack=true"]  # fmt: skip

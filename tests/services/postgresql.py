@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-STOP_SECONDS = 20
+READY_SECONDS = STOP_SECONDS = 60
 
 
 def free_port() -> int:
@@ -148,7 +148,7 @@ def postgresql_server(*settings: str) -> Iterator[PostgresqlServer]:
 def _wait(server: PostgresqlServer, process: subprocess.Popen[bytes]) -> None:
     import time
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
             server.connect().close()

@@ -88,9 +88,9 @@ def test_planning_is_fast(split: Lab) -> None:
     def median(texts: list[str]) -> float:
         times = []
         for text in texts:
-            start = time.perf_counter()
+            start = time.thread_time()  # others may keep the machine busy
             lab.engine.plan(text, lab.catalog)
-            times.append((time.perf_counter() - start) * 1000)
+            times.append((time.thread_time() - start) * 1000)
         return statistics.median(times)
 
     assert median([f"SELECT id, name FROM public.customer WHERE ((id = {n}))" for n in range(1, 40)]) < 2

@@ -211,10 +211,10 @@ def test_names_the_place() -> None:
     ],
 )
 def test_hostile_texts_end_soon_with_an_error(sql: str) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(VirtualizationError):
         parse(sql)
-    assert time.perf_counter() - start < 5
+    assert time.thread_time() - start < 5
 
 
 def test_long_but_harmless_texts_pass() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from tests.patience import PATIENCE
 from virtualization.plan import QueryContext
 
 
@@ -19,7 +20,7 @@ def test_an_interrupt_is_repeated_until_its_registration_is_taken_back() -> None
     withdraw = context.on_cancel(interrupt)
     context.cancel()
     context.cancel()
-    assert third.wait(5)
+    assert third.wait(PATIENCE)
     assert not threading.Event().wait(0.3) and len(heard) == 3
 
 
@@ -27,5 +28,5 @@ def test_what_registers_after_the_cancel_is_interrupted_too() -> None:
     context, heard, second = QueryContext(), [], threading.Event()
     context.cancel()
     withdraw = context.on_cancel(lambda: heard.append(1) if not heard else second.set())
-    assert heard and second.wait(5)
+    assert heard and second.wait(PATIENCE)
     withdraw()

@@ -34,6 +34,7 @@ from controller.substrate import Observed, ObservedWorkload
 from controller.workloads import spark_settings
 from pools.storage.spark import SparkSettings
 from tests.controller.substrate import StandInSubstrate, workload
+from tests.patience import PATIENCE
 from tests.services.postgresql import free_port
 
 ADMIN, USER, PASSWORD = "root.admin", "alice", "correct horse battery"
@@ -132,8 +133,8 @@ def served(folder: pathlib.Path) -> Iterator[Service]:
     while not server.started:
         time.sleep(0.01)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE) as client:
             yield Service(services, view, client)
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE)

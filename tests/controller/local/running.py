@@ -17,6 +17,7 @@ from typing import Any
 
 from controller.supervisor.folder import ClusterFolder
 from controller.supervisor.processes import kill, of_cluster
+from tests.patience import PATIENCE
 from tests.services.postgresql import free_port, reachable_folder
 
 CHECKOUT = Path(__file__).parents[3]
@@ -57,7 +58,7 @@ class Local:
 
     def run(self, *arguments: str, given: object = None, **environment: str) -> tuple[int, list[dict[str, Any]]]:
         process = self.start(*arguments, given=given, **environment)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=240)
         events = [json.loads(line) for line in out.splitlines()]
         if not events:
             raise AssertionError(err)
@@ -96,7 +97,7 @@ class Local:
         assert f"bdc-{name}-" not in users
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
@@ -114,5 +115,5 @@ def local_home(user: str | None = None) -> Iterator[Local]:
         finally:
             for cluster in sorted((home / "clusters").glob("[a-z]*")):
                 process = local.start("delete", "--name", cluster.name)
-                process.communicate(timeout=60)
+                process.communicate(timeout=240)
                 kill(local.marked(cluster.name), signal.SIGKILL)

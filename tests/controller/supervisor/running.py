@@ -19,6 +19,7 @@ from controller.supervisor.client import SupervisorClient
 from controller.supervisor.errors import SupervisorError
 from controller.supervisor.folder import ClusterFolder
 from controller.supervisor.processes import kill, of_cluster
+from tests.patience import PATIENCE
 from tests.services.postgresql import reachable_folder
 
 CHECKOUT = Path(__file__).parents[3]
@@ -70,11 +71,11 @@ class Running:
     def one(self, name: str) -> dict[str, Any]:
         return self.all()[name]
 
-    def until_state(self, name: str, *states: str, seconds: float = 15) -> dict[str, Any]:
+    def until_state(self, name: str, *states: str, seconds: float = PATIENCE) -> dict[str, Any]:
         self.until(lambda: self.one(name)["state"] in states, f"{name} is {states}", seconds)
         return self.one(name)
 
-    def until(self, condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
@@ -106,7 +107,7 @@ class Running:
                 self.client.call("shutdown", immediately=True)
         for process in self.processes:
             try:
-                process.wait(10)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

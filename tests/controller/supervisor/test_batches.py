@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.controller.supervisor.running import SLEEPER, Running
+from tests.patience import PATIENCE
 
 COUNTING = """
     import pathlib, sys
@@ -34,7 +35,7 @@ def test_a_stop_and_start_of_the_cluster_begins_none_again(supervisor: Running) 
     supervisor.until_state("bad", "failed")
     supervisor.until_state("long", "starting")
     supervisor.client.call("shutdown")
-    supervisor.processes[-1].wait(20)
+    supervisor.processes[-1].wait(PATIENCE)
     supervisor.start()
     found = supervisor.all()
     assert (found["long"]["state"], found["bad"]["state"]) == ("failed", "failed")

@@ -17,6 +17,7 @@ from controller.supervisor import logs, record
 from controller.supervisor.errors import SupervisorError
 from controller.supervisor.processes import alive, stat
 from tests.controller.supervisor.running import LISTENER, SLEEPER, Running, running_supervisor
+from tests.patience import PATIENCE
 from tests.services.postgresql import bin_folder, free_port
 
 DAEMONS = """
@@ -32,7 +33,7 @@ def test_killed_workload_comes_back(supervisor: Running) -> None:
     supervisor.ensure("w")
     pid = supervisor.until_state("w", "ready")["pid"]
     os.kill(pid, signal.SIGKILL)
-    supervisor.until(lambda: supervisor.one("w")["pid"] not in (None, pid), "another pid", 5)
+    supervisor.until(lambda: supervisor.one("w")["pid"] not in (None, pid), "another pid")
     assert supervisor.one("w")["restarts"] == 1
     assert "killed by SIGKILL" in supervisor.folder.log.read_text()
 
@@ -43,7 +44,7 @@ def test_two_killed_at_once_come_back(supervisor: Running) -> None:
     pids = {name: supervisor.until_state(name, "ready")["pid"] for name in ("a", "b")}
     for pid in pids.values():
         os.kill(pid, signal.SIGKILL)
-    supervisor.until(lambda: all(supervisor.one(n)["pid"] not in (None, pids[n]) for n in pids), "both again", 5)
+    supervisor.until(lambda: all(supervisor.one(n)["pid"] not in (None, pids[n]) for n in pids), "both again")
 
 
 def test_back_off_grows_and_says_failed(supervisor: Running) -> None:
@@ -78,13 +79,13 @@ def test_killed_supervisor_is_followed_by_one_that_adopts(supervisor: Running) -
     supervisor.until_state("done", "done")
     before = supervisor.until_state("w", "ready")
     first = supervisor.kill_supervisor()
-    supervisor.until(supervisor.answers, "the watcher took over", 5)
+    supervisor.until(supervisor.answers, "the watcher took over")
     assert supervisor.pid != first
     after = supervisor.until_state("w", "ready")
     assert (after["pid"], after["restarts"], after["started_at"]) == (before["pid"], 0, before["started_at"])
     assert supervisor.one("done")["state"] == "done"
     os.kill(after["pid"], signal.SIGKILL)  # an adopted process is not our child, its end is seen all the same
-    supervisor.until(lambda: supervisor.one("w")["restarts"] == 1 and supervisor.one("w")["state"] == "ready", "again", 5)
+    supervisor.until(lambda: supervisor.one("w")["restarts"] == 1 and supervisor.one("w")["state"] == "ready", "again")
 
 
 def test_supervisor_and_workload_killed_at_once(supervisor: Running) -> None:
@@ -94,7 +95,7 @@ def test_supervisor_and_workload_killed_at_once(supervisor: Running) -> None:
     orphans = {one for one, command in supervisor.marked().items() if command == "sleep"}
     supervisor.kill_supervisor()
     os.kill(pid, signal.SIGKILL)
-    supervisor.until(supervisor.answers, "the next one", 5)
+    supervisor.until(supervisor.answers, "the next one")
     supervisor.until(lambda: supervisor.one("w")["state"] == "ready" and supervisor.one("w")["pid"] != pid, "started anew")
     assert orphans and not orphans & set(supervisor.marked())
 
@@ -116,10 +117,10 @@ def test_killed_watcher_is_replaced(supervisor: Running) -> None:
     def watchers() -> list[int]:
         return [one for one, command in supervisor.marked().items() if command == "bdc-watcher"]
 
-    supervisor.until(lambda: len(watchers()) == 1, "it has a watcher", 5)
+    supervisor.until(lambda: len(watchers()) == 1, "it has a watcher")
     (first,) = watchers()
     os.kill(first, signal.SIGKILL)
-    supervisor.until(lambda: len(watchers()) == 1 and watchers() != [first], "another watcher", 5)
+    supervisor.until(lambda: len(watchers()) == 1 and watchers() != [first], "another watcher")
 
 
 def test_pid_of_a_stranger_is_not_adopted(supervisor: Running) -> None:
@@ -127,7 +128,7 @@ def test_pid_of_a_stranger_is_not_adopted(supervisor: Running) -> None:
     supervisor.ensure("w")
     supervisor.until_state("w", "ready")
     supervisor.client.call("shutdown")
-    supervisor.processes[0].wait(5)
+    supervisor.processes[0].wait(PATIENCE)
     with subprocess.Popen(["sleep", "60"]) as stranger:
         found = json.loads(supervisor.folder.processes.read_text())
         found["workloads"][0] |= {"state": "ready", "main": {"pid": stranger.pid, "started": 1, "program": "/usr/bin/sleep"}}
@@ -163,7 +164,7 @@ def test_corrupt_record_is_kept_aside_and_the_one_before_used(supervisor: Runnin
     supervisor.folder.processes.write_text("{ not json")
     supervisor.processes[0].kill()
     supervisor.processes[0].wait()
-    supervisor.until(supervisor.answers, "the next one", 5)
+    supervisor.until(supervisor.answers, "the next one")
     assert "processes.json can't be read (JSONDecodeError); kept as processes.json.corrupt-" in supervisor.folder.log.read_text()
     found = supervisor.until_state("w", "ready")
     assert found["pid"] and len(list(supervisor.folder.supervisor.glob("*.corrupt-*"))) == 1
@@ -180,8 +181,8 @@ def test_lost_record_leaves_no_strangers_running(supervisor: Running) -> None:
     record.previous(supervisor.folder.processes).unlink(missing_ok=True)
     supervisor.processes[0].kill()
     supervisor.processes[0].wait()
-    supervisor.until(supervisor.answers, "the next one", 5)
-    supervisor.until(lambda: stat(pid) is None, "the stranger is gone", 5)
+    supervisor.until(supervisor.answers, "the next one")
+    supervisor.until(lambda: stat(pid) is None, "the stranger is gone")
 
 
 def test_second_supervisor_is_refused_with_the_pid(supervisor: Running) -> None:
@@ -196,7 +197,7 @@ def test_sigterm_is_an_ordered_shutdown() -> None:
         supervisor.ensure("w")
         supervisor.until_state("w", "ready")
         supervisor.processes[0].terminate()
-        assert supervisor.processes[0].wait(10) == 0
+        assert supervisor.processes[0].wait(PATIENCE) == 0
         assert supervisor.marked() == {}
 
 
@@ -315,7 +316,7 @@ def test_busy_backend_of_a_killed_postmaster_goes_before_the_next_one() -> None:
             "ready": {"kind": "tcp", "port": port},
         }  # fmt: skip
         supervisor.client.call("ensure", workload=workload)
-        postmaster = supervisor.until_state("master-0", "ready", seconds=30)["pid"]
+        postmaster = supervisor.until_state("master-0", "ready")["pid"]
         with psycopg.connect(f"host=127.0.0.1 port={port} user=postgres", autocommit=True) as connection:
             backend = connection.info.backend_pid
             connection.execute("set statement_timeout = 0")
@@ -329,11 +330,11 @@ def test_busy_backend_of_a_killed_postmaster_goes_before_the_next_one() -> None:
                 )
                 supervisor.kill_supervisor()  # so that the backends are nobody's children
                 os.kill(postmaster, signal.SIGKILL)
-                supervisor.until(supervisor.answers, "the next supervisor", 5)
+                supervisor.until(supervisor.answers, "the next supervisor")
                 supervisor.until(
                     lambda: supervisor.one("master-0")["state"] == "ready" and supervisor.one("master-0")["pid"] != postmaster, "again"
                 )
-                client.wait(10)
+                client.wait(PATIENCE)
         assert stat(backend) is None
         with psycopg.connect(f"host=127.0.0.1 port={port} user=postgres") as connection:
             assert connection.execute("select 1").fetchone() == (1,)

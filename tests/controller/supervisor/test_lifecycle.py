@@ -10,6 +10,7 @@ import pytest
 
 from controller.supervisor.errors import SupervisorError
 from tests.controller.supervisor.running import LISTENER, Running
+from tests.patience import PATIENCE
 from tests.services.postgresql import free_port
 
 
@@ -187,7 +188,7 @@ def test_stop_and_shutdown_go_against_the_requirements(supervisor: Running) -> N
     supervisor.client.call("shutdown")
     ended = [float(supervisor.log(name).split()[-1]) for name in ("top", "middle", "base")]
     assert ended == sorted(ended)
-    supervisor.processes[0].wait(5)
+    supervisor.processes[0].wait(PATIENCE)
     time.sleep(0.1)
     assert supervisor.marked() == {}
     assert not supervisor.folder.socket.exists()

@@ -24,6 +24,7 @@ from pools.master.roles import drop_role, ensure_role
 from pools.master.workloads import SUPERUSER, MasterSettings
 from pools.master.workloads import workloads as master_workloads
 from pools.workload import Workload
+from tests.patience import PATIENCE
 from tests.pools.compute.standin import PASSWORD
 from tests.pools.master import substrate
 from tests.services.postgresql import free_port, reachable_folder
@@ -74,7 +75,7 @@ class Cluster:
         command = [substrate.render(part, self.service, folder) for part in self.service.command]
         with (self.folder / "service.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.service.environment})
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.compute.ports[0])) == 0:
@@ -84,7 +85,7 @@ class Cluster:
 
     def stop_service(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+        return self.process.wait(PATIENCE)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from pools.compute.requests import Requests
 from pools.compute.session import Pool
 from pools.compute.settings import Limits
 from pools.compute.wire.server import Server
+from tests.patience import PATIENCE
 from tests.pools.compute.standin import PASSWORD, StandInCatalogs, StandInEngine
 
 
@@ -39,7 +40,7 @@ class RunningPool:
             user=user,
             password=password,
             dbname="sales",
-            connect_timeout=10,
+            connect_timeout=60,
             **more,  # type: ignore[arg-type]
         )
 
@@ -78,7 +79,7 @@ def running_pool(limits: Limits | None = None) -> Iterator[RunningPool]:
         assert pool.server is not None
         pool.call(pool.server.stop(0))
         pool.loop.call_soon_threadsafe(pool.loop.stop)
-        thread.join(10)
+        thread.join(PATIENCE)
         pool.loop.close()
         threads.shutdown(wait=True)
         engine.close()

@@ -15,11 +15,12 @@ from psycopg import errors
 
 from pools.compute.settings import Limits
 from pools.compute.wire import server
+from tests.patience import PATIENCE, SOON
 from tests.pools.compute.conftest import RunningPool, running_pool
 from tests.pools.compute.wire.client import RawClient
 
 
-def wait_until(condition: object, seconds: float = 3.0) -> None:
+def wait_until(condition: object, seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
@@ -32,7 +33,7 @@ def test_client_that_vanishes_stops_its_query_at_once(pool: RunningPool) -> None
     client.send(b"Q", b"SELECT n FROM slow\0")
     wait_until(lambda: pool.engine.contexts)
     client.close()
-    wait_until(lambda: pool.engine.contexts[0].cancelled and pool.engine.streams[0].closed.is_set(), 1)
+    wait_until(lambda: pool.engine.contexts[0].cancelled and pool.engine.streams[0].closed.is_set(), SOON)
     assert pool.queries is not None
     wait_until(lambda: not pool.queries.all())  # type: ignore[union-attr]
 
@@ -52,8 +53,9 @@ def test_slow_client_does_not_grow_memory(pool: RunningPool) -> None:
     pool.engine.batches = batches
     with RawClient.logged_in(pool.port) as client:
         client.send(b"Q", b"SELECT t FROM many\0")
+        wait_until(lambda: len(pulled) > 2)
         time.sleep(1)
-        assert 2 < len(pulled) < 60, len(pulled)
+        assert len(pulled) < 60, len(pulled)
     wait_until(lambda: pool.engine.streams[0].closed.is_set())
 
 
@@ -64,7 +66,7 @@ def test_cancel_request(pool: RunningPool) -> None:
         start = time.monotonic()
         with pytest.raises(errors.QueryCanceled, match="user request"):
             connection.execute("SELECT n FROM slow")
-        assert time.monotonic() - start < 1.3
+        assert time.monotonic() - start < SOON
         assert connection.execute("SELECT 1").fetchone() == (1,)
     wait_until(lambda: pool.engine.streams[0].closed.is_set())
 
@@ -85,7 +87,7 @@ def test_statement_timeout(pool: RunningPool) -> None:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_admission_queues_and_refuses() -> None:
+def test_admission_refuses_who_has_waited_long_enough() -> None:
     with running_pool(Limits(running=1, wait_seconds=0.5)) as pool, pool.connect() as first, pool.connect() as second:
         first.execute("BEGIN")
         first.execute("DECLARE a CURSOR FOR SELECT n FROM slow")
@@ -95,6 +97,12 @@ def test_admission_queues_and_refuses() -> None:
             second.execute("SELECT id FROM numbers")
         assert "bdc.queries" in (caught.value.diag.message_hint or "")
         assert second.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_admission_queues() -> None:
+    with running_pool(Limits(running=1, wait_seconds=PATIENCE)) as pool, pool.connect() as first, pool.connect() as second:
+        first.execute("BEGIN")
+        first.execute("DECLARE a CURSOR FOR SELECT n FROM slow")
         timer = threading.Timer(0.2, first.execute, ["ROLLBACK"])
         timer.start()
         assert second.execute("SELECT count(*) FROM numbers").fetchone() == (25_000,)
@@ -129,7 +137,7 @@ def test_many_clients_side_by_side() -> None:
     [b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\x08\0\0\0\0", b"\xff" * 100, b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", b"\0\0\0\x04", b""],
 )
 def test_garbage_instead_of_a_startup(pool: RunningPool, data: bytes, capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.create_connection(("127.0.0.1", pool.port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", pool.port), timeout=PATIENCE) as client:
         client.sendall(data)
         client.shutdown(socket.SHUT_WR)
         answer = b""
@@ -181,7 +189,7 @@ def test_protocol_3_2_gets_a_long_key_and_unknown_versions_are_negotiated(pool: 
 
 
 def test_encryption_is_refused_with_n(pool: RunningPool) -> None:
-    with socket.create_connection(("127.0.0.1", pool.port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", pool.port), timeout=PATIENCE) as client:
         for code in (80877103, 80877104):
             client.sendall(struct.pack(">II", 8, code))
             assert client.recv(10) == b"N"
@@ -203,7 +211,7 @@ def test_shutdown_tells_idle_clients_and_cancels_running_ones(pool: RunningPool)
         assert pool.server is not None
         pool.call(pool.server.stop(0.3))
         assert b"57P01" in idle.receive()[1]
-        thread.join(5)
+        thread.join(PATIENCE)
         assert isinstance(caught[0], errors.AdminShutdown)
     assert pool.engine.contexts[0].cancelled
 
@@ -234,8 +242,7 @@ def test_no_file_descriptors_are_left(pool: RunningPool) -> None:
     for _ in range(20):
         with pool.connect() as connection:
             connection.execute("SELECT count(*) FROM numbers")
-    time.sleep(0.2)
-    assert len(list(pathlib.Path("/proc/self/fd").iterdir())) <= before + 2
+    wait_until(lambda: len(list(pathlib.Path("/proc/self/fd").iterdir())) <= before + 2)
 
 
 def test_more_connections_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +253,7 @@ def test_more_connections_than_the_limit_are_refused(monkeypatch: pytest.MonkeyP
         wait_until(lambda: len(pool.server._tasks) == 2)  # type: ignore[union-attr]
         with socket.create_connection(("127.0.0.1", pool.port)):  # a stranger who says nothing holds the last place
             wait_until(lambda: len(pool.server._tasks) == 3)  # type: ignore[union-attr]
-            with socket.create_connection(("127.0.0.1", pool.port), 5) as another, suppress(ConnectionResetError):
+            with socket.create_connection(("127.0.0.1", pool.port), PATIENCE) as another, suppress(ConnectionResetError):
                 assert another.recv(1) == b""
         first.close()
         wait_until(lambda: len(pool.server._tasks) == 1)  # type: ignore[union-attr]

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from tests.patience import SOON
 from tests.pools.compute.conftest import RunningPool
 from tests.pools.compute.standin import PASSWORD
 from tests.services.postgresql import PostgresqlServer
@@ -125,14 +126,14 @@ def test_import_foreign_schema(master: Connection) -> None:
 
 def test_limit_stops_the_query(master: Connection, pool: RunningPool) -> None:
     assert len(master.execute("SELECT id FROM numbers LIMIT 3").fetchall()) == 3
-    assert all(stream.closed.wait(5) for stream in pool.engine.streams)
+    assert all(stream.closed.wait(SOON) for stream in pool.engine.streams)
 
 
 def test_statement_timeout_of_the_master_cancels_the_pool(master: Connection, pool: RunningPool) -> None:
     master.execute("SET statement_timeout = '500ms'")
     with pytest.raises(errors.QueryCanceled):
         master.execute("SELECT id FROM slow")
-    assert all(stream.closed.wait(3) for stream in pool.engine.streams)
+    assert all(stream.closed.wait(SOON) for stream in pool.engine.streams)
     assert pool.engine.contexts[-1].cancelled
 
 

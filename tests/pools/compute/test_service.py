@@ -11,6 +11,7 @@ import pytest
 from psycopg import errors
 
 from bdc.sealing import Recipient, seal
+from tests.patience import PATIENCE, SOON
 from tests.pools.compute.cluster import Cluster, running_cluster
 from tests.services.postgresql import PostgresqlServer
 
@@ -88,7 +89,7 @@ def test_source_is_tested_and_queries_are_listed(cluster: Cluster) -> None:
         assert "count" in lines
 
 
-def test_cancel_reaches_the_source_within_a_second(cluster: Cluster, postgresql: PostgresqlServer) -> None:
+def test_cancel_reaches_the_source_soon(cluster: Cluster, postgresql: PostgresqlServer) -> None:
     def active() -> int:
         with postgresql.connect() as admin:
             row = admin.execute(
@@ -101,7 +102,7 @@ def test_cancel_reaches_the_source_within_a_second(cluster: Cluster, postgresql:
         alice.execute("SET statement_timeout = '1s'")
         with pytest.raises(errors.QueryCanceled):
             alice.execute("SELECT * FROM endless")
-        deadline = time.monotonic() + 1
+        deadline = time.monotonic() + SOON
         while active() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert active() == 0
@@ -122,22 +123,22 @@ def test_kill_query(cluster: Cluster) -> None:
         thread = threading.Thread(target=run)
         thread.start()
         found: list[tuple[object, ...]] = []
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while not found and time.monotonic() < deadline:
             found = ada.execute('SELECT id, "user", database, state FROM bdc.queries()').fetchall()
             time.sleep(0.05)
         assert found[0][1:3] == ("alice", "bdc")
         ada.execute("SELECT bdc.kill_query(%s)", (found[0][0],))
-        thread.join(5)
+        thread.join(PATIENCE)
         assert isinstance(caught[0], errors.QueryCanceled)
 
 
-def test_removed_user_is_cut_off_within_five_seconds(cluster: Cluster) -> None:
+def test_removed_user_is_cut_off_soon(cluster: Cluster) -> None:
     cluster.add_user("carl")
     with cluster.direct("carl") as carl:
         carl.execute("SELECT 1")
         cluster.drop_user("carl")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         with pytest.raises(psycopg.OperationalError):
             while time.monotonic() < deadline:
                 carl.execute("SELECT 1")
@@ -188,7 +189,7 @@ def test_a_dropped_source_keeps_no_session(cluster: Cluster, postgresql: Postgre
             ada.execute("SELECT * FROM bdc.test_source('fleeting')")
             assert sessions() > 0
             ada.execute("CALL bdc.drop_data_source('fleeting')")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while sessions() and time.monotonic() < deadline:
             time.sleep(0.1)
         admin.execute("DROP DATABASE fleeting")  # an idle session would stand in the way
@@ -222,7 +223,7 @@ def test_master_away_and_back(cluster: Cluster) -> None:
         cluster.running.stop()
         assert alice.execute("SELECT count(*) FROM orders WHERE id < 3").fetchone() == (2,)
         cluster.running.process = substrate.start(cluster.running.workload, cluster.running.folder, cluster.secrets).process
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             with cluster.connect("alice") as again:
@@ -235,9 +236,7 @@ def test_master_away_and_back(cluster: Cluster) -> None:
 
 def test_sigterm_and_secrets(cluster: Cluster, postgresql: PostgresqlServer) -> None:
     with cluster.direct("alice") as alice:
-        start = time.monotonic()
         assert cluster.stop_service() == 0
-        assert time.monotonic() - start < 5
         with pytest.raises(psycopg.OperationalError):
             alice.execute("SELECT 1")
     for secret in (*cluster.secrets.values(), postgresql.password):

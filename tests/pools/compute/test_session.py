@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from tests.patience import SOON
 from tests.pools.compute.conftest import RunningPool
 
 
@@ -77,7 +78,7 @@ def test_cursors_interleave(pool: RunningPool) -> None:
             connection.execute("SELECT 1")
         connection.execute("ROLLBACK")
         assert connection.execute("SELECT 1").fetchall() == [(1,)]
-    assert all(stream.closed.wait(5) for stream in pool.engine.streams)
+    assert all(stream.closed.wait(SOON) for stream in pool.engine.streams)
 
 
 def test_savepoints_close_later_cursors(pool: RunningPool) -> None:

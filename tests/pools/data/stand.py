@@ -22,6 +22,7 @@ from pools.data.settings import Limits, ShardSettings
 from pools.data.shard import Shard
 from pools.data.store import Store
 from pools.tickets import Signer, make_private_key
+from tests.patience import PATIENCE
 
 KEY = make_private_key()
 SIGNER = Signer(KEY)
@@ -179,7 +180,7 @@ class Process:
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(20)
+        code = self.process.wait(PATIENCE)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code

@@ -8,6 +8,7 @@ import threading
 from pools.data.settings import Limits
 from pools.data.store import Store
 from pools.data.tables import table_of
+from tests.patience import PATIENCE
 from tests.pools.data.stand import DB, table
 
 
@@ -36,7 +37,7 @@ def test_who_waits_to_widen_goes_on_when_another_has(tmp_path: pathlib.Path) -> 
         waiting = threading.Thread(target=widen)
         waiting.start()
         assert not done.wait(0.2)
-    waiting.join(10)
+    waiting.join(PATIENCE)
     with lock.shared():  # a stream of the widened table, which would otherwise be waited for
         store.ensure_generation(wider, 1, "")
     assert done.is_set()

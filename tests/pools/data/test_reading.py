@@ -13,6 +13,7 @@ import pytest
 from pyarrow import flight
 
 from pools.data import reading
+from tests.patience import PATIENCE
 from tests.pools.data.stand import served, table
 
 LONG = "SELECT sum(a.range * b.range)::DOUBLE FROM range(1000000) a, range(1000000) b"
@@ -74,7 +75,7 @@ def test_a_reader_that_leaves_stops_the_statement(tmp_path: pathlib.Path, told: 
         time.sleep(0.3)
         assert shard.store.ledger._readers
         reader.cancel()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while shard.store.ledger._readers:
             assert time.monotonic() < deadline
             time.sleep(0.05)

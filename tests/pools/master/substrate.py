@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pools.workload import Workload
+from tests.patience import PATIENCE
 from tests.services.postgresql import bin_folder, unprivileged
 
 
@@ -42,7 +43,7 @@ class Running:
                 self.process.wait(self.workload.stop_seconds)
             except subprocess.TimeoutExpired:
                 self.process.send_signal(signal.SIGQUIT)  # PostgreSQL ends at once, its backends too
-                self.process.wait(10)
+                self.process.wait(PATIENCE)
                 raise
 
 

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from tests.patience import PATIENCE
 from tests.pools.master.conftest import Master
 
 CREATE = "CALL bdc.create_data_source(%s, %s, %s, %s, %s)"
@@ -166,7 +167,7 @@ def test_changes_are_told(people, master: Master, database: str) -> None:
     with master.connect("bdc_pool", master.secrets["pool-password"], database) as pool:
         pool.execute("LISTEN bdc_catalog")
         admin.execute(CREATE, LEGACY)
-        (notice,) = pool.notifies(timeout=5, stop_after=1)
+        (notice,) = pool.notifies(timeout=PATIENCE, stop_after=1)
         catalog = pool.execute("SELECT bdc.pool_catalog()").fetchone()[0]
     assert catalog["version"] == notice.payload
     assert catalog["database"] == database

@@ -90,7 +90,7 @@ class ConnectorConformance:
 
     def test_answers_a_test(self, connector: Connector) -> None:
         tested = connector.test()
-        assert tested.version and 0 < tested.milliseconds < 5000
+        assert tested.version and 0 < tested.milliseconds < 60_000
 
     def test_all_columns_with_edge_values(self, connector: Connector, tables: dict[str, VirtualTable]) -> None:
         rows = read(connector.scan(tables["rows"], [c.name for c in COLUMNS], []).fragment)

@@ -15,6 +15,7 @@ import adbc_driver_postgresql.dbapi as adbc
 import pytest
 from sqlglot import parse_one
 
+from tests.patience import PATIENCE, SOON
 from tests.services.postgresql import PostgresqlServer, free_port
 from tests.virtualization.connectors.conformance import BIG_ROWS, COLUMNS, ROWS, ConnectorConformance, read, table
 from virtualization.catalog import Column, Credential, DataSource, VirtualTable
@@ -278,7 +279,7 @@ def test_bad_definitions(location: str, options: dict[str, str], named: str) -> 
 def _wait_until_gone(remote: PostgresqlServer, trace: str) -> float:
     start = time.monotonic()
     with remote.connect(DATABASE) as admin:
-        while time.monotonic() < start + 10:
+        while time.monotonic() < start + PATIENCE:
             query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND state <> 'idle'"
             if admin.execute(query, (f"bdc {trace}",)).fetchone() == (0,):
                 break
@@ -294,31 +295,31 @@ def test_a_cancel_just_before_the_statement_starts_is_not_lost(connector: Postgr
 
     def begin(cursor: adbc.Cursor) -> None:
         context.cancel()
-        cursor.execute("SELECT pg_sleep(20)")
+        cursor.execute("SELECT pg_sleep(300)")
         cursor.fetchall()
 
     start = time.monotonic()
     with pytest.raises(CancelledError):
         connector._client._start("", "nothing", context, begin)  # nothing else has a handle on this moment
-    assert time.monotonic() - start < 1
-    assert _wait_until_gone(remote, "too-early") < 1
+    assert time.monotonic() - start < SOON
+    assert _wait_until_gone(remote, "too-early") < SOON
 
 
-def test_cancel_reaches_the_server_within_a_second(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+def test_cancel_reaches_the_server_soon(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
     answer = push(connector, SLOW, a=BIG, b=BIG, d=BIG)
     assert isinstance(answer, Accepted)
     context = QueryContext(trace="to-cancel")
     threading.Timer(0.5, context.cancel).start()
     with pytest.raises(CancelledError):
         read(answer.fragment, context)
-    assert _wait_until_gone(remote, "to-cancel") < 1
+    assert _wait_until_gone(remote, "to-cancel") < SOON
 
 
 def test_close_stops_the_statement(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
     batches = connector.scan(BIG, ["id", "pad"], []).fragment.open(QueryContext(trace="half-read"))
     next(iter(batches))
     batches.close()
-    assert _wait_until_gone(remote, "half-read") < 1
+    assert _wait_until_gone(remote, "half-read") < SOON
 
 
 def test_statement_timeout(remote: PostgresqlServer) -> None:
@@ -336,7 +337,7 @@ def test_server_that_accepts_and_says_nothing() -> None:
         start = time.monotonic()
         with pytest.raises(SourceUnreachableError):
             PostgresqlConnector(DataSource("src", "postgresql", location, {"connect_timeout": "2"})).test()
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < SOON
 
 
 def test_wrong_password_and_database(remote: PostgresqlServer) -> None:
@@ -361,8 +362,7 @@ def test_idle_session_that_died_is_replaced(
     fragment = connector.scan(tables["rows"], ["id"], []).fragment
     read(fragment, QueryContext(trace="idle-one"))
     with remote.connect(DATABASE) as admin:
-        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'bdc%'")
-        time.sleep(0.2)
+        admin.execute(f"SELECT pg_terminate_backend(pid, {PATIENCE * 1000:.0f}) FROM pg_stat_activity WHERE application_name LIKE 'bdc%'")
     assert read(fragment).num_rows == len(ROWS)
 
 

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.patience import PATIENCE
 from virtualization.catalog import Credential, DataSource
 from virtualization.connectors.postgresql import PostgresqlConnector, certificates
 from virtualization.connectors.postgresql.options import settings
@@ -76,7 +77,7 @@ def server(tmp_path: Path) -> Iterator[TlsServer]:
         thread.start()
         yield found
         listening.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    thread.join(PATIENCE)
 
 
 def source(port: int, **options: str) -> DataSource:

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.patience import PATIENCE, SOON
 from tests.services.postgresql import PostgresqlServer
 from virtualization.catalog import Credential, DataSource
 from virtualization.connectors.postgresql import client
@@ -38,7 +39,7 @@ def _orphans(server: PostgresqlServer) -> int:
 
 def _until(server: PostgresqlServer, wanted: int) -> float:
     start = time.monotonic()
-    while _orphans(server) != wanted and time.monotonic() - start < 10:
+    while _orphans(server) != wanted and time.monotonic() - start < PATIENCE:
         time.sleep(0.05)
     return time.monotonic() - start
 
@@ -50,10 +51,10 @@ def test_a_killed_process_leaves_no_statement_at_the_source(postgresql: Postgres
             process.stdin.write(f"{postgresql.port} {postgresql.password}\n")
             process.stdin.flush()
             assert process.stdout.readline() == "ready\n"
-            assert _until(postgresql, 1) < 10
+            assert _until(postgresql, 1) < PATIENCE
         finally:
             process.kill()
-    assert _until(postgresql, 0) < 3
+    assert _until(postgresql, 0) < SOON
 
 
 def test_a_server_that_cannot_watch_its_clients_is_used_without(postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> None:

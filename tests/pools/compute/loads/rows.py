@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tests.patience import PATIENCE
 from tests.services.data_pool import DataPool
 
 _NUMBERS = itertools.count()
@@ -40,7 +41,7 @@ def ids(pool: DataPool, table: str, user: str = "alice") -> list[int]:
         return [number for (number,) in connection.execute(f"SELECT id FROM {table} ORDER BY id").fetchall()]
 
 
-def eventually(holds: Callable[[], Any], seconds: float = 10.0) -> Any:
+def eventually(holds: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """The first true answer."""
     deadline = time.monotonic() + seconds
     while not (answer := holds()):

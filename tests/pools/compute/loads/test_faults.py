@@ -243,7 +243,7 @@ def test_the_master_is_away_at_the_decision(data_pool: DataPool, alice: Client, 
         assert raised.value.code == "40003" and load in raised.value.message
     finally:
         data_pool.start_master()
-    eventually(lambda: _committed(alice, load, winner), 20)
+    eventually(lambda: _committed(alice, load, winner))
     assert ids(data_pool, table) == [1, 2]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pyarrow import flight
 
+from tests.patience import SOON
 from tests.pools.compute.loads.rows import eventually
 from tests.services.data_pool import PASSWORD, Client, DataPool, refusal
 
@@ -62,5 +63,5 @@ def test_a_changed_password_ends_the_token_within_seconds(data_pool: DataPool) -
             return True
         return False
 
-    eventually(gone, 5)
+    eventually(gone, SOON)
     client.close()
