@@ -1,5 +1,5 @@
-"""Rounds of Spark writes with kill -9 of an executor, of a Python worker or of the driver at a random moment, tasks that fail twice, and
-speculative copies; a reader looks all the time, and every write is there whole or not at all, exactly once.
+"""Rounds of Spark writes with kill -9 of an executor, of a Python worker, of the driver or of a participant of the pool at a random moment,
+tasks that fail twice, and speculative copies; a reader looks all the time, and every write is there whole or not at all, exactly once.
 
     with data_pool() as pool, spark_storm(pool, seed=1) as storm:
         storm.rounds(0, 20)
@@ -24,12 +24,18 @@ from random import Random
 from typing import Any
 
 from tests.pools.data_pool_faults.lanes import Lane, Wrong
+from tests.pools.data_pool_faults.stage import BROKEN, patiently, sqlstate
+from tests.pools.data_pool_faults.storm import kill_participant
 from tests.services.data_pool import PASSWORD, DataPool
 from tests.services.spark import SparkEnvironment, spark_environment
 
 JOB = pathlib.Path(__file__).with_name("storm_job.py")
 VICTIMS = {"executor": 5, "worker": 3, "driver": 2, "nobody": 2}
-"""And how often. A new driver takes longest to come."""
+"""And how often. A new driver takes longest to come. ``shard``, ``compute`` and ``master`` may be named too."""
+
+OF_POOL = frozenset({"shard", "compute", "master"})
+TRIES = 5
+"""A driver's write that failed because a participant of the pool was killed is run again, under its id."""
 
 PARTITIONS, ROWS = 4, 400
 LATEST_SECONDS = 1.5
@@ -142,6 +148,9 @@ class SparkStorm:
     outcomes: Counter[str] = field(default_factory=Counter)
     """Of writes: mode, and ``done`` or ``refused``."""
 
+    reads: Counter[str] = field(default_factory=Counter)
+    """Errors that the reader met: none, unless a participant of the pool was killed."""
+
     copies: int = 0
     """Second attempts at partitions that had not failed: speculation, or a killed executor or worker."""
 
@@ -156,6 +165,11 @@ class SparkStorm:
     def lines(self) -> list[str]:
         """All that was wrong."""
         return [*self.lane.lines, *self.failures]
+
+    @property
+    def pool_was_killed(self) -> bool:
+        """Some of it: readers may meet that."""
+        return any(self.kills[victim] for victim in OF_POOL)
 
     def rounds(self, first: int, count: int, victims: Mapping[str, int] = VICTIMS) -> None:
         """``count`` of them from number ``first`` on; they end at the first that finds something."""
@@ -183,6 +197,11 @@ class SparkStorm:
                 return
             said = self._driver().write(wanted)  # the same load, by its id: twice is once
         killer.join()
+        for _ in range(TRIES if victim in OF_POOL else 0):  # whether it has happened is not known; the pool is whole again
+            said = said and driver.write(wanted)
+        if victim in OF_POOL and said:
+            self.failures.append(f"round {number}: with the {victim} back it fails still: {said[:2000]}")
+            return
         self.outcomes[f"{wanted['mode']} {'done' if not said else 'refused'}"] += 1
         if victim == "nobody" and said:
             self.failures.append(f"round {number}: nobody was killed, but: {said[:2000]}")
@@ -210,6 +229,8 @@ class SparkStorm:
         self.kills[victim] += 1
         if victim == "driver":
             driver.kill()
+        elif victim in OF_POOL:
+            kill_participant(self.pool, victim, random)
         elif victim != "nobody":
             found = driver.processes(victim)
             self.kills[f"{victim} found"] += bool(found)
@@ -225,8 +246,13 @@ class SparkStorm:
         return self.driver
 
     def _look(self) -> None:
-        with self.pool.connect("alice") as connection:
-            self._read(connection)
+        """Patiently: a participant that is back may still be found out."""
+
+        def once() -> None:
+            with self.pool.connect("alice") as connection:
+                self._read(connection)
+
+        patiently(once)
 
     def _read(self, connection: Any) -> None:
         since = self.lane.begin_reading()
@@ -244,12 +270,19 @@ class SparkStorm:
             reader.join()
 
     def _reads(self, ended: threading.Event) -> None:
-        try:
-            with self.pool.connect("bob") as connection:
-                while not ended.wait(PAUSE_SECONDS):
-                    self._read(connection)
-        except Exception as error:  # noqa: BLE001 a thread's end would go unseen; nothing but Spark is killed here
-            self.failures.append(f"the reader: {error!r}")
+        while not ended.is_set():
+            try:
+                with self.pool.connect("bob") as connection:
+                    while not ended.wait(PAUSE_SECONDS):
+                        self._read(connection)
+            except BROKEN as error:
+                self.reads[f"error {sqlstate(error)}"] += 1
+                if not self.pool_was_killed:
+                    self.failures.append(f"the reader: {error!r}")
+                ended.wait(PAUSE_SECONDS)
+            except Exception as error:  # noqa: BLE001 a thread's end would go unseen
+                self.failures.append(f"the reader: {error!r}")
+                return
 
 
 def words_of(pid: int) -> list[str]:
@@ -290,9 +323,10 @@ def spark_storm(pool: DataPool, seed: int) -> Iterator[SparkStorm]:
     """With a Spark of its own; the table is made in ``pool`` and dropped at the end. Nothing of Spark runs afterwards."""
     table = f"public.spark_storm_{secrets.token_hex(3)}"
     columns = json.dumps([{"name": name, "type": "bigint", "nullable": False} for name in ("id", "value")])
-    with spark_environment() as spark, pool.connect("admin") as admin:
+    with pool.connect("admin") as admin:
         admin.execute("CALL bdc.create_data_table(%s, %s::jsonb, %s, %s)", [table, columns, "HASH(id)", ["id"]])
         admin.execute(f"GRANT SELECT ON {table} TO alice, bob".encode())
+    with spark_environment() as spark:
         notes = spark.folder / "notes"
         notes.mkdir()
         storm = SparkStorm(pool, spark, table, notes, seed, Lane.empty(0, [table]))
@@ -301,4 +335,5 @@ def spark_storm(pool: DataPool, seed: int) -> Iterator[SparkStorm]:
         finally:
             if storm.driver is not None:
                 storm.driver.close()
-            admin.execute("CALL bdc.drop_data_table(%s)", [table])
+            with pool.connect("admin") as admin:  # another one: the master may have been killed meanwhile
+                admin.execute("CALL bdc.drop_data_table(%s)", [table])

@@ -130,17 +130,9 @@ class Storm:
     def _kills(self, random: Random) -> None:
         victim = random.choices(list(VICTIMS), list(VICTIMS.values()))[0]
         time.sleep(random.uniform(0, LATEST_SECONDS))
-        away = random.choice((0.0, 0.0, random.uniform(0, 0.3)))
         self.kills[victim] += 1
-        if victim == "master":
-            kill_master(self.pool)
-            time.sleep(away)
-            self.pool.start_master()
-        elif victim != "nobody":
-            service: Service = random.choice(self.pool.shards if victim == "shard" else self.pool.replicas)
-            service.kill()
-            time.sleep(away)
-            service.start()
+        if victim != "nobody":
+            kill_participant(self.pool, victim, random)
 
     def _resizes(self, random: Random) -> None:
         """One table onto one shard, or onto both."""
@@ -206,6 +198,20 @@ class Storm:
             except BROKEN as error:
                 self.reads[f"error {sqlstate(error)}"] += 1
                 time.sleep(0.05)
+
+
+def kill_participant(pool: DataPool, victim: str, random: Random) -> None:
+    """kill -9 of the ``master``, a ``shard`` or a ``compute`` replica, and its restart, sometimes a little later."""
+    away = random.choice((0.0, 0.0, random.uniform(0, 0.3)))
+    if victim == "master":
+        kill_master(pool)
+        time.sleep(away)
+        pool.start_master()
+        return
+    service: Service = random.choice(pool.shards if victim == "shard" else pool.replicas)
+    service.kill()
+    time.sleep(away)
+    service.start()
 
 
 def kill_master(pool: DataPool) -> None:

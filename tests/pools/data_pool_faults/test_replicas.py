@@ -4,110 +4,144 @@ lost its rows serves it again once it has them all.
 
 from __future__ import annotations
 
+import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import psycopg
 import pytest
 from pyarrow import flight
 
 from tests.pools.compute.loads.rows import eventually, ids, make_table, rows
-from tests.services.data_pool import Client, DataPool, Service, data_pool, refusal, send
+from tests.pools.compute.loads.test_faults import swept
+from tests.pools.data_pool_faults.storm import kill_master
+from tests.services.data_pool import Client, DataPool, Service, refusal, send
 
 SECONDS = 120
-READS = 8
+READS = 6
 """Each of two shards would be asked several times."""
 
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[DataPool]:
-    """One of its own: shards are lost in it."""
-    with data_pool(shards=2) as made:
-        yield made
+MANY = 200_000
 
 
 @pytest.fixture
-def alice(pool: DataPool) -> Iterator[Client]:
-    client = pool.client("alice")
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def table(pool: DataPool, alice: Client) -> str:
+def table(lossy_pool: DataPool, lossy_client: Client) -> str:
     """Rows 1 to 3 on both shards."""
-    made = make_table(pool, "REPLICATED", "id")
-    alice.load(made, {shard: rows(1, 2, 3) for shard in (0, 1)})
+    made = make_table(lossy_pool, "REPLICATED", "id")
+    lossy_client.load(made, {shard: rows(1, 2, 3) for shard in (0, 1)})
     return made
 
 
 def lose(shard: Service) -> None:
     """Its folder is gone; it comes back as another one, empty."""
     shard.kill()
-    shutil.rmtree(shard.folder / "rows")
+    shutil.rmtree(pathlib.Path(shard.folder) / "rows")
     shard.start()
 
 
-def served_by(pool: DataPool, alice: Client, table: str) -> set[int]:
-    """The shards that readers of the whole table are sent to."""
-    return {alice.ask("read", {"table": table})["parts"][0]["shard"] for _ in range(READS)}
+def swept_at_once(pool: DataPool) -> None:
+    """What a replica does every 20 seconds: it asks for a refill. Another one, asked for by hand, wakes who carries it out."""
+    before = refills(pool)
+    swept(pool)
+    assert refills(pool) > before
+    with pool.connect("admin") as admin:
+        admin.execute("CALL bdc.start_data_operation(gen_random_uuid(), 'refill')")
 
 
-def refilled(pool: DataPool, alice: Client, table: str) -> None:
-    """Wait for that; both shards have the rows then."""
-    eventually(lambda: served_by(pool, alice, table) == {0, 1}, SECONDS)
-    for _ in range(READS):
-        assert ids(pool, table) == [1, 2, 3]
+def refills(pool: DataPool, *states: str) -> int:
+    """How many there are, or have been."""
+    with pool.connect("admin") as admin:
+        query = "SELECT count(*) FROM bdc.data_operations_view WHERE kind = 'refill' AND (%s = '{}' OR state = ANY (%s))"
+        return int(admin.execute(query, [list(states), list(states)]).fetchall()[0][0])
+
+
+def copies(pool: DataPool, table: str) -> list[tuple[int, int]]:
+    """(shard, rows) of those that have the table."""
     with pool.connect("alice") as connection:
-        found = connection.execute("SELECT shard, rows FROM bdc.data_stats(%s)", [table]).fetchall()
-    assert found == [(0, 3), (1, 3)]
+        return connection.execute("SELECT shard, rows FROM bdc.data_stats(%s) WHERE error IS NULL", [table]).fetchall()
 
 
-def test_one_is_down(pool: DataPool, alice: Client, table: str) -> None:
-    pool.shards[1].kill()
+def tried(work: Callable[[], object]) -> bool:
+    """Did it succeed?"""
     try:
-        for _ in range(READS):
-            assert ids(pool, table) == [1, 2, 3]
-            part = alice.ask("read", {"table": table})["parts"][0]
-            assert part["shard"] == 0
-        with pool.connect("alice") as connection:
-            for statement in ("INSERT INTO {} VALUES (4, 'x')", "UPDATE {} SET name = 'x'", "DELETE FROM {}"):
-                with pytest.raises(psycopg.OperationalError, match="shard 1 of the data pool does not answer"):
-                    connection.execute(statement.format(table).encode())
-        load = alice.ask("begin", {"table": table})
-        alice.put(load, {0: rows(4)})
-        with pytest.raises(flight.FlightError) as refused:
-            alice.put(load, {1: rows(4)}, relay=True)
-        assert refusal(refused.value)["message"] == "shard 1 of the data pool does not answer"
-        alice.ask("abort", {"load": load["load"]})
-    finally:
-        pool.shards[1].start()
-    refilled(pool, alice, table)
-    eventually(lambda: written(pool, table), SECONDS)
-    assert ids(pool, table) == [1, 2, 3, 4]
-
-
-def written(pool: DataPool, table: str) -> bool:
-    """Now it is."""
-    with pool.connect("alice") as connection:
-        try:
-            connection.execute(f"INSERT INTO {table} VALUES (4, 'row')".encode())
-        except psycopg.OperationalError:
-            return False
+        work()
+    except (psycopg.Error, flight.FlightError):
+        return False
     return True
 
 
+def test_one_is_down(lossy_pool: DataPool, lossy_client: Client, table: str) -> None:
+    """Nothing can be written that the shard would lack later: so there is nothing to catch up with."""
+    lossy_pool.shards[1].kill()
+    try:
+        for _ in range(READS):
+            assert ids(lossy_pool, table) == [1, 2, 3]
+            assert lossy_client.ask("read", {"table": table})["parts"][0]["shard"] == 0
+        with lossy_pool.connect("alice") as connection:
+            for statement in (f"INSERT INTO {table} VALUES (4, 'x')", f"DELETE FROM {table}"):
+                with pytest.raises(psycopg.OperationalError, match="shard 1 of the data pool does not answer"):
+                    connection.execute(statement.encode())
+        load = lossy_client.ask("begin", {"table": table})
+        lossy_client.put(load, {0: rows(4)})
+        with pytest.raises(flight.FlightError) as refused:
+            lossy_client.put(load, {1: rows(4)}, relay=True)
+        assert refusal(refused.value)["message"] == "shard 1 of the data pool does not answer"
+        lossy_client.ask("abort", {"load": load["load"]})
+    finally:
+        lossy_pool.shards[1].start()
+    with lossy_pool.connect("alice") as connection:
+        eventually(lambda: tried(lambda: connection.execute(f"INSERT INTO {table} VALUES (4, 'row')".encode())), SECONDS)
+    assert [ids(lossy_pool, table) for _ in range(READS)] == [[1, 2, 3, 4]] * READS
+
+
 @pytest.mark.parametrize("number", [0, 1])
-def test_one_has_lost_its_folder(pool: DataPool, alice: Client, table: str, number: int) -> None:
-    """Nobody has to ask for anything."""
-    load = alice.ask("begin", {"table": table})
-    lose(pool.shards[number])
+def test_one_has_lost_its_folder(lossy_pool: DataPool, lossy_client: Client, table: str, number: int) -> None:
+    load = lossy_client.ask("begin", {"table": table})
+    lose(lossy_pool.shards[number])
     for _ in range(READS):
-        assert ids(pool, table) == [1, 2, 3]
+        assert ids(lossy_pool, table) == [1, 2, 3]
+        assert lossy_client.ask("read", {"table": table})["parts"][0]["shard"] == 1 - number
     shard = load["shards"][number]
     with pytest.raises(flight.FlightError) as refused, flight.FlightClient(shard["address"]) as direct:
         send(direct, {"ticket": shard["ticket"], "partition": 0, "attempt": 0}, rows(4))
     assert refusal(refused.value)["sqlstate"] == "55000" and "its folder was lost" in refusal(refused.value)["message"]
-    refilled(pool, alice, table)
-    alice.load(table, {shard: rows(3, 4) for shard in (0, 1)}, mode="upsert")
-    assert ids(pool, table) == [1, 2, 3, 4]
+    swept_at_once(lossy_pool)
+    eventually(lambda: copies(lossy_pool, table) == [(0, 3), (1, 3)], SECONDS)
+    assert [ids(lossy_pool, table) for _ in range(READS)] == [[1, 2, 3]] * READS
+    load_again = {shard: rows(3, 4) for shard in (0, 1)}
+    eventually(lambda: tried(lambda: lossy_client.load(table, load_again, mode="upsert")), SECONDS)
+    assert [ids(lossy_pool, table) for _ in range(READS)] == [[1, 2, 3, 4]] * READS
+
+
+@pytest.mark.full
+def test_nobody_has_to_ask(lossy_pool: DataPool, table: str) -> None:
+    lose(lossy_pool.shards[0])
+    eventually(lambda: copies(lossy_pool, table) == [(0, 3), (1, 3)], SECONDS)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("victim", ["coordinator", "healthy", "lost", "master"])
+def test_killed_while_it_is_filled(lossy_pool: DataPool, victim: str) -> None:
+    """Readers find all rows at any time; in the end they are on both."""
+    table = make_table(lossy_pool, "REPLICATED", "id")
+    with lossy_pool.connect("alice") as alice:
+        alice.execute(f"INSERT INTO {table} SELECT i, 'row' FROM generate_series(1, {MANY}) AS i".encode())
+    done = refills(lossy_pool, "done")
+    lose(lossy_pool.shards[1])
+    swept_at_once(lossy_pool)
+    eventually(lambda: refills(lossy_pool, "running") or refills(lossy_pool, "done") > done, SECONDS)
+    if victim == "master":
+        kill_master(lossy_pool)
+        lossy_pool.start_master()
+    else:
+        at = {"coordinator": lossy_pool.replicas[0], "healthy": lossy_pool.shards[0], "lost": lossy_pool.shards[1]}[victim]
+        at.kill()
+        at.start()
+
+    def whole() -> bool:
+        with lossy_pool.connect("alice") as alice:
+            assert alice.execute(f"SELECT count(*), count(DISTINCT id) FROM {table}".encode()).fetchone() == (MANY, MANY)
+        return copies(lossy_pool, table) == [(0, MANY), (1, MANY)]
+
+    eventually(lambda: tried(whole) and whole(), SECONDS)
