@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from virtualization.encoding.binary import FixedColumn, binary_column, has_binary
+from virtualization.encoding.few import FEW_ROWS, MAX_ROW, few_text_rows
 from virtualization.encoding.strings import AnyArray, BinaryArray, data_of, fixed, offsets_of, pc
 from virtualization.encoding.text import text_column
 from virtualization.errors import DataError
@@ -31,7 +32,6 @@ MAX_BLOCK = 1 << 29
 _FIXED_TEXT = 64  # no text of a fixed-width type is longer
 _SEGMENT_TEXT = 40
 """Values that all have the same length, up to this one, are cheaper as a part of a segment than as a variable of their own."""
-_MAX_ROW = (1 << 30) - 1  # PostgreSQL's own limit of a message
 
 Buffer = bytes | memoryview
 Encoded = FixedColumn | BinaryArray
@@ -68,6 +68,9 @@ def binary_rows(batch: pa.RecordBatch, types: Sequence[PgType], formats: Sequenc
 def row_block(batch: pa.RecordBatch, types: Sequence[PgType], formats: Sequence[int], timezone: str = "UTC") -> RowBlock:
     """DataRow messages as ``binary_rows`` gives them, and where each row lies: so that they can be handed out in any portions."""
     codes = column_formats(types, formats)
+    if batch.num_columns and batch.num_rows <= FEW_ROWS and BINARY not in codes:
+        data, places = few_text_rows([_carried(column, of) for column, of in zip(batch.columns, types, strict=True)], types, timezone)
+        return RowBlock(data, np.array(places))
 
     def encode(column: AnyArray, at: int) -> Encoded:
         return binary_column(column, types[at]) if codes[at] == BINARY else text_column(column, types[at], timezone)
@@ -126,7 +129,7 @@ def _interleave(columns: Sequence[Encoded], rows: int, *, message: bool) -> RowB
     fields: list[tuple[str, Any]] = []
     if message:
         total = sum((np.maximum(length, 0) for length in lengths), start=np.full(rows, 6 + 4 * len(columns), np.int64))
-        if total.max() > _MAX_ROW:
+        if total.max() > MAX_ROW:
             raise DataError("a row is larger than 1 GB")
         fields = [("u1", ord("D")), (">i4", total)]
     fields.append((">i2", len(columns)))

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from tests.services.postgresql import PostgresqlServer
 from tests.virtualization.encoding.raw import data_rows, loaded
 from tests.virtualization.stand_ins import memory_table
-from virtualization.encoding import binary_rows, rows, text_rows
+from virtualization.encoding import binary_rows, few, rows, text_rows
 from virtualization.errors import DataError
-from virtualization.types import pg_type, pg_type_of
+from virtualization.types import PgType, pg_type, pg_type_of
 
 RANDOM = np.random.default_rng(7)
 
@@ -32,9 +32,22 @@ def assert_same(server: PostgresqlServer, batch: pa.RecordBatch, timezone: str =
     types = [pg_type_of(field) for field in batch.schema]
     with loaded(server, batch) as table:
         table.execute(f"SET timezone = '{timezone}'")
-        assert_equal_rows(bytes(text_rows(batch, types, timezone)), table.data_rows(binary=False))
+        expected = table.data_rows(binary=False)
+        assert_equal_rows(bytes(text_rows(batch, types, timezone)), expected)
+        assert_few_and_many(batch, types, timezone, expected)
         if binary:
             assert_equal_rows(bytes(binary_rows(batch, types, [1], timezone)), table.data_rows(binary=True))
+
+
+def assert_few_and_many(batch: pa.RecordBatch, types: Sequence[PgType], timezone: str, expected: bytes) -> None:
+    """Few rows are encoded one by one, many by columns."""
+    times = few.FEW_ROWS // max(1, batch.num_rows) + 1
+    assert bytes(text_rows(pa.concat_batches([batch] * times), types, timezone)) == expected * times
+    for first in range(0, min(batch.num_rows, 1000), few.FEW_ROWS):
+        part = rows.row_block(batch.slice(first, few.FEW_ROWS), types, (), timezone)
+        assert bytes(part.data) == data_rows(split(expected)[first : first + few.FEW_ROWS])
+        each = [bytes(part.part(at, at + 1)) for at in range(len(part.offsets) - 1)]
+        assert each == [data_rows([row]) for row in split(bytes(part.data))]
 
 
 def assert_equal_rows(ours: bytes, theirs: bytes) -> None:
