@@ -39,7 +39,7 @@ class Engine:
     """Plans and runs queries; thread-safe. ``executors`` are asked in order; ``connectors``: classes besides the registered ones."""
 
     def __init__(self, executors: Sequence[Executor], connectors: Mapping[str, Factory] | None = None) -> None:
-        self._executors = tuple(executors)
+        self.executors = tuple(executors)
         self._connections = Connections(connectors)
         self._lock = threading.Lock()
         self._plans: OrderedDict[tuple[str, Hashable], Plan] = OrderedDict()
@@ -119,7 +119,7 @@ class Engine:
     def close(self) -> None:
         """Close connectors and executors."""
         self._connections.close()
-        for executor in self._executors:
+        for executor in self.executors:
             executor.close()
 
     def _bound(self, query: exp.Query, catalog: Catalog) -> Bound:
@@ -138,7 +138,7 @@ class Engine:
 
     def _with_executor(self, plan: Plan, residual: exp.Query) -> Plan:
         refusals: list[tuple[str, Kept]] = []
-        for executor in self._executors:
+        for executor in self.executors:
             kept = executor.refuses(residual, plan.fragments)
             if kept is None:
                 return dataclasses.replace(plan, executor=executor.name, refusals=tuple(refusals))
@@ -147,7 +147,7 @@ class Engine:
         raise UnsupportedError(f"{NO_EXECUTOR} ({why})", hint=refusals[0][1].fix if refusals else None)
 
     def _executor(self, name: str | None) -> Executor:
-        for executor in self._executors:
+        for executor in self.executors:
             if executor.name == name:
                 return executor
         raise InternalError(f"the plan names executor {name}, which this engine has not")

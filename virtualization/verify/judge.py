@@ -1,0 +1,75 @@
+"""One statement to all sides: do they agree with PostgreSQL?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from virtualization.verify.answers import BOUNDS, CRASH, UNSUPPORTED, Answer, Refusal, difference
+from virtualization.verify.promises import promise_of, without_cut
+from virtualization.verify.sides import Side
+
+Ask = Callable[[str], Answer | Refusal]
+DATA_ERRORS = "22"
+"""Class of SQLSTATEs that come from the data (overflow, division by zero, a text that is no number): whether they come up may depend on
+what is computed first, which SQL leaves open; that the same statement gives rows on one side only is noted all the same."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of one side. ``outcome``: same, refused, unsupported, skipped, or different; ``what`` says what is wrong, or the refusal."""
+
+    side: str
+    outcome: str
+    what: str = ""
+    kind: str = ""
+    """Of a difference: columns, order, rows, answered (where PostgreSQL refuses), or the code of the error. A smaller statement must
+    show the same."""
+
+    @property
+    def different(self) -> bool:
+        """A defect?"""
+        return self.outcome == "different"
+
+
+class Judge:
+    """``right``: PostgreSQL over the copy; ``sides``: those that must agree with it."""
+
+    def __init__(self, right: Side, sides: Sequence[Side]) -> None:
+        self.right = right
+        self.sides = tuple(sides)
+
+    def verdicts(self, sql: str) -> list[Verdict]:
+        """One per side."""
+        expected = self.right.ask(sql)
+        if isinstance(expected, Refusal) and expected.code in BOUNDS:
+            return [Verdict(side.name, "skipped", expected.code) for side in self.sides]
+        return [self.verdict(sql, side, expected) for side in self.sides]
+
+    def verdict(self, sql: str, side: Side, expected: Answer | Refusal | None = None) -> Verdict:
+        """Of one side."""
+        expected = self.right.ask(sql) if expected is None else expected
+        actual = side.ask(sql)
+        if isinstance(actual, Refusal):
+            return self._refused(side, expected, actual)
+        if isinstance(expected, Refusal):
+            return _answered(side, expected)
+        wrong = difference(expected, actual, promise_of(sql), lambda: self.right.ask(without_cut(sql)))
+        return Verdict(side.name, "same") if wrong is None else Verdict(side.name, "different", wrong.text, wrong.kind)
+
+    def _refused(self, side: Side, expected: Answer | Refusal, actual: Refusal) -> Verdict:
+        if actual.code in BOUNDS:
+            return Verdict(side.name, "skipped", actual.code)
+        if isinstance(expected, Refusal) and actual.code != CRASH:
+            return Verdict(side.name, "refused", f"{expected.code}/{actual.code}")
+        if actual.code == UNSUPPORTED:
+            return Verdict(side.name, "unsupported", actual.message)
+        does = "answers" if isinstance(expected, Answer) else "refuses"
+        return Verdict(side.name, "different", f"{actual.code} {actual.message}, where PostgreSQL {does}", f"{actual.code} {does}")
+
+
+def _answered(side: Side, expected: Refusal) -> Verdict:
+    """Rows where PostgreSQL refuses. An error of the data may be spared by another order of the work; another error may not."""
+    if expected.code in BOUNDS or expected.code.startswith(DATA_ERRORS):
+        return Verdict(side.name, "skipped", expected.code)
+    return Verdict(side.name, "different", f"rows, where PostgreSQL refuses: {expected.code} {expected.message}", "answered")

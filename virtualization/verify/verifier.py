@@ -1,0 +1,187 @@
+"""The run: choose and copy the tables, ask statement after statement on all sides, shrink what differs, report.
+
+Nothing but SELECTs reaches a source. Of a table with more than ``Bounds.rows`` rows a part is taken by a condition on one of its columns
+that stands in every statement, so that it is the same part on all sides.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from virtualization.catalog import Catalog, MemoryCatalog, VirtualTable
+from virtualization.engine import Engine
+from virtualization.errors import DefinitionError, VirtualizationError
+from virtualization.plan import QueryContext
+from virtualization.verify.copies import Copies
+from virtualization.verify.judge import Judge
+from virtualization.verify.kinds import Kind, kind_of, literal
+from virtualization.verify.report import Finding, Report
+from virtualization.verify.shrink import shrink
+from virtualization.verify.sides import Contexts, EngineSide, without_pushdown
+from virtualization.verify.statements import Statements
+from virtualization.verify.tables import TableFacts, quoted
+
+SAMPLED_BY = (Kind.INTEGER, Kind.DATE, Kind.TIMESTAMP, Kind.NUMERIC)
+MOST_FINDINGS = 5
+"""After so many differences a run ends: the next ones are mostly the same again."""
+PROGRESS_SECONDS = 5.0
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """``queries`` at most, within ``seconds`` (None: as long as they take), from number ``first`` of ``seed`` on.
+    ``rows``: of one table; ``query_seconds``: of one query on one side."""
+
+    seed: int
+    queries: int = 1000
+    first: int = 0
+    seconds: float | None = None
+    rows: int = 1000
+    query_seconds: float = 10.0
+    shrink_seconds: float = 60.0
+
+
+class Verification:
+    """Tables that were copied, and the judge over them."""
+
+    def __init__(self, judge: Judge, tables: list[TableFacts], notes: list[str]) -> None:
+        self.judge = judge
+        self.tables = tables
+        self.notes = notes
+
+    def run(self, bounds: Bounds, progress: Progress = lambda text: None, stopped: Callable[[], bool] = lambda: False) -> Report:
+        """Ask and compare."""
+        report = Report(bounds.seed, tables={table.name: table.rows for table in self.tables}, notes=list(self.notes))
+        statements, begun = Statements(self.tables, bounds.seed), time.monotonic()
+        shown = begun
+        for number in range(bounds.first, bounds.first + bounds.queries):
+            now = time.monotonic()
+            if stopped() or (bounds.seconds is not None and now - begun >= bounds.seconds) or report.differences >= MOST_FINDINGS:
+                break
+            if now - shown >= PROGRESS_SECONDS:
+                shown = now
+                progress(f"{report.queries:,} of {bounds.queries:,} queries, {report.differences} differences, {now - begun:.0f} s")
+            self.ask(statements.statement(number), number, report, bounds)
+        report.seconds = time.monotonic() - begun
+        return report
+
+    def ask(self, sql: str, number: int, report: Report, bounds: Bounds) -> None:
+        """One statement."""
+        verdicts = self.judge.verdicts(sql)
+        report.count(verdicts)
+        wrong = next((verdict for verdict in verdicts if verdict.different), None)
+        if wrong is None:
+            return
+        side = next(side for side in self.judge.sides if side.name == wrong.side)
+        moved = self._moved()
+        if moved:
+            raise DefinitionError(f"{', '.join(moved)} changed at the source during the run", hint="Run it again while nobody writes.")
+        small = shrink(sql, lambda text: self.judge.verdict(text, side).kind == wrong.kind, seconds=bounds.shrink_seconds)
+        report.findings.append(
+            Finding(number, side.name, self.judge.verdict(small, side).what or wrong.what, sql, small, side.explain(small))
+        )
+
+    def _moved(self) -> list[str]:
+        """Tables whose rows are no longer those that were copied."""
+        first = self.judge.sides[0]
+        return [table.name for table in self.tables if self.judge.verdict(f"SELECT * FROM {table.from_item('a')}", first).different]
+
+
+@contextmanager
+def verification(
+    engine: Engine, catalog: Catalog, scratch_dsn: str, bounds: Bounds, contexts: Contexts = QueryContext
+) -> Iterator[Verification]:
+    """Copy the tables of ``catalog``. DefinitionError where none can be had."""
+    known = _by_name(catalog)
+    with Copies(scratch_dsn, bounds.query_seconds) as copies:
+        pushed = EngineSide("pushdown on", engine, known, contexts, bounds.query_seconds)
+        tables: list[TableFacts] = []
+        notes = [
+            f"{table.schema}.{table.name} is left out: another table has the same name"
+            for table in catalog.tables()
+            if table not in known.tables()
+        ]
+        read_here: dict[tuple[str, str], pa.Table] = {}
+        for table in known.tables():
+            try:
+                facts, rows = _copied(table, pushed, copies, bounds.rows)
+            except VirtualizationError as error:
+                notes.append(f"{table.name} is left out: {error.message}")
+                continue
+            tables.append(facts)
+            if facts.sample is not None:
+                notes.append(f"{table.name} is too large: the {facts.rows:,} rows with {facts.sample} take part")
+                read_here[table.key] = rows
+        if not tables:
+            raise DefinitionError("there is no table to verify", detail="; ".join(notes) or None)
+        copies.finish()
+        plain = EngineSide("pushdown off", without_pushdown(engine, known, read_here), known, contexts, bounds.query_seconds)
+        yield Verification(Judge(copies, [pushed, plain]), tables, notes)
+
+
+def verify(
+    engine: Engine,
+    catalog: Catalog,
+    scratch_dsn: str,
+    bounds: Bounds,
+    *,
+    contexts: Contexts = QueryContext,
+    progress: Progress = lambda text: None,
+) -> Report:
+    """Verify all tables of ``catalog``; ``scratch_dsn``: a PostgreSQL in which temporary tables may be made."""
+    with verification(engine, catalog, scratch_dsn, bounds, contexts) as prepared:
+        for note in prepared.notes:
+            progress(note)
+        return prepared.run(bounds, progress)
+
+
+def _by_name(catalog: Catalog) -> MemoryCatalog:
+    """The tables under their plain names; of two with one name the first."""
+    found: dict[str, VirtualTable] = {}
+    for table in catalog.tables():
+        found.setdefault(table.name, table)
+    schemas = tuple(dict.fromkeys(table.schema for table in found.values()))
+    sources = {table.source: catalog.source(table.source) for table in found.values()}
+    return MemoryCatalog(sources, {table.key: table for table in found.values()}, schemas)
+
+
+def _copied(table: VirtualTable, side: EngineSide, copies: Copies, most: int) -> tuple[TableFacts, pa.Table]:
+    name, columns = quoted(table.name), ", ".join(quoted(column.name) for column in table.columns)
+    count = side.arrow(f"SELECT count(*) FROM {name}").column(0)[0].as_py()
+    for sample in (None,) if count <= most else _samples(table, side, most):
+        rows = side.arrow(f"SELECT {columns} FROM {name}" + (f" WHERE {sample}" if sample else ""))
+        if rows.num_rows > most:
+            raise DefinitionError("it grows while it is read")
+        if rows.num_rows or sample is None:
+            return TableFacts(name, copies.add(table.name, rows), rows.num_rows, sample), rows
+    raise DefinitionError(f"it has {count:,} rows, and no column by which a part of at most {most:,} could be taken")
+
+
+def _samples(table: VirtualTable, side: EngineSide, most: int) -> Iterable[str]:
+    """Conditions that at most ``most`` rows meet, one per column that could serve."""
+    for column in table.columns:
+        kind = kind_of(column.type)
+        if kind not in SAMPLED_BY:
+            continue
+        name = quoted(column.name)
+        found = side.arrow(f"SELECT {name}::text FROM {quoted(table.name)} WHERE {name} IS NOT NULL ORDER BY {name} LIMIT 1 OFFSET {most}")
+        if found.num_rows:
+            yield f"{name} < {literal(str(found.column(0)[0]), kind, column.type)}"
+
+
+def with_tables(catalog: Catalog, sources: Iterable[str] = (), tables: Iterable[str] = ()) -> MemoryCatalog:
+    """Only tables of these sources (none given: of all) and with these names (``schema.table`` or ``table``; none given: all)."""
+    wanted, names = set(sources), set(tables)
+    chosen = [
+        table
+        for table in catalog.tables()
+        if (not wanted or table.source in wanted) and (not names or {table.name, f"{table.schema}.{table.name}"} & names)
+    ]
+    return MemoryCatalog.of([replace(catalog.source(name)) for name in dict.fromkeys(table.source for table in chosen)], chosen)
