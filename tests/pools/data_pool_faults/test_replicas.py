@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import pathlib
 import shutil
-from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -14,6 +13,7 @@ from pyarrow import flight
 
 from tests.pools.compute.loads.rows import eventually, ids, make_table, rows
 from tests.pools.compute.loads.test_faults import swept
+from tests.pools.data_pool_faults.stage import patiently
 from tests.pools.data_pool_faults.storm import kill_master
 from tests.services.data_pool import Client, DataPool, Service, refusal, send
 
@@ -61,15 +61,6 @@ def copies(pool: DataPool, table: str) -> list[tuple[int, int]]:
         return connection.execute("SELECT shard, rows FROM bdc.data_stats(%s) WHERE error IS NULL", [table]).fetchall()
 
 
-def tried(work: Callable[[], object]) -> bool:
-    """Did it succeed?"""
-    try:
-        work()
-    except (psycopg.Error, flight.FlightError):
-        return False
-    return True
-
-
 def test_one_is_down(lossy_pool: DataPool, lossy_client: Client, table: str) -> None:
     """Nothing can be written that the shard would lack later: so there is nothing to catch up with."""
     lossy_pool.shards[1].kill()
@@ -90,7 +81,7 @@ def test_one_is_down(lossy_pool: DataPool, lossy_client: Client, table: str) -> 
     finally:
         lossy_pool.shards[1].start()
     with lossy_pool.connect("alice") as connection:
-        eventually(lambda: tried(lambda: connection.execute(f"INSERT INTO {table} VALUES (4, 'row')".encode())), SECONDS)
+        patiently(lambda: connection.execute(f"INSERT INTO {table} VALUES (4, 'row')".encode()))
     assert [ids(lossy_pool, table) for _ in range(READS)] == [[1, 2, 3, 4]] * READS
 
 
@@ -109,7 +100,7 @@ def test_one_has_lost_its_folder(lossy_pool: DataPool, lossy_client: Client, tab
     eventually(lambda: copies(lossy_pool, table) == [(0, 3), (1, 3)], SECONDS)
     assert [ids(lossy_pool, table) for _ in range(READS)] == [[1, 2, 3]] * READS
     load_again = {shard: rows(3, 4) for shard in (0, 1)}
-    eventually(lambda: tried(lambda: lossy_client.load(table, load_again, mode="upsert")), SECONDS)
+    patiently(lambda: lossy_client.load(table, load_again, mode="upsert"))
     assert [ids(lossy_pool, table) for _ in range(READS)] == [[1, 2, 3, 4]] * READS
 
 
@@ -144,4 +135,4 @@ def test_killed_while_it_is_filled(lossy_pool: DataPool, victim: str) -> None:
             assert alice.execute(f"SELECT count(*), count(DISTINCT id) FROM {table}".encode()).fetchone() == (MANY, MANY)
         return copies(lossy_pool, table) == [(0, MANY), (1, MANY)]
 
-    eventually(lambda: tried(whole) and whole(), SECONDS)
+    eventually(lambda: patiently(whole), SECONDS)
