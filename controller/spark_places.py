@@ -32,7 +32,7 @@ class SparkPlaces:
         taken: list[int] = []
 
         def change(_before: object) -> list[str | None]:
-            users = [*self.users(), *[None] * count]
+            users = [*self.users(), *[None] * count][:count]
             free = [number for number in range(count) if users[number] is None and number not in busy]
             rest = [number for number in range(1, count) if number not in busy]
             own = [number for number in range(count) if users[number] == user]

@@ -39,9 +39,10 @@ def spark() -> None:
 @click.option("--timeout", type=click.FloatRange(1, 3600), default=180.0, show_default=True, help="Seconds to wait until it is ready.")
 @pass_settings
 def start(settings: Settings, timeout: float) -> Value:
-    """Start the Spark Connect server and wait until it is ready; prints the address for clients, with the token.
+    """Start your Spark Connect server and wait until it is ready; prints the address for clients, with the token.
 
-    Admins only: whoever has the token runs Python on the cluster's machine, and is its first admin in HDFS.
+    Admins only: whoever has the token runs Python on the cluster's machine. In HDFS the server is the cluster's first admin; where the
+    spec allows several (spec.pools.storage.spark.servers) each admin has one of his own, in which he is himself.
     """
     controller = settings.session().controller
     address = until_ready(controller, controller.spark_start(), timeout)
@@ -82,7 +83,7 @@ def _instance(controller: Controller, name: str) -> Json:
 @spark.command("stop", examples=["bdc spark stop"])
 @pass_settings
 def stop(settings: Settings) -> Value:
-    """Stop the Spark Connect server: its clients' sessions end. Jobs go on."""
+    """Stop your Spark Connect server: its clients' sessions end. Jobs go on."""
     controller = settings.session().controller
     name, deadline = str(controller.spark_stop()["name"]), time.monotonic() + STOP_SECONDS
     while (found := _instance(controller, name))["state"] != "stopped":
@@ -95,7 +96,7 @@ def stop(settings: Settings) -> Value:
 @spark.command("token", examples=["bdc spark token -o tsv -q token"])
 @pass_settings
 def token(settings: Settings) -> Value:
-    """Print the Spark Connect server's token (admins only)."""
+    """Print the token of your Spark Connect server (admins only)."""
     found = settings.session().controller.spark_token()
     return Value(data={"token": found}, sentence=found)
 
@@ -194,7 +195,7 @@ def kill(settings: Settings, number: int) -> Value:
 @click.option("--python", default=None, metavar="PATH", help="A Python that has PySpark (default: the one that runs this command).")
 @pass_settings
 def shell(settings: Settings, python: str | None) -> None:
-    """Start the Spark Connect server if it rests, and a Python with `spark`, a PySpark session on it."""
+    """Start your Spark Connect server if it rests, and a Python with `spark`, a PySpark session on it."""
     from azdata_like_cli.sparkshell import client_python, run_shell
 
     found = client_python(python)  # before anything is started
