@@ -16,6 +16,7 @@ from pyarrow import flight
 
 from tests.pools.compute.loads.rows import eventually
 from tests.pools.compute.operations.operating import Stage, stage
+from tests.pools.data_pool_faults.storm import kill_master
 from tests.services.data_pool import refusal
 
 _NUMBERS = itertools.count()
@@ -214,7 +215,7 @@ def test_moves_go_on_after_a_kill(here: Stage, victim: str) -> None:
         operation = here.begin("resize", shards=shards, tables=[table])
         eventually(lambda: here.look(operation)["progress"].get("rows", 0) > 0 or here.look(operation)["state"] == "done")  # noqa: B023
         if victim == "master":
-            here.pool.stop_master()
+            kill_master(here.pool)
             here.pool.start_master()
         else:
             killed = here.pool.shards[1] if victim == "shard" else here.pool.replicas[0]
