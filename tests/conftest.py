@@ -20,6 +20,7 @@ from tests.services.cluster import cluster as running_cluster
 from tests.services.data_pool import DataPool
 from tests.services.data_pool import data_pool as running_data_pool
 from tests.services.postgresql import PostgresqlServer, postgresql_server
+from tests.services.spark import SparkScripts, spark_scripts
 
 hypothesis_settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("shared machine")
@@ -61,6 +62,13 @@ def data_pool() -> Iterator[DataPool]:
     """One small data pool (master, two shards, one compute replica) for the run; make tables of your own in it, and leave it healthy."""
     with running_data_pool() as pool:
         yield pool
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkScripts]:
+    """One JVM for the scripts of the whole run."""
+    with spark_scripts() as scripts:
+        yield scripts
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

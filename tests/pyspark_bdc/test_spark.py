@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,13 @@ import pytest
 
 from tests.services.cluster import Stage
 from tests.services.postgresql import PostgresqlServer
-from tests.services.spark import SparkEnvironment, spark_environment
+from tests.services.spark import SparkScripts
 
 pytestmark = pytest.mark.timeout(900)  # the first run downloads and builds pyspark
 JOB = Path(__file__).with_name("job.py")
 ROWS = 1000
 WRONG = "wrong-" + secrets.token_hex(6)
 QUERY = "SELECT kind, count(*) AS rows, sum(price) AS price FROM spark_test.files GROUP BY kind -- a whole query"
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkEnvironment]:
-    with spark_environment() as environment:
-        yield environment
 
 
 def rows() -> pa.Table:
@@ -70,7 +63,7 @@ def tables(cluster: Stage, postgresql: PostgresqlServer, tmp_path_factory: pytes
     return cluster
 
 
-def job(spark: SparkEnvironment, stage: Stage, table: str, *, connect: bool) -> tuple[dict[str, Any], str]:
+def job(spark: SparkScripts, stage: Stage, table: str, *, connect: bool) -> tuple[dict[str, Any], str]:
     host, _, port = stage.endpoint("sql-server-master").rpartition("//")[2].partition("/")[0].partition(":")
     login = {"host": host, "port": port, "user": "admin", "password": stage.password, "database": "bdc"}
     return spark.run(JOB, {"login": login, "table": table, "query": QUERY, "wrong": WRONG, "connect": connect})
@@ -94,7 +87,7 @@ def check(result: dict[str, Any], said: str, stage: Stage) -> None:
     assert WRONG not in said
 
 
-def test_a_virtual_table_a_query_and_every_refusal(spark: SparkEnvironment, tables: Stage, postgresql: PostgresqlServer) -> None:
+def test_a_virtual_table_a_query_and_every_refusal(spark: SparkScripts, tables: Stage, postgresql: PostgresqlServer) -> None:
     result, said = job(spark, tables, "spark_test.remote", connect=False)
     check(result, said, tables)
     assert result["partitions"] == [2, 100]
@@ -111,6 +104,6 @@ def test_a_virtual_table_a_query_and_every_refusal(spark: SparkEnvironment, tabl
     assert "column 'x': a value has no exact place in decimal(38,18)" in failures["value"]
 
 
-def test_connect_reads_a_parquet_file_in_hdfs(spark: SparkEnvironment, tables: Stage) -> None:
+def test_connect_reads_a_parquet_file_in_hdfs(spark: SparkScripts, tables: Stage) -> None:
     result, said = job(spark, tables, "spark_test.files", connect=True)
     check(result, said, tables)

