@@ -27,6 +27,9 @@ MAX_TERMS = 20_000
 """Operators joined in one chain."""
 
 DIALECT = "postgres"
+WRITTEN = "written"
+"""Key of a node's ``meta``: the name of the function as the text has it, where sqlglot knows several under one class."""
+_SEVERAL_NAMES = (exp.Substring, exp.StrPosition, exp.Length, exp.Ceil, exp.CurrentTimestamp)
 _POSTGRES = Postgres()
 _PLAIN = "__plain_call_"
 
@@ -44,6 +47,7 @@ _RENAMED = (frozenset(_POSTGRES.parser_class.FUNCTIONS) | {"DATE_PART"}) - FAITH
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.CASE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.END}
 _CHAINED = {TokenType.NOT, TokenType.TILDE, TokenType.DCOLON, TokenType.L_BRACKET, TokenType.DOT}
+_TYPES = frozenset(_POSTGRES.parser_class.TYPE_TOKENS)
 _SIGNS = {TokenType.PLUS, TokenType.DASH}
 _RESETS = {TokenType.COMMA, TokenType.AND, TokenType.OR, TokenType.SELECT, TokenType.WHERE, TokenType.FROM, TokenType.WHEN}
 _STARTS = {"SELECT", "VALUES", "TABLE", "WITH"}
@@ -58,7 +62,7 @@ def parse(text: str) -> exp.Query:
             hint="Put long lists of keys into a table and join it.",
         )
     try:
-        tokens = _without_catalog_prefix(_POSTGRES.tokenize(text))
+        tokens = _with_typed_constants(_without_catalog_prefix(_POSTGRES.tokenize(text)))
         _check_tokens(tokens, text)
         _check_statement(tokens)
         trees = [tree for tree in _POSTGRES.parser().parse(tokens, text) if tree is not None]
@@ -70,7 +74,7 @@ def parse(text: str) -> exp.Query:
         raise _too_deep() from error
     if len(trees) != 1:
         raise SqlError("expected one statement" if trees else "the query is empty")
-    return _query(trees[0])
+    return _query(trees[0], text)
 
 
 def replace_parameters(query: exp.Query, values: Sequence[exp.Expression]) -> exp.Query:
@@ -84,7 +88,7 @@ def replace_parameters(query: exp.Query, values: Sequence[exp.Expression]) -> ex
     return copy
 
 
-def _query(tree: exp.Expr) -> exp.Query:
+def _query(tree: exp.Expr, text: str) -> exp.Query:
     if not isinstance(tree, _STATEMENTS):
         kind = tree.name if isinstance(tree, exp.Command) else tree.key
         raise UnsupportedError(
@@ -98,9 +102,8 @@ def _query(tree: exp.Expr) -> exp.Query:
             _refuse(node)
         elif isinstance(node, exp.Anonymous):
             _restore_call(node)
-        elif isinstance(node, exp.CurrentTimestamp) and node.this is not None:
-            # sqlglot's generator drops the precision
-            node.replace(exp.cast(exp.CurrentTimestamp(), f"timestamptz({node.name})", dialect=DIALECT))
+        elif isinstance(node, _SEVERAL_NAMES):
+            _note_name(node, text)
         elif isinstance(node, exp.Operator):
             _resolve_operator(node)
         elif isinstance(node, exp.DataType) and node.this == exp.DType.USERDEFINED:
@@ -135,6 +138,14 @@ def _refuse(node: exp.Expr) -> None:
     if isinstance(node, exp.HexString):
         return
     raise UnsupportedError(f"{type(node).__name__.upper()} is not supported in a query over virtual tables")
+
+
+def _note_name(node: exp.Expr, text: str) -> None:
+    if isinstance(node, exp.CurrentTimestamp) and node.this is not None:
+        # sqlglot's generator drops the precision
+        node.replace(exp.cast(exp.CurrentTimestamp(), f"timestamptz({node.name})", dialect=DIALECT))
+    elif "end" in node.meta:
+        node.meta[WRITTEN] = text[node.meta["start"] : node.meta["end"] + 1].lower()
 
 
 def _restore_call(node: exp.Anonymous) -> None:
@@ -182,6 +193,31 @@ def _without_catalog_prefix(tokens: list[Token]) -> list[Token]:
             token = Token(TokenType.VAR, _PLAIN + token.text.lower(), token.line, token.col, token.start, token.end)
         kept.append(token)
     return kept
+
+
+def _with_typed_constants(tokens: list[Token]) -> list[Token]:
+    """``date 'x' :: text`` as ``'x' :: date :: text``: sqlglot would cast the other way round."""
+    made: list[Token] = []
+    for index, token in enumerate(tokens):
+        made.append(token)
+        following = tokens[index + 1] if index + 1 < len(tokens) else None
+        if token.token_type != TokenType.STRING or following is None or following.token_type != TokenType.DCOLON:
+            continue
+        length = _type_length(made[:-1])
+        if length:
+            of = made[-1 - length : -1]
+            made[-1 - length :] = [token, following, *of]
+    return made
+
+
+def _type_length(tokens: list[Token]) -> int:
+    """How many tokens at the end name a type: ``date``, ``timestamp(3)``, ``timestamp with time zone``; 0: none."""
+    for length in (1, 4, 7):
+        rest = tokens[-length:]
+        if len(rest) == length and rest[0].token_type in _TYPES and (length == 1 or rest[-1].text.upper() in (")", "ZONE")):
+            before = tokens[-length - 1].token_type if len(tokens) > length else None
+            return 0 if before in (TokenType.DCOLON, TokenType.DOT) else length
+    return 0
 
 
 def _is_call_or_type(tokens: list[Token], index: int) -> bool:

@@ -68,6 +68,20 @@ def test_an_unknown_column_names_those_that_exist() -> None:
             "amt lower max case ?column?",
         ),
         ("SELECT '1'::int, coalesce(id, 1), exists (SELECT 1 FROM pages), -id FROM orders", "int4 coalesce exists ?column?"),
+        (
+            "SELECT char_length('a'), length('a'), substr('a', 1), strpos('a', 'b'), ceiling(1.5)",
+            "char_length length substr strpos ceiling",
+        ),
+        ("SELECT lpad('a', 2), rpad('a', 2), ltrim('a'), trim(trailing from 'a'), trim('a')", "lpad rpad ltrim rtrim btrim"),
+        (
+            "SELECT id::text::int, date '2024-01-01'::text, 1::numeric::int, 'a'::text::varchar(2), interval '1 day' FROM orders",
+            "id text int4 varchar interval",
+        ),
+        (
+            "SELECT CASE WHEN true THEN 1 ELSE 1::int END, now(), current_timestamp, timestamp '2024-01-01' AT TIME ZONE 'UTC'",
+            "case now current_timestamp timezone",
+        ),
+        ("SELECT var_pop(id), power(id, 2), corr(id, id) FROM orders GROUP BY id", "var_pop power corr"),
         ("VALUES (1, 2)", "column1 column2"),
         ("SELECT id AS a FROM orders UNION SELECT n FROM visits", "a"),
         ("SELECT * FROM generate_series(1, 2) WITH ORDINALITY g", "g ordinality"),

@@ -227,3 +227,20 @@ def test_parameters() -> None:
     assert query.sql("postgres") == "SELECT CAST(1 AS INT) + 2"
     with pytest.raises(SqlError, match="no parameter"):
         replace_parameters(parse("SELECT $3"), [])
+
+
+@pytest.mark.parametrize(
+    ("sql", "same"),
+    [
+        ("date '2024-01-01'::text", "('2024-01-01'::date)::text"),
+        ("timestamp '2024-01-01 10:00'::date", "('2024-01-01 10:00'::timestamp)::date"),
+        ("timestamp with time zone '2024-01-01'::date", "('2024-01-01'::timestamptz)::date"),
+        ("timestamp(3) '2024-01-01'::text", "('2024-01-01'::timestamp(3))::text"),
+        ("int '5'::text::bigint", "('5'::int)::text::bigint"),
+    ],
+)
+def test_a_typed_constant_is_cast_after_its_own_type(sql: str, same: str) -> None:
+    made = parse(f"SELECT {sql}").selects[0]
+    assert made.sql("postgres") == parse(f"SELECT {same}").selects[0].transform(lambda n: n.this if isinstance(n, exp.Paren) else n).sql(
+        "postgres"
+    )

@@ -34,6 +34,8 @@ class AllExpressions(Functions):
         only(node, "this")
         name = type(node).__name__.lower()
         argument, distinct = node.this, False
+        if argument is None:  # percent_rank(), cume_dist()
+            refuse(node, "aggregate", f"{name}() is not on DuckDB's allow list")
         if isinstance(argument, exp.Distinct):
             only(argument, "expressions")
             if len(argument.expressions) != 1:
