@@ -20,6 +20,7 @@ from sqlglot import exp
 
 from virtualization.errors import VirtualizationError
 from virtualization.parse import parse
+from virtualization.pieces import Pieces
 from virtualization.plan import Fragment, Plan
 from virtualization.shapes import Literals, find_literals
 
@@ -38,8 +39,8 @@ class StatementFragment(Protocol):
         """All of it that depends on the query's constants; None: other constants may mean another fragment."""
         ...
 
-    def with_text(self, text: str) -> Fragment:
-        """The same with another ``statement_text``."""
+    def with_text(self, text: Pieces) -> Fragment:
+        """The same with another ``statement_text``; the texts between its integers are the same for all fragments of a template."""
         ...
 
 
@@ -57,11 +58,9 @@ class Template:
         """The plan of another text of the shape; None when a fixed literal differs."""
         if any(literals.values[number] != value for number, value in self.fixed):
             return None
-        parts = [self.pieces[0]]
-        for number, piece in zip(self.places, self.pieces[1:], strict=True):
-            parts += [str(int(literals.values[number])), piece]
+        text = Pieces(self.pieces, tuple(int(literals.values[number]) for number in self.places))
         fragment = cast(StatementFragment, self.plan.fragments[0])  # known since ``make_template``; asking again costs more than filling in
-        return dataclasses.replace(self.plan, sql=sql, fragments=(fragment.with_text("".join(parts)),))
+        return dataclasses.replace(self.plan, sql=sql, fragments=(fragment.with_text(text),))
 
 
 class Templates:

@@ -17,8 +17,10 @@ from pools.data.tables import ColumnSpec, TableSpec, quoted, table_of
 from pools.data.visibility import Snapshot, View, view
 from virtualization.duckdb_sql import small_decimals
 from virtualization.duckdb_sql.streaming import BATCH_ROWS, streamed
+from virtualization.pieces import joined
 from virtualization.types import PG_TYPE, pg_type
 
+_VALUES = re.compile(r"[0-9]{1,19}(?:,[0-9]{1,19})*")
 _WITH = re.compile(r"\s*WITH\b(\s+RECURSIVE\b)?", re.IGNORECASE)
 
 
@@ -28,8 +30,9 @@ class Answer:
     Where the ticket tells the columns' ``types`` (DuckDB's), the statement runs when the first batch is asked for: the reader
     has the schema by then, and can leave while the rows are computed."""
 
-    def __init__(self, store: Store, claims: Mapping[str, Any]) -> None:
-        db, tables, number, pending, self._sql = required(dict(claims), "db", "tables", "snapshot", "pending", "sql")
+    def __init__(self, store: Store, claims: Mapping[str, Any], values: str = "") -> None:
+        db, tables, number, pending, sql = required(dict(claims), "db", "tables", "snapshot", "pending", "sql")
+        self._sql = whole_text(sql, values)
         self._store = store
         self._tables = [table_of(db, claim) for claim in tables]
         self._snapshot = Snapshot.of(number, pending, claims.get("load"))
@@ -153,6 +156,17 @@ class Answer:
         """Interrupt it, from another thread; nothing to do when it has just ended."""
         with suppress(duckdb.Error):
             self._cursor.interrupt()
+
+
+def whole_text(sql: str | Sequence[str], values: str) -> str:
+    """The statement of a ticket: its text, or texts with the integers between them that came beside it. 08P01 where they don't fit."""
+    texts = (sql,) if isinstance(sql, str) else sql
+    if values and not _VALUES.fullmatch(values):
+        raise ShardError("08P01", "what stands beside the ticket are not integers")
+    numbers = [int(value) for value in values.split(",")] if values else []
+    if len(texts) != len(numbers) + 1:
+        raise ShardError("08P01", f"the ticket's statement needs {len(texts) - 1} integers, {len(numbers)} came with it")
+    return joined(texts, numbers)
 
 
 def _labelled(schema: pa.Schema, output: Sequence[str] | None) -> pa.Schema:

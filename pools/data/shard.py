@@ -48,8 +48,9 @@ class Shard:
         return self._intake.put(Put.of(self._claims(command, "put"), command), stream)
 
     def read(self, ticket: str) -> Answer:
-        """The rows that a read ticket asks for."""
-        return Answer(self.store, self._claims({"ticket": ticket}, "read"))
+        """The rows that a read ticket asks for; behind a blank the integers of its statement may follow."""
+        signed, _, values = ticket.partition(" ")
+        return Answer(self.store, self._claims({"ticket": signed}, "read"), values)
 
     def act(self, name: str, body: dict[str, Any]) -> list[Row]:
         """An action: its rows."""

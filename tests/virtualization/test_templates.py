@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from virtualization.pieces import Pieces
 from virtualization.plan import OutputColumn, Plan
 from virtualization.templates import Templates
 
@@ -24,8 +25,8 @@ class Statement:
     def statement_text(self) -> str:
         return self.text
 
-    def with_text(self, text: str) -> Statement:
-        return replace(self, text=text)
+    def with_text(self, text: Pieces) -> Statement:
+        return replace(self, text=text.text)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pytest
 from pyarrow import flight
 
 from pools.data import reading
+from pools.data.errors import ShardError
 from tests.patience import PATIENCE
 from tests.pools.data.stand import served, table
 
@@ -89,3 +90,19 @@ def test_cancelling_what_has_ended_is_harmless(tmp_path: pathlib.Path) -> None:
         answer = shard.read(client.ticket("read", tables=[of | {"alias": "t"}], snapshot=9, pending=[], sql="SELECT a FROM t"))
         answer.close()
         answer.cancel()
+
+
+def test_integers_come_beside_a_ticket(tmp_path: pathlib.Path) -> None:
+    """One ticket for all keys of a statement; nothing but integers, as many as it has places."""
+    of = table({"a": "bigint"})
+    with served(tmp_path) as (client, shard):
+        client.load(of, rows(*range(10)), 5)
+        sql = ["SELECT a FROM \0t\0 AS t WHERE a >= ", " AND a < ", " ORDER BY 1"]
+        ticket = client.ticket("read", tables=[of | {"alias": "t"}], snapshot=9, pending=[], sql=sql)
+        for values, expected in (("3,5", [3, 4]), ("0,1", [0]), ("9223372036854775807,1", [])):
+            found = client.flight.do_get(flight.Ticket(f"{ticket} {values}".encode())).read_all()
+            assert found.column(0).to_pylist() == expected
+        for wrong in ("", " 3", " 3,5,7", " 3,a", " 3,-5", " 3, 5", " 3,5 OR true", " 3,\u0665", " 3,5\n"):
+            with pytest.raises(ShardError) as refused:
+                shard.read(ticket + wrong)
+            assert refused.value.code == "08P01"

@@ -18,6 +18,7 @@ from virtualization.connectors.datapool.pruning import Prune, placement_of
 from virtualization.connectors.datapool.rows import Rows, ScatteredError
 from virtualization.connectors.datapool.splitting import Split, split
 from virtualization.connectors.datapool.statements import Rendering, runs_on_shards
+from virtualization.connectors.datapool.tickets import Tickets
 from virtualization.duckdb_sql.checks import mismatch
 from virtualization.duckdb_sql.kinds import Kind
 from virtualization.duckdb_sql.settings import output_columns
@@ -121,7 +122,7 @@ class DatapoolConnector:
             merge=Merge(merge.sql, merge.kinds[: len(wanted)], made.first),
             client=self._client,
             engine=self._engine,
-            sign=self._access.sign,
+            tickets=Tickets(self._access.sign),
         )
 
     def _shard_statement(self, made: Split, rendering: Rendering, query: exp.Query) -> Translated | Kept:

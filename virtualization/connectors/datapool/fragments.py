@@ -16,9 +16,11 @@ from virtualization.connectors.datapool.pruning import shards_of
 from virtualization.connectors.datapool.rows import Layout
 from virtualization.connectors.datapool.snapshot import claims, read_state
 from virtualization.connectors.datapool.statements import Statement
+from virtualization.connectors.datapool.tickets import Tickets
 from virtualization.duckdb_sql.kinds import Kind
 from virtualization.duckdb_sql.statements import placeholder
 from virtualization.errors import SourceUnreachableError
+from virtualization.pieces import Pieces
 from virtualization.placement import ReadState
 from virtualization.plan import Batches, OutputColumn, QueryContext
 from virtualization.types import pg_type
@@ -95,7 +97,7 @@ class ShardsFragment:
     merge: Merge
     client: Client = field(repr=False, compare=False)
     engine: Engine = field(repr=False, compare=False)
-    sign: Sign = field(repr=False, compare=False)
+    tickets: Tickets = field(repr=False, compare=False)
 
     @property
     def text(self) -> str:
@@ -122,7 +124,7 @@ class ShardsFragment:
         if self.merge.sql is not None or self.merge.first != (0, None) or not plain or len(self.statement.kinds) != len(self.columns):
             return None
         state, more = self._state(context), {"output": [column.type for column in self.columns]}
-        return [(number, self._ticket(state, number, more)) for number in self.answering()]
+        return [(number, self.sign({**claims(self.statement, state, self.identities, number), **more})) for number in self.answering()]
 
     def answering(self) -> list[int]:
         """The shards whose streams together are the rows, for readers that can't go elsewhere: of those that have the same rows, one that
@@ -130,14 +132,24 @@ class ShardsFragment:
         return [next(filter(self._answers, numbers[:-1]), numbers[-1]) for numbers in self.route.now()]
 
     def _streams(self, context: QueryContext, more: Mapping[str, Any]) -> list[Choices]:
-        state = self._state(context)
-        return [[(number, self._ticket(state, number, more).encode()) for number in numbers] for numbers in self.route.now()]
+        state, text = self._state(context), self.statement.text
+        beside = " " + ",".join(map(str, text.values)) if text.values else ""
+
+        def ticket(number: int) -> bytes:
+            made = self.tickets.ticket(
+                (number, text.texts, state), lambda: {**claims(self.statement, state, self.identities, number), **more, "sql": text.texts}
+            )
+            return (made + beside).encode()
+
+        return [[(number, ticket(number)) for number in numbers] for numbers in self.route.now()]
 
     def _state(self, context: QueryContext) -> ReadState:
         return read_state(context, [table.data for table in self.statement.tables])
 
-    def _ticket(self, state: ReadState, number: int, more: Mapping[str, Any]) -> str:
-        return self.sign({**claims(self.statement, state, self.identities, number), **more})
+    @property
+    def sign(self) -> Sign:
+        """Signs a ticket of its own."""
+        return self.tickets.sign
 
     @property
     def identities(self) -> dict[int, str]:
@@ -159,11 +171,12 @@ class ShardsFragment:
         parts = (self.statement.sql, self.merge.sql or "", self.route.why, json.dumps(key))
         return None if any(_SEPARATOR in part for part in parts) else _SEPARATOR.join(parts)
 
-    def with_text(self, text: str) -> ShardsFragment:
+    def with_text(self, text: Pieces) -> ShardsFragment:
         """The same for other constants."""
         sql, merge, why, key = text.split(_SEPARATOR)
-        route = self.route if self.route.key is None else self.route.with_key(why, json.loads(key))
-        return replace(self, statement=replace(self.statement, sql=sql), merge=replace(self.merge, sql=merge or None), route=route)
+        route = self.route if self.route.key is None else self.route.with_key(why.text, json.loads(key.text))
+        merged = replace(self.merge, sql=merge.text) if merge.values else self.merge
+        return replace(self, statement=replace(self.statement, text=sql), merge=merged, route=route)
 
     def duckdb_sql(self) -> None:
         """Rows come through ``open``."""

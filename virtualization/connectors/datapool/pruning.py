@@ -13,6 +13,7 @@ from virtualization.buckets import bucket_numbers
 from virtualization.catalog import VirtualTable
 from virtualization.connectors.datapool.equalities import Equalities
 from virtualization.connectors.datapool.rows import Layout, Rows
+from virtualization.connectors.datapool.single_bucket import bucket_of
 from virtualization.connectors.datapool.types import constant, family
 from virtualization.placement import DataPlacement
 from virtualization.types import pg_type
@@ -81,6 +82,10 @@ def shards_of(layout: Layout, rows: Sequence[Sequence[object]]) -> frozenset[int
     """The shards of these values of the distribution columns."""
     if not rows:
         return frozenset()
+    if len(rows) == 1 and layout.hash_version == 1:
+        bucket = bucket_of(rows[0], layout.types)
+        if bucket is not None:
+            return frozenset((layout.buckets[bucket],))
     columns = [pa.array(list(column), pg_type(of).arrow) for column, of in zip(zip(*rows, strict=True), layout.types, strict=True)]
     buckets = bucket_numbers(columns, layout.types, layout.hash_version)
     return frozenset(layout.buckets[int(number)] for number in buckets)

@@ -16,6 +16,7 @@ from virtualization.connectors.datapool.pruning import placement_of
 from virtualization.duckdb_sql.kinds import Kind, kind_of_text
 from virtualization.duckdb_sql.quotients import KEY_FUNCTION
 from virtualization.duckdb_sql.statements import FRAGMENT_PREFIX, Columns, Translated, placeholder, translate_kinds
+from virtualization.pieces import Pieces
 from virtualization.placement import DataPlacement, StoredColumn
 from virtualization.plan import Kept
 from virtualization.types import pg_type
@@ -44,11 +45,16 @@ class ReadTable:
 
 @dataclass(frozen=True)
 class Statement:
-    """``sql``: DuckDB's, with a mark (``placeholder``) where each of ``tables`` is read; output columns c0, c1 … of ``kinds``."""
+    """``text``: DuckDB's, with a mark (``placeholder``) where each of ``tables`` is read; output columns c0, c1 … of ``kinds``."""
 
-    sql: str
+    text: Pieces
     tables: tuple[ReadTable, ...]
     kinds: tuple[Kind, ...]
+
+    @property
+    def sql(self) -> str:
+        """All of the text."""
+        return self.text.text
 
     @property
     def shown(self) -> str:
@@ -92,7 +98,7 @@ class Rendering:
             data = placement_of(table)
             stored = {column.name: column for column in data.columns}
             read.append(ReadTable(number, data, tuple(stored[name] for name, _ in self.columns[number]), table.name))
-        return Statement(translated.sql, tuple(read), tuple(kind for _, kind in translated.columns))
+        return Statement(Pieces((translated.sql,)), tuple(read), tuple(kind for _, kind in translated.columns))
 
 
 def _column_claim(name: str, column: StoredColumn) -> dict[str, object]:

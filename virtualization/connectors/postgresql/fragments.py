@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from virtualization.connectors.postgresql.client import Client
+from virtualization.pieces import Pieces
 from virtualization.plan import Batches, OutputColumn, QueryContext
 from virtualization.types import arrow_field
 
@@ -33,9 +34,9 @@ class StatementFragment:
         """See ``virtualization.templates``."""
         return self.text
 
-    def with_text(self, text: str) -> StatementFragment:
+    def with_text(self, text: Pieces) -> StatementFragment:
         """The same statement with other constants."""
-        return replace(self, text=text)
+        return replace(self, text=text.text)
 
     def duckdb_sql(self) -> None:
         """Rows come through ``open``."""
