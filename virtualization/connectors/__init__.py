@@ -10,5 +10,6 @@ from collections.abc import Mapping
 CONNECTORS: Mapping[str, tuple[str, str | None]] = {
     "datapool": ("virtualization.connectors.datapool:DatapoolConnector", None),
     "hdfs": ("virtualization.connectors.hdfs:HdfsConnector", None),
+    "mongodb": ("virtualization.connectors.mongodb:MongodbConnector", "mongodb"),
     "postgresql": ("virtualization.connectors.postgresql:PostgresqlConnector", None),
 }

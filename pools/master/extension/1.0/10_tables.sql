@@ -9,6 +9,7 @@ COMMENT ON TABLE bdc.connectors IS 'Kinds of data sources; part of the extension
 INSERT INTO bdc.connectors VALUES
   ('datapool', '^datapool:$', 'datapool:'),
   ('hdfs', '^(hdfs|webhdfs|http|https)://[^/]+', 'hdfs://namenode:8020'),
+  ('mongodb', '^mongodb://[^/]+/[^?]+', 'mongodb://host:27017/database'),
   ('postgresql', '^postgres(ql)?://[^/]+/.+', 'postgresql://host:5432/database');
 
 CREATE TABLE bdc.source_definitions (

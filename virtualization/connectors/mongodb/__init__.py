@@ -1,0 +1,8 @@
+"""The connector ``mongodb``: collections of a MongoDB database (4.4 or later) as tables.
+
+Location ``mongodb://host:port/database?replicaSet=…``; options: see ``options``; a table's location and columns: see ``paths``.
+"""
+
+from virtualization.connectors.mongodb.connector import MongodbConnector
+
+__all__ = ["MongodbConnector"]

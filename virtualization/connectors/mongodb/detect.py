@@ -1,0 +1,170 @@
+"""Columns from sampled documents: each path with the types that were seen there, and how often.
+
+A nested object gives ``a_b`` columns; an array is no column of its own but a table (``collection[array]``). A column gets the type that
+holds every value seen without loss, text where nothing else does (with the table's option ``mismatch=text``, so that each is shown).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import bson
+
+from virtualization.binding.naming import unique
+from virtualization.catalog import Column, VirtualTable
+from virtualization.connectors.mongodb.client import Client
+from virtualization.connectors.mongodb.paths import INDEX, Path, Place, place
+from virtualization.connectors.mongodb.typed_columns import policy_of
+from virtualization.connectors.mongodb.types import TEXT
+from virtualization.errors import RemoteObjectError
+from virtualization.plan import Detected, RemoteObject
+
+DEEPEST = 20
+"""Objects nested deeper are one column of type jsonb."""
+
+MOST_COLUMNS = 1000
+"""PostgreSQL has at most 1,600; the paths seen most often are taken."""
+
+_OBJECT, _ARRAY, _NULL = "object", "array", "null"
+_NAMES: tuple[tuple[type, str], ...] = (
+    (bool, "bool"), (bson.Int64, "long"), (int, "int"), (float, "double"), (str, "string"), (bson.ObjectId, "objectId"),
+    (bson.Decimal128, "decimal"), (bson.DatetimeMS, "date"), (dict, _OBJECT), (list, _ARRAY), (bytes, "binData"), (type(None), _NULL),
+)  # fmt: skip
+_TYPES: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"int", "long"}), "bigint"),
+    (frozenset({"int", "long", "decimal"}), "numeric"),
+    (frozenset({"int", "long", "decimal", "double"}), "double precision"),
+    (frozenset({"bool"}), "boolean"),
+    (frozenset({"date"}), "timestamp without time zone"),
+    (frozenset({"string", "objectId"}), "text"),
+    (frozenset({"binData"}), "bytea"),
+)
+
+
+@dataclass
+class Evidence:
+    """What was seen at one path: how many values of which type (of the documents, or elements, that were looked at)."""
+
+    path: Path
+    seen: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def values(self) -> Counter[str]:
+        """Without nulls."""
+        return Counter({name: count for name, count in self.seen.items() if name != _NULL})
+
+
+def type_name(value: object) -> str:
+    """As ``$type`` names it; the class's name for what a column is never made of."""
+    if type(value).__name__ == "datetime":
+        return "date"
+    return next((name for of, name in _NAMES if isinstance(value, of)), type(value).__name__)
+
+
+def evidence(documents: Sequence[Mapping[str, Any]]) -> list[Evidence]:
+    """Of every path, in the order in which they were first seen; a path is below another when that holds objects."""
+    found: dict[tuple[str, ...], Evidence] = {}
+    for document in documents:
+        _look(document, (), found)
+    return list(found.values())
+
+
+def _look(value: Mapping[str, Any], above: tuple[str, ...], found: dict[tuple[str, ...], Evidence]) -> None:
+    for name, inner in value.items():
+        here = (*above, name)
+        found.setdefault(here, Evidence(Path(here))).seen[type_name(inner)] += 1
+        if isinstance(inner, dict) and len(here) < DEEPEST:
+            _look(inner, here, found)
+
+
+def objects(client: Client, schema: str | None) -> list[RemoteObject]:
+    """Collections, and the arrays seen in their sampled documents."""
+    database = client.settings.database
+    if schema is not None and schema != database:
+        raise RemoteObjectError(
+            f'data source "{client.settings.source}" shows database "{database}", not "{schema}"', hint="Make a source for each database."
+        )
+    made = []
+    for one in client.collections():
+        name, kind = str(one["name"]), str(one["type"])
+        made.append(RemoteObject(database, name, name, kind))
+        made += [
+            RemoteObject(database, "_".join((name, *array.parts)), f"{name}[{array.text}]", _ARRAY)
+            for array in _arrays(_sampled(client, Place(name)))
+        ]
+    return made
+
+
+def detect(client: Client, location: str, options: Mapping[str, str]) -> Detected:
+    """Columns and options of a table over ``location``."""
+    policy_of(VirtualTable("", location, "", location, (), options))
+    where = place(location)
+    client.must_exist(where.collection)
+    documents = _sampled(client, where)
+    if not documents:
+        raise RemoteObjectError(
+            f"{client.where(where.collection)} has no document{' with such an array' if where.arrays else ''} to detect columns by",
+            hint="Give the columns, or insert a document first.",
+        )
+    columns, mixed = _columns(documents, where)
+    made = dict(options)
+    if mixed and "mismatch" not in made:
+        made["mismatch"] = TEXT
+    rows = client.estimated(where.collection) if not where.arrays else None
+    return Detected(columns, made, rows)
+
+
+def _sampled(client: Client, where: Place) -> list[dict[str, Any]]:
+    """Documents from all over the collection where it is big, with the arrays taken apart."""
+    size = client.settings.sample
+    first: list[dict[str, Any]] = [{"$match": {array.dotted: {"$type": "array"}}} for array in where.arrays[:1]]
+    total = client.estimated(where.collection)
+    pick: dict[str, Any] = {"$sample": {"size": size}} if total is not None and total > 2 * size else {"$limit": size}
+    return client.documents(where.collection, [*first, pick, *where.stages, {"$limit": size}])
+
+
+def _arrays(documents: Sequence[Mapping[str, Any]]) -> list[Path]:
+    return [one.path for one in evidence(documents) if one.seen[_ARRAY] and one.path.is_plain and not set("[]") & set(one.path.dotted)]
+
+
+def _columns(documents: Sequence[dict[str, Any]], where: Place) -> tuple[tuple[Column, ...], bool]:
+    """The table's columns, and whether one holds values of types that only text holds together."""
+    found = [one for one in evidence(documents) if not one.path.parts[0].startswith("__bdc_i")]
+    taken = list(_own(found, where))
+    taken = sorted(taken, key=lambda one: -sum(one.seen.values()))[:MOST_COLUMNS] if len(taken) > MOST_COLUMNS else taken
+    order = {id(one): number for number, one in enumerate(found)}
+    types = [(one, _type(one)) for one in sorted(taken, key=lambda one: order[id(one)])]
+    named = [("_".join(one.path.parts), one.path.text, type_ or "text") for one, type_ in types]
+    named += [("_".join((*array.parts, "index")), array.text + INDEX, "bigint") for array in where.arrays]
+    names = unique([_short(name) for name, _, _ in named])
+    columns = [Column(name, declared, True, remote) for name, (_, remote, declared) in zip(names, named, strict=True)]
+    return tuple(columns), any(type_ is None for _, type_ in types)
+
+
+def _own(found: Sequence[Evidence], where: Place) -> Iterator[Evidence]:
+    """Of a table of documents: all paths that hold values. Of a table of elements: the parent's key, and what is inside an element."""
+    inside = where.arrays[-1].parts if where.arrays else ()
+    for one in found:
+        if inside and one.path.parts != ("_id",) and one.path.parts[: len(inside)] != inside:
+            continue
+        values = set(one.values)
+        if not values <= {_OBJECT, _ARRAY} or not values or (_OBJECT in values and len(one.path.parts) >= DEEPEST):
+            yield one
+
+
+def _type(one: Evidence) -> str | None:
+    """The narrowest type that holds all values seen; None: only text does."""
+    values = set(one.values)
+    if not values:
+        return "text"
+    if values == {_OBJECT}:
+        return "jsonb"
+    return next((declared for held, declared in _TYPES if values <= held), None)
+
+
+def _short(name: str) -> str:
+    """What PostgreSQL takes as a name: at most 63 bytes."""
+    return name.encode()[:60].decode(errors="ignore") if len(name.encode()) > 63 else name or "_"

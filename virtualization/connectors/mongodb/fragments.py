@@ -1,0 +1,47 @@
+"""A pipeline for a MongoDB source, ready to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import bson.json_util
+
+from virtualization.connectors.mongodb.client import Client, Pipeline
+from virtualization.plan import Batches, OutputColumn, QueryContext
+
+_JSON = bson.json_util.JSONOptions(json_mode=bson.json_util.JSONMode.RELAXED)
+
+
+@dataclass(frozen=True)
+class PipelineFragment:
+    """See ``virtualization.plan.Fragment``."""
+
+    source: str
+    columns: tuple[OutputColumn, ...]
+    text: str
+    tables: tuple[tuple[str, str], ...]
+    pipeline: Pipeline = field(repr=False)
+    client: Client = field(repr=False, compare=False)
+
+    def open(self, context: QueryContext) -> Batches:
+        """One cursor in a session of its own, batches as they come."""
+        return self.client.stream(self.pipeline, context)
+
+    def duckdb_sql(self) -> None:
+        """Rows come through ``open``."""
+        return
+
+    def prepare_duckdb(self, connection: object) -> None:
+        """Nothing to register."""
+
+    def fault(self, error: Exception) -> None:
+        """Nothing of it runs inside an engine."""
+        return
+
+
+def fragment(client: Client, pipeline: Pipeline, tables: tuple[tuple[str, str], ...]) -> PipelineFragment:
+    """Of a pipeline."""
+    columns = tuple(OutputColumn(output.name, output.kind.of.text) for output in pipeline.outputs)
+    shown = bson.json_util.dumps(list(pipeline.stages), json_options=_JSON, ensure_ascii=False)
+    text = f"db.{pipeline.collection}.aggregate({shown})"
+    return PipelineFragment(client.settings.source, columns, text, tables, pipeline, client)
