@@ -11,6 +11,7 @@ import click
 from azdata_like_cli import output, passwords
 from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
+from azdata_like_cli.groups.sourceverify import verify
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
 from bdc.errors import InternalError, NotFoundError, UserError
 from bdc.sealing import Recipient, seal
@@ -49,7 +50,7 @@ def options_of(pairs: Iterable[str]) -> dict[str, object]:
     ],
 )
 @click.argument("name")
-@click.option("--connector", "-c", metavar="KIND", help="postgresql, hdfs or datapool. Default: what the location begins with.")
+@click.option("--connector", "-c", metavar="KIND", help="postgresql, mongodb, hdfs or datapool. Default: what the location begins with.")
 @click.option(
     "--location", "-l", metavar="URL", help="Where it is; for hdfs the cluster's own HDFS is the default. Never with a password in it."
 )
@@ -104,7 +105,7 @@ def _own_place(settings: Settings, connector: str | None) -> str:
 
 def _connector_of(location: str) -> str:
     scheme = location.partition("://")[0]
-    known = {"postgresql": "postgresql", "postgres": "postgresql", "hdfs": "hdfs", "webhdfs": "hdfs"}
+    known = {"postgresql": "postgresql", "postgres": "postgresql", "hdfs": "hdfs", "webhdfs": "hdfs", "mongodb": "mongodb"}
     if scheme not in known:
         raise click.UsageError(
             f"The location does not say which connector it is for; add --connector ({', '.join(sorted(set(known.values())))})."
@@ -218,3 +219,6 @@ def drop(settings: Settings, name: str, cascade: bool, yes: bool, login_database
     with connected(settings, Login(login_database, login_user)) as connection:
         call(connection, "bdc.drop_data_source", name, cascade)
     return Value(data={"dropped": name}, sentence=f"Data source {name} is dropped.")
+
+
+source.add_command(verify)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pools.compute.runner import QueryRunner
-from pools.compute.scratch import unprivileged
+from pools.compute.scratch import ROLE, unprivileged
 from pools.compute.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -59,6 +59,14 @@ def _data_pool(settings: ServiceSettings, memory: int, folder: str) -> Mapping[s
         threads=os.cpu_count() or 1,
     )
     return {"datapool": lambda source: DatapoolConnector(source, access)}
+
+
+def residuals_dsn(settings: ServiceSettings) -> str | None:
+    """The scratch server's address for the role that ``build_engine`` made there."""
+    from psycopg.conninfo import make_conninfo
+
+    dsn = scratch_dsn(settings)
+    return None if dsn is None else make_conninfo(dsn, user=ROLE)
 
 
 def scratch_dsn(settings: ServiceSettings) -> str | None:

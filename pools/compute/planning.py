@@ -19,6 +19,7 @@ from pools.compute.snapshot import Snapshot
 from pools.compute.source import Source
 from pools.compute.statements import Explain
 from pools.compute.streams import QueryRows
+from pools.compute.verification import VERIFY, Wanted
 from virtualization.errors import UnknownTableError
 from virtualization.plan import OutputColumn, Plan, QueryContext, Result
 
@@ -213,7 +214,9 @@ class Planning:
             await self._check(self._session.identity, plan)
 
     async def _check(self, identity: Identity, plan: Plan) -> None:
-        tables = {key for fragment in plan.fragments for key in fragment.tables}
+        await self._check_tables(identity, {key for fragment in plan.fragments for key in fragment.tables})
+
+    async def _check_tables(self, identity: Identity, tables: set[tuple[str, str]]) -> None:
         if not tables:
             return
         table = await self._pool.catalogs.forbidden(identity, tables)
@@ -243,6 +246,8 @@ class Planning:
         data = self._pool.data
         if content["action"] == requests.MERGE:
             return [{"rows": await self._merged(query, content)}]
+        if content["action"] == VERIFY:
+            return [await self._verified(query, content)]
         if data is not None and content["action"] in data.actions:
             return await query.wait(asyncio.ensure_future(data.answer(content, self._session.catalog())))
         if content["action"] == "explain":
@@ -270,6 +275,22 @@ class Planning:
             return await query.wait(working)
         finally:
             working.cancel()
+
+    async def _verified(self, query: Query, content: dict[str, Any]) -> dict[str, object]:
+        """Only over tables that the caller may read."""
+        try:
+            wanted = Wanted.of(content, await self._session.refreshed_catalog())
+        except KeyError as error:
+            raise StatementError("22023", f"the request lacks {error}") from error
+        user = str(content["user"])
+        await self._check_tables(Identity(user, self._session.identity.database, mapping=False), set(wanted.catalog.virtual_tables))
+
+        def work() -> dict[str, object]:
+            return wanted.run(
+                self._pool.runner(), self._pool.scratch(), lambda: self._session.context(user), lambda: query.context.cancelled
+            )
+
+        return await query.on_thread(work)
 
     async def _check_explained(self, query: Query, content: dict[str, object]) -> None:
         """The text is the caller's own, whatever the master's plan said: what it names must be the caller's to read."""

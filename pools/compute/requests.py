@@ -16,6 +16,7 @@ from pools.compute.errors import StatementError
 from pools.compute.lexer import tokens
 from pools.compute.queries import Queries
 from pools.compute.runner import QueryRunner
+from pools.compute.verification import VERIFY
 from virtualization.catalog import DataSource
 from virtualization.plan import OutputColumn
 
@@ -96,7 +97,7 @@ class Requests:
             content = json.loads(request.text)
         except json.JSONDecodeError as error:
             raise StatementError("22023", f"the request is not JSON: {error}") from None
-        if not isinstance(content, dict) or content.get("action") not in {*_ACTIONS, *self.others, "queries", "kill", MERGE}:
+        if not isinstance(content, dict) or content.get("action") not in {*_ACTIONS, *self.others, "queries", "kill", MERGE, VERIFY}:
             raise StatementError("22023", "unknown action in a request to the compute pool")
         return content
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pools import lean  # noqa: F401 (first: see there)
-from pools.compute.engine import build_engine
+from pools.compute.engine import build_engine, residuals_dsn
 from pools.compute.master import Address, Master
 from pools.compute.memory import MemoryGuard
 from pools.compute.queries import Admission, Queries
@@ -95,7 +95,7 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
     data = _data_pool(settings, address, master, engine)
     queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica)
     requests = Requests(engine, queries, open_secret, data.actions if data is not None else frozenset())
-    pool = Pool(engine, queries, master, requests, limits, data)
+    pool = Pool(engine, queries, master, requests, limits, data, functools.partial(residuals_dsn, settings))
     server = Server(pool, settings.replica)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -46,6 +46,9 @@ class Pool:
     data: DataPool | None = None
     """The coordinator of loads; None where there are no shards."""
 
+    scratch: Callable[[], str | None] = lambda: None
+    """Address of the scratch PostgreSQL, for the role that may only make temporary tables; None where there is none."""
+
 
 def _refuse_row_by_row(sql: str) -> None:
     """What postgres_fdw sends for an UPDATE or DELETE that it can't ship: rows with their places, to be changed one by one."""
