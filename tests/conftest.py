@@ -19,6 +19,7 @@ from tests.services.cluster import Stage
 from tests.services.cluster import cluster as running_cluster
 from tests.services.data_pool import DataPool
 from tests.services.data_pool import data_pool as running_data_pool
+from tests.services.hdfs import HdfsServer, hdfs_server
 from tests.services.postgresql import PostgresqlServer, postgresql_server
 from tests.services.spark import SparkScripts, spark_scripts
 
@@ -47,6 +48,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def postgresql() -> Iterator[PostgresqlServer]:
     """One PostgreSQL for the whole run; make databases of your own in it."""
     with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def hdfs() -> Iterator[HdfsServer]:
+    """One HDFS for the whole run; make what you like in it, and leave it empty, with both DataNodes."""
+    with hdfs_server() as server:
         yield server
 
 

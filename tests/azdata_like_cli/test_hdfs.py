@@ -19,28 +19,21 @@ from bdc.errors import BdcError, ConflictError, ForbiddenError, NotFoundError, S
 from bdc.webhdfs import WebHdfs
 from tests.azdata_like_cli.conftest import Run
 from tests.patience import PATIENCE
-from tests.services.hdfs import HdfsServer, hdfs_server
+from tests.services.hdfs import HdfsServer
 
 pytestmark = pytest.mark.service
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[HdfsServer]:
-    with hdfs_server() as found:
-        yield found
-
-
 @pytest.fixture
-def files(server: HdfsServer, home: Path) -> Iterator[WebHdfs]:
+def files(hdfs: HdfsServer, home: Path) -> Iterator[WebHdfs]:
     """The file system as its superuser, who is also the context's user; emptied at the end."""
     user = "nobody" if os.geteuid() == 0 else os.environ["USER"]
-    address = f"http://127.0.0.1:{server.http}/webhdfs/v1"
+    address = f"http://127.0.0.1:{hdfs.http}/webhdfs/v1"
     with editing() as box:
         box[0] = box[0].with_session(Session("t", "http://127.0.0.1:1", user, endpoints={"webhdfs": address}))
     found = WebHdfs(address, user)
     yield found
-    for entry in list(found.listing("/")):
-        found.delete(entry.path, recursive=True)
+    hdfs.empty()
 
 
 @pytest.fixture
@@ -117,7 +110,7 @@ def test_ls_and_patterns(bdc: Run, files: WebHdfs) -> None:
     assert "nothing matches" in missing.err
 
 
-def test_a_folder_of_more_than_one_batch(files: WebHdfs, server: HdfsServer) -> None:
+def test_a_folder_of_more_than_one_batch(files: WebHdfs) -> None:
     for number in range(120):
         files.mkdir(f"/many/{number:03}")
     assert [entry.name for entry in files.listing("/many")] == [f"{number:03}" for number in range(120)]

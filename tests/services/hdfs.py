@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import hdfs_native
 import pytest
@@ -42,6 +43,8 @@ class HdfsServer:
     classpath: str
     namenode: subprocess.Popen[bytes]
     datanodes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    ports: dict[int, int] = field(default_factory=dict)
+    """Of each DataNode, for data."""
 
     @property
     def location(self) -> str:
@@ -61,12 +64,27 @@ class HdfsServer:
         with self.superuser() as client, client.create(path, options) as writer:
             writer.write(data)
 
+    def empty(self) -> None:
+        """Remove all that is in it."""
+        with self.superuser() as client:
+            for entry in list(client.list_status("/", False)):
+                client.delete(entry.path, True)
+
+    def restart_datanode(self, number: int) -> None:
+        """Start one that was killed; returns when the NameNode knows where it listens now."""
+        self.start_datanode(number)
+        deadline = time.monotonic() + READY_SECONDS
+        while f"127.0.0.1:{self.ports[number]}" not in str(self._about("NameNodeInfo").get("LiveNodes")):
+            assert time.monotonic() < deadline, (self.folder / f"datanode{number}.log").read_text()[-3000:]
+            time.sleep(0.1)
+
     def start_datanode(self, number: int) -> None:
         """Start DataNode ``number``; wait for it with ``wait``."""
         folder = self.folder / f"conf-dn{number}"
+        self.ports[number] = free_port()
         self._configure(folder, {
             "dfs.datanode.data.dir": f"file://{self.folder}/dn{number}",
-            "dfs.datanode.address": f"127.0.0.1:{free_port()}", "dfs.datanode.http.address": f"127.0.0.1:{free_port()}",
+            "dfs.datanode.address": f"127.0.0.1:{self.ports[number]}", "dfs.datanode.http.address": f"127.0.0.1:{free_port()}",
             "dfs.datanode.ipc.address": f"127.0.0.1:{free_port()}", "dfs.datanode.hostname": "127.0.0.1",
             "dfs.heartbeat.interval": "1", "dfs.blockreport.initialDelay": "0",
         })  # fmt: skip
@@ -92,18 +110,22 @@ class HdfsServer:
             "log4j.appender.out.layout=org.apache.log4j.SimpleLayout\n"
         )
 
+    def _about(self, name: str) -> dict[str, Any]:
+        """What the NameNode tells of itself under ``name``; empty while it tells nothing."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/jmx?qry=Hadoop:service=NameNode,name={name}", timeout=30) as answer:
+                found: dict[str, Any] = json.load(answer)["beans"][0]
+                return found
+        except (OSError, KeyError, IndexError, ValueError):
+            return {}
+
     def wait(self, datanodes: int) -> None:
         """Until the NameNode is out of safe mode and sees that many DataNodes."""
         deadline = time.monotonic() + READY_SECONDS
-        address = f"http://127.0.0.1:{self.http}/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState"
         while time.monotonic() < deadline and self.namenode.poll() is None:
-            try:
-                with urllib.request.urlopen(address, timeout=5) as answer:
-                    state = json.load(answer)["beans"][0]
-                if state["FSState"] == "Operational" and state["NumLiveDataNodes"] >= datanodes:
-                    return
-            except (OSError, KeyError, IndexError, ValueError):
-                pass
+            state = self._about("FSNamesystemState")
+            if state.get("FSState") == "Operational" and state["NumLiveDataNodes"] >= datanodes:
+                return
             time.sleep(0.1)
         raise RuntimeError(f"HDFS is not ready:\n{(self.folder / 'namenode.log').read_text()[-3000:]}")
 

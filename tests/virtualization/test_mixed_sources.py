@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import virtualization
-from tests.services.hdfs import hdfs_server
+from tests.services.hdfs import HdfsServer
 from tests.services.postgresql import PostgresqlServer, free_port
 from tests.virtualization.mixed import Mixed, mixed
 from tests.virtualization.mixed_statements import random_statements
@@ -28,9 +28,10 @@ def queries() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def lab(postgresql: PostgresqlServer) -> Iterator[Mixed]:
-    with hdfs_server() as lake, mixed(postgresql, lake) as made:
+def lab(postgresql: PostgresqlServer, hdfs: HdfsServer) -> Iterator[Mixed]:
+    with mixed(postgresql, hdfs) as made:
         yield made
+    hdfs.empty()
 
 
 def test_every_query_answers_as_one_postgresql(lab: Mixed) -> None:

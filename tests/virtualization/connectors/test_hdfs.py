@@ -18,7 +18,7 @@ import pytest
 from sqlglot import parse_one
 
 from tests.patience import SOON
-from tests.services.hdfs import HdfsServer, hdfs_server
+from tests.services.hdfs import HdfsServer
 from tests.services.postgresql import free_port
 from tests.virtualization.connectors.conformance import BIG_ROWS, COLUMNS, ROWS, ConnectorConformance, ids, read, table
 from virtualization.catalog import Column, DataSource, VirtualTable
@@ -61,19 +61,19 @@ def as_arrow(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
 
 
 @pytest.fixture(scope="module")
-def lake() -> Iterator[HdfsServer]:
-    with hdfs_server() as server:
-        server.write("/c/rows/a.csv", csv_text(ROWS[:4]))
-        server.write("/c/rows/sub/b.csv", csv_text(ROWS[4:]))
-        server.write("/c/rows/_SUCCESS", "not a table")
-        server.write("/c/rows/.hidden.csv", "not a table")
-        server.write("/c/big.csv", "id\n" + "\n".join(map(str, range(BIG_ROWS))) + "\n")
-        server.write("/p/rows/a.parquet", parquet(as_arrow(ROWS[:4])))
-        server.write("/p/rows/b.parquet", parquet(as_arrow(ROWS[4:])))
-        server.write("/p/big.parquet", parquet(pa.table({"id": range(BIG_ROWS)}), row_group_size=20_000))
-        with server.superuser() as client:
-            client.mkdirs("/empty", 0o755, True)
-        yield server
+def lake(hdfs: HdfsServer) -> Iterator[HdfsServer]:
+    hdfs.write("/c/rows/a.csv", csv_text(ROWS[:4]))
+    hdfs.write("/c/rows/sub/b.csv", csv_text(ROWS[4:]))
+    hdfs.write("/c/rows/_SUCCESS", "not a table")
+    hdfs.write("/c/rows/.hidden.csv", "not a table")
+    hdfs.write("/c/big.csv", "id\n" + "\n".join(map(str, range(BIG_ROWS))) + "\n")
+    hdfs.write("/p/rows/a.parquet", parquet(as_arrow(ROWS[:4])))
+    hdfs.write("/p/rows/b.parquet", parquet(as_arrow(ROWS[4:])))
+    hdfs.write("/p/big.parquet", parquet(pa.table({"id": range(BIG_ROWS)}), row_group_size=20_000))
+    with hdfs.superuser() as client:
+        client.mkdirs("/empty", 0o755, True)
+    yield hdfs
+    hdfs.empty()
 
 
 def source(server: HdfsServer, **options: str) -> DataSource:
@@ -451,8 +451,11 @@ def test_datanode_killed_during_the_query(connector: HdfsConnector, lake: HdfsSe
     iterator = iter(batches)
     count = next(iterator).num_rows
     lake.datanodes[0].kill()
-    lake.datanodes[0].wait()
-    count += sum(batch.num_rows for batch in iterator)
-    assert count == BIG_ROWS
-    assert read(big).num_rows == BIG_ROWS
-    assert len(ids(connector.scan(table("/c/rows", format="csv"), ["id"], []).fragment)) == len(ROWS)
+    try:
+        lake.datanodes[0].wait()
+        count += sum(batch.num_rows for batch in iterator)
+        assert count == BIG_ROWS
+        assert read(big).num_rows == BIG_ROWS
+        assert len(ids(connector.scan(table("/c/rows", format="csv"), ["id"], []).fragment)) == len(ROWS)
+    finally:
+        lake.restart_datanode(0)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.services.data_pool import DataPool, data_pool
-from tests.services.hdfs import HdfsServer, hdfs_server
+from tests.services.hdfs import HdfsServer
 
 SECONDS = 90
 
@@ -91,9 +91,9 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """Start both (about 15 s)."""
-    with hdfs_server() as hdfs, data_pool(shards=3) as pool:
+def stage(hdfs: HdfsServer) -> Iterator[Stage]:
+    """With a data pool of three shards (about 7 s) over ``hdfs``."""
+    with data_pool(shards=3) as pool:
         with hdfs.superuser() as client:
             client.mkdirs("/backups", 0o755, True)
             client.set_owner("/backups", "admin", None)
@@ -101,3 +101,4 @@ def stage() -> Iterator[Stage]:
             admin.execute("CALL bdc.create_data_source('hdfs', 'hdfs', %s)", [hdfs.location])
             admin.execute("GRANT CREATE ON SCHEMA public TO admin")
         yield Stage(pool, hdfs)
+    hdfs.empty()

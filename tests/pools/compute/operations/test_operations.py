@@ -18,14 +18,15 @@ from tests.pools.compute.loads.rows import eventually
 from tests.pools.compute.operations.operating import Stage, stage
 from tests.pools.data_pool_faults.storm import kill_master
 from tests.services.data_pool import refusal
+from tests.services.hdfs import HdfsServer
 
 _NUMBERS = itertools.count()
 ROWS = 3000
 
 
 @pytest.fixture(scope="module")
-def here() -> Iterator[Stage]:
-    with stage() as found:
+def here(hdfs: HdfsServer) -> Iterator[Stage]:
+    with stage(hdfs) as found:
         yield found
 
 
