@@ -43,9 +43,7 @@ def _report(given: argparse.Namespace, seed: int) -> Report:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m virtualization.verify", description="Does pushdown ever change an answer?")
     parser.add_argument("catalog", type=pathlib.Path, help="JSON file with sources and tables")
-    parser.add_argument(
-        "--scratch", required=True, metavar="DSN", help="a PostgreSQL in which temporary tables may be made (password: PGPASSWORD)"
-    )
+    parser.add_argument("--scratch", required=True, metavar="DSN", help="a PostgreSQL for temporary tables (password: PGPASSWORD)")
     parser.add_argument("--source", action="append", default=[], metavar="NAME", help="only tables of this source; may be repeated")
     parser.add_argument("--table", action="append", default=[], metavar="NAME", help="only this table; may be repeated")
     parser.add_argument("--queries", type=int, default=1000)

@@ -98,7 +98,8 @@ class Expressions:
         templates = _KEYED.get(kind, TEMPLATES[kind])
         if items and (not templates or self.pick.random() < 0.65):
             return self.pick.choice(items).sql
-        return self._filled(self.pick.choice(templates), 0) if templates else "NULL::double precision"
+        plain = Expressions(self.pick, [item for item in self.scope if not item.padded])
+        return plain._filled(self.pick.choice(templates), 0) if templates else "NULL::double precision"
 
     def keys(self, count: int) -> list[tuple[str, Kind]]:
         """Some of them, of any kinds."""

@@ -12,7 +12,8 @@ from virtualization.verify.sides import Side
 Ask = Callable[[str], Answer | Refusal]
 DATA_ERRORS = "22"
 """Class of SQLSTATEs that come from the data (overflow, division by zero, a text that is no number): whether they come up may depend on
-what is computed first, which SQL leaves open; that the same statement gives rows on one side only is noted all the same."""
+what is computed first, which SQL leaves open; such statements are counted as not compared."""
+DATA_ERROR = "error of the data"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Judge:
         expected = self.right.ask(sql)
         if isinstance(expected, Refusal) and expected.code in BOUNDS:
             return [Verdict(side.name, "skipped", expected.code) for side in self.sides]
-        return [self.verdict(sql, side, expected) for side in self.sides]
+        return _forgiving([self.verdict(sql, side, expected) for side in self.sides])
 
     def verdict(self, sql: str, side: Side, expected: Answer | Refusal | None = None) -> Verdict:
         """Of one side."""
@@ -65,7 +66,19 @@ class Judge:
         if actual.code == UNSUPPORTED:
             return Verdict(side.name, "unsupported", actual.message)
         does = "answers" if isinstance(expected, Answer) else "refuses"
-        return Verdict(side.name, "different", f"{actual.code} {actual.message}, where PostgreSQL {does}", f"{actual.code} {does}")
+        kind = DATA_ERROR if actual.code.startswith(DATA_ERRORS) else f"{actual.code} {does}"
+        return Verdict(side.name, "different", f"{actual.code} {actual.message}, where PostgreSQL {does}", kind)
+
+
+def _forgiving(verdicts: list[Verdict]) -> list[Verdict]:
+    """An error of the data on some sides only is another order of the work; on all of ours it is a defect until shown otherwise."""
+    errors = [verdict.different and verdict.kind == DATA_ERROR for verdict in verdicts]
+    if all(errors):
+        return verdicts
+    return [
+        Verdict(verdict.side, "skipped", "error of the data here only") if wrong else verdict
+        for verdict, wrong in zip(verdicts, errors, strict=True)
+    ]
 
 
 def _answered(side: Side, expected: Refusal) -> Verdict:

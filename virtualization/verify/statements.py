@@ -181,7 +181,8 @@ class _One:
         return f"SELECT {shown}, {call.format(item.sql)} OVER ({over.strip()}) FROM {made.text}{where}"
 
     def _branch(self, kinds: Sequence[Kind]) -> str:
-        made, of, where = self._clause(2)
+        made, _, where = self._clause(2)
+        of = Expressions(self._pick, [item for item in made.items if not item.padded])
         return f"SELECT {', '.join(of.key(kind) for kind in kinds)} FROM {made.text}{where}"
 
     def _set(self) -> str:

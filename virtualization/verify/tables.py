@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from virtualization.catalog import VirtualTable
+from virtualization.types import pg_type
 from virtualization.verify.kinds import JOINED, Kind, kind_of
 
 
@@ -20,6 +21,8 @@ class Item:
     kind: Kind
     constants: tuple[str, ...] = ()
     key: bool = True
+    padded: bool = False
+    """``character(n)``: beside values of another length, equal ones may look different."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,10 @@ class TableFacts:
 
     def items(self, alias: str) -> list[Item]:
         """Its columns under an alias."""
-        return [Item(f"{alias}.{quoted(column.name)}", column.kind, column.constants, column.key) for column in self.columns]
+        return [
+            Item(f"{alias}.{quoted(column.name)}", column.kind, column.constants, column.key, pg_type(column.type).name == "character")
+            for column in self.columns
+        ]
 
 
 @dataclass(frozen=True)
