@@ -14,7 +14,7 @@ import duckdb
 
 from pools.data.errors import ShardError, required
 from pools.data.ledger import Segment, TableState
-from pools.data.reading import relation
+from pools.data.question import relation
 from pools.data.store import Store, pin, record, update
 from pools.data.tables import TableSpec, identifier, quoted, table_of
 from pools.data.visibility import Snapshot, view

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from pools.data.errors import ShardError, required
+from pools.data.errors import ShardError
+from pools.data.question import Generations, Question, with_relations
 from pools.data.store import Store, pin, rollback
-from pools.data.tables import ColumnSpec, TableSpec, quoted, table_of
-from pools.data.visibility import Snapshot, View, view
+from pools.data.visibility import View, view
 from virtualization.duckdb_sql import small_decimals
 from virtualization.duckdb_sql.streaming import BATCH_ROWS, streamed
-from virtualization.pieces import joined
 from virtualization.types import PG_TYPE, pg_type
-
-_VALUES = re.compile(r"[0-9]{1,19}(?:,[0-9]{1,19})*")
-_WITH = re.compile(r"\s*WITH\b(\s+RECURSIVE\b)?", re.IGNORECASE)
 
 
 class Answer:
@@ -30,25 +24,22 @@ class Answer:
     Where the ticket tells the columns' ``types`` (DuckDB's), the statement runs when the first batch is asked for: the reader
     has the schema by then, and can leave while the rows are computed."""
 
-    def __init__(self, store: Store, claims: Mapping[str, Any], values: str = "") -> None:
-        db, tables, number, pending, sql = required(dict(claims), "db", "tables", "snapshot", "pending", "sql")
-        self._sql = whole_text(sql, values)
+    def __init__(self, store: Store, question: Question, values: str = "") -> None:
+        self._sql = question.text(values)
         self._store = store
-        self._tables = [table_of(db, claim) for claim in tables]
-        self._snapshot = Snapshot.of(number, pending, claims.get("load"))
-        types, output = claims.get("types"), claims.get("output")
-        self.schema = _labelled(_schema_of(tuple(types)), output) if types is not None else pa.schema([])
+        self._question = question
+        self.schema = pa.schema([]) if question.types is None else _labelled(_schema_of(question.types), question.output)
         self._context = store.cursor()
         store.memory.admit()
         self._reading = store.ledger.begin_read()
         self._cursor = self._context.__enter__()
         self._reader: pa.RecordBatchReader | None = None
         self._ahead: pa.RecordBatch | None = None
-        if types is not None:
+        if question.types is not None:
             return
         try:
             self._reader = self._begin(self._sql)
-            self.schema = _labelled(self._reader.schema, output)
+            self.schema = _labelled(self._reader.schema, question.output)
         except BaseException:
             self.close()
             raise
@@ -88,22 +79,20 @@ class Answer:
         pin(self._cursor)
         return streamed(self._cursor, self._text(sql, self._views(known), known))
 
-    def _known(self) -> list[dict[int, dict[str, str]]]:
+    def _known(self) -> list[Generations]:
         """Columns of each table's generations."""
-        with self._store.ledger.lock:
-            states = [self._store.ledger.table((table.db, table.id)) for table in self._tables]
+        ledger = self._store.ledger
+        with ledger.lock:
+            states = [ledger.table((table.db, table.id)) for table in self._question.tables]
             return [{number: dict(one.columns) for number, one in state.generations.items()} for state in states]
 
-    def _views(self, known: Sequence[Mapping[int, object]]) -> list[View]:
-        pairs = zip(self._tables, known, strict=True)
-        return [view(self._store.ledger, (table.db, table.id), self._snapshot, generations) for table, generations in pairs]
+    def _views(self, known: Sequence[Generations]) -> list[View]:
+        ledger, snapshot = self._store.ledger, self._question.snapshot
+        pairs = zip(self._question.tables, known, strict=True)
+        return [view(ledger, (table.db, table.id), snapshot, generations) for table, generations in pairs]
 
-    def _text(self, sql: str, seen: Sequence[View], known: Sequence[Mapping[int, Mapping[str, str]]]) -> str:
-        relations = []
-        for table, of, generations in zip(self._tables, seen, known, strict=True):
-            columns = generations[of.generation] if of.generation is not None else {}
-            relations.append((table.alias or table.id, relation(table, of, columns)))
-        return with_relations(sql, relations)
+    def _text(self, sql: str, seen: Sequence[View], known: Sequence[Generations]) -> str:
+        return with_relations(sql, self._question.relations(seen, known))
 
     def whole(self) -> pa.Table | None:
         """All rows, if they are few and computed already; None: they are to be iterated over."""
@@ -158,17 +147,6 @@ class Answer:
             self._cursor.interrupt()
 
 
-def whole_text(sql: str | Sequence[str], values: str) -> str:
-    """The statement of a ticket: its text, or texts with the integers between them that came beside it. 08P01 where they don't fit."""
-    texts = (sql,) if isinstance(sql, str) else sql
-    if values and not _VALUES.fullmatch(values):
-        raise ShardError("08P01", "what stands beside the ticket are not integers")
-    numbers = [int(value) for value in values.split(",")] if values else []
-    if len(texts) != len(numbers) + 1:
-        raise ShardError("08P01", f"the ticket's statement needs {len(texts) - 1} integers, {len(numbers)} came with it")
-    return joined(texts, numbers)
-
-
 def _labelled(schema: pa.Schema, output: Sequence[str] | None) -> pa.Schema:
     """With the PostgreSQL types that the ticket tells (``output``), in their Arrow types."""
     if output is None:
@@ -187,41 +165,6 @@ def _schema_of(types: tuple[str, ...]) -> pa.Schema:
         session.execute("SET TimeZone = 'UTC'")
         schema: pa.Schema = session.sql(f"SELECT {items}").to_arrow_reader().schema
         return schema
-
-
-def relation(table: TableSpec, seen: View, columns: Mapping[str, str], *places: str) -> str:
-    """The table as the snapshot sees it, with its own column names and types. ``places``: more physical expressions, ``rowid AS …``."""
-    listed = ", ".join((*(f"{_stored(column, columns)} AS {quoted(column.name)}" for column in table.columns), *places))
-    if seen.generation is None:
-        empty = ", ".join(f"CAST(NULL AS {column.duckdb}) AS {quoted(column.name)}" for column in table.columns)
-        return f"SELECT {empty or 'NULL'} WHERE false"
-    return f"SELECT {listed} FROM {table.physical(seen.generation)} WHERE {seen.condition}"
-
-
-def _stored(column: ColumnSpec, columns: Mapping[str, str]) -> str:
-    """A column; for one that the physical table does not have yet, what its rows have in it."""
-    present = columns.get(column.physical)
-    if present is None:
-        return f"CAST({column.missing or 'NULL'} AS {column.duckdb})"
-    return column.physical if present == column.duckdb else f"CAST({column.physical} AS {column.duckdb})"
-
-
-def with_relations(sql: str, relations: list[tuple[str, str]]) -> str:
-    """The statement with its tables: in the places that it marks (DuckDB plans that sooner), else put before it."""
-    named = []
-    for alias, text in relations:
-        mark = f"\0{alias}\0"
-        if mark in sql:
-            sql = sql.replace(mark, f"({text})")
-        else:
-            named.append(f"{quoted(alias)} AS NOT MATERIALIZED ({text})")
-    if not named:
-        return sql
-    tables = ", ".join(named)
-    own = _WITH.match(sql)
-    if own is None:
-        return f"WITH {tables} {sql}"
-    return f"WITH{' RECURSIVE' if own[1] else ''} {tables}, {sql[own.end() :]}"
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -9,12 +9,13 @@ from pools.data.changes import Changes
 from pools.data.compaction import Compaction
 from pools.data.errors import ShardError, required
 from pools.data.intake import Intake, Put, Stream
+from pools.data.question import Question
 from pools.data.reading import Answer
 from pools.data.sealing import Loads
 from pools.data.settings import ShardSettings
 from pools.data.statistics import hello, segments, stats, tables
 from pools.data.store import Store
-from pools.tickets import Verifier
+from pools.tickets import KNOWN, Verifier
 
 Row = Mapping[str, Any]
 
@@ -26,6 +27,7 @@ class Shard:
         self.number = settings.number
         self.store = store
         self._verifier = Verifier(settings.ticket_public_key)
+        self._questions: dict[str, Question] = {}
         self._intake = Intake(store)
         self._loads = Loads(store)
         self._changes = Changes(store)
@@ -50,7 +52,13 @@ class Shard:
     def read(self, ticket: str) -> Answer:
         """The rows that a read ticket asks for; behind a blank the integers of its statement may follow."""
         signed, _, values = ticket.partition(" ")
-        return Answer(self.store, self._claims({"ticket": signed}, "read"), values)
+        claims = self._claims({"ticket": signed}, "read")
+        question = self._questions.get(signed)
+        if question is None:
+            if len(self._questions) >= KNOWN:
+                self._questions.clear()
+            question = self._questions[signed] = Question(claims)
+        return Answer(self.store, question, values)
 
     def act(self, name: str, body: dict[str, Any]) -> list[Row]:
         """An action: its rows."""
