@@ -243,7 +243,7 @@ def test_the_example_of_the_library_page_runs(postgresql: PostgresqlServer) -> N
     given = {"SHOP_URL": place, "SHOP_USER": postgresql.user, "SHOP_PASSWORD": postgresql.password}
     code = next(blocks((ROOT / "docs/guide/virtualization.md").read_text(), "python"))
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=False, timeout=240
     )
     assert done.returncode == 0, done.stderr
     rows, _, plan = done.stdout.partition("\n")

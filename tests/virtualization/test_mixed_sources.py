@@ -97,4 +97,4 @@ def test_long_lists_and_many_columns_plan_quickly(lab: Mixed) -> None:
                 "SELECT * FROM wide WHERE c7 = 1", "SELECT a.*, b.* FROM wide a JOIN wide b ON a.c1 = b.c2"):  # fmt: skip
         begin = time.process_time()
         engine.plan(sql, catalog)
-        assert time.process_time() - begin < 8, sql[:60]  # below 1 s on an idle machine; what is quadratic takes minutes
+        assert time.process_time() - begin < 30, sql[:60]  # below 1 s on an idle machine; what is quadratic takes minutes

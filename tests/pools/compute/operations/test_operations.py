@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 import shutil
-import time
 from collections.abc import Iterator
 
 import psycopg
@@ -36,7 +35,15 @@ def make(here: Stage, distribution: str = "HASH(id)", rows: int = ROWS) -> str:
     columns = '[{"name": "id", "type": "bigint", "nullable": false}, {"name": "price", "type": "numeric(12,2)"}, \
                 {"name": "at", "type": "timestamptz"}, {"name": "doc", "type": "jsonb"}, {"name": "a.b", "type": "uuid"}]'
     with here.pool.connect("admin") as admin:
-        admin.execute("CALL bdc.create_data_table(%s, %s::jsonb, %s)", [name, columns, distribution])
+
+        def made() -> bool:
+            try:
+                admin.execute("CALL bdc.create_data_table(%s, %s::jsonb, %s)", [name, columns, distribution])
+            except psycopg.errors.ConnectionFailure:  # a shard that was just started again: the coordinator's channel tries each second
+                return False
+            return True
+
+        eventually(made)
         admin.execute(
             f"INSERT INTO {name} SELECT i, i / 7.0, '2026-01-01'::timestamptz + i * interval '1 second', jsonb_build_object('n', i), "
             f"('00000000-0000-0000-0000-' || lpad(i::text, 12, '0'))::uuid FROM generate_series(1, {rows}) AS i"
@@ -184,7 +191,6 @@ def test_a_cancelled_backup_leaves_nothing(here: Stage) -> None:
         assert here.end(operation)["problem"]["sqlstate"] == "57014"
     finally:
         here.pool.shards[2].start()
-        time.sleep(1.2)  # the coordinator's channel tries again within a second
     eventually(lambda: not [name for name in here.names("/backups") if "half" in name])
     assert here.refused("restore", folder="/backups/half")["sqlstate"] == "58030"
 
