@@ -24,8 +24,8 @@ from virtualization.plan import QueryContext
 
 log = logging.getLogger(__name__)
 Document = dict[str, Any]
-CODE_POINTS = Collation(locale="simple")
-"""Texts compare byte by byte, whatever a collection's own collation is: PostgreSQL's order here."""
+_SIMPLE = "simple"
+"""The collation under which texts compare byte by byte, in UTF-8: PostgreSQL's order here. A collection's own may be another."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Client:
     def documents(self, collection: str, stages: Sequence[Document]) -> list[Document]:
         """All documents of a small answer."""
         with self._errors(f'collection "{collection}"'):
-            cursor = self._collection(collection).aggregate_raw_batches(list(stages), collation=CODE_POINTS, **self._limits())
+            cursor = self._collection(collection).aggregate_raw_batches(list(stages), **self._limits())
             return [one for data in cursor for one in rows.decoded(data, self.where(collection))]
 
     def estimated(self, collection: str) -> float | None:
@@ -78,15 +78,24 @@ class Client:
         except errors.PyMongoError as error:
             raise fault(error, self.settings.source, f'collection "{collection}"') from None
 
-    def must_exist(self, collection: str) -> None:
-        """RemoteObjectError where there is no such collection: the server takes it for an empty one."""
+    def collation(self, collection: str) -> Collation | None:
+        """What a pipeline must ask for so that texts compare by code points; None: nothing. RemoteObjectError where there is no such
+        collection (the server takes it for an empty one)."""
         with self._errors(f'collection "{collection}"'):
-            database = self._connected()[self.settings.database]
-            if next(iter(database.list_collections(filter={"name": collection})), None) is None:
-                raise RemoteObjectError(
-                    f'{self.where(collection)} does not exist in database "{self.settings.database}"',
-                    hint="Names of collections are case-sensitive; bdc.import_schema shows what is there.",
-                )
+            found = next(iter(self._connected()[self.settings.database].list_collections(filter={"name": collection})), None)
+        if found is None:
+            raise RemoteObjectError(
+                f'{self.where(collection)} does not exist in database "{self.settings.database}"',
+                hint="Names of collections are case-sensitive; bdc.import_schema shows what is there.",
+            )
+        if found.get("options", {}).get("collation", {}).get("locale", _SIMPLE) == _SIMPLE:
+            return None
+        if found.get("type") == "view":
+            raise RemoteObjectError(
+                f"{self.where(collection)} is a view with a collation of its own, which no query can change",
+                hint="Read the collection below it, or make a view without collation.",
+            )
+        return Collation(locale=_SIMPLE)
 
     def where(self, collection: str) -> str:
         """For messages."""
@@ -104,8 +113,9 @@ class Client:
 
     def start(self, pipeline: Pipeline, session: ClientSession, trace: str) -> Any:  # noqa: ANN401 the driver's raw cursor
         """The cursor of a pipeline."""
+        collation = self.collation(pipeline.collection)
         return self._collection(pipeline.collection).aggregate_raw_batches(
-            list(pipeline.stages), session=session, collation=CODE_POINTS, allowDiskUse=True, batchSize=self.settings.fetch_documents,
+            list(pipeline.stages), session=session, collation=collation, allowDiskUse=True, batchSize=self.settings.fetch_documents,
             comment=f"bdc {trace}".strip(), **self._limits(),
         )  # fmt: skip
 
@@ -219,7 +229,6 @@ class Stream:
             raise CancelledError("canceling statement due to user request")
 
     def _nothing(self, where: str) -> Iterator[pa.RecordBatch]:
-        self._owner.must_exist(self._pipeline.collection)
         if self._pipeline.one_row is not None:
             yield rows.batch([dict(self._pipeline.one_row)], self._pipeline.outputs, self.strangers, where)
 

@@ -46,6 +46,7 @@ _TURNED = {"$eq": "$eq", "$ne": "$ne", "$lt": "$gt", "$gt": "$lt", "$lte": "$gte
 _COMPARABLE = frozenset({"integer", "numeric", "double", "text", "date", "timestamp", "boolean"})
 _FAMILIES = ({"integer", "numeric"}, {"text"}, {"date", "timestamp"}, {"boolean"})
 _UNDERSTOOD = frozenset({"this", "expression", "low", "high", "expressions", "quoted", "table"})
+_NEGATED = (exp.Is, exp.In, exp.Between, exp.Like)
 _NAN = math.nan
 _TEXT = pg_type("text")
 NOTHING: Filter = {"$nor": [{}]}
@@ -55,8 +56,9 @@ NOTHING: Filter = {"$nor": [{}]}
 def condition(node: exp.Expr, resolve: Resolve, wanted: bool = True) -> Filter:
     """Where ``node`` is true (or false); RefusedError where that can't be said exactly."""
     for name, value in node.args.items():
-        if value and name not in _UNDERSTOOD and not (isinstance(node, exp.Is) and name == "negate"):
+        if value and name not in _UNDERSTOOD and not (name == "negate" and isinstance(node, _NEGATED)):
             raise refuse(node, "not_on_list", f"the flag {name}")  # a flag of the parser that is not known here may turn the meaning round
+    wanted = wanted != bool(node.args.get("negate"))
     if isinstance(node, exp.Paren):
         return condition(node.this, resolve, wanted)
     if isinstance(node, exp.Not):
@@ -133,9 +135,8 @@ def _is(node: exp.Expr, resolve: Resolve, wanted: bool) -> Filter:
     if not isinstance(node.expression, exp.Null):
         raise refuse(node, "not_on_list", "IS is taken with NULL only")
     operand = _operand(node.this, resolve)
-    null = wanted != bool(node.args.get("negate"))
     # a raw value may be missing; {field: None} takes both, and undefined
-    return {operand.field: None} if null else {operand.field: {"$ne": None}}
+    return {operand.field: None} if wanted else {operand.field: {"$ne": None}}
 
 
 def _in(node: exp.Expr, resolve: Resolve, wanted: bool) -> Filter:
@@ -205,6 +206,8 @@ def coarse(parts: Sequence[exp.Expr], resolve: Resolve) -> Filter | None:
 
 
 def _coarse(node: exp.Expr, resolve: Resolve) -> Filter | None:
+    if node.args.get("negate"):
+        return None
     try:
         if isinstance(node, exp.And):
             return coarse(list(node.flatten()), resolve)

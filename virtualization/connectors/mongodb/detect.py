@@ -102,7 +102,7 @@ def detect(client: Client, location: str, options: Mapping[str, str]) -> Detecte
     """Columns and options of a table over ``location``."""
     policy_of(VirtualTable("", location, "", location, (), options))
     where = place(location)
-    client.must_exist(where.collection)
+    client.collation(where.collection)  # is it there?
     documents = _sampled(client, where)
     if not documents:
         raise RemoteObjectError(

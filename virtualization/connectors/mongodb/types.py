@@ -8,6 +8,7 @@ No value is rounded, cut or reinterpreted: 5.0 is the integer 5, 5.5 is none.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from virtualization.types import PgType, pg_type
 Name = Literal["integer", "numeric", "double", "boolean", "text", "date", "timestamp", "bytes", "document"]
 Expression = Any
 """An aggregation expression: what is between the brackets of JSON."""
+Cases = Callable[[Expression, "Kind"], list[tuple[Expression, Expression]]]
 
 ERROR, NULL, TEXT = "error", "null", "text"
 POLICIES = (ERROR, NULL, TEXT)
@@ -93,7 +95,7 @@ def wired(value: Expression, of: Kind) -> Expression:
 
 
 def _decimal(value: Decimal) -> Any:  # noqa: ANN401 a value of BSON
-    return Decimal128(value)  # type: ignore[no-untyped-call]
+    return Decimal128(value)
 
 
 def _is(value: Expression, types: list[str]) -> Expression:
@@ -101,11 +103,16 @@ def _is(value: Expression, types: list[str]) -> Expression:
 
 
 def _cases(value: Expression, of: Kind) -> list[tuple[Expression, Expression]]:
-    return {
+    """(condition, value) of each form in which a value fits."""
+    made: dict[str, Cases] = {
         "integer": _integer, "numeric": _numeric, "double": _double, "text": _text, "date": _date, "timestamp": _timestamp,
-        "boolean": lambda v, _: [({"$eq": [{"$type": v}, "bool"]}, v)],
-        "bytes": lambda v, _: [({"$eq": [{"$type": v}, "binData"]}, v)],
-    }[of.name](value, of)  # fmt: skip
+        "boolean": _as_it_is("bool"), "bytes": _as_it_is("binData"),
+    }  # fmt: skip
+    return made[of.name](value, of)
+
+
+def _as_it_is(stored: str) -> Cases:
+    return lambda value, of: [({"$eq": [{"$type": value}, stored]}, value)]
 
 
 def _integer(value: Expression, of: Kind) -> list[tuple[Expression, Expression]]:

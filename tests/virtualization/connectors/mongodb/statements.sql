@@ -1,0 +1,154 @@
+-- filters: equality, ranges, NULL, lists; numbers of every width
+whole: SELECT id FROM TABLE WHERE i = 5
+whole: SELECT id FROM TABLE WHERE i <> 5
+whole: SELECT id FROM TABLE WHERE NOT i = 5
+whole: SELECT id FROM TABLE WHERE i > 5 AND i <= 1000
+whole: SELECT id FROM TABLE WHERE NOT (i > 5 AND i <= 1000)
+whole: SELECT id FROM TABLE WHERE i > 5.5
+whole: SELECT id FROM TABLE WHERE 5 < i
+whole: SELECT id FROM TABLE WHERE i IN (5, 7, -3)
+whole: SELECT id FROM TABLE WHERE i NOT IN (5, 7, -3)
+whole: SELECT id FROM TABLE WHERE i BETWEEN -3 AND 7
+whole: SELECT id FROM TABLE WHERE i NOT BETWEEN -3 AND 7
+whole: SELECT id FROM TABLE WHERE i IS NULL
+whole: SELECT id FROM TABLE WHERE i IS NOT NULL
+whole: SELECT id FROM TABLE WHERE i IS NULL OR j > 3
+whole: SELECT id, i, j FROM TABLE
+whole: SELECT id, f FROM TABLE WHERE f > 5
+whole: SELECT id, f FROM TABLE WHERE f <= 5
+whole: SELECT id, f FROM TABLE WHERE NOT f > 5
+whole: SELECT id FROM TABLE WHERE f = 0
+whole: SELECT id FROM TABLE WHERE f <> 0
+whole: SELECT id FROM TABLE WHERE f NOT IN (5, 0.1)
+whole: SELECT id FROM TABLE WHERE f BETWEEN 0 AND 1
+whole: SELECT id FROM TABLE WHERE NOT f BETWEEN 0 AND 1
+whole: SELECT id, n, u FROM TABLE
+whole: SELECT id FROM TABLE WHERE n = 1.5
+whole: SELECT id FROM TABLE WHERE n > 1.49
+whole: SELECT id FROM TABLE WHERE u >= 1.005
+whole: SELECT id FROM TABLE WHERE NOT u >= 1.005
+whole: SELECT id FROM TABLE WHERE u < 5
+whole: SELECT id FROM TABLE WHERE i < n
+whole: SELECT id FROM TABLE WHERE NOT i < n
+whole: SELECT id FROM TABLE WHERE i = j
+whole: SELECT id FROM TABLE WHERE i <> j OR j IS NULL
+SELECT id FROM TABLE WHERE f < i
+SELECT id FROM TABLE WHERE u < n
+-- texts: code points, case, blanks, patterns
+whole: SELECT id, s, v FROM TABLE
+whole: SELECT id FROM TABLE WHERE s = 'a'
+whole: SELECT id FROM TABLE WHERE s = ''
+whole: SELECT id FROM TABLE WHERE s <> 'a'
+whole: SELECT id FROM TABLE WHERE s > 'a'
+whole: SELECT id FROM TABLE WHERE s <= 'ä'
+whole: SELECT id FROM TABLE WHERE s = '0123456789abcdef01234567'
+whole: SELECT id FROM TABLE WHERE s IN ('0123456789abcdef01234567', 'A', '$x')
+whole: SELECT id FROM TABLE WHERE s LIKE 'a%'
+whole: SELECT id FROM TABLE WHERE s NOT LIKE 'a%'
+whole: SELECT id FROM TABLE WHERE s LIKE '%b%'
+whole: SELECT id FROM TABLE WHERE s LIKE 'a_b'
+whole: SELECT id FROM TABLE WHERE s LIKE '_'
+whole: SELECT id FROM TABLE WHERE s LIKE '__'
+whole: SELECT id FROM TABLE WHERE s LIKE 'a\%b\_c'
+whole: SELECT id FROM TABLE WHERE s LIKE '%.%'
+whole: SELECT id FROM TABLE WHERE s LIKE '$%'
+whole: SELECT id FROM TABLE WHERE s LIKE ''
+whole: SELECT id FROM TABLE WHERE v = 'a.b' AND s LIKE '%b'
+SELECT id FROM TABLE WHERE s ILIKE 'A%'
+SELECT id FROM TABLE WHERE upper(s) = 'A'
+SELECT id FROM TABLE WHERE length(s) = 1
+-- dates
+whole: SELECT id, t, d FROM TABLE
+whole: SELECT id FROM TABLE WHERE t > '1970-01-01'
+whole: SELECT id FROM TABLE WHERE t <= '1969-12-31 23:59:59.999'
+whole: SELECT id FROM TABLE WHERE t >= CAST('2024-02-29' AS date) AND t < CAST('2024-03-01' AS date)
+whole: SELECT id FROM TABLE WHERE d = '2024-02-29'
+whole: SELECT id FROM TABLE WHERE d < CAST('1970-01-02' AS date)
+whole: SELECT id FROM TABLE WHERE d >= CAST('2024-02-29 00:00:00' AS timestamp)
+whole: SELECT id FROM TABLE WHERE NOT d > '2000-01-01'
+whole: SELECT id FROM TABLE WHERE t = d
+SELECT id FROM TABLE WHERE t > '1970-01-01 00:00:00.0005'
+SELECT id FROM TABLE WHERE t + interval '1 day' > '2024-03-01'
+-- truth values, nested objects, strange names
+whole: SELECT id FROM TABLE WHERE b
+whole: SELECT id FROM TABLE WHERE NOT b
+whole: SELECT id FROM TABLE WHERE b = true
+whole: SELECT id FROM TABLE WHERE b IS NULL
+whole: SELECT id FROM TABLE WHERE b <> false
+whole: SELECT id FROM TABLE WHERE NOT (b OR i > 3)
+whole: SELECT id FROM TABLE WHERE b AND (i > 3 OR s = 'a') AND NOT (g = 1 OR d IS NULL)
+whole: SELECT id, o_x FROM TABLE WHERE o_x > 1
+whole: SELECT id FROM TABLE WHERE o_x IS NULL
+whole: SELECT id, dotted, dollar FROM TABLE WHERE dotted = 1 AND dollar <> 'r1'
+whole: SELECT id FROM TABLE WHERE true
+whole: SELECT id FROM TABLE WHERE false
+SELECT id FROM TABLE WHERE b IS TRUE
+SELECT id FROM TABLE WHERE j * 2 > 9 AND g = 1
+SELECT id FROM TABLE WHERE g IN (SELECT g FROM TABLE WHERE id < 3)
+-- aggregates
+whole: SELECT count(*) FROM TABLE
+whole: SELECT count(*) FROM TABLE WHERE id < 0
+whole: SELECT count(i), count(s), count(t), count(b), count(f) FROM TABLE
+whole: SELECT count(i), sum(i), sum(j), min(i), max(j), min(s), max(t) FROM TABLE WHERE id < 0
+whole: SELECT sum(j), avg(j), sum(n), avg(n), min(n), max(n) FROM TABLE
+whole: SELECT sum(i), avg(i), min(i), max(i) FROM TABLE
+whole: SELECT g, count(*), sum(i), avg(i), min(i), max(i) FROM TABLE GROUP BY g
+whole: SELECT g, b, count(n), sum(n), avg(n) FROM TABLE GROUP BY g, b
+whole: SELECT i, count(*) FROM TABLE GROUP BY i
+whole: SELECT n, count(*), min(s), max(s) FROM TABLE GROUP BY n
+whole: SELECT s, count(*) FROM TABLE GROUP BY 1
+whole: SELECT t, max(d), min(v) FROM TABLE GROUP BY t
+whole: SELECT d, count(*) AS c FROM TABLE WHERE i > 0 GROUP BY d
+whole: SELECT o_x, dotted, count(*) FROM TABLE GROUP BY o_x, dotted
+whole: SELECT count(DISTINCT i) FROM TABLE
+whole: SELECT count(DISTINCT s) FROM TABLE
+whole: SELECT g, count(DISTINCT n), sum(n), count(*), max(i), avg(j) FROM TABLE GROUP BY g
+whole: SELECT count(DISTINCT t) FROM TABLE WHERE id < 0
+whole: SELECT g FROM TABLE GROUP BY g
+whole: SELECT g, count(*) FROM TABLE GROUP BY g HAVING count(*) > 14
+whole: SELECT g, sum(n) FROM TABLE GROUP BY g HAVING sum(n) > 100 AND max(i) IS NOT NULL
+whole: SELECT s, max(i) FROM TABLE GROUP BY s HAVING NOT max(i) > 6
+whole: SELECT s, count(DISTINCT g) FROM TABLE GROUP BY s HAVING count(DISTINCT g) > 2
+whole: SELECT b, count(*) FROM TABLE GROUP BY b HAVING b
+whole: SELECT extract(year FROM t), count(*) FROM TABLE GROUP BY extract(year FROM t)
+whole: SELECT extract(month FROM d), extract(day FROM d), count(*) FROM TABLE GROUP BY 1, 2
+SELECT sum(f) IS NULL FROM TABLE
+SELECT g, max(f) FROM TABLE GROUP BY g
+SELECT f, count(*) FROM TABLE WHERE f > 0 GROUP BY f
+SELECT count(DISTINCT i), count(DISTINCT s) FROM TABLE
+SELECT g, count(*) FILTER (WHERE i > 3) FROM TABLE GROUP BY g
+SELECT g, count(*) FROM TABLE GROUP BY g HAVING avg(j) > 1
+SELECT count(*) FROM TABLE HAVING count(*) > 1000
+SELECT bool_and(b) FROM TABLE
+SELECT g, sum(i + 1) FROM TABLE WHERE i < 1000 GROUP BY g
+SELECT sum(u) FROM TABLE WHERE id = 14
+SELECT g, b, count(*) FROM TABLE GROUP BY ROLLUP (g, b)
+-- DISTINCT, order, LIMIT, OFFSET
+whole: SELECT DISTINCT g FROM TABLE
+whole: SELECT DISTINCT s, b FROM TABLE
+whole: SELECT DISTINCT n FROM TABLE WHERE n > 0
+whole: SELECT DISTINCT i FROM TABLE ORDER BY i LIMIT 4
+whole: SELECT id, i FROM TABLE ORDER BY i, id LIMIT 30
+whole: SELECT id, i FROM TABLE ORDER BY i DESC, id LIMIT 30
+whole: SELECT id, i FROM TABLE ORDER BY i DESC NULLS LAST, id LIMIT 30
+whole: SELECT id, i FROM TABLE ORDER BY i NULLS FIRST, id DESC LIMIT 30 OFFSET 7
+whole: SELECT id, f FROM TABLE ORDER BY f, id LIMIT 60
+whole: SELECT id, f FROM TABLE ORDER BY f DESC, id LIMIT 60
+whole: SELECT id, u FROM TABLE ORDER BY u, id LIMIT 70
+whole: SELECT id, u FROM TABLE ORDER BY u DESC, id LIMIT 70
+whole: SELECT id, s FROM TABLE ORDER BY s, id LIMIT 40
+whole: SELECT id, t FROM TABLE ORDER BY t DESC, id LIMIT 40
+whole: SELECT id, b FROM TABLE ORDER BY b, id LIMIT 70
+whole: SELECT id FROM TABLE WHERE g = 2 ORDER BY d, id LIMIT 9
+whole: SELECT g, count(*) FROM TABLE GROUP BY g ORDER BY count(*) DESC, g LIMIT 2
+whole: SELECT s, max(n) AS m FROM TABLE GROUP BY s ORDER BY m DESC NULLS LAST, s LIMIT 6
+whole: SELECT id FROM TABLE ORDER BY id OFFSET 60
+SELECT g, avg(j) FROM TABLE GROUP BY g ORDER BY avg(j), g LIMIT 2
+SELECT count(*) FROM (SELECT id FROM TABLE LIMIT 0) x
+SELECT count(*) FROM (SELECT id FROM TABLE LIMIT 17) x
+-- joins, windows, sets: here, over what the source filtered
+SELECT a.id, b.id FROM TABLE a JOIN TABLE b ON a.i = b.id WHERE a.g = 1
+SELECT a.id, b.s FROM TABLE a LEFT JOIN TABLE b ON a.o_x = b.id WHERE a.i IS NOT NULL
+SELECT id, rank() OVER (PARTITION BY g ORDER BY i) FROM TABLE WHERE id < 40
+SELECT i FROM TABLE WHERE g = 1 UNION SELECT i FROM TABLE WHERE g = 2
+SELECT count(*) FROM TABLE WHERE EXISTS (SELECT 1 FROM TABLE x WHERE x.id = TABLE.i)
