@@ -52,7 +52,8 @@ def broken(scenario: Scenario, state: State) -> str | None:
             return f"load {load}: committed without the master's transaction"
         if row.status == twin == COMMITTED:
             return f"loads {former} and {load} have one load_id, and both are committed"
-    return None
+    keyed = [load for load, row in enumerate(state.loads) if row.status == COMMITTED and scenario.loads[load].mode == "keyed"]
+    return f"load {keyed[0]} and load {keyed[1]} have brought the same keys" if len(keyed) > 1 else None
 
 
 def left_over(scenario: Scenario, state: State) -> str | None:

@@ -29,7 +29,7 @@ class LoadSpec:
 
     mode: str = "append"
     """``append``, ``overwrite``; ``modify`` and ``upsert``: end the base row of each shard and add one of their own, at once or when they
-    are sealed; ``move``: brings all rows to shard 0."""
+    are sealed; ``move``: brings all rows to shard 0; ``keyed``: an append whose rows have the keys of all other keyed loads' rows."""
 
     attempts: tuple[tuple[int, ...], ...] = ((0, 1),)
     """Per attempt of its one partition: the shards that it brings a row to."""
@@ -189,7 +189,7 @@ def abort(state: State, load: int, shard: int) -> State:
 
 def seal(scenario: Scenario, state: State, load: int, shard: int, winner: int) -> State | None:
     """The winner is sealed, the others go. None: the shard refuses, as the winner is not there, others were sealed before, or another load
-    has ended a row that an upsert ends."""
+    has ended a row that an upsert ends, or has brought its key."""
     mutations = scenario.mutations
     values = on_shard(state, load, shard)
     if values[winner] in (NONE, ABORTED):
@@ -200,11 +200,22 @@ def seal(scenario: Scenario, state: State, load: int, shard: int, winner: int) -
         if state.ended[shard] not in (-1, load):
             return None
         state = state._replace(ended=put_in(state.ended, shard, load))
+    if scenario.loads[load].mode == "keyed" and key_is_taken(scenario, state, load, shard):
+        return None
     sealed = tuple(
         (SEALED if value == STAGED else value) if attempt == winner else (NONE if value == NONE else ABORTED)
         for attempt, value in enumerate(values)
     )
     return with_segments(state, load, shard, sealed)
+
+
+def key_is_taken(scenario: Scenario, state: State, load: int, shard: int) -> bool:
+    """By rows that are visible, or sealed: those may become visible at any time."""
+    if "key_not_checked" in scenario.mutations:
+        return False
+    least = PUBLISHED if "key_only_of_visible_rows" in scenario.mutations else SEALED
+    others = (other for other, spec in enumerate(scenario.loads) if other != load and spec.mode == "keyed")
+    return any(value >= least and value != ABORTED for other in others for value in on_shard(state, other, shard))
 
 
 # What readers see, and what they should.

@@ -13,6 +13,7 @@ BOTH = (0, 1)
 APPEND, OVERWRITE = LoadSpec(quick=True), LoadSpec("overwrite", quick=True)
 SQL, SQL_OVERWRITE = LoadSpec(sql=True, quick=True), LoadSpec("overwrite", quick=True, sql=True)
 MODIFY, UPSERT = LoadSpec("modify", quick=True), LoadSpec("upsert", quick=True)
+KEYED, SQL_KEYED = LoadSpec("keyed", quick=True), LoadSpec("keyed", quick=True, sql=True)
 LATE_CHANGE = LoadSpec("modify", sql=True, quick=True, pins=True)
 MOVE = LoadSpec("move", attempts=((0,),), quick=True)
 SLOW_MOVE = LoadSpec("move", attempts=((0,),))
@@ -26,15 +27,16 @@ SCENARIOS = {
     "a row ended twice": Scenario((LoadSpec("modify", quick=True), LoadSpec("modify", sql=True, quick=True)), **CALM),
     "two appends": Scenario((APPEND, APPEND)),
     "append and overwrite": Scenario((APPEND, OVERWRITE)),
-    "two overwrites": Scenario((OVERWRITE, OVERWRITE)),
-    "transaction and overwrite": Scenario((SQL, OVERWRITE)),
+    "two overwrites": Scenario((OVERWRITE, OVERWRITE), lost_answers=False),
+    "transaction and overwrite": Scenario((SQL, OVERWRITE), lost_answers=False),
     "overwriting transaction and append": Scenario((SQL_OVERWRITE, APPEND), lost_answers=False),
-    "overwriting transaction and transaction": Scenario((SQL_OVERWRITE, SQL), lost_answers=False),
-    "two drivers of one load": Scenario(TWO_DRIVERS, lost_answers=False),
+    "overwriting transaction and transaction": Scenario((SQL_OVERWRITE, SQL), **CALM),
+    "two drivers of one load": Scenario(TWO_DRIVERS, **CALM),
     "a change with an old snapshot, and an overwrite": Scenario((LATE_CHANGE, OVERWRITE), **CALM),
     "a change with an old snapshot, and a move": Scenario((LATE_CHANGE, MOVE), **CALM),
     "upsert and overwrite": Scenario((UPSERT, OVERWRITE), lost_answers=False),
     "upsert and change": Scenario((UPSERT, MODIFY), **CALM),
+    "the same keys twice": Scenario((KEYED, SQL_KEYED), lost_answers=False),
     "append and move": Scenario((APPEND, SLOW_MOVE), lost_answers=False),
     "change and move": Scenario((MODIFY, SLOW_MOVE), **CALM),
     "transaction and move": Scenario((SQL, SLOW_MOVE), **CALM),
@@ -64,6 +66,8 @@ MUTATIONS = [
     ("placement_not_checked", (MOVE,)),
     ("overwrite_of_any_placement", (OVERWRITE, SLOW_MOVE)),
     ("load_id_shared", TWO_DRIVERS),
+    ("key_not_checked", (KEYED, KEYED)),
+    ("key_only_of_visible_rows", (KEYED, KEYED)),
 ]
 
 
