@@ -16,7 +16,7 @@ import bson
 from virtualization.binding.naming import unique
 from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.mongodb.client import Client
-from virtualization.connectors.mongodb.paths import INDEX, Path, Place, place
+from virtualization.connectors.mongodb.paths import INDEX, INDEX_FIELD, Path, Place, place
 from virtualization.connectors.mongodb.typed_columns import policy_of
 from virtualization.connectors.mongodb.types import TEXT
 from virtualization.errors import RemoteObjectError
@@ -109,12 +109,16 @@ def detect(client: Client, location: str, options: Mapping[str, str]) -> Detecte
             f"{client.where(where.collection)} has no document{' with such an array' if where.arrays else ''} to detect columns by",
             hint="Give the columns, or insert a document first.",
         )
-    columns, mixed = _columns(documents, where)
+    found = list(_own(evidence(documents), where))
+    nameless = tuple(
+        (one.path.text, "/".join(one.values), "a field without a name can't be asked for") for one in found if "" in one.path.parts
+    )
+    columns, mixed = _columns([one for one in found if "" not in one.path.parts], where)
     made = dict(options)
     if mixed and "mismatch" not in made:
         made["mismatch"] = TEXT
     rows = client.estimated(where.collection) if not where.arrays else None
-    return Detected(columns, made, rows)
+    return Detected(columns, made, rows, nameless)
 
 
 def _sampled(client: Client, where: Place) -> list[dict[str, Any]]:
@@ -130,11 +134,9 @@ def _arrays(documents: Sequence[Mapping[str, Any]]) -> list[Path]:
     return [one.path for one in evidence(documents) if one.seen[_ARRAY] and one.path.is_plain and not set("[]") & set(one.path.dotted)]
 
 
-def _columns(documents: Sequence[dict[str, Any]], where: Place) -> tuple[tuple[Column, ...], bool]:
+def _columns(found: Sequence[Evidence], where: Place) -> tuple[tuple[Column, ...], bool]:
     """The table's columns, and whether one holds values of types that only text holds together."""
-    found = [one for one in evidence(documents) if not one.path.parts[0].startswith("__bdc_i")]
-    taken = list(_own(found, where))
-    taken = sorted(taken, key=lambda one: -sum(one.seen.values()))[:MOST_COLUMNS] if len(taken) > MOST_COLUMNS else taken
+    taken = sorted(found, key=lambda one: -sum(one.seen.values()))[:MOST_COLUMNS]
     order = {id(one): number for number, one in enumerate(found)}
     types = [(one, _type(one)) for one in sorted(taken, key=lambda one: order[id(one)])]
     named = [("_".join(one.path.parts), one.path.text, type_ or "text") for one, type_ in types]
@@ -148,6 +150,8 @@ def _own(found: Sequence[Evidence], where: Place) -> Iterator[Evidence]:
     """Of a table of documents: all paths that hold values. Of a table of elements: the parent's key, and what is inside an element."""
     inside = where.arrays[-1].parts if where.arrays else ()
     for one in found:
+        if one.path.parts[0].startswith(INDEX_FIELD):
+            continue
         if inside and one.path.parts != ("_id",) and one.path.parts[: len(inside)] != inside:
             continue
         values = set(one.values)

@@ -20,6 +20,7 @@ _LOCATION = re.compile(r"^(?P<collection>.+?)(?P<arrays>(?:\[[^\[\]]+\])*)$", re
 _PART = re.compile(r"(?:[^.\\]|\\.)+", re.DOTALL)
 _MARKED = re.compile(r"[.\\#$]")
 INDEX = "#"
+INDEX_FIELD = "__bdc_i"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Place:
     @staticmethod
     def index_field(number: int) -> str:
         """Where ``$unwind`` puts the place of an element."""
-        return f"__bdc_i{number}"
+        return f"{INDEX_FIELD}{number}"
 
     def column(self, remote: str) -> tuple[Any, Path | None]:
         """The expression that reads a column, and its path in the stored document where it has a plain one."""
