@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from controller.substrates.local.programs import artifacts
 from tests.services.spark import ENVIRONMENT
 
 Row = tuple[object, ...]
+STOP_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,19 @@ class Stage:
     def bdc(self, *arguments: str, output: str | None = "json", secret: str | None = None) -> object:
         """Run ``bdc``; its parsed JSON. ``secret`` is given on standard input. RuntimeError with what it said when it fails."""
         shape = ["-o", output] if output else []
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "-m", "azdata_like_cli", *arguments, *shape],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            input=secret,
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"bdc {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-        return json.loads(done.stdout) if output == "json" and done.stdout.strip() else done.stdout
+            env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        try:
+            out, err = process.communicate(secret)
+        except KeyboardInterrupt:  # what is half made must be cleaned up by who makes it
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=STOP_SECONDS)
+            raise
+        if process.returncode != 0:
+            raise RuntimeError(f"bdc {' '.join(arguments)} ended with {process.returncode}:\n{err[-3000:]}")
+        return json.loads(out) if output == "json" and out.strip() else out
 
     def create(self) -> None:
         """Create the cluster and log in."""
