@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import lru_cache
 
 from pools.compute.rows import CHUNK_ROWS, types_of
 from pools.compute.session import Outcome, Session
@@ -13,7 +14,8 @@ from virtualization.encoding.rows import column_formats
 from virtualization.plan import OutputColumn
 
 
-def describe_rows(columns: Sequence[OutputColumn], formats: tuple[int, ...]) -> bytes:
+@lru_cache(maxsize=512)
+def describe_rows(columns: tuple[OutputColumn, ...], formats: tuple[int, ...]) -> bytes:
     """RowDescription; ``formats`` as in Bind."""
     types = types_of(columns)
     fields = [backend.Field(c.name, of.oid, of.length, of.typmod) for c, of in zip(columns, types, strict=True)]
