@@ -1,4 +1,4 @@
-"""The connector ``mongodb``: collections of a MongoDB database (4.4 or later) as tables.
+"""The connector ``mongodb``: collections of a MongoDB database (5.0 or later) as tables.
 
 Location ``mongodb://host:port/database?replicaSet=…``; options: see ``options``; a table's location and columns: see ``paths``.
 """

@@ -17,7 +17,7 @@ from bson import ObjectId
 from sqlglot import exp
 
 from virtualization.connectors.mongodb.constants import RefusedError, constant, mixed, refuse
-from virtualization.connectors.mongodb.types import Kind
+from virtualization.connectors.mongodb.types import NOTHING_THERE, Kind
 from virtualization.types import pg_type
 
 Filter = dict[str, Any]
@@ -135,7 +135,9 @@ def _is(node: exp.Expr, resolve: Resolve, wanted: bool) -> Filter:
     if not isinstance(node.expression, exp.Null):
         raise refuse(node, "not_on_list", "IS is taken with NULL only")
     operand = _operand(node.this, resolve)
-    # a raw value may be missing; {field: None} takes both, and undefined
+    if operand.kind.raw:  # it may be missing, or an array, of which {field: None} would look at the elements
+        null = {"$in": [{"$type": operand.reference}, NOTHING_THERE]}
+        return {"$expr": null if wanted else {"$not": [null]}}
     return {operand.field: None} if wanted else {operand.field: {"$ne": None}}
 
 

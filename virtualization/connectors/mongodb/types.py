@@ -28,7 +28,9 @@ POLICIES = (ERROR, NULL, TEXT)
 STRANGER = {"$literal": MinKey()}
 """Stands for a value that does not fit, where they are counted."""
 
-_NOTHING = ["missing", "null", "undefined"]
+NOTHING_THERE = ["missing", "null", "undefined"]
+"""Types of what is NULL."""
+
 _WHOLE = ["int", "long"]
 _NUMBERS = ["int", "long", "double", "decimal"]
 _DAY = Int64(86_400_000)
@@ -80,7 +82,7 @@ def typed(value: Expression, of: Kind, stranger: Expression | None, wire: bool =
     ``wire``: in the form that travels (see ``wired``)."""
     if of.raw:
         return value
-    branches = [{"case": _is(value, _NOTHING), "then": None}]
+    branches = [{"case": _is(value, NOTHING_THERE), "then": None}]
     branches += [{"case": case, "then": wired(then, of) if wire else then} for case, then in _cases(value, of)]
     return {"$switch": {"branches": branches, **({} if stranger is None else {"default": stranger})}}
 

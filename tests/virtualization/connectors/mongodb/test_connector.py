@@ -100,16 +100,18 @@ def test_values_by_declared_type(mongodb: MongodbServer, connector: MongodbConne
 
 
 def test_mixed_values_as_text(mongodb: MongodbServer, connector: MongodbConnector) -> None:
-    values = ["a", 5, 1.5, True, None, [1, "x"], {"k": 1}, datetime.datetime(2024, 2, 29), Decimal128("1.50"), ObjectId("0" * 24)]
+    values = ["a", 5, 1.5, True, None, [None, "x"], {"k": 1}, datetime.datetime(2024, 2, 29), Decimal128("1.50"), ObjectId("0" * 24)]
     mongodb.client[mongodb.database].mixed.insert_many([{"_id": n, "x": value} for n, value in enumerate(values)])
     detected = connector.detect("mixed", {})
     assert detected.options == {"mismatch": "text"}
     table = virtual("mixed", *detected.columns, **detected.options)
-    shown = ["a", "5", "1.5", "true", None, '[1, "x"]', '{"k": 1}', "2024-02-29 00:00:00", "1.50", "0" * 24]
+    shown = ["a", "5", "1.5", "true", None, '[null, "x"]', '{"k": 1}', "2024-02-29 00:00:00", "1.50", "0" * 24]
     assert {row["_id"]: row["x"] for row in rows(connector, table)} == dict(enumerate(shown))
     scanned = connector.scan(table, ["_id"], [parse_one("x = '5'"), parse_one("x IS NULL")])  # type: ignore[list-item]
     assert [kept.code for kept in scanned.kept] == ["mixed_types"]
     assert sorted(read(scanned.fragment)["_id"].to_pylist()) == [4]
+    present = connector.scan(table, ["_id"], [parse_one("x IS NOT NULL")]).fragment  # type: ignore[list-item]
+    assert len(read(present)) == len(values) - 1
     answer = pushed(connector, "SELECT t.x AS x, COUNT(*) AS n FROM public.t AS t GROUP BY t.x", table)
     assert isinstance(answer, Declined) and answer.kept[0].code == "mixed_types"
 
