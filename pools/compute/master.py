@@ -70,6 +70,9 @@ class DatabaseLink:
     def __init__(self, address: Address, database: str, *, listen: bool = True) -> None:
         self.database = database
         self.changed = asyncio.Event()
+        self.connections = 0
+        """How many there were: another one may lead to another database of the same name."""
+
         self._address = address
         self._listen = listen
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
@@ -104,6 +107,7 @@ class DatabaseLink:
         except (psycopg.Error, OSError, TimeoutError) as error:
             raise MasterAway(_reason(error)) from error
         self._connection, self._cursor = connection, connection.cursor()
+        self.connections += 1
         self._watch()
 
     def _watch(self) -> None:
@@ -160,6 +164,9 @@ class Followed:
 
         self._unseal = unseal
         self._raw: object = None
+        self._read_on = 0
+        """Through which of the link's connections the catalog was read."""
+
         self._turn = asyncio.Lock()
         self._next: asyncio.Task[ReadState | None] | None = None
         self.task = asyncio.create_task(self._follow())
@@ -192,6 +199,7 @@ class Followed:
             return await self._read()
 
     async def _read(self) -> Snapshot:
+        asked_on = self.link.connections
         rows = await self.link.ask("SELECT bdc.pool_catalog()")
         content = rows[0][0]
         if content != self._raw:
@@ -200,6 +208,7 @@ class Followed:
             log.info("catalog read", database=self.link.database, version=self.catalog.version, tables=len(self.catalog.virtual_tables))
             for name, why in self.catalog.broken.items():
                 log.warning("a credential can't be opened", database=self.link.database, source=name, why=why)
+        self._read_on = asked_on
         return self.catalog
 
     def confirm(self) -> asyncio.Task[ReadState | None]:
@@ -219,7 +228,7 @@ class Followed:
                 for _ in range(CONFIRMATIONS):
                     state = await self._asked_state() if self.catalog.has_data else None
                     version = state["version"] if state is not None else (await self.link.ask("SELECT bdc.pool_version()"))[0][0]
-                    if isinstance(self._raw, dict) and version == self._raw.get("version"):
+                    if isinstance(self._raw, dict) and version == self._raw.get("version") and self._read_on == self.link.connections:
                         break
                     await self._read()  # it may be newer than the state: a table that was moved meanwhile would be refused as such
                 return None if state is None else ReadState.read(state)

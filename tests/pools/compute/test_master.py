@@ -68,6 +68,31 @@ def test_the_state_is_not_older_than_the_catalog_that_belongs_to_it() -> None:
     assert asked == ["snapshot", "snapshot", "catalog", "snapshot"]
 
 
+def test_another_connection_may_lead_to_another_database_with_the_same_version() -> None:
+    """One that was copied and renamed: the catalog of the first would have the pool read, or miss, the rows of the first."""
+    asked: list[str] = []
+
+    async def run() -> None:
+        followed = Followed(Address("127.0.0.1", free_port(), "secret"), "bdc", str)  # type: ignore[arg-type]
+        followed.task.cancel()
+        followed.catalog = replace(snapshot.empty("bdc"), virtual_tables=_Tables())  # type: ignore[arg-type]
+        followed._raw = {"version": "1", "snapshot": 7, "pending": []}
+
+        async def ask(statement: str) -> list[tuple[object]]:
+            asked.append(statement.removeprefix("SELECT bdc.pool_").removesuffix("()"))
+            return [({"version": "1", "snapshot": 7, "pending": []},)]  # catalog and state, and all as before
+
+        async def connect() -> None:
+            followed.link.connections = 2
+
+        followed.link.ask, followed.link.connect = ask, connect  # type: ignore[method-assign, assignment]
+        await followed.confirm()
+        await followed.confirm()
+
+    asyncio.run(run())
+    assert asked == ["snapshot", "catalog", "snapshot", "snapshot"]
+
+
 class _Tables(dict[tuple[str, str], object]):
     """One table, of the data pool."""
 
