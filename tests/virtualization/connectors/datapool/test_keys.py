@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from virtualization.buckets import bucket_numbers
 from virtualization.connectors.datapool import tickets
+from virtualization.connectors.datapool.pruning import shards_of
+from virtualization.connectors.datapool.rows import Layout
 from virtualization.connectors.datapool.single_bucket import bucket_of
 from virtualization.connectors.datapool.tickets import Tickets
 from virtualization.pieces import Pieces
@@ -47,6 +49,12 @@ def test_one_key_as_whole_columns(key: tuple[tuple[str, object], ...]) -> None:
     types, values = zip(*key, strict=True)
     columns = [pa.array([value], pg_type(of).arrow) for of, value in key]
     assert bucket_of(values, types) == int(bucket_numbers(columns, types)[0])
+
+
+def test_a_key_beyond_its_column_is_no_error() -> None:
+    """A template is made from one key and filled with another one of the same kind of literal, which a smallint may not hold."""
+    layout = Layout(("integer",), 1, tuple(range(256)), ("smallint",))
+    assert len(shards_of(layout, [(100_000,)])) == 1
 
 
 def test_pieces_are_split_as_texts_are() -> None:
