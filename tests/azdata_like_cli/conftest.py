@@ -16,6 +16,7 @@ import pytest
 
 from azdata_like_cli.main import main
 from tests.azdata_like_cli.standin_controller import PASSWORD, StandinController, standin_controller
+from tests.interrupts import heeded
 
 FOREIGN = (
     *("BDC_PASSWORD", "AZDATA_PASSWORD", "BDC_NEW_PASSWORD", "BDC_SOURCE_PASSWORD", "BDC_USERNAME", "AZDATA_USERNAME"),
@@ -54,7 +55,7 @@ def bdc(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPat
     def run(*words: str, stdin: str = "") -> Outcome:
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
         capfdbinary.readouterr()
-        code = main(words)
+        code = heeded(main(words))
         out, err = capfdbinary.readouterr()
         return Outcome(code, out.decode(), err.decode())
 

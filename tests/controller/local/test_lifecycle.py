@@ -196,7 +196,9 @@ def test_delete_leaves_nothing_and_says_what_it_removed(local: Local) -> None:
     assert local.error("delete", "--name", NAME)["code"] == "not_found"
 
 
+@pytest.mark.full
 def test_create_killed_in_the_middle_is_completed_by_the_next() -> None:
+    """tests/cluster does the same with a whole cluster at every run."""
     with local_home() as local:
         spec = local.spec(f"{NAME}-h")
         process = local.start("create", "--spec", spec, given=ADMIN)
