@@ -15,8 +15,9 @@ from pyspark_bdc.coordinator import connect, refused
 from pyspark_bdc.errors import WriteError
 from pyspark_bdc.load import Load, Shard
 
-PIECE_ROWS = 65_536
-"""Small batches (Spark's have 10,000 rows) are joined up to this many rows before they are sent."""
+PIECE_ROWS = 8192
+"""Small batches are joined up to this many rows before they are sent. About a megabyte: what is larger than eight, a shard's
+C library maps and unmaps anew for each piece, a third of the kernel's part of a load (docs/decisions/2026-11-21-put-path.md)."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ spark = (
     .config("spark.jars", jdbc["jar"])
     .config("spark.driver.host", "127.0.0.1")
     .config("spark.driver.bindAddress", "127.0.0.1")
-    .config("spark.sql.execution.arrow.maxRecordsPerBatch", "65536")
+    .config("spark.sql.execution.arrow.maxRecordsPerBatch", "16384")
+    .config("spark.sql.execution.arrow.maxBytesPerBatch", "2147483647")  # no limit: see docs/guide/spark.md, "Speed"
     .getOrCreate()
 )
 spark.sparkContext.setLogLevel("ERROR")
