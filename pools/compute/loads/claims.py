@@ -57,6 +57,13 @@ def rows_of(table: Table, winners: Sequence[Winner]) -> int:
     return sum(sum(counts) for counts in each)
 
 
+def one_sided(table: Table, winners: Sequence[Winner]) -> bool:
+    """Of a replicated table: does a winner not bring as many rows to each of its shards?"""
+    if (table.get("distribution") or {}).get("kind") != "replicated":
+        return False
+    return any(len({rows.get(shard["number"], 0) for shard in table["shards"]}) > 1 for _, _, rows in winners)
+
+
 def shards_of(tables: Sequence[Table]) -> dict[int, Mapping[str, Any]]:
     """Number → ``{"number", "id"}`` of all shards of these tables; of one that was dropped meanwhile the master tells none."""
     return {shard["number"]: shard for table in tables for shard in table.get("shards") or ()}

@@ -175,6 +175,8 @@ class Coordinator:
         missing = {number for of in winners.values() for _, _, rows in of for number in rows} - shards.keys()
         if missing:
             raise StatementError("22023", f"the winners name shards that the table is not on: {', '.join(map(str, sorted(missing)))}")
+        if any(claims.one_sided(table, winners.get(table["id"], ())) for table in load.tables):
+            raise StatementError("22023", "the winners must bring the same rows to each shard of a REPLICATED table")
 
         async def seal(number: int) -> None:
             body = {"load": load.id, "tables": bodies[number], "check_key": any(table["key"] for table in bodies[number])}

@@ -61,6 +61,16 @@ def copies(pool: DataPool, table: str) -> list[tuple[int, int]]:
         return connection.execute("SELECT shard, rows FROM bdc.data_stats(%s) WHERE error IS NULL", [table]).fetchall()
 
 
+def test_a_load_brings_the_same_rows_to_all(lossy_pool: DataPool, lossy_client: Client, table: str) -> None:
+    for brought in ({0: rows(4)}, {0: rows(4), 1: rows(4, 5)}):
+        load = lossy_client.ask("begin", {"table": table})
+        winner = lossy_client.put(load, brought)
+        with pytest.raises(flight.FlightError) as refused:
+            lossy_client.ask("commit", {"load": load["load"], "winners": [winner]})
+        assert refusal(refused.value)["sqlstate"] == "22023" and "each shard" in refusal(refused.value)["message"]
+    assert [ids(lossy_pool, table) for _ in range(READS)] == [[1, 2, 3]] * READS
+
+
 def test_one_is_down(lossy_pool: DataPool, lossy_client: Client, table: str) -> None:
     """Nothing can be written that the shard would lack later: so there is nothing to catch up with."""
     lossy_pool.shards[1].kill()
