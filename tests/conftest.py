@@ -87,6 +87,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             _skipped.append((report.nodeid, str(report.longrepr)))
 
 
+@pytest.hookimpl(trylast=True)  # an interrupted run has its fixtures ended in this hook
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """An unexpected skip is a failure, and so is what is left behind."""
     _left.extend(_watch.left())
