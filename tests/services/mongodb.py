@@ -45,7 +45,8 @@ class MongodbServer:
         hosts = ",".join(f"{host}:{port}" for host, port in told["nodelist"])
         parameters = "&".join(f"{name}={value}" for name, value in told["options"].items())
         credential = Credential(told["username"], told["password"])
-        return DataSource("src", "mongodb", f"mongodb://{hosts}/{self.database}?{parameters}".rstrip("?"), options, credential)
+        location = f"mongodb://{hosts}/{self.database}?{parameters}".rstrip("?")
+        return DataSource("src", "mongodb", location, {"connect_timeout": str(READY_SECONDS), **options}, credential)
 
 
 def start(folder: pathlib.Path, port: int, *arguments: str) -> subprocess.Popen[bytes]:
@@ -86,6 +87,7 @@ def mongodb_server(*arguments: str, parameters: str = "") -> Iterator[MongodbSer
         try:
             with MongoClient(uri, serverSelectionTimeoutMS=500) as client:
                 wait(client, process, folder)
+            with MongoClient(uri, serverSelectionTimeoutMS=READY_SECONDS * 1000) as client:
                 yield MongodbServer(uri, client, database)
         finally:
             process.terminate()

@@ -62,7 +62,7 @@ FIELDS: dict[str, tuple[tuple[Any, ...], int]] = {
 def documents(strange: bool) -> list[dict[str, Any]]:
     """Each value once or more, beside values of the other fields; ``strange``: also of types that don't fit."""
     made = []
-    for number in range(75):
+    for number in range(50):
         document: dict[str, Any] = {"_id": number, "g": number % 5}
         for field, values, step in (
             ("i", NUMBERS, 1),

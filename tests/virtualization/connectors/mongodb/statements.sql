@@ -105,7 +105,7 @@ whole: SELECT count(DISTINCT s) FROM TABLE
 whole: SELECT g, count(DISTINCT n), sum(n), count(*), max(i), avg(j) FROM TABLE GROUP BY g
 whole: SELECT count(DISTINCT t) FROM TABLE WHERE id < 0
 whole: SELECT g FROM TABLE GROUP BY g
-whole: SELECT g, count(*) FROM TABLE GROUP BY g HAVING count(*) > 14
+whole: SELECT g, count(*) FROM TABLE GROUP BY g HAVING count(*) > 9
 whole: SELECT g, sum(n) FROM TABLE GROUP BY g HAVING sum(n) > 100 AND max(i) IS NOT NULL
 whole: SELECT s, max(i) FROM TABLE GROUP BY s HAVING NOT max(i) > 6
 whole: SELECT s, count(DISTINCT g) FROM TABLE GROUP BY s HAVING count(DISTINCT g) > 2
@@ -142,7 +142,7 @@ whole: SELECT id, b FROM TABLE ORDER BY b, id LIMIT 70
 whole: SELECT id FROM TABLE WHERE g = 2 ORDER BY d, id LIMIT 9
 whole: SELECT g, count(*) FROM TABLE GROUP BY g ORDER BY count(*) DESC, g LIMIT 2
 whole: SELECT s, max(n) AS m FROM TABLE GROUP BY s ORDER BY m DESC NULLS LAST, s LIMIT 6
-whole: SELECT id FROM TABLE ORDER BY id OFFSET 60
+whole: SELECT id FROM TABLE ORDER BY id OFFSET 40
 SELECT g, avg(j) FROM TABLE GROUP BY g ORDER BY avg(j), g LIMIT 2
 SELECT count(*) FROM (SELECT id FROM TABLE LIMIT 0) x
 SELECT count(*) FROM (SELECT id FROM TABLE LIMIT 17) x

@@ -37,7 +37,7 @@ def connector(mongodb: MongodbServer) -> Iterator[MongodbConnector]:
     database["c rows"].insert_many([{name: stored(value) for name, value in zip(names, row, strict=True)} for row in ROWS])
     database.create_collection("c.empty")
     database.big.insert_many([{"_id": number} for number in range(TestConformance.big_rows)])
-    made = MongodbConnector(mongodb.source(fetch_documents="500"))
+    made = MongodbConnector(mongodb.source(fetch_documents="150"))
     yield made
     made.close()
 
@@ -46,7 +46,10 @@ def connector(mongodb: MongodbServer) -> Iterator[MongodbConnector]:
 def broken(mongodb: MongodbServer) -> Iterator[list[Connector]]:
     login = Credential("nobody", "planted-secret")
     nowhere = DataSource("src", "mongodb", f"mongodb://127.0.0.1:{free_port()}/db", {"connect_timeout": "0.5"}, login)
-    made: list[Connector] = [MongodbConnector(one) for one in (nowhere, DataSource("src", "mongodb", mongodb.source().location, {}, login))]
+    made: list[Connector] = [
+        MongodbConnector(one)
+        for one in (nowhere, DataSource("src", "mongodb", mongodb.source().location, {"connect_timeout": "60"}, login))
+    ]
     yield made
     for connector in made:
         connector.close()
@@ -55,7 +58,7 @@ def broken(mongodb: MongodbServer) -> Iterator[list[Connector]]:
 class TestConformance(ConnectorConformance):
     """Gaps: see the tests that are written anew."""
 
-    big_rows = 3000
+    big_rows = 1000
 
     @pytest.fixture
     def tables(self) -> dict[str, VirtualTable]:

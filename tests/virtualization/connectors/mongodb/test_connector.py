@@ -252,6 +252,7 @@ def test_time_limit(mongodb: MongodbServer) -> None:
         connector.close()
 
 
+@pytest.mark.full
 def test_the_connection_breaks_in_the_middle(mongodb: MongodbServer) -> None:
     if mongodb.is_real:
         return  # its port may be on another machine
@@ -259,7 +260,7 @@ def test_the_connection_breaks_in_the_middle(mongodb: MongodbServer) -> None:
     target = int(mongodb.uri.rsplit(":", 1)[1].split("/")[0])
     with proxy(target) as between:
         location = f"mongodb://127.0.0.1:{between.port}/{mongodb.database}?directConnection=true"
-        connector = MongodbConnector(DataSource("src", "mongodb", location, {"fetch_documents": "50", "connect_timeout": "1"}))
+        connector = MongodbConnector(DataSource("src", "mongodb", location, {"fetch_documents": "50", "connect_timeout": "10"}))
         try:
             iterator = iter(
                 connector.scan(virtual("broken", Column("id", "bigint", True, "_id")), ["id"], []).fragment.open(QueryContext())
@@ -280,7 +281,7 @@ def test_logins(mongodb: MongodbServer) -> None:
     location = source.location.partition("?")[0] + "?authSource=admin"
     for password, fits in (("planted-secret", True), ("wrong", False)):
         login = dataclasses.replace(source.credential, user=f"u_{mongodb.database}", secret=password)
-        connector = MongodbConnector(DataSource("src", "mongodb", location, {}, login))
+        connector = MongodbConnector(DataSource("src", "mongodb", location, {"connect_timeout": "60"}, login))
         try:
             if fits:
                 assert connector.test().version
