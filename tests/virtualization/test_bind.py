@@ -6,6 +6,7 @@ import pytest
 
 from tests.virtualization.conftest import catalog
 from virtualization.bind import bind
+from virtualization.binding.datatypes import type_of
 from virtualization.errors import (
     AmbiguousColumnError,
     SqlError,
@@ -120,3 +121,8 @@ def test_order_and_group_by_names() -> None:
     assert text("SELECT amt AS cust FROM orders GROUP BY cust, amt") == 'GROUP BY "orders"."cust", "orders"."amt"'
     assert text("SELECT id + 1 AS k FROM orders GROUP BY k ORDER BY k") == "GROUP BY 1 ORDER BY 1"
     assert text("SELECT id FROM orders ORDER BY id + 0") == 'ORDER BY "orders"."id" + 0'
+
+
+def test_the_lowest_integers_are_constants_with_their_sign() -> None:
+    query = bind(parse("SELECT -2147483648 AS a, -2147483649 AS b, -(9223372036854775808) AS c, - 5 AS d"), catalog()).query
+    assert [type_of(item) for item in query.selects] == ["integer", "bigint", "bigint", "integer"]

@@ -13,7 +13,7 @@ import virtualization
 from tests.services.hdfs import HdfsServer
 from tests.services.postgresql import PostgresqlServer, free_port
 from tests.virtualization.mixed import Mixed, mixed
-from tests.virtualization.mixed_statements import random_statements
+from tests.virtualization.verify.checking import check, limits
 from virtualization.catalog import Column, Credential, DataSource, MemoryCatalog, VirtualTable
 from virtualization.errors import SourceUnreachableError
 
@@ -39,24 +39,15 @@ def test_every_query_answers_as_one_postgresql(lab: Mixed) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def differs(lab: Mixed, statements: Iterator[str]) -> list[str]:
-    return [problem for sql in statements if (problem := lab.difference(sql))]
-
-
 def test_random_queries(lab: Mixed) -> None:
-    fresh = random.SystemRandom().randrange(10**9)
-    print(f"fresh seed: {fresh}")  # shown when the test fails
-    for seed, count in ((1, 25), (2, 25), (fresh, 25)):
-        wrong = differs(lab, random_statements(seed, count))
-        assert not wrong, f"seed {seed}\n" + "\n".join(wrong)
+    check(virtualization.default_engine(lab.scratch_dsn), lab.catalog, lab.scratch_dsn, limits(1, 60))
 
 
 @pytest.mark.full
 @pytest.mark.timeout(1800)
 def test_many_random_queries(lab: Mixed) -> None:
     fresh = random.SystemRandom().randrange(10**9)
-    wrong = differs(lab, random_statements(fresh, 3000))
-    assert not wrong, f"seed {fresh}\n" + "\n".join(wrong)
+    check(virtualization.default_engine(lab.scratch_dsn), lab.catalog, lab.scratch_dsn, limits(fresh, 3000))
 
 
 def test_a_source_that_is_down_is_named(lab: Mixed) -> None:

@@ -69,7 +69,7 @@ def _number_type(node: exp.Expr) -> str | None:
         value = int(node.name)
         return "integer" if value < 2**31 else "bigint" if value < 2**63 else "numeric"
     if isinstance(node, exp.Neg):
-        return type_of(node.this)
+        return {2**31: "integer", 2**63: "bigint"}.get(_whole(node.this), type_of(node.this))
     if isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Div):
         left, right = type_of(node.this), type_of(node.expression)
         if left in _INTEGERS and right in _INTEGERS:
@@ -77,6 +77,12 @@ def _number_type(node: exp.Expr) -> str | None:
     if isinstance(node, exp.Sum):
         return {"smallint": "bigint", "integer": "bigint", "bigint": "numeric"}.get(type_of(node.this) or "")
     return None
+
+
+def _whole(node: exp.Expr) -> int | None:
+    """A constant whole number: with its sign it may fit a smaller type than without."""
+    node = node.unnest()
+    return int(node.name) if isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit() else None
 
 
 def _without_modifier(text: str | None) -> str | None:

@@ -14,6 +14,7 @@ from virtualization.duckdb_sql.kinds import (
     EXACT_DOUBLE_PRECISION,
     FLOAT8,
     INT4,
+    INT8,
     INTEGERS,
     SIMPLE,
     TEXT,
@@ -70,6 +71,10 @@ class Scope:
 
 
 SubQuery = Callable[[exp.Expr, Scope], tuple[str, Sequence[tuple[str, Kind]]]]
+
+
+_LOWEST = {str(2**31): INT4, str(2**63): INT8}
+"""Constants that fit a type with their sign only, as PostgreSQL reads them."""
 
 
 class Expressions:
@@ -321,6 +326,13 @@ class Expressions:
         return self._coalesce(type(node)(this=node.this, expressions=node.expressions), scope)
 
     _least = _greatest
+
+    def _neg(self, node: exp.Neg, scope: Scope) -> Value:
+        constant = node.this.unnest()
+        if isinstance(constant, exp.Literal) and constant.name in _LOWEST and not constant.is_string:
+            kind = _LOWEST[constant.name]
+            return Value(f"CAST('-{constant.name}' AS {kind.duckdb})", kind)
+        return self._by_line(node, scope)
 
     def _nullif(self, node: exp.Nullif, scope: Scope) -> Value:
         left, right = self._pair(node, node.this, node.expression, scope)

@@ -27,13 +27,17 @@ def shrink(sql: str, differs: Callable[[str], bool], *, seconds: float = 60.0, t
     """The smallest statement found within ``seconds`` and ``tries`` for which ``differs`` says yes, as it did for ``sql``."""
     deadline = time.monotonic() + seconds
     best, progress = sql, True
+    seen = {sql}
     while progress:
         progress = False
         for smaller in sorted(set(_smaller(best)), key=len):
             if tries <= 0 or time.monotonic() > deadline:
                 return best
+            if smaller in seen or len(smaller) >= len(best):
+                continue
             tries -= 1
-            if len(smaller) < len(best) and differs(smaller):
+            seen.add(smaller)
+            if differs(smaller):
                 best, progress = smaller, True
                 break
     return best
@@ -80,6 +84,11 @@ def _changes(node: exp.Expr) -> Iterator[Change]:
     if isinstance(node, exp.SetOperation):
         for side in (node.this, node.expression):
             yield lambda root, side=side: _replaced(root, node, side)  # type: ignore[misc]
+    yield from _order_changes(node)
+    yield from _expression_changes(node)
+
+
+def _order_changes(node: exp.Expr) -> Iterator[Change]:
     if isinstance(node, exp.Query) and (
         node.args.get("limit") is not None or node.args.get("offset") is not None or node.args.get("order")
     ):

@@ -120,7 +120,7 @@ class _One:
             item = self._pick.choice(of.scope)
             text = self._pick.choice(AGGREGATES[item.kind if item.key or item.kind is not Kind.TEXT else Kind.OTHER])
             inner = item.sql if self._pick.random() < 0.8 or item.kind in (Kind.OTHER, Kind.FLOAT) else of.of(item.kind, 1)
-            if self._pick.random() < 0.15 and text.count("(") == 1:
+            if self._pick.random() < 0.15 and text.count("(") == 1 and text.endswith(")"):
                 text += f" FILTER (WHERE {Predicates(of).any(0)})"
             found.append(text.format(inner))
         return found

@@ -27,8 +27,6 @@ from virtualization.verify.statements import Statements
 from virtualization.verify.tables import TableFacts, quoted
 
 SAMPLED_BY = (Kind.INTEGER, Kind.DATE, Kind.TIMESTAMP, Kind.NUMERIC)
-MOST_FINDINGS = 5
-"""After so many differences a run ends: the next ones are mostly the same again."""
 PROGRESS_SECONDS = 5.0
 
 Progress = Callable[[str], None]
@@ -37,7 +35,8 @@ Progress = Callable[[str], None]
 @dataclass(frozen=True)
 class Bounds:
     """``queries`` at most, within ``seconds`` (None: as long as they take), from number ``first`` of ``seed`` on.
-    ``rows``: of one table; ``query_seconds``: of one query on one side."""
+    ``rows``: of one table; ``query_seconds``: of one query on one side; ``findings``: after so many differences a run ends, as the next
+    ones are mostly the same again."""
 
     seed: int
     queries: int = 1000
@@ -46,6 +45,7 @@ class Bounds:
     rows: int = 1000
     query_seconds: float = 10.0
     shrink_seconds: float = 60.0
+    findings: int = 5
 
 
 class Verification:
@@ -63,7 +63,7 @@ class Verification:
         shown = begun
         for number in range(bounds.first, bounds.first + bounds.queries):
             now = time.monotonic()
-            if stopped() or (bounds.seconds is not None and now - begun >= bounds.seconds) or report.differences >= MOST_FINDINGS:
+            if stopped() or (bounds.seconds is not None and now - begun >= bounds.seconds) or report.differences >= bounds.findings:
                 break
             if now - shown >= PROGRESS_SECONDS:
                 shown = now
@@ -111,7 +111,7 @@ def verification(
         read_here: dict[tuple[str, str], pa.Table] = {}
         for table in known.tables():
             try:
-                facts, rows = _copied(table, pushed, copies, bounds.rows)
+                facts, rows = copied(table, pushed, copies, bounds.rows)
             except VirtualizationError as error:
                 notes.append(f"{table.name} is left out: {error.message}")
                 continue
@@ -152,7 +152,8 @@ def _by_name(catalog: Catalog) -> MemoryCatalog:
     return MemoryCatalog(sources, {table.key: table for table in found.values()}, schemas)
 
 
-def _copied(table: VirtualTable, side: EngineSide, copies: Copies, most: int) -> tuple[TableFacts, pa.Table]:
+def copied(table: VirtualTable, side: EngineSide, copies: Copies, most: int) -> tuple[TableFacts, pa.Table]:
+    """Read a table, or the part of it that has at most ``most`` rows, and copy it; DefinitionError where neither can be done."""
     name, columns = quoted(table.name), ", ".join(quoted(column.name) for column in table.columns)
     count = side.arrow(f"SELECT count(*) FROM {name}").column(0)[0].as_py()
     for sample in (None,) if count <= most else _samples(table, side, most):

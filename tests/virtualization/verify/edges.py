@@ -91,28 +91,28 @@ class Edges:
 
 
 @contextmanager
-def edges(server: PostgresqlServer, folder: str) -> Iterator[Edges]:
+def edges(server: PostgresqlServer, folder: str, prefix: str = "edges") -> Iterator[Edges]:
     """Databases, tables, catalog, and an engine that is closed at the end."""
     login = Credential(server.user, server.password)
     names = sorted({source for source, _, _ in TABLES.values()})
     with server.connect() as connection:
         for name in [*names, "scratch"]:
-            connection.execute(f"CREATE DATABASE edges_{name}".encode())
+            connection.execute(f"CREATE DATABASE {prefix}_{name}".encode())
     for name, (source, columns, rows) in TABLES.items():
-        with server.connect(f"edges_{source}") as connection:
+        with server.connect(f"{prefix}_{source}") as connection:
             definitions = ", ".join(f"{_quoted(column)} {of}" for column, of in columns.items())
             connection.execute(f"CREATE TABLE {_quoted(name)} ({definitions})".encode())
             if rows:
                 connection.execute(f"INSERT INTO {_quoted(name)} VALUES {', '.join(rows)}".encode())
             connection.execute("ANALYZE")
-    sources = [DataSource(name, "postgresql", f"postgresql://127.0.0.1:{server.port}/edges_{name}", {}, login) for name in names]
+    sources = [DataSource(name, "postgresql", f"postgresql://127.0.0.1:{server.port}/{prefix}_{name}", {}, login) for name in names]
     tables = [
         VirtualTable(
             "public", name, source, f"public.{_quoted(name)}", tuple(Column(c, t) for c, t in columns.items()), rows=float(len(rows))
         )
         for name, (source, columns, rows) in TABLES.items()
     ]
-    dsn = server.dsn("edges_scratch")
+    dsn = server.dsn(f"{prefix}_scratch")
     engine = Engine([DuckDbExecutor(1 << 30, folder, 2), ScratchExecutor(dsn)])
     try:
         yield Edges(MemoryCatalog.of(sources, tables), engine, dsn)
