@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from bson import MinKey
@@ -12,8 +13,10 @@ from virtualization.connectors.mongodb.conditions import Operand
 from virtualization.connectors.mongodb.paths import Place, place_of
 from virtualization.connectors.mongodb.types import ERROR, NULL, POLICIES, STRANGER, Expression, Kind, kind, typed
 from virtualization.errors import DefinitionError, UnknownColumnError
+from virtualization.types import pg_type
 
 Stage = dict[str, Any]
+_TEXT = pg_type("text")
 TABLE_OPTIONS = ("mismatch", "pushdown")
 
 
@@ -66,7 +69,7 @@ class TypedColumns:
         """For ``conditions``: a column of the table, also one that is cast to text and is one."""
         if type(node) is exp.Cast and isinstance(node.this, exp.Column) and node.to.this == exp.DType.TEXT:
             inner = self.resolve(node.this)
-            return inner if inner is not None and inner.kind.name == "text" else None
+            return replace(inner, kind=replace(inner.kind, of=_TEXT)) if inner is not None and inner.kind.name == "text" else None
         return self.operand(node.name) if isinstance(node, exp.Column) and node.name in self._by_name else None
 
     def fields(self) -> dict[str, Expression]:

@@ -152,3 +152,26 @@ SELECT a.id, b.s FROM TABLE a LEFT JOIN TABLE b ON a.o_x = b.id WHERE a.i IS NOT
 SELECT id, rank() OVER (PARTITION BY g ORDER BY i) FROM TABLE WHERE id < 40
 SELECT i FROM TABLE WHERE g = 1 UNION SELECT i FROM TABLE WHERE g = 2
 SELECT count(*) FROM TABLE WHERE EXISTS (SELECT 1 FROM TABLE x WHERE x.id = TABLE.i)
+-- casts of texts to text; names in several places
+whole: SELECT id, CAST(v AS text) FROM TABLE WHERE CAST(v AS text) = 'a'
+whole: SELECT CAST(v AS text), count(*) FROM TABLE GROUP BY CAST(v AS text)
+whole: SELECT DISTINCT CAST(v AS text) AS x FROM TABLE ORDER BY x DESC LIMIT 5
+whole: SELECT max(v), min(CAST(v AS text)) FROM TABLE
+whole: SELECT g AS s, count(*) AS g FROM TABLE GROUP BY TABLE.g ORDER BY s
+whole: SELECT s AS id, id AS s FROM TABLE WHERE s = 'a' ORDER BY TABLE.id LIMIT 3
+SELECT id, CAST(i AS text) FROM TABLE WHERE CAST(id AS text) = '7'
+SELECT CAST(v AS character varying(1)) FROM TABLE WHERE id < 9
+SELECT count(*) FROM TABLE WHERE i = -9223372036854775808 OR i = 9223372036854775807
+SELECT count(*) FROM TABLE WHERE f = 'NaN' OR f = '-Infinity'
+SELECT count(*) FROM TABLE WHERE u = 'NaN'
+SELECT count(*) FROM TABLE WHERE t = 'infinity' OR d = '-infinity'
+SELECT count(*) FROM TABLE WHERE i IN (5, NULL)
+SELECT count(*) FROM TABLE WHERE i NOT IN (5, NULL)
+SELECT count(*) FROM TABLE WHERE s BETWEEN SYMMETRIC 'b' AND 'a'
+SELECT count(*) FROM TABLE WHERE s LIKE 'a^%b%' ESCAPE '^'
+SELECT count(*) FROM TABLE WHERE i IS DISTINCT FROM 5
+SELECT count(*) FROM TABLE WHERE (i, g) = (5, 0)
+SELECT count(*), sum(DISTINCT i) FROM TABLE
+SELECT g, string_agg(dollar, ',' ORDER BY id) FROM TABLE GROUP BY g
+SELECT count(*) FROM TABLE WHERE i = 5.0 AND n = 1.50000
+SELECT count(*) FROM TABLE WHERE j = 7::smallint OR n = 7::bigint OR f = 7::double precision
