@@ -361,6 +361,8 @@ class Master:
         if not await self.exists(identity.database):
             return None
         try:
+            if identity not in self._verifiers:  # nothing else can answer: don't wait for the next try of the task
+                await self._followed[identity.database].link.connect()
             found = await self._valid_verifiers(identity.database, [identity.user])
         except MasterAway:
             if identity not in self._verifiers:  # which is not to say that the password is wrong
