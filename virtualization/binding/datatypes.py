@@ -69,7 +69,7 @@ def _number_type(node: exp.Expr) -> str | None:
         value = int(node.name)
         return "integer" if value < 2**31 else "bigint" if value < 2**63 else "numeric"
     if isinstance(node, exp.Neg):
-        return {2**31: "integer", 2**63: "bigint"}.get(_whole(node.this), type_of(node.this))
+        return _LOWEST.get(_whole(node.this)) or type_of(node.this)
     if isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Div):
         left, right = type_of(node.this), type_of(node.expression)
         if left in _INTEGERS and right in _INTEGERS:
@@ -79,10 +79,13 @@ def _number_type(node: exp.Expr) -> str | None:
     return None
 
 
-def _whole(node: exp.Expr) -> int | None:
-    """A constant whole number: with its sign it may fit a smaller type than without."""
+_LOWEST = {str(2**31): "integer", str(2**63): "bigint"}
+"""Whole numbers that fit a type with their sign only."""
+
+
+def _whole(node: exp.Expr) -> str:
     node = node.unnest()
-    return int(node.name) if isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit() else None
+    return node.name if isinstance(node, exp.Literal) and not node.is_string else ""
 
 
 def _without_modifier(text: str | None) -> str | None:

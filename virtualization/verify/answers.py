@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from virtualization.plan import OutputColumn
-from virtualization.types import pg_type
+from virtualization.types import pg_type, pg_type_by_oid
 
 FLOAT_TOLERANCE = 1e-9
 """Relative (and absolute below 1): sums of double precision depend on the order of their rows. ``real`` gets ``REAL_TOLERANCE``."""
@@ -81,9 +81,10 @@ def difference(expected: Answer, actual: Answer, promise: Promise, everything: C
 
 
 def _comparable(of: str) -> str:
-    """A type without the limit of a text's length: which expressions keep it is not promised to clients, and no value depends on it."""
-    name = pg_type(of).name
-    return name if name in ("character", "character varying") and not pg_type(of).array else of
+    """A type without the limit of a text's length or a time's precision: which expressions keep those is not promised to clients, and
+    the values are compared anyway. The scale of a numeric stays."""
+    found = pg_type(of)
+    return of if found.name == "numeric" else pg_type_by_oid(found.oid).name + ("[]" if found.array else "")
 
 
 def same_rows(expected: Sequence[Row], actual: Sequence[Row], tolerances: Sequence[float | None]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from virtualization.verify.answers import BOUNDS, CRASH, UNSUPPORTED, Answer, Refusal, difference
-from virtualization.verify.promises import promise_of, without_cut
+from virtualization.verify.promises import promise_of, unconditional, without_cut
 from virtualization.verify.sides import Side
 
 Ask = Callable[[str], Answer | Refusal]
@@ -45,7 +45,7 @@ class Judge:
         expected = self.right.ask(sql)
         if isinstance(expected, Refusal) and expected.code in BOUNDS:
             return [Verdict(side.name, "skipped", expected.code) for side in self.sides]
-        return _forgiving([self.verdict(sql, side, expected) for side in self.sides])
+        return self._forgiving(sql, [self.verdict(sql, side, expected) for side in self.sides])
 
     def verdict(self, sql: str, side: Side, expected: Answer | Refusal | None = None) -> Verdict:
         """Of one side."""
@@ -58,6 +58,15 @@ class Judge:
         wrong = difference(expected, actual, promise_of(sql), lambda: self.right.ask(without_cut(sql)))
         return Verdict(side.name, "same") if wrong is None else Verdict(side.name, "different", wrong.text, wrong.kind)
 
+    def _forgiving(self, sql: str, verdicts: list[Verdict]) -> list[Verdict]:
+        """An error of the data on some sides only is another order of the work. On all of ours it is a defect, unless PostgreSQL has one
+        too when it computes what conditions and empty sets spared it."""
+        errors = [verdict.different and verdict.kind == DATA_ERROR for verdict in verdicts]
+        if not any(errors) or (all(errors) and not isinstance(self.right.ask(unconditional(sql)), Refusal)):
+            return verdicts
+        skipped = "error of the data here only"
+        return [Verdict(verdict.side, "skipped", skipped) if wrong else verdict for verdict, wrong in zip(verdicts, errors, strict=True)]
+
     def _refused(self, side: Side, expected: Answer | Refusal, actual: Refusal) -> Verdict:
         if actual.code in BOUNDS:
             return Verdict(side.name, "skipped", actual.code)
@@ -68,17 +77,6 @@ class Judge:
         does = "answers" if isinstance(expected, Answer) else "refuses"
         kind = DATA_ERROR if actual.code.startswith(DATA_ERRORS) else f"{actual.code} {does}"
         return Verdict(side.name, "different", f"{actual.code} {actual.message}, where PostgreSQL {does}", kind)
-
-
-def _forgiving(verdicts: list[Verdict]) -> list[Verdict]:
-    """An error of the data on some sides only is another order of the work; on all of ours it is a defect until shown otherwise."""
-    errors = [verdict.different and verdict.kind == DATA_ERROR for verdict in verdicts]
-    if all(errors):
-        return verdicts
-    return [
-        Verdict(verdict.side, "skipped", "error of the data here only") if wrong else verdict
-        for verdict, wrong in zip(verdicts, errors, strict=True)
-    ]
 
 
 def _answered(side: Side, expected: Refusal) -> Verdict:

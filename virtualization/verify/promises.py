@@ -27,5 +27,21 @@ def without_cut(sql: str) -> str:
     return query.sql("postgres")
 
 
+def unconditional(sql: str) -> str:
+    """The statement with all its rows: no WHERE, HAVING or LIMIT, and all branches of set operations."""
+    query = parse(sql).copy()
+    for select in list(query.find_all(exp.Select)):
+        for clause in ("where", "having", "limit", "offset"):
+            select.set(clause, None)
+    for operation in list(query.find_all(exp.Except, exp.Intersect)):
+        union = exp.Union(**operation.args)
+        union.set("distinct", False)
+        if operation is query:
+            query = union
+        else:
+            operation.replace(union)
+    return query.sql("postgres")
+
+
 def _number(node: exp.Expr) -> int | None:
     return int(node.name) if isinstance(node, exp.Literal) and node.is_int else None

@@ -172,7 +172,9 @@ def _samples(table: VirtualTable, side: EngineSide, most: int) -> Iterable[str]:
         if kind not in SAMPLED_BY:
             continue
         name = quoted(column.name)
-        found = side.arrow(f"SELECT {name}::text FROM {quoted(table.name)} WHERE {name} IS NOT NULL ORDER BY {name} LIMIT 1 OFFSET {most}")
+        found = side.arrow(
+            f"SELECT {name}::text AS v FROM {quoted(table.name)} WHERE {name} IS NOT NULL ORDER BY {name} LIMIT 1 OFFSET {most}"
+        )
         if found.num_rows:
             yield f"{name} < {literal(str(found.column(0)[0]), kind, column.type)}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virtualization.plan import OutputColumn
 from virtualization.verify.answers import Answer, Promise, Refusal, Row, difference
-from virtualization.verify.promises import promise_of, without_cut
+from virtualization.verify.promises import promise_of, unconditional, without_cut
 
 
 def answer(*rows: Row, types: str = "integer,text") -> Answer:
@@ -50,3 +50,8 @@ def test_promises_are_read_from_the_text() -> None:
     assert promise_of("SELECT a FROM t UNION SELECT b FROM t ORDER BY 1") == Promise((0,), cut=False)
     assert promise_of("SELECT a FROM t") == Promise()
     assert without_cut("SELECT a FROM (SELECT a FROM t LIMIT 1) q ORDER BY 1 LIMIT 3 OFFSET 1").endswith("ORDER BY 1")
+
+
+def test_all_rows_of_a_statement() -> None:
+    sql = "SELECT a FROM t WHERE a > 1 INTERSECT ALL (SELECT b FROM (SELECT b FROM u LIMIT 1) q EXCEPT SELECT c FROM v)"
+    assert unconditional(sql) == "SELECT a FROM t UNION ALL (SELECT b FROM (SELECT b FROM u) AS q UNION ALL SELECT c FROM v)"
