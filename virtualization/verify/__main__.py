@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(given: argparse.Namespace, seed: int) -> Report:
     engine = default_engine(given.scratch)
     catalog = with_tables(read_catalog(given.catalog, engine), given.source, given.table)
-    bounds = Bounds(seed, given.queries, given.first, given.seconds, given.rows, given.query_seconds)
+    bounds = Bounds(seed, given.queries, given.first, given.seconds, given.rows, given.query_seconds, findings=given.findings)
     return verify(engine, catalog, given.scratch, bounds, progress=lambda text: print(text, file=sys.stderr))  # noqa: T201
 
 
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, help="end after so long")
     parser.add_argument("--rows", type=int, default=1000, help="rows of a table that take part (default 1000)")
     parser.add_argument("--query-seconds", type=float, default=10.0, help="limit of one query on one side (default 10)")
+    parser.add_argument("--findings", type=int, default=5, help="end after so many differences (default 5)")
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     return parser
 

@@ -114,7 +114,7 @@ def test_as_a_program(
     assert (report["queries"], report["differences"], report["seed"]) == (30, 0, 1)
     assert "seed 1" in out.err and postgresql.password not in out.out + out.err
     plant(monkeypatch)
-    assert main([*arguments[:4], "300", *arguments[5:]]) == 1
+    assert main([*arguments[:4], "300", *arguments[5:], "--findings", "1"]) == 1
     assert "DIFFERENT, number" in capsys.readouterr().out
     assert main([str(tmp_path / "none.json"), "--scratch", lab.scratch]) == 2
 
