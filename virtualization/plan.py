@@ -73,10 +73,17 @@ class QueryContext:
         """A session id that connectors show at the source (``application_name``)."""
         self.read_states = read_states
         """Which state of the data pool this query reads; None: it can't read any."""
+        self.sample: float | None = None
+        """The share of the rows that suffices, drawn at random; None: all are wanted."""
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
         self._insisting = False
+
+    def take_sample(self) -> float | None:
+        """``sample``, for whoever draws it: once."""
+        share, self.sample = self.sample, None
+        return share
 
     @property
     def cancelled(self) -> bool:

@@ -130,7 +130,7 @@ _SAMPLE = re.compile(
 
 
 def sampled(sql: str) -> tuple[str, float | None]:
-    """ANALYZE's own scan without its sampling clause, and the share of rows to keep: the pool draws the sample from the stream."""
+    """ANALYZE's own scan without its sampling clause, and the share of rows to keep: the shards or the pool draw the sample."""
     match = _SAMPLE.match(sql)
     if match is None:
         return sql, None

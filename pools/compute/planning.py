@@ -163,6 +163,7 @@ class Planning:
         session = self._session
         text, sample = answers.sampled(sql)
         query = await self._opened(sql)
+        query.context.sample = sample
         rows: list[QueryRows] = []
         try:
             plan: Plan | None = None
@@ -172,7 +173,7 @@ class Planning:
 
             async def start(catalog: Snapshot) -> QueryRows:
                 opening = _Opening(self._pool.runner, query.context, text, catalog, plan)
-                rows.append(QueryRows(query, Source(opening, session.variables.timezone, sample), session.finished))
+                rows.append(QueryRows(query, Source(opening, session.variables.timezone, query.context.take_sample), session.finished))
                 await rows[-1].open(formats)
                 return rows[-1]
 

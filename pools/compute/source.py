@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,17 +66,17 @@ class Opening(Protocol):
 
 
 class Source:
-    """``opening`` starts the query; ``sample``: the share of rows to keep, drawn at random (None: all)."""
+    """``opening`` starts the query; ``take_sample``, asked when the first rows are there: the share to keep, drawn at random (None: all)."""
 
-    def __init__(self, opening: Opening, timezone: str = "UTC", sample: float | None = None) -> None:
+    def __init__(self, opening: Opening, timezone: str = "UTC", take_sample: Callable[[], float | None] = lambda: None) -> None:
         self._opening = opening
         self._timezone = timezone
-        self._sample = sample
+        self._take_sample = take_sample
+        self._share: float | None = None
         self._result: Result | None = None
         self._iterator: Iterator[pa.RecordBatch] = iter(())
         self._left: pa.RecordBatch | None = None
         self._types: tuple[PgType, ...] = ()
-        self._random = None if sample is None else np.random.default_rng(random.getrandbits(64))
         self.columns: tuple[OutputColumn, ...] = ()
 
     def plan(self) -> bool:
@@ -118,9 +117,10 @@ class Source:
         return batch.slice(0, count)
 
     def _sampled(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        if self._random is None or self._sample is None:
+        self._share = self._take_sample() or self._share
+        if self._share is None:
             return batch
-        return batch.filter(pa.array(self._random.random(batch.num_rows) < self._sample))
+        return batch.filter(pa.array(np.random.default_rng().random(batch.num_rows) < self._share))
 
     def close(self) -> None:
         """Free the engine's side."""

@@ -132,7 +132,7 @@ class ShardsFragment:
         return [next(filter(self._answers, numbers[:-1]), numbers[-1]) for numbers in self.route.now()]
 
     def _streams(self, context: QueryContext, more: Mapping[str, Any]) -> list[Choices]:
-        state, text = self._state(context), self.statement.text
+        state, text = self._state(context), self._sampled(context)
         beside = " " + ",".join(map(str, text.values)) if text.values else ""
 
         def ticket(number: int) -> bytes:
@@ -142,6 +142,16 @@ class ShardsFragment:
             return (made + beside).encode()
 
         return [[(number, ticket(number)) for number in numbers] for numbers in self.route.now()]
+
+    def _sampled(self, context: QueryContext) -> Pieces:
+        """The statement; where a sample of its rows suffices the shards draw it."""
+        text, alone = self.statement.text, self.merge.sql is None and self.merge.first == (0, None)
+        share = context.take_sample() if alone else None
+        if share is None:
+            return text
+        texts = ["SELECT * FROM (" + text.texts[0], *text.texts[1:]]
+        texts[-1] += f") WHERE random() < {share!r}"
+        return Pieces(tuple(texts), text.values)
 
     def _state(self, context: QueryContext) -> ReadState:
         return read_state(context, [table.data for table in self.statement.tables])

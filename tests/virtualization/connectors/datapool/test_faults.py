@@ -64,6 +64,15 @@ def test_a_shard_that_is_away_is_named(ask: Ask, pool: Shards) -> None:
         assert isinstance(error, SourceUnreachableError) and "shard 1 of the data pool" in error.message and error.hint
 
 
+def test_a_sample_is_drawn_by_the_shards_where_the_rows_are_only_carried(ask: Ask, pool: Shards) -> None:
+    for sql, rows in (("SELECT id FROM t WHERE n < 2", 20_000), ("SELECT count(*) FROM t", 1)):
+        context = pool.context()
+        context.sample = 0.1
+        found = len(ask(sql, context=context))
+        drawn = context.take_sample() is None
+        assert drawn == (rows > 1) and (0.05 * rows < found < 0.2 * rows if drawn else found == rows)
+
+
 def test_a_shard_that_lost_its_folder_is_another_one(ask: Ask, table: VirtualTable) -> None:
     assert table.data is not None
     lost = tuple(Shard(shard.number, str(uuid.uuid4()) if shard.number == 2 else shard.id) for shard in table.data.shards)
