@@ -66,7 +66,7 @@ class Opening(Protocol):
 
 
 class Source:
-    """``opening`` starts the query; ``take_sample``, asked when the first rows are there: the share to keep, drawn at random (None: all)."""
+    """``opening`` starts the query; ``take_sample``, asked when the first rows are there: the share to keep (None: all)."""
 
     def __init__(self, opening: Opening, timezone: str = "UTC", take_sample: Callable[[], float | None] = lambda: None) -> None:
         self._opening = opening
