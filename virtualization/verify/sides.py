@@ -13,7 +13,7 @@ from sqlglot import exp
 from virtualization.catalog import Catalog, DataSource, VirtualTable
 from virtualization.encoding.text import text_column
 from virtualization.engine import Engine
-from virtualization.errors import VirtualizationError
+from virtualization.errors import SourceTimeoutError, VirtualizationError
 from virtualization.plan import (
     Accepted,
     Connector,
@@ -95,13 +95,24 @@ class EngineSide:
             return f"{error.code} {error.message}"
 
     def arrow(self, sql: str) -> pa.Table:
-        """The answer in Arrow's form, for a local copy; VirtualizationError."""
-        result = self._engine.run(self._engine.plan(sql, self._catalog), self._contexts())
+        """The answer in Arrow's form, for a local copy; VirtualizationError, also for what takes longer than a query may."""
+        context = self._contexts()
+        timer = threading.Timer(self._seconds, context.cancel)
+        timer.daemon = True
+        timer.start()
         try:
-            schema = schema_of_columns(result.columns)
-            return pa.Table.from_batches([batch.cast(schema) for batch in result], schema)
+            result = self._engine.run(self._engine.plan(sql, self._catalog), context)
+            try:
+                schema = schema_of_columns(result.columns)
+                return pa.Table.from_batches([batch.cast(schema) for batch in result], schema)
+            finally:
+                result.close()
+        except VirtualizationError as error:
+            if context.cancelled:
+                raise SourceTimeoutError(f"reading it takes more than {self._seconds:g} s") from error
+            raise
         finally:
-            result.close()
+            timer.cancel()
 
 
 def schema_of_columns(columns: Sequence[OutputColumn]) -> pa.Schema:

@@ -89,6 +89,19 @@ def test_source_is_tested_and_queries_are_listed(cluster: Cluster) -> None:
         assert "count" in lines
 
 
+def test_a_source_is_verified_by_who_may_use_it(cluster: Cluster) -> None:
+    with cluster.connect("ada") as ada:
+        row = ada.execute("SELECT bdc.verify_source('legacy', 3, 1, seconds => 60, table_rows => 50)").fetchone()
+        assert row is not None
+        report = row[0]
+        assert (report["queries"], report["differences"], report["seed"]) == (3, 0, 1), report
+        assert report["tables"] and max(report["tables"].values()) <= 50
+        with pytest.raises(errors.InvalidParameterValue):
+            ada.execute("SELECT bdc.verify_source('legacy', 3, 1, seconds => 6000)")
+    with cluster.connect("alice") as alice, pytest.raises(errors.InsufficientPrivilege):
+        alice.execute("SELECT bdc.verify_source('legacy', 3, 1)")
+
+
 def test_cancel_reaches_the_source_soon(cluster: Cluster, postgresql: PostgresqlServer) -> None:
     def active() -> int:
         with postgresql.connect() as admin:
