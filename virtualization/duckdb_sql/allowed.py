@@ -155,7 +155,9 @@ WINDOW_FUNCTIONS = {"rownumber": ("int8", "row_number()"), "rank": ("int8", "ran
 CASTS: dict[tuple[str, str], str] = {
     **{(a, b): "CAST({0} AS {type})" for a in ("int2", "int4", "int8") for b in ("int2", "int4", "int8", "float8", "decimal", "text")},
     **{("float8", b): "CAST({0} AS {type})" for b in ("int2", "int4", "int8", "float8")},
-    **{("decimal", b): "CAST({0} AS {type})" for b in ("int2", "int4", "int8", "decimal", "text")},
+    **{("decimal", b): "CAST({0} AS {type})" for b in ("int2", "int4", "int8", "decimal")},
+    # DuckDB writes a DECIMAL(n,n) without its leading zero
+    ("decimal", "text"): r"regexp_replace(CAST({0} AS VARCHAR), '^(-?)[.]', '\10.')",
     ("float4", "float8"): "CAST({0} AS {type})",
     ("text", "text"): "{0}",
     ("bool", "text"): "CAST({0} AS VARCHAR)",

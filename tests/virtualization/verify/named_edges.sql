@@ -26,6 +26,7 @@ SELECT t.id, s.id FROM texts t JOIN times s ON t.name = s.who
 SELECT t.id FROM texts t JOIN times s ON t.code = s.who
 
 -- decimal scale and rounding
+SELECT (0.5)::text, (-0.25)::text, (0.5 + 1)::text, id FROM times
 SELECT price * rate, price / 3, price + rate, price * 0.1, -price, abs(rate) FROM numbers WHERE id <> 3
 SELECT avg(price), sum(rate) FROM numbers
 SELECT round(price), round(price, 1), round(rate, 3), trunc(rate, 2), ceil(price), floor(price) FROM numbers
