@@ -68,6 +68,7 @@ class Store:
         self._root.execute("SET GLOBAL TimeZone = 'UTC'")
         self.memory.shrink = self._drop_cache
         self._numbers = threading.Lock()
+        self._making = threading.Lock()
         self._next_segment = self._block_end = 0
         self.shard = self._open_meta()
         self._read_ledger()
@@ -180,7 +181,7 @@ class Store:
         made.columns = {column.physical: column.duckdb for column in table.columns}
         packed = {name: type_ + (" USING COMPRESSION zstd" if name in prose else "") for name, type_ in made.columns.items()}
         columns = ", ".join(f"{name} {type_}" for name, type_ in (packed | OWN_COLUMNS).items())
-        with self.transaction() as cursor:
+        with self._making, self.transaction() as cursor:  # DuckDB refuses one of two that make a database's schema at once
             cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema_name(table.db))}")
             cursor.execute(f"CREATE TABLE {table.physical(number)} ({columns})")
             values = [table.db, table.id, number, load, made.state, 0, 0.0]

@@ -4,12 +4,14 @@ import json
 import pathlib
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pytest
 from pyarrow import flight
 
 from pools.data import memory
+from tests.pools.data import stand
 from tests.pools.data.stand import Client, Process, RefusedError, served, table
 
 
@@ -60,6 +62,15 @@ def test_a_load_bigger_than_the_memory_limit_goes_in(tmp_path: pathlib.Path) -> 
     assert highest < 450  # what is loaded, and the process at rest (140), would be more than 540
     assert client.column(of, 1, "SELECT count(*) FROM t") == [2 * rows.num_rows]
     assert process.stop() == 0
+
+
+def test_the_first_streams_into_many_tables(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each makes its table, in a database that the shard has not seen: none is refused because of the others."""
+    monkeypatch.setattr(stand, "DB", str(uuid.uuid4()))
+    rows, loads = pa.table({"a": [1]}), [(table({"a": "bigint"}), str(uuid.uuid4())) for _ in range(6)]
+    with ThreadPoolExecutor(len(loads)) as threads:
+        for answer in threads.map(lambda one: Client(client.port).put(one[0], rows, one[1]), loads):
+            assert answer["rows"] == 1
 
 
 def test_many_streams_into_one_table(client: Client) -> None:
