@@ -24,6 +24,8 @@ from virtualization.connectors.hdfs.identity import acting_as
 Master = psycopg.Connection[Row]
 MANY = 1000
 PARTS = 8
+THREADS = 64
+"""Closing a file is waiting, some 0.4 s."""
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def _write_many(location: str, folder: str) -> None:
             with client.create(f"{folder}/part{number % PARTS}/{number:04}.csv", options) as file:
                 file.write(f"id,name\n{number},n{number}\n".encode())
 
-        with concurrent.futures.ThreadPoolExecutor(PARTS) as uploads:
+        with concurrent.futures.ThreadPoolExecutor(THREADS) as uploads:
             list(uploads.map(write, range(MANY)))
 
 
