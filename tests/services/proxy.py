@@ -17,6 +17,9 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self.asked = 0
+        """Bytes that were passed on to the target."""
+
         self._deaf = False
         self._open = True
         threading.Thread(target=self._accept, daemon=True).start()
@@ -59,6 +62,7 @@ class Proxy:
             while data := source.recv(65_536):
                 if not (answers and self._deaf):
                     sink.sendall(data)
+                self.asked += 0 if answers else len(data)
         _end(source)
         _end(sink)
 

@@ -396,10 +396,13 @@ def test_a_shard_is_cut_off_during_a_transaction(data_pool: DataPool, alice: Cli
             transaction = transactions.LoadTransaction(coordinator, ALICE, None)
             for first in (100_000, 200_000, 300_000):
                 await transaction.insert(schema, name, (), rows(*range(first, first + transactions.FLUSH_ROWS)), as_text=False)
+            while between.asked < before + 100_000:  # rows are on their way, and not still here
+                await asyncio.sleep(0.01)
             between.cut()
             await transaction.commit()
 
         assert another(data_pool, change, {1: between.port}) == 3
+        before = between.asked
         with pytest.raises(StatementError, match="restarted") as refused:
             another(data_pool, write, {1: between.port})
         assert refused.value.code == "40001"
