@@ -75,9 +75,8 @@ def test_one_is_down(lossy_pool: DataPool, lossy_client: Client, table: str) -> 
             assert ids(lossy_pool, table) == [1, 2, 3]
             assert lossy_client.ask("read", {"table": table})["parts"][0]["shard"] == 0
         with lossy_pool.connect("alice") as connection:
-            for statement in (f"INSERT INTO {table} VALUES (4, 'x')", f"DELETE FROM {table}"):
-                with pytest.raises(psycopg.OperationalError, match="shard 1 of the data pool does not answer"):
-                    connection.execute(statement.encode())
+            with pytest.raises(psycopg.OperationalError, match="shard 1 of the data pool does not answer"):
+                connection.execute(f"INSERT INTO {table} VALUES (4, 'x')".encode())
         load = lossy_client.ask("begin", {"table": table})
         lossy_client.put(load, {0: rows(4)})
         with pytest.raises(flight.FlightError) as refused:

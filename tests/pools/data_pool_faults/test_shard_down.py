@@ -40,7 +40,7 @@ def _answers(pool: DataPool, table: str) -> bool:
 
 
 def test_statements_that_need_it(data_pool: DataPool, table: str) -> None:
-    statements = ("SELECT count(*) FROM {}", "INSERT INTO {} SELECT i, 'x' FROM generate_series(21, 30) AS i", "UPDATE {} SET name = 'x'")
+    statements = ("SELECT count(*) FROM {}", "UPDATE {} SET name = 'x'")
     with data_pool.connect("alice") as alice:
         for statement in statements:
             with pytest.raises(psycopg.OperationalError, match=NAMED) as refused:

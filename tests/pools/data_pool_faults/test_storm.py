@@ -9,7 +9,7 @@ from tests.pools.data_pool_faults.storm import storm
 SEED = 4
 
 
-@pytest.mark.parametrize("rounds", [10, pytest.param(120, marks=[pytest.mark.full, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("rounds", [6, pytest.param(120, marks=[pytest.mark.full, pytest.mark.timeout(900)])])
 def test_what_is_killed_loses_doubles_and_halves_nothing(rounds: int) -> None:
     with storm(SEED) as blown:
         blown.rounds(0, rounds)
