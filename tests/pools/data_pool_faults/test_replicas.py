@@ -90,7 +90,7 @@ def test_one_is_down(lossy_pool: DataPool, lossy_client: Client, table: str) -> 
     assert [ids(lossy_pool, table) for _ in range(READS)] == [[1, 2, 3, 4]] * READS
 
 
-@pytest.mark.parametrize(("number", "asked"), [(0, True), (1, False)])
+@pytest.mark.parametrize(("number", "asked"), [(0, True), pytest.param(1, False, marks=pytest.mark.full)])
 def test_one_has_lost_its_folder(lossy_pool: DataPool, lossy_client: Client, table: str, number: int, asked: bool) -> None:
     """Nobody has to ask for the refill."""
     load = lossy_client.ask("begin", {"table": table})
