@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.patience import PATIENCE
+from virtualization import certificates
 from virtualization.catalog import Credential, DataSource
-from virtualization.connectors.postgresql import PostgresqlConnector, certificates
+from virtualization.connectors.postgresql import PostgresqlConnector
 from virtualization.connectors.postgresql.options import settings
 from virtualization.errors import DefinitionError, SourceError
 

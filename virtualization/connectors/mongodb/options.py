@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from virtualization import certificates
 from virtualization.catalog import DataSource
-from virtualization.connectors.mongodb import certificates
 from virtualization.errors import DefinitionError
+from virtualization.source_options import Readers, number, options_of, switch, whole
 
 _FORM = "mongodb://host:port/database, several hosts separated by commas"
-_WORDS = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
 @dataclass(frozen=True)
@@ -74,57 +74,31 @@ class Settings:
         return made
 
 
-def _number(least: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        value = float(text)
-        if not least <= value <= 10**6:
-            raise ValueError(f"not a number of at least {least:g}")
-        return value
-
-    return read
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        value = int(text)
-        if not least <= value <= 10**6:
-            raise ValueError(f"not a whole number of at least {least}")
-        return value
-
-    return read
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in _WORDS:
-        raise ValueError("neither on nor off")
-    return _WORDS[text.lower()]
-
-
 def _word(text: str) -> str:
     if not text:
         raise ValueError("empty")
     return text
 
 
-_OPTIONS: Mapping[str, Callable[[str], object]] = {
-    "connect_timeout": _number(0.1),
-    "fetch_documents": _whole(1),
-    "max_connections": _whole(1),
-    "pool_timeout": _number(0.1),
-    "pushdown": _switch,
-    "sample": _whole(1),
-    "statement_timeout": _number(0),
+_OPTIONS: Readers = {
+    "connect_timeout": number(0.1),
+    "fetch_documents": whole(1),
+    "max_connections": whole(1),
+    "pool_timeout": number(0.1),
+    "pushdown": switch,
+    "sample": whole(1),
+    "statement_timeout": number(0),
     "tls_ca": certificates.read,
 }
 _PARAMETERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "authmechanism": ("authMechanism", _word),
     "authsource": ("authSource", _word),
-    "directconnection": ("directConnection", _switch),
+    "directconnection": ("directConnection", switch),
     "readpreference": ("readPreference", _word),
     "replicaset": ("replicaSet", _word),
-    "retryreads": ("retryReads", _switch),
-    "ssl": ("tls", _switch),
-    "tls": ("tls", _switch),
+    "retryreads": ("retryReads", switch),
+    "ssl": ("tls", switch),
+    "tls": ("tls", switch),
 }
 """What may stand in the location after ``?``; whatever makes the driver read files or run programs may not."""
 
@@ -132,14 +106,7 @@ _PARAMETERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
 def settings(source: DataSource) -> Settings:
     """Check ``source``; DefinitionError names the option or the part of the location."""
     hosts, database, driver = _location(source)
-    options: dict[str, Any] = {}
-    for name, text in source.options.items():
-        if name not in _OPTIONS:
-            raise DefinitionError(f'data source "{source.name}": unknown option "{name}"', hint=f"Known options: {', '.join(_OPTIONS)}.")
-        try:
-            options[name] = _OPTIONS[name](str(text))
-        except ValueError as error:
-            raise DefinitionError(f'data source "{source.name}": option "{name}" is "{text}": {error}') from None
+    options = options_of(source, _OPTIONS)
     if "tls_ca" in options:
         driver.setdefault("tls", True)
     credential = source.credential

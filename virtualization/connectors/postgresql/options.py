@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from psycopg.conninfo import make_conninfo
 
+from virtualization import certificates
 from virtualization.catalog import DataSource
-from virtualization.connectors.postgresql import certificates
 from virtualization.errors import DefinitionError
+from virtualization.source_options import Readers, number, options_of, switch, whole
+
+SYSTEM = "system"
+"""libpq's word for the certificates that the machine trusts; needs ``sslmode=verify-full``."""
 
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -46,7 +50,7 @@ class Settings:
     secret: str | None = field(repr=False)
     sslmode: str = "prefer"
     sslrootcert: str | None = None
-    """``system``, or certificates as text; see ``certificates``."""
+    """``system``, or certificates as text; see ``virtualization.certificates``."""
 
     connect_timeout: int = 5
     """Seconds for one connection attempt, whole handshake included (libpq's least is 2)."""
@@ -72,9 +76,10 @@ class Settings:
     def conninfo(self, application_name: str, more: Mapping[str, str] = MappingProxyType({})) -> str:
         """For libpq. Holds the password: never log it. ``more``: further settings of the session."""
         session = SESSION | {"statement_timeout": str(int(self.statement_timeout * 1000))} | dict(more)
+        root = self.sslrootcert
         given: dict[str, str | int | None] = {
             "host": self.host, "port": self.port, "dbname": self.database, "user": self.user, "password": self.secret,
-            "sslmode": self.sslmode, "sslrootcert": self.sslrootcert and certificates.path(self.sslrootcert),
+            "sslmode": self.sslmode, "sslrootcert": root if root in (None, SYSTEM) else certificates.path(root),
             "connect_timeout": self.connect_timeout,
             "application_name": application_name, "client_encoding": "UTF8",
             "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
@@ -84,69 +89,43 @@ class Settings:
         return make_conninfo("", **{name: value for name, value in given.items() if value is not None})
 
 
-def _number(least: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        value = float(text)
-        if not least <= value <= 10**9:
-            raise ValueError(f"not a number of at least {least:g}")
-        return value
-
-    return read
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        value = int(text)
-        if not least <= value <= 10**9:
-            raise ValueError(f"not a whole number of at least {least}")
-        return value
-
-    return read
-
-
-def _switch(text: str) -> bool:
-    words = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
-    if text.lower() not in words:
-        raise ValueError("neither on nor off")
-    return words[text.lower()]
-
-
 def _ssl_mode(text: str) -> str:
     if text not in _SSL_MODES:
         raise ValueError(f"not one of {', '.join(_SSL_MODES)}")
     return text
 
 
+def _root(text: str) -> str:
+    if text == SYSTEM:
+        return text
+    try:
+        return certificates.read(text)
+    except ValueError as error:
+        raise ValueError(f"not {SYSTEM!r}, and {error}") from None
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-_OPTIONS: Mapping[str, Callable[[str], object]] = {
-    "connect_timeout": _whole(2),
-    "fetch_bytes": _whole(4096),
-    "max_connections": _whole(1),
-    "pool_timeout": _number(0.1),
-    "pushdown": _switch,
+_OPTIONS: Readers = {
+    "connect_timeout": whole(2),
+    "fetch_bytes": whole(4096),
+    "max_connections": whole(1),
+    "pool_timeout": number(0.1),
+    "pushdown": switch,
     "schemas": _names,
     "sslmode": _ssl_mode,
-    "sslrootcert": certificates.read,
-    "statement_timeout": _number(0),
+    "sslrootcert": _root,
+    "statement_timeout": number(0),
 }
 
 
 def settings(source: DataSource) -> Settings:
     """Check ``source``; DefinitionError names the option or the part of the location."""
     host, port, database = _location(source)
-    options: dict[str, object] = {}
-    for name, text in source.options.items():
-        if name not in _OPTIONS:
-            raise DefinitionError(f'data source "{source.name}": unknown option "{name}"', hint=f"Known options: {', '.join(_OPTIONS)}.")
-        try:
-            options[name] = _OPTIONS[name](str(text))
-        except ValueError as error:
-            raise DefinitionError(f'data source "{source.name}": option "{name}" is "{text}": {error}') from None
     credential = source.credential
-    return Settings(source.name, host, port, database, credential.user, credential.secret, **options)  # type: ignore[arg-type]
+    return Settings(source.name, host, port, database, credential.user, credential.secret, **options_of(source, _OPTIONS))
 
 
 def _location(source: DataSource) -> tuple[str, int, str]:

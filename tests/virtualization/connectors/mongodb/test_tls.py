@@ -10,8 +10,9 @@ import pytest
 from tests.services.mongodb import MongodbServer, mongodb_server
 from tests.services.postgresql import reachable_folder
 from tests.virtualization.connectors.test_postgresql_certificates import made_certificate
+from virtualization import certificates
 from virtualization.catalog import DataSource
-from virtualization.connectors.mongodb import MongodbConnector, certificates
+from virtualization.connectors.mongodb import MongodbConnector
 from virtualization.errors import SourceUnreachableError
 
 pytestmark = pytest.mark.service

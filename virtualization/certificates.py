@@ -1,4 +1,4 @@
-"""Root certificates as text in a source's option: given to libpq, which reads files only, by way of files that live in memory.
+"""Root certificates as text in a source's option: given to drivers, which read files only, by way of files that live in memory.
 
 A path in an option would have the compute pool read whatever its user can, for whoever may create sources; so none is taken.
 """
@@ -9,9 +9,6 @@ import os
 import threading
 from collections import OrderedDict
 
-SYSTEM = "system"
-"""libpq's word for the certificates that the machine trusts; needs ``sslmode=verify-full``."""
-
 BEGIN = "-----BEGIN CERTIFICATE-----"
 KEPT = 64
 """Texts whose file stays open; the one used longest ago goes first."""
@@ -21,24 +18,20 @@ _lock = threading.Lock()
 
 
 def read(text: str) -> str:
-    """The option's value, checked; ValueError for anything but ``system`` and certificates in PEM form."""
+    """The option's value, checked; ValueError for anything but certificates in PEM form."""
     from cryptography.x509 import load_pem_x509_certificates
 
-    if text == SYSTEM:
-        return text
     if not text.lstrip().startswith(BEGIN):
-        raise ValueError(f"neither {SYSTEM!r} nor certificates ({BEGIN} …): no file is read")
+        raise ValueError(f"no certificates ({BEGIN} …): no file is read")
     load_pem_x509_certificates(text.encode())
     return text
 
 
 def path(certificates: str) -> str:
-    """Where libpq finds ``certificates`` (as ``read`` gave them), while it connects."""
-    if certificates == SYSTEM:
-        return certificates
+    """Where a driver finds ``certificates`` (as ``read`` gave them), while it connects."""
     with _lock:
         if certificates not in _files:
-            file = os.memfd_create("sslrootcert")
+            file = os.memfd_create("certificates")
             os.write(file, certificates.encode())
             _files[certificates] = file
             if len(_files) > KEPT:
