@@ -49,9 +49,9 @@ class Spark:
 
     def token(self, user: str) -> str:
         """What clients must present to the Connect server of ``user``."""
-        server = self._server(user) or Server(0, 0, user, own=True)
+        server = self._server(user)
         try:
-            return token_of(self.token_file.read_text(encoding="utf-8").strip(), server)
+            return token_of(self.token_file.read_text(encoding="utf-8").strip(), user if server is None else server.owner)
         except OSError:
             raise NotReadyError("the controller has no token of Spark's yet", hint="'bdc start' lays it, then try again") from None
 

@@ -26,21 +26,17 @@ class SparkPlaces:
         admins = {user["name"] for user in Users(self._store).all() if "admin" in user["roles"]}
         return tuple(name if name in admins else None for name in self._read())
 
-    def take(self, user: str, count: int, busy: Collection[int]) -> int | None:
-        """The number of this user's server: the one he has, or the first of ``count`` that is nobody's, or rests (is not ``busy``).
-        None: all are in use by others."""
-        taken: list[int] = []
+    def take(self, user: str, count: int, busy: Collection[int]) -> None:
+        """Give a user who has none the first of ``count`` servers that is nobody's, or rests (is not ``busy``), if there is one."""
 
         def change(_before: object) -> list[str | None]:
             users = [*self.users(), *[None] * count][:count]
             free = [number for number in range(count) if users[number] is None and number not in busy]
             rest = [number for number in range(1, count) if number not in busy]
-            own = [number for number in range(count) if users[number] == user]
-            taken.extend([*own, *free, *rest][:1])
+            taken = [] if user in users else [*free, *rest][:1]
             return [user if number in taken else name for number, name in enumerate(users)]
 
         self._store.update(FILE, change)
-        return taken[0] if taken else None
 
     def _read(self) -> list[str | None]:
         found = self._store.read(FILE)

@@ -67,6 +67,11 @@ class Server:
         return f"spark-connect-{self.number}"
 
     @property
+    def owner(self) -> str | None:
+        """Its only user."""
+        return self.user if self.own else None
+
+    @property
     def endpoint(self) -> str:
         """The name of its address."""
         return f"spark-{self.user}" if self.own else SERVICE
@@ -113,9 +118,9 @@ class SparkJob:
         return f"spark-job-{self.number}"
 
 
-def token_of(secret: str, server: Server) -> str:
-    """What clients of a server must present, from the cluster's secret of Spark's."""
-    return hmac.digest(secret.encode(), server.user.encode(), hashlib.sha256).hex() if server.own else secret
+def token_of(secret: str, owner: str | None) -> str:
+    """What clients of the server of ``owner`` (None: everybody's) must present, from the cluster's secret of Spark's."""
+    return secret if owner is None else hmac.digest(secret.encode(), owner.encode(), hashlib.sha256).hex()
 
 
 def connect_server(settings: SparkSettings, server: Server) -> Workload:

@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from pools.storage.spark import Server, token_of
+from pools.storage.spark import token_of
 
 DEFAULTS = "spark-defaults.conf"
 GIVEN = "given.json"
@@ -82,8 +82,7 @@ def _lay(given: argparse.Namespace, settings: Mapping[str, str]) -> Path:
     lines = (given.config / DEFAULTS).read_text(encoding="utf-8")
     lines += "".join(f"{name} {escaped(value)}\n" for name, value in settings.items())
     if given.token is not None:
-        server = Server(0, 0, given.owner or "", own=given.owner is not None)
-        lines += f"spark.connect.authenticate.token {token_of(given.token.read_text(encoding='utf-8').strip(), server)}\n"
+        lines += f"spark.connect.authenticate.token {token_of(given.token.read_text(encoding='utf-8').strip(), given.owner)}\n"
     handle = os.open(data / "conf" / DEFAULTS, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(lines)
