@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Mapping, Sequence
 
@@ -19,7 +20,8 @@ from virtualization.bind import Bound, bind
 from virtualization.catalog import Catalog, DataSource
 from virtualization.connections import Connections, Factory
 from virtualization.errors import InternalError, SqlError, UnsupportedError
-from virtualization.explanation import Explanation, Meter
+from virtualization.explanation import Actual, Explanation
+from virtualization.metering import metered
 from virtualization.parse import parse
 from virtualization.plan import Connector, Executor, Kept, OutputColumn, Plan, QueryContext, Result
 from virtualization.planner.plan_query import plan_query
@@ -71,12 +73,14 @@ class Engine:
         return plan
 
     def run(self, plan: Plan, context: QueryContext | None = None) -> Result:
-        """Start a plan; rows stream. Close the result to free what is behind it."""
+        """Start a plan; rows stream, counted in ``context``. Close the result to free what is behind it."""
         context = context or QueryContext()
+        fragments = metered(plan.fragments, context)
         if plan.residual is None:
-            return FragmentResult(plan.fragments[0].open(context), plan.columns or plan.fragments[0].columns)
-        result = self._executor(plan.executor).run(plan.residual, plan.fragments, context)
-        return RenamedResult(result, plan.names)
+            context.answered = context.moved[0]
+            return FragmentResult(fragments[0].open(context), plan.columns or plan.fragments[0].columns)
+        result = self._executor(plan.executor).run(plan.residual, fragments, context)
+        return RenamedResult(result, plan.names, context.answered)
 
     def describe(self, plan: Plan) -> tuple[OutputColumn, ...]:
         """Names and types of the result; no source is asked."""
@@ -97,16 +101,17 @@ class Engine:
     def explain(self, sql: str | exp.Query, catalog: Catalog, context: QueryContext | None = None, analyze: bool = False) -> Explanation:
         """How the query is carried out; ``analyze`` runs it to its end and counts rows, bytes and time per fragment."""
         plan = self.plan(sql, catalog)
-        meters = [Meter(fragment) for fragment in plan.fragments]
-        rows: int | None = None
-        if analyze:
-            metered = dataclasses.replace(plan, fragments=tuple(meters))
-            result = self.run(metered, context)
-            try:
-                rows = sum(batch.num_rows for batch in result)
-            finally:
-                result.close()
-        return Explanation.of(plan, catalog, meters, rows)
+        if not analyze:
+            return Explanation.of(plan, catalog)
+        context = context or QueryContext()
+        start = time.perf_counter()
+        result = self.run(plan, context)
+        try:
+            for _ in result:
+                pass
+        finally:
+            result.close()
+        return Explanation.of(plan, catalog, Actual.of(context, (time.perf_counter() - start) * 1000))
 
     def connector(self, source: DataSource) -> Connector:
         """The open connector of a source."""

@@ -2,97 +2,38 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-
-import pyarrow as pa
+from dataclasses import asdict, dataclass, field
 
 from virtualization.catalog import Catalog
-from virtualization.errors import UnknownTableError, VirtualizationError
-from virtualization.plan import Batches, Fragment, Kept, OutputColumn, Plan, QueryContext
+from virtualization.errors import UnknownTableError
+from virtualization.metering import Avoidable, avoidable
+from virtualization.plan import Counts, Fragment, Kept, OutputColumn, Plan, QueryContext
 from virtualization.reasons import fix_of
+from virtualization.types import pg_type
+
+TEXT_BYTES = 32
+"""Taken for a value whose type has no fixed length, where bytes are estimated."""
 
 
-@dataclass
-class Counts:
-    """What came out of one fragment: rows, Arrow bytes, milliseconds from the first opening to the last row, how often it was opened."""
+@dataclass(frozen=True)
+class Actual:
+    """Of a plan that ran to its end: what came out of each fragment, the answer, and the time of it all."""
 
-    rows: int = 0
-    bytes: int = 0
-    milliseconds: float = 0.0
-    opened: int = 0
+    moved: tuple[Counts, ...]
+    answered: Counts
+    milliseconds: float
 
-
-class Meter:
-    """A fragment that counts. Where an executor reads the source itself (``duckdb_sql``), nothing passes through here to be counted."""
-
-    def __init__(self, fragment: Fragment) -> None:
-        self.fragment = fragment
-        self.counts = Counts()
-
-    @property
-    def source(self) -> str:
-        """As the fragment."""
-        return self.fragment.source
-
-    @property
-    def columns(self) -> tuple[OutputColumn, ...]:
-        """As the fragment."""
-        return self.fragment.columns
-
-    @property
-    def text(self) -> str:
-        """As the fragment."""
-        return self.fragment.text
-
-    @property
-    def tables(self) -> tuple[tuple[str, str], ...]:
-        """As the fragment."""
-        return self.fragment.tables
-
-    def open(self, context: QueryContext) -> Batches:
-        """Open and count."""
-        self.counts.opened += 1
-        return _Counted(self.fragment.open(context), self.counts)
-
-    def duckdb_sql(self) -> str | None:
-        """As the fragment."""
-        return self.fragment.duckdb_sql()
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """As the fragment."""
-        self.fragment.prepare_duckdb(connection)
-
-    def fault(self, error: Exception) -> VirtualizationError | None:
-        """As the fragment."""
-        return self.fragment.fault(error)
-
-
-class _Counted:
-    def __init__(self, batches: Batches, counts: Counts) -> None:
-        self._batches = batches
-        self._counts = counts
-        self._start = time.perf_counter()
-
-    @property
-    def schema(self) -> pa.Schema:
-        return self._batches.schema
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        for batch in self._batches:
-            self._counts.rows += batch.num_rows
-            self._counts.bytes += batch.nbytes
-            self._counts.milliseconds = (time.perf_counter() - self._start) * 1000
-            yield batch
-
-    def close(self) -> None:
-        self._batches.close()
+    @classmethod
+    def of(cls, context: QueryContext, milliseconds: float) -> Actual:
+        """What the engine counted in the query's context."""
+        return cls(context.moved, context.answered, milliseconds)
 
 
 @dataclass(frozen=True)
 class FragmentExplanation:
-    """One fragment. ``connector`` is the kind of its source; ``estimated_rows`` of its tables, where known; ``actual`` after analyze."""
+    """One fragment. ``connector`` is the kind of its source; ``estimated_rows`` of its tables, where known, and ``estimated_bytes`` of so
+    many rows of its columns; ``actual`` after analyze."""
 
     name: str
     source: str
@@ -100,6 +41,7 @@ class FragmentExplanation:
     tables: tuple[str, ...]
     text: str
     estimated_rows: float | None
+    estimated_bytes: float | None
     read_by_executor: bool
     actual: Counts | None = None
 
@@ -114,37 +56,52 @@ class Explanation:
     executor: str | None
     refusals: tuple[tuple[str, Kept], ...]
     kept: tuple[Kept, ...]
-    rows: int | None = None
+    actual: Actual | None = None
+    avoidable: Avoidable = field(default_factory=Avoidable)
 
     @classmethod
-    def of(cls, plan: Plan, catalog: Catalog, meters: Sequence[Meter], rows: int | None) -> Explanation:
-        """Of a plan; ``rows`` (of the result) and the meters' counts are shown when it was run."""
-        fragments = tuple(
-            FragmentExplanation(
-                name=f"__f{number}",
-                source=meter.source,
-                connector=catalog.source(meter.source).connector,
-                tables=tuple(".".join(key) for key in meter.tables),
-                text=meter.text,
-                estimated_rows=_estimate(meter, catalog),
-                read_by_executor=plan.residual is not None and plan.executor == "duckdb" and meter.duckdb_sql() is not None,
-                actual=meter.counts if rows is not None else None,
+    def of(cls, plan: Plan, catalog: Catalog, actual: Actual | None = None) -> Explanation:
+        """Of a plan, with what it did when it was run."""
+        inline = plan.residual is not None and plan.executor == "duckdb"
+        fragments = []
+        for number, fragment in enumerate(plan.fragments):
+            rows = _estimate(fragment, catalog)
+            fragments.append(
+                FragmentExplanation(
+                    name=f"__f{number}",
+                    source=fragment.source,
+                    connector=catalog.source(fragment.source).connector,
+                    tables=tuple(".".join(key) for key in fragment.tables),
+                    text=fragment.text,
+                    estimated_rows=rows,
+                    estimated_bytes=None if rows is None else rows * row_bytes(fragment.columns),
+                    read_by_executor=inline and fragment.duckdb_sql() is not None,
+                    actual=actual.moved[number] if actual is not None else None,
+                )
             )
-            for number, meter in enumerate(meters)
-        )
         residual = plan.residual.sql("postgres", pretty=True) if plan.residual is not None else None
-        return cls(plan.sql, fragments, residual, plan.executor, plan.refusals, plan.kept, rows)
+        saved = avoidable(plan, actual.moved, actual.answered) if actual is not None else Avoidable()
+        return cls(plan.sql, tuple(fragments), residual, plan.executor, plan.refusals, plan.kept, actual, saved)
+
+    @property
+    def rows(self) -> int | None:
+        """Of the answer; None: it was not run."""
+        return self.actual.answered.rows if self.actual is not None else None
 
     def json(self) -> dict[str, object]:
         """As plain data."""
+        actual = self.actual
         return {
             "sql": self.sql,
             "executor": self.executor,
             "residual": self.residual,
             "rows": self.rows,
+            "bytes": actual.answered.bytes if actual is not None else None,
+            "milliseconds": round(actual.milliseconds, 3) if actual is not None else None,
             "fragments": [{**asdict(fragment), "tables": list(fragment.tables)} for fragment in self.fragments],
-            "refused_by": [{"executor": name, **_reason(kept)} for name, kept in self.refusals],
-            "kept": [_reason(kept) for kept in self.kept],
+            "refused_by": [{"executor": name, **reason(kept)} for name, kept in self.refusals],
+            "kept": [reason(kept) for kept in self.kept],
+            "avoidable": {**asdict(self.avoidable), "codes": list(self.avoidable.codes)} if actual is not None else None,
         }
 
     def text(self) -> str:
@@ -152,7 +109,7 @@ class Explanation:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        actual = f"  (actual rows={self.rows:,})" if self.rows is not None else ""
+        actual = f"  ({_counted(self.actual.answered, self.actual.milliseconds)})" if self.actual is not None else ""
         if self.residual is None:
             yield f"Whole query at one source{actual}"
         else:
@@ -163,22 +120,36 @@ class Explanation:
             yield from ("    " + line for line in self.residual.splitlines())
         for fragment in self.fragments:
             yield from _fragment_lines(fragment, named=self.residual is not None, executor=self.executor)
-        if self.kept:
-            yield "Not pushed to a source:"
-            for kept, more in _grouped(self.kept):
-                yield from _reason_lines("  - ", kept, more)
+        yield from kept_lines("Not pushed to a source:", self.kept)
+        if self.avoidable.codes:
+            codes = ", ".join(self.avoidable.codes)
+            yield f"Moved beyond the answer: {self.avoidable.rows:,} rows, {self.avoidable.bytes:,} bytes, because of: {codes}"
 
 
 _EXECUTORS = {"duckdb": "DuckDB", "scratch": "scratch PostgreSQL"}
 _SHOWN = 120
 
 
-def _grouped(kept: Sequence[Kept]) -> list[tuple[Kept, int]]:
-    """Reasons that say the same, once, and how many more there are."""
+def kept_lines(title: str, kept: Sequence[Kept]) -> Iterator[str]:
+    """Reasons under a title; those that say the same once, with how many more there are. Nothing where there are none."""
     groups: dict[tuple[str, str], list[Kept]] = {}
     for one in kept:
         groups.setdefault((one.code, one.why), []).append(one)
-    return [(same[0], len(same) - 1) for same in groups.values()]
+    if groups:
+        yield title
+    for same in groups.values():
+        yield from _reason_lines("  - ", same[0], len(same) - 1)
+
+
+def reason(kept: Kept) -> dict[str, object]:
+    """As plain data, with what the reason's code says in general where nothing special is known."""
+    return {**asdict(kept), "fix": kept.fix or fix_of(kept.code)}
+
+
+def row_bytes(columns: Sequence[OutputColumn]) -> int:
+    """Estimated bytes of a row."""
+    lengths = (pg_type(column.type).length for column in columns)
+    return sum(length if length > 0 else TEXT_BYTES for length in lengths)
 
 
 def _reason_lines(start: str, kept: Kept, more: int) -> Iterator[str]:
@@ -192,20 +163,30 @@ def _reason_lines(start: str, kept: Kept, more: int) -> Iterator[str]:
 
 def _fragment_lines(fragment: FragmentExplanation, *, named: bool, executor: str | None) -> Iterator[str]:
     label = f"Fragment {fragment.name} at" if named else "Fragment at"
-    estimate = f"  (estimated rows of its tables: {fragment.estimated_rows:,.0f})" if fragment.estimated_rows is not None else ""
-    yield f"{label} source {fragment.source} [{fragment.connector}] over {', '.join(fragment.tables)}{estimate}"
+    yield f"{label} source {fragment.source} [{fragment.connector}] over {', '.join(fragment.tables)}{_estimated(fragment)}"
     if fragment.read_by_executor:
         yield "  read by DuckDB itself, as part of the SQL above"
     elif named:
         yield f"  rows come to {_EXECUTORS.get(executor or '', executor)}"
-    if fragment.actual is not None and fragment.actual.opened:
-        counts = fragment.actual
-        yield f"  actual: rows={counts.rows:,} bytes={counts.bytes:,} ms={counts.milliseconds:.1f} opened={counts.opened}"
+    if fragment.actual is not None:
+        yield f"  {_actual(fragment.actual, inside=fragment.read_by_executor)}"
     yield from ("  " + line for line in fragment.text.splitlines())
 
 
-def _reason(kept: Kept) -> dict[str, object]:
-    return {**asdict(kept), "fix": kept.fix or fix_of(kept.code)}
+def _estimated(fragment: FragmentExplanation) -> str:
+    if fragment.estimated_rows is None or fragment.estimated_bytes is None:
+        return ""
+    return f"  (estimated rows of its tables: {fragment.estimated_rows:,.0f}, at most {fragment.estimated_bytes:,.0f} bytes)"
+
+
+def _actual(counts: Counts, *, inside: bool) -> str:
+    if counts.opened:
+        return f"actual: {_counted(counts, counts.milliseconds).removeprefix('actual ')} opened={counts.opened}"
+    return "actual: not counted (DuckDB reads it)" if inside else "actual: not needed (never opened)"
+
+
+def _counted(counts: Counts, milliseconds: float) -> str:
+    return f"actual rows={counts.rows:,} bytes={counts.bytes:,} ms={milliseconds:.1f}"
 
 
 def _estimate(fragment: Fragment, catalog: Catalog) -> float | None:

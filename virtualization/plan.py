@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 from sqlglot import exp
@@ -42,6 +42,17 @@ class OutputColumn:
 
     name: str
     type: str
+
+
+@dataclass
+class Counts:
+    """What came out of one fragment (or of a whole query): rows, Arrow bytes, milliseconds from the first opening to the last row, and
+    how often it was opened (0: an executor read the source itself, and nobody counted)."""
+
+    rows: int = 0
+    bytes: int = 0
+    milliseconds: float = 0.0
+    opened: int = 0
 
 
 AGAIN_SECONDS = 0.05
@@ -75,6 +86,10 @@ class QueryContext:
         """Which state of the data pool this query reads; None: it can't read any."""
         self.sample: float | None = None
         """The share of the rows that suffices, drawn at random; None: all are wanted."""
+        self.moved: tuple[Counts, ...] = ()
+        """Of each fragment of the plan that runs, in the plan's order; the engine sets and keeps them."""
+        self.answered = Counts()
+        """Of the plan's answer."""
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
@@ -194,6 +209,33 @@ class Fragment(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesKeys(Protocol):
+    """A fragment that can be asked for fewer rows once the keys of the other side of a join are known (semi-join reduction)."""
+
+    @property
+    def most_keys(self) -> int:
+        """So many keys are worth sending; more would cost the source more than they save."""
+        ...
+
+    def with_keys(self, column: str, keys: Any) -> Fragment:  # noqa: ANN401 an Arrow array of any type
+        """The same rows, without those whose ``column`` is NULL or none of ``keys``. ``keys``: distinct, no NULLs, of a type for which
+        ``virtualization.planner.keys.comparable`` holds beside the column's."""
+        ...
+
+
+@dataclass(frozen=True)
+class KeyFlow:
+    """Fragment ``giver`` is read first; the values of its column go along in what ``taker``'s source is asked. More than ``most``
+    values: the taker is asked as if there were no flow, and the giver's rows are not read twice."""
+
+    giver: int
+    giver_column: str
+    taker: int
+    taker_column: str
+    most: int
+
+
 @dataclass(frozen=True)
 class FragmentRequest:
     """A sub-tree offered to a connector: a qualified, typed SELECT whose every table is in ``tables`` (alias → table)."""
@@ -304,6 +346,8 @@ class Plan:
     """The output names as PostgreSQL gives them, duplicates included; inside the plan they are made unique. The engine puts them back."""
     refusals: tuple[tuple[str, Kept], ...] = ()
     """(executor, why it can't give PostgreSQL's exact answer), in the order in which they were asked."""
+    flows: tuple[KeyFlow, ...] = ()
+    """In the order in which they are carried out, before the residual runs. Without them the answer is the same."""
 
 
 class Result(Protocol):

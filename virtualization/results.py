@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from virtualization.plan import Batches, OutputColumn, Result
+from virtualization.plan import Batches, Counts, OutputColumn, Result
 
 
 def renamed(batch: pa.RecordBatch, columns: tuple[OutputColumn, ...]) -> pa.RecordBatch:
@@ -42,11 +42,12 @@ class FragmentResult:
 
 
 class RenamedResult:
-    """An executor's result under the names that PostgreSQL would give."""
+    """An executor's result under the names that PostgreSQL would give, counted."""
 
-    def __init__(self, result: Result, names: tuple[str, ...] | None) -> None:
+    def __init__(self, result: Result, names: tuple[str, ...] | None, counts: Counts) -> None:
         self._result = result
         self._names = names
+        self._counts = counts
 
     @property
     def columns(self) -> tuple[OutputColumn, ...]:
@@ -56,6 +57,8 @@ class RenamedResult:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         columns = self.columns
         for batch in self._result:
+            self._counts.rows += batch.num_rows
+            self._counts.bytes += batch.nbytes
             yield renamed(batch, columns)
 
     def close(self) -> None:

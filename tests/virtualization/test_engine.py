@@ -146,7 +146,7 @@ def test_explain_tells_what_where_and_why(split: Lab) -> None:
     assert "actual: rows=3" in analyzed.text()
     whole = split.engine.explain("SELECT id FROM orders", split.catalog, analyze=True)
     assert whole.residual is None
-    assert "Whole query at one source  (actual rows=6)" in whole.text()
+    assert "Whole query at one source  (actual rows=6 bytes=" in whole.text()
 
 
 def test_a_changed_source_gets_a_new_connector_and_the_old_one_is_closed(split: Lab) -> None:

@@ -1,0 +1,112 @@
+"""Counting what moves: rows, bytes and time of each fragment, and of the answer, while a query runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from virtualization.errors import VirtualizationError
+from virtualization.plan import Batches, Counts, Fragment, OutputColumn, Plan, QueryContext
+
+
+class Meter:
+    """A fragment that counts. Where an executor reads the source itself (``duckdb_sql``), nothing passes through here to be counted."""
+
+    def __init__(self, fragment: Fragment, counts: Counts) -> None:
+        self.fragment = fragment
+        self.counts = counts
+
+    @property
+    def source(self) -> str:
+        """As the fragment."""
+        return self.fragment.source
+
+    @property
+    def columns(self) -> tuple[OutputColumn, ...]:
+        """As the fragment."""
+        return self.fragment.columns
+
+    @property
+    def text(self) -> str:
+        """As the fragment."""
+        return self.fragment.text
+
+    @property
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        """As the fragment."""
+        return self.fragment.tables
+
+    def open(self, context: QueryContext) -> Batches:
+        """Open and count."""
+        start = time.perf_counter()
+        return Counted(self.fragment.open(context), self.counts, start)
+
+    def duckdb_sql(self) -> str | None:
+        """As the fragment."""
+        return self.fragment.duckdb_sql()
+
+    def prepare_duckdb(self, connection: object) -> None:
+        """As the fragment."""
+        self.fragment.prepare_duckdb(connection)
+
+    def fault(self, error: Exception) -> VirtualizationError | None:
+        """As the fragment."""
+        return self.fragment.fault(error)
+
+
+def metered(fragments: tuple[Fragment, ...], context: QueryContext) -> tuple[Fragment, ...]:
+    """The fragments, counted in ``context.moved``."""
+    context.moved = tuple(Counts() for _ in fragments)
+    return tuple(Meter(fragment, counts) for fragment, counts in zip(fragments, context.moved, strict=True))
+
+
+class Counted:
+    """Batches that are counted as they pass; ``start``: when they were asked for (``time.perf_counter``)."""
+
+    def __init__(self, batches: Batches, counts: Counts, start: float) -> None:
+        self._batches = batches
+        self._counts = counts
+        self._start = start
+        counts.opened += 1
+
+    @property
+    def schema(self) -> pa.Schema:
+        """As of the batches."""
+        return self._batches.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        counts = self._counts
+        for batch in self._batches:
+            counts.rows += batch.num_rows
+            counts.bytes += batch.nbytes
+            counts.milliseconds = (time.perf_counter() - self._start) * 1000
+            yield batch
+        if not counts.rows:
+            counts.milliseconds = (time.perf_counter() - self._start) * 1000
+
+    def close(self) -> None:
+        """As of the batches."""
+        self._batches.close()
+
+
+@dataclass(frozen=True)
+class Avoidable:
+    """What moved from the sources beyond the answer: so much less would have, had all of the query run there. ``codes``: why it did
+    not, see ``virtualization.reasons``."""
+
+    rows: int = 0
+    bytes: int = 0
+    codes: tuple[str, ...] = ()
+
+
+def avoidable(plan: Plan, moved: Sequence[Counts], answered: Counts) -> Avoidable:
+    """Of a plan that ran. Nothing where one source did it all, where no reason is known, and where the answer is larger than what moved."""
+    codes = tuple(dict.fromkeys(kept.code for kept in plan.kept))
+    if plan.residual is None or not codes:
+        return Avoidable()
+    rows = sum(counts.rows for counts in moved) - answered.rows
+    size = sum(counts.bytes for counts in moved) - answered.bytes
+    return Avoidable(max(0, rows), max(0, size), codes) if rows > 0 or size > 0 else Avoidable()
