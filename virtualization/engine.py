@@ -22,6 +22,7 @@ from virtualization.connections import Connections, Factory
 from virtualization.errors import InternalError, SqlError, UnsupportedError
 from virtualization.explanation import Actual, Explanation
 from virtualization.metering import metered
+from virtualization.narrowing import NarrowedResult, Narrowing
 from virtualization.parse import parse
 from virtualization.plan import Connector, Executor, Kept, OutputColumn, Plan, QueryContext, Result
 from virtualization.planner.plan_query import plan_query
@@ -79,8 +80,13 @@ class Engine:
         if plan.residual is None:
             context.answered = context.moved[0]
             return FragmentResult(fragments[0].open(context), plan.columns or plan.fragments[0].columns)
-        result = self._executor(plan.executor).run(plan.residual, fragments, context)
-        return RenamedResult(result, plan.names, context.answered)
+        narrowing = Narrowing(fragments, plan.flows, context)
+        try:
+            result = self._executor(plan.executor).run(plan.residual, narrowing.fragments, context)
+        except BaseException:
+            narrowing.close()
+            raise
+        return RenamedResult(NarrowedResult(result, narrowing), plan.names, context.answered)
 
     def describe(self, plan: Plan) -> tuple[OutputColumn, ...]:
         """Names and types of the result; no source is asked."""

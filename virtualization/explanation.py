@@ -44,6 +44,8 @@ class FragmentExplanation:
     estimated_bytes: float | None
     read_by_executor: bool
     actual: Counts | None = None
+    keys: tuple[str, ...] = ()
+    """Keys of other fragments that go along in what the source is asked, where there are not too many."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class Explanation:
                     estimated_bytes=None if rows is None else rows * row_bytes(fragment.columns),
                     read_by_executor=inline and fragment.duckdb_sql() is not None,
                     actual=actual.moved[number] if actual is not None else None,
+                    keys=tuple(
+                        f"{flow.taker_column} from __f{flow.giver}.{flow.giver_column}, if at most {flow.most:,}"
+                        for flow in plan.flows
+                        if flow.taker == number
+                    ),
                 )
             )
         residual = plan.residual.sql("postgres", pretty=True) if plan.residual is not None else None
@@ -98,7 +105,9 @@ class Explanation:
             "rows": self.rows,
             "bytes": actual.answered.bytes if actual is not None else None,
             "milliseconds": round(actual.milliseconds, 3) if actual is not None else None,
-            "fragments": [{**asdict(fragment), "tables": list(fragment.tables)} for fragment in self.fragments],
+            "fragments": [
+                {**asdict(fragment), "tables": list(fragment.tables), "keys": list(fragment.keys)} for fragment in self.fragments
+            ],
             "refused_by": [{"executor": name, **reason(kept)} for name, kept in self.refusals],
             "kept": [reason(kept) for kept in self.kept],
             "avoidable": {**asdict(self.avoidable), "codes": list(self.avoidable.codes)} if actual is not None else None,
@@ -170,6 +179,7 @@ def _fragment_lines(fragment: FragmentExplanation, *, named: bool, executor: str
         yield f"  rows come to {_EXECUTORS.get(executor or '', executor)}"
     if fragment.actual is not None:
         yield f"  {_actual(fragment.actual, inside=fragment.read_by_executor)}"
+    yield from (f"  keys: {line}" for line in fragment.keys)
     yield from ("  " + line for line in fragment.text.splitlines())
 
 

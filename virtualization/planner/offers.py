@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from virtualization.catalog import Catalog, DataSource, VirtualTable
 from virtualization.plan import Accepted, Connector, Fragment, FragmentRequest, Kept, Scanned
+from virtualization.planner.estimates import query_rows, rows_by_alias, scanned_rows
 from virtualization.planner.first_rows import FirstRows
 from virtualization.planner.properties import base_tables, free_aliases, free_ctes, session_call, shown
 
@@ -24,6 +25,8 @@ class Offers:
     def __init__(self, catalog: Catalog, connectors: Connectors, tables: Mapping[str, VirtualTable]) -> None:
         self.tables = tables
         self.fragments: list[Fragment] = []
+        self.estimates: list[float] = []
+        """Rows expected of each fragment."""
         self.kept: list[Kept] = []
         self._catalog = catalog
         self._connectors = connectors
@@ -42,6 +45,15 @@ class Offers:
         """Has somebody switched pushdown off for this table or its source?"""
         source = self._catalog.source(table.source)
         return "off" in (str(table.options.get("pushdown", "")).lower(), str(source.options.get("pushdown", "")).lower())
+
+    def forced(self) -> set[int]:
+        """Fragments with a table for which somebody asked that keys be tried whatever is expected."""
+        return {number for number, fragment in enumerate(self.fragments) if any(self._is_forced(key) for key in fragment.tables)}
+
+    def _is_forced(self, key: tuple[str, str]) -> bool:
+        table = self._catalog.table(*key)
+        source = self._catalog.source(table.source)
+        return "forced" in (str(table.options.get("pushdown", "")).lower(), str(source.options.get("pushdown", "")).lower())
 
     def source_of(self, node: exp.Expr) -> str | None:
         """The one source of all tables below; None for none, several, or switched-off ones."""
@@ -73,7 +85,7 @@ class Offers:
         data_source = self._catalog.source(source)
         answer = self._connectors(data_source).push(FragmentRequest(cast(exp.Query, query.copy()), tables, data_source))
         if isinstance(answer, Accepted):
-            return self._add(key, answer.fragment)
+            return self._add(key, answer.fragment, query_rows(query, rows_by_alias(query, self.tables)))
         self.note(reason for reason in answer.kept if reason.code != NO_ENGINE)
         return None
 
@@ -95,7 +107,8 @@ class Offers:
         self.note(scanned.kept)
         key = (table.source, f"{table.key} {columns} {scanned.fragment.text}")
         number = self._known.get(key)
-        return (self._add(key, scanned.fragment) if number is None else self._read(number)), columns, left
+        rows = scanned_rows(table, [one for one in predicates if one not in left])
+        return (self._add(key, scanned.fragment, rows) if number is None else self._read(number)), columns, left
 
     def first_rows(self, number: int, rows: int) -> None:
         """Only ``rows`` rows of a fragment are wanted, whichever; no effect when another part of the query reads it too."""
@@ -107,9 +120,10 @@ class Offers:
         connector = self._connectors(self._catalog.source(table.source))
         return connector.scan(table, columns, cast(Sequence[exp.Expression], list(predicates)))
 
-    def _add(self, key: tuple[str, str], fragment: Fragment) -> int:
+    def _add(self, key: tuple[str, str], fragment: Fragment, rows: float) -> int:
         self._known[key] = number = len(self.fragments)
         self.fragments.append(fragment)
+        self.estimates.append(rows)
         return self._read(number)
 
     def _read(self, number: int) -> int:

@@ -10,6 +10,7 @@ from virtualization.bind import Bound
 from virtualization.catalog import Catalog
 from virtualization.plan import OutputColumn, Plan
 from virtualization.planner.blocks import Blocks
+from virtualization.planner.key_flows import choose
 from virtualization.planner.offers import Connectors, Offers
 
 
@@ -22,4 +23,5 @@ def plan_query(sql: str, bound: Bound, catalog: Catalog, connectors: Connectors)
     if residual is None:
         columns = tuple(OutputColumn(name, column.type) for name, column in zip(bound.names, offers.fragments[0].columns, strict=True))
         return Plan(sql, tuple(offers.fragments), None, None, columns, (), bound.names)
-    return Plan(sql, tuple(offers.fragments), cast(exp.Query, residual), None, None, tuple(offers.kept), bound.names)
+    flows = choose(residual, offers.fragments, offers.estimates, offers.forced())
+    return Plan(sql, tuple(offers.fragments), cast(exp.Query, residual), None, None, tuple(offers.kept), bound.names, flows=flows)

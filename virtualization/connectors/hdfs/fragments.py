@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from virtualization.catalog import Column
+from virtualization.connectors.hdfs import narrowing
 from virtualization.connectors.hdfs.client import Client, RemoteFile
 from virtualization.connectors.hdfs.engine import Engine, concerns_files, fault, stream
 from virtualization.connectors.hdfs.file_system import Listing, fault_behind, forget, register, remember
@@ -30,6 +32,8 @@ class FilesFragment:
     client: Client = field(repr=False, compare=False)
     layouts: Layouts = field(repr=False, compare=False)
     engine: Engine = field(repr=False, compare=False)
+    most_keys: int = narrowing.MOST_KEYS
+    """See ``virtualization.plan.TakesKeys``."""
 
     @property
     def columns(self) -> tuple[OutputColumn, ...]:
@@ -59,6 +63,10 @@ class FilesFragment:
             raise
         rows.explain = lambda error: fault(error, listing, self.source)
         return rows
+
+    def with_keys(self, column: str, keys: Any) -> FilesFragment:  # noqa: ANN401 an Arrow array
+        """See ``virtualization.plan.TakesKeys``."""
+        return replace(self, scan=narrowing.narrowed(self.scan, column, keys))
 
     def duckdb_sql(self) -> str:
         """The scan over the files as they are now. Good for the query that begins now: do not keep it."""

@@ -136,6 +136,7 @@ class PostgresqlConnector:
             tables=tuple(sorted({table.key for table in tables.values()})),
             what=what,
             client=self._client,
+            facts=facts,
         )
 
     def _types(self, query: exp.Query, tables: Mapping[str, VirtualTable], text: Callable[[], str], what: str) -> list[PgType]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 
+from virtualization.connectors.postgresql import narrowing
 from virtualization.connectors.postgresql.client import Client
+from virtualization.connectors.postgresql.facts import Facts
 from virtualization.pieces import Pieces
 from virtualization.plan import Batches, OutputColumn, QueryContext
 from virtualization.types import arrow_field
@@ -24,6 +27,9 @@ class StatementFragment:
     """The remote objects, for messages."""
 
     client: Client = field(repr=False, compare=False)
+    facts: Facts = field(repr=False, compare=False)
+    most_keys: int = narrowing.MOST_KEYS
+    """See ``virtualization.plan.TakesKeys``."""
 
     def open(self, context: QueryContext) -> Batches:
         """One session of the pool, one statement, batches as they come."""
@@ -37,6 +43,11 @@ class StatementFragment:
     def with_text(self, text: Pieces) -> StatementFragment:
         """The same statement with other constants."""
         return replace(self, text=text.text)
+
+    def with_keys(self, column: str, keys: Any) -> StatementFragment:  # noqa: ANN401 an Arrow array
+        """See ``virtualization.plan.TakesKeys``."""
+        text = narrowing.narrowed(self.text, self.columns, column, keys, self.facts)
+        return self if text is None else replace(self, text=text)
 
     def duckdb_sql(self) -> None:
         """Rows come through ``open``."""

@@ -1,0 +1,101 @@
+"""Givers are read once, takers are asked for their keys; whatever is too much goes on as if there were no flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import sqlglot
+
+from tests.virtualization.stand_ins import MemoryFragment, memory_table
+from virtualization.narrowing import ROWS_PER_KEY, Narrowing
+from virtualization.plan import KeyFlow, QueryContext
+from virtualization.planner.key_flows import choose
+
+
+@dataclass
+class Taker(MemoryFragment):
+    """Remembers the keys it was asked for."""
+
+    most_keys: int = 10
+    asked: list[tuple[str, list[Any]]] = field(default_factory=list)
+
+    def with_keys(self, column: str, keys: pa.Array) -> Taker:
+        self.asked.append((column, keys.to_pylist()))
+        return self
+
+
+FLOW = (KeyFlow(0, "k", 1, "j", 10),)
+
+
+def rows(name: str, values: list[object]) -> pa.Table:
+    return memory_table({name: ("integer", values)})
+
+
+def values(fragment: Any) -> list[object]:
+    return [value for batch in fragment.open(QueryContext()) for value in batch.column(0).to_pylist()]
+
+
+def test_keys_are_distinct_and_without_nulls_and_rows_are_read_once() -> None:
+    giver, taker = MemoryFragment(rows("k", [3, None, 3, 1])), Taker(rows("j", [1]))
+    narrowing = Narrowing([giver, taker], FLOW, QueryContext())
+    assert taker.asked == [("j", [3, 1])]
+    assert values(narrowing.fragments[0]) == values(narrowing.fragments[0]) == [3, None, 3, 1]
+    assert len(giver.opened) == 1
+
+
+def test_no_keys_are_keys_too() -> None:
+    taker = Taker(rows("j", [1]))
+    Narrowing([MemoryFragment(rows("k", [None])), taker], FLOW, QueryContext())
+    assert taker.asked == [("j", [])]
+
+
+def test_too_many_rows_are_handed_on_in_order() -> None:
+    many: list[object] = list(range(10 * ROWS_PER_KEY * 3))
+    giver, taker = MemoryFragment(rows("k", many), batch_rows=7), Taker(rows("j", [1]))
+    narrowing = Narrowing([giver, taker], FLOW, QueryContext())
+    assert taker.asked == []
+    assert values(narrowing.fragments[0]) == many
+    narrowing.close()
+    assert [batches.closed for batches in giver.opened] == [True]
+
+
+def test_what_the_executor_can_read_itself_is_left_to_it() -> None:
+    many: list[object] = list(range(10 * ROWS_PER_KEY * 3))
+    giver = MemoryFragment(rows("k", many), batch_rows=7, sql="SELECT 1")
+    narrowing = Narrowing([giver, Taker(rows("j", [1]))], FLOW, QueryContext())
+    assert narrowing.fragments[0] is giver
+    assert [batches.closed for batches in giver.opened] == [True]
+
+
+def test_too_many_keys_are_not_sent() -> None:
+    taker = Taker(rows("j", [1]))
+    Narrowing([MemoryFragment(rows("k", list(range(11)))), taker], FLOW, QueryContext())
+    assert taker.asked == []
+
+
+def chosen(sql: str, *estimates: float, forced: tuple[int, ...] = ()) -> list[tuple[int, int]]:
+    fragments = [Taker(memory_table({"k": ("integer", []), "j": ("bigint", []), "d": ("date", [])})) for _ in estimates]
+    return [(flow.giver, flow.taker) for flow in choose(sqlglot.parse_one(sql, dialect="postgres"), fragments, estimates, forced)]
+
+
+JOIN = "SELECT 1 FROM __f0 AS a JOIN __f1 AS b ON a.k = b.j"
+
+
+def test_the_small_side_gives_where_it_pays() -> None:
+    assert chosen(JOIN, 10, 1e6) == [(0, 1)]
+    assert chosen(JOIN, 1e6, 10) == [(1, 0)]
+    assert chosen(JOIN, 4e5, 1e6) == []
+    assert chosen(JOIN, 10, 1000) == []
+    assert chosen(JOIN, 20, 30, forced=(0, 1)) == [(0, 1)]
+
+
+def test_whoever_took_keys_gives_its_own() -> None:
+    chain = "SELECT 1 FROM __f0 AS a JOIN __f1 AS b ON a.k = b.k JOIN __f2 AS c ON b.j = c.j"
+    assert chosen(chain, 1, 1e5, 1e6) == [(0, 1), (1, 2)]
+
+
+def test_types_that_are_not_compared_alike_and_fragments_read_twice_take_nothing() -> None:
+    assert chosen("SELECT 1 FROM __f0 AS a JOIN __f1 AS b ON a.k = b.d", 10, 1e6) == []
+    assert chosen(f"{JOIN} WHERE EXISTS (SELECT 1 FROM __f1 AS c)", 10, 1e6) == []

@@ -1,0 +1,175 @@
+"""Semi-join reduction at run time: read the giving fragments, send their keys along to the taking ones.
+
+What was read is kept and not asked for again. A giver that turns out bigger than its takers can take, or than what may lie in memory, is
+not read on: what has come is handed to the executor, followed by the rest, and the takers are asked as if there were no flow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+
+from virtualization.errors import CancelledError, VirtualizationError
+from virtualization.metering import Meter
+from virtualization.plan import Batches, Fragment, KeyFlow, OutputColumn, QueryContext, Result, TakesKeys
+
+HELD_BYTES = 64 * 1024 * 1024
+"""Of one giver, in memory."""
+
+ROWS_PER_KEY = 4
+"""A giver is not read further than so many rows per key that its takers take."""
+
+pc: Any = pyarrow.compute
+
+
+class Narrowing:
+    """The fragments of one running plan, after its ``flows``. ``close`` ends givers that nobody read to their end."""
+
+    def __init__(self, fragments: Sequence[Fragment], flows: Sequence[KeyFlow], context: QueryContext) -> None:
+        self.fragments = list(fragments)
+        self._context = context
+        self._unread: list[Batches] = []
+        try:
+            for giver in dict.fromkeys(flow.giver for flow in flows):
+                self._give(giver, [flow for flow in flows if flow.giver == giver])
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Harmless when repeated."""
+        unread, self._unread = self._unread, []
+        for batches in unread:
+            with suppress(VirtualizationError):  # what a source says that is left early is no news
+                batches.close()
+
+    def _give(self, giver: int, flows: Sequence[KeyFlow]) -> None:
+        fragment = self.fragments[giver]
+        batches = fragment.open(self._context)
+        self._unread.append(batches)
+        rows = iter(batches)
+        held, whole = self._read(rows, max(flow.most for flow in flows) * ROWS_PER_KEY)
+        if whole:
+            table = pa.Table.from_batches(held, batches.schema)
+            self.fragments[giver] = Held(fragment, batches.schema, tuple(held))
+            for flow in flows:
+                self._take(flow, table)
+        elif fragment.duckdb_sql() is not None:
+            batches.close()  # the executor reads it in parallel and with what it learns itself: better anew than on through here
+        else:
+            self.fragments[giver] = Held(fragment, batches.schema, tuple(held), rows, batches)
+
+    def _read(self, rows: Iterator[pa.RecordBatch], most: int) -> tuple[list[pa.RecordBatch], bool]:
+        """What came, and was that all?"""
+        held: list[pa.RecordBatch] = []
+        count = size = 0
+        for batch in rows:
+            if self._context.cancelled:
+                raise CancelledError("canceling statement due to user request")
+            held.append(batch)
+            count += batch.num_rows
+            size += batch.nbytes
+            if count > most or size > HELD_BYTES:
+                return held, False
+        return held, True
+
+    def _take(self, flow: KeyFlow, rows: pa.Table) -> None:
+        names = [column.name for column in self.fragments[flow.giver].columns]
+        keys = pc.unique(rows.column(names.index(flow.giver_column)).combine_chunks()).drop_null()
+        if len(keys) <= flow.most:
+            self.fragments[flow.taker] = with_keys(self.fragments[flow.taker], flow.taker_column, keys)
+
+
+def with_keys(fragment: Fragment, column: str, keys: Any) -> Fragment:  # noqa: ANN401 an Arrow array
+    """The fragment asked for ``keys`` only, counted as before."""
+    if isinstance(fragment, Meter):
+        return Meter(with_keys(fragment.fragment, column, keys), fragment.counts)
+    return fragment.with_keys(column, keys) if isinstance(fragment, TakesKeys) else fragment
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Held:
+    """A fragment of which rows are here already: all, or the first, with the ``rest`` to come. See ``virtualization.plan.Fragment``."""
+
+    fragment: Fragment
+    schema: pa.Schema
+    held: tuple[pa.RecordBatch, ...]
+    rest: Iterator[pa.RecordBatch] | None = None
+    batches: Batches | None = None
+    """Whose rest it is."""
+
+    @property
+    def source(self) -> str:
+        """As the fragment."""
+        return self.fragment.source
+
+    @property
+    def columns(self) -> tuple[OutputColumn, ...]:
+        """As the fragment."""
+        return self.fragment.columns
+
+    @property
+    def text(self) -> str:
+        """As the fragment."""
+        return self.fragment.text
+
+    @property
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        """As the fragment."""
+        return self.fragment.tables
+
+    def open(self, context: QueryContext) -> Batches:
+        """From memory. With a rest: once only, as executors do in one run."""
+        return _HeldBatches(self)
+
+    def duckdb_sql(self) -> None:
+        """The rows are here."""
+        return
+
+    def prepare_duckdb(self, connection: object) -> None:
+        """Nothing to do."""
+
+    def fault(self, error: Exception) -> VirtualizationError | None:
+        """As the fragment."""
+        return self.fragment.fault(error)
+
+
+class _HeldBatches:
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self.schema = held.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        yield from self._held.held
+        if self._held.rest is not None:
+            yield from self._held.rest
+
+    def close(self) -> None:
+        if self._held.batches is not None:
+            self._held.batches.close()
+
+
+class NarrowedResult:
+    """An executor's result over narrowed fragments."""
+
+    def __init__(self, result: Result, narrowing: Narrowing) -> None:
+        self._result = result
+        self._narrowing = narrowing
+
+    @property
+    def columns(self) -> tuple[OutputColumn, ...]:
+        """The executor's."""
+        return self._result.columns
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return iter(self._result)
+
+    def close(self) -> None:
+        """What it still runs, and givers that it did not read."""
+        self._result.close()
+        self._narrowing.close()

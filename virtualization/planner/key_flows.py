@@ -1,0 +1,61 @@
+"""Which of a residual's edges become flows of keys, and in which order.
+
+Small fragments are read first and give their keys to bigger ones, which then give theirs. A flow must pay: its giver has to be much
+smaller than its taker, since the keys cost the taker's source work for each; a taker that is small itself is read in the time that
+waiting for keys would take. ``forced`` (option ``pushdown`` of a table or source) tries a flow whatever is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlglot import exp
+
+from virtualization.plan import Fragment, KeyFlow, TakesKeys
+from virtualization.planner.keys import Edge, edges, reads, same_kind
+
+PAYS_BELOW = 0.3
+"""A giver has to be expected to have fewer rows than this share of its taker's."""
+
+SMALL_ROWS = 2_000.0
+"""A taker with so few rows is read whole."""
+
+DOUBT = 5.0
+"""A giver may be expected to have so many times more rows than its taker takes keys: the estimate is a guess, and reading ends in time."""
+
+FAN_OUT = 10.0
+"""Rows of a taker per key, where nobody knows."""
+
+
+def choose(query: exp.Expr, fragments: Sequence[Fragment], estimates: Sequence[float], forced: Collection[int] = ()) -> tuple[KeyFlow, ...]:
+    """The flows among ``fragments`` that ``query``, the residual, allows; ``forced``: takers that take anyway."""
+    read = reads(query)
+    types = [{column.name: column.type for column in fragment.columns} for fragment in fragments]
+    possible = [edge for edge in edges(query) if _possible(edge, fragments, types, read[edge.taker.fragment])]
+    rows = dict(enumerate(estimates))
+    flows: list[KeyFlow] = []
+    waiting = {number for number in read if number in rows}
+    while waiting:
+        giver = min(waiting, key=lambda number: (rows[number], number))
+        waiting.discard(giver)
+        for edge in possible:
+            taker = edge.taker.fragment
+            if edge.giver.fragment != giver or taker not in waiting:
+                continue
+            most = fragments[taker].most_keys  # type: ignore[attr-defined]  # TakesKeys: see _possible
+            if taker in forced or _pays(rows[giver], rows[taker], most):
+                flows.append(KeyFlow(giver, edge.giver.column, taker, edge.taker.column, most))
+                rows[taker] = min(rows[taker], rows[giver] * FAN_OUT)
+    return tuple(flows)
+
+
+def _possible(edge: Edge, fragments: Sequence[Fragment], types: Sequence[dict[str, str]], read: int) -> bool:
+    taker, giver = edge.taker, edge.giver
+    if read != 1 or not isinstance(fragments[taker.fragment], TakesKeys):
+        return False
+    given, taken = types[giver.fragment].get(giver.column), types[taker.fragment].get(taker.column)
+    return given is not None and taken is not None and same_kind(given, taken)
+
+
+def _pays(giver: float, taker: float, most: int) -> bool:
+    return taker > SMALL_ROWS and giver <= taker * PAYS_BELOW and giver <= most * DOUBT
