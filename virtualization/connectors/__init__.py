@@ -11,5 +11,6 @@ CONNECTORS: Mapping[str, tuple[str, str | None]] = {
     "datapool": ("virtualization.connectors.datapool:DatapoolConnector", None),
     "hdfs": ("virtualization.connectors.hdfs:HdfsConnector", None),
     "mongodb": ("virtualization.connectors.mongodb:MongodbConnector", "mongodb"),
+    "odbc": ("virtualization.connectors.odbc:OdbcConnector", "odbc"),
     "postgresql": ("virtualization.connectors.postgresql:PostgresqlConnector", None),
 }

@@ -1,0 +1,39 @@
+"""Debian's unixODBC and drivers for tests: installed by apt where this may be done, else the tests are skipped with the reason."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+
+PACKAGES = ("unixodbc", "libsqliteodbc", "odbc-postgresql", "odbc-mariadb", "mariadb-server-core")
+"""``mariadb-server-core``: the server's program alone, so that no service of the machine is started."""
+
+_INSTALL_SECONDS = 600
+
+
+def _missing() -> list[str]:
+    if shutil.which("dpkg-query") is None:
+        return list(PACKAGES)
+    asked = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *PACKAGES], capture_output=True, text=True)
+    there = {line.split()[0] for line in asked.stdout.splitlines() if line.split()[1:2] == ["ii"]}
+    return [name for name in PACKAGES if name not in there]
+
+
+@functools.cache
+def why_not() -> str | None:
+    """Why the tests over ODBC can't run here; None: they can. As root on a Debian-like machine what is missing is installed first."""
+    missing = _missing()
+    if not missing:
+        return None
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return f"apt-get install {' '.join(missing)} (as root) brings what is missing"
+    print(f"installing {' '.join(missing)}", file=sys.stderr)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *missing]):
+        done = subprocess.run(["apt-get", *command], capture_output=True, text=True, env=environment, timeout=_INSTALL_SECONDS)
+        if done.returncode:
+            return f"apt-get {command[0]} failed: {done.stderr.strip()[-300:]}"
+    return None
