@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+MASTER = "master (postgres_fdw)"
 PLANNER, FILES, POSTGRESQL, DUCKDB, SCRATCH, DATAPOOL, MONGODB = (
     "planner",
     "files",
@@ -28,6 +29,7 @@ class Reason:
     fix: str | None = None
 
 
+_DIRECT = "Send the SELECT to the compute pool itself (`bdc endpoint list -e compute-0`)."
 _CAST_HERE = "Compare values of one type, or cast one side in the query."
 _COLOCATE = "Distribute both tables by HASH of the columns that join them, or make the smaller one REPLICATED."
 _WIDTH = "Declare the columns with fewer digits, for example numeric(15,2)."
@@ -38,13 +40,32 @@ REASONS: dict[str, Reason] = {
         (DUCKDB, MONGODB, POSTGRESQL), "the cast prints or reads by rules that differ", "Declare the column with the type wanted."
     ),
     "character_classes": Reason((POSTGRESQL,), "upper and lower case, or regular expressions, follow the source's own locale"),
-    "date_style": Reason((POSTGRESQL,), "the text of a date is read by the session's settings", "Write dates as YYYY-MM-DD."),
+    "date_style": Reason((POSTGRESQL,), "the text of a date is read by the clock or by settings", "Write dates as YYYY-MM-DD."),
     "date_trunc": Reason((DUCKDB,), "only timestamps without time zone, and plain units", "Cast to timestamp first."),
     "distinct_on": Reason((DUCKDB, MONGODB, POSTGRESQL), "which row DISTINCT ON keeps depends on an order that may differ"),
     "double_order": Reason((DUCKDB, MONGODB), "the last digits of a sum of doubles depend on the order of work", "Use numeric."),
+    "encoding": Reason((POSTGRESQL,), "the value shows the bytes or the numbers of characters, and the source's encoding is not UTF8"),
     "engine_refused": Reason((DUCKDB,), "DuckDB does not know the form"),
     "engine_types": Reason((DATAPOOL, DUCKDB), "DuckDB gives another type than PostgreSQL"),
     "extract": Reason((DUCKDB, MONGODB), "only the plain parts of dates and timestamps"),
+    "fdw_above": Reason((MASTER,), "it works on rows that the master filters or puts together itself, for one of the other reasons"),
+    "fdw_aggregate": Reason((MASTER,), "GROUPING SETS, or an aggregate or expression that postgres_fdw does not ship", _DIRECT),
+    "fdw_distinct": Reason((MASTER,), "postgres_fdw ships no DISTINCT", "Write GROUP BY: that is shipped."),
+    "fdw_filter": Reason(
+        (MASTER,), "a condition that is not built in and immutable, such as now() or a function of your own", "Compare with constants."
+    ),
+    "fdw_join": Reason(
+        (MASTER,),
+        "a join that postgres_fdw can't ship, or that the master's planner holds to be dearer there",
+        "`bdc table refresh`, or ANALYZE.",
+    ),
+    "fdw_local_table": Reason((MASTER,), "a local table of the master is joined", "Load it into the data pool."),
+    "fdw_order": Reason((MASTER,), "an order or LIMIT that postgres_fdw does not ship", _DIRECT),
+    "fdw_select_list": Reason((MASTER,), "expressions of a select list: postgres_fdw asks for columns and computes in the master", _DIRECT),
+    "fdw_set_function": Reason((MASTER,), "a function that gives several rows", _DIRECT),
+    "fdw_set_operation": Reason((MASTER,), "UNION, INTERSECT, EXCEPT: postgres_fdw ships each part by itself", _DIRECT),
+    "fdw_sub_query": Reason((MASTER,), "a sub-query in an expression, or a WITH query that is read by itself", _DIRECT),
+    "fdw_window": Reason((MASTER,), "postgres_fdw ships no window functions", _DIRECT),
     "groups_on_shards": Reason(
         (DATAPOOL,),
         "groups, windows or distinct rows whose rows lie on several shards",
@@ -69,7 +90,6 @@ REASONS: dict[str, Reason] = {
     "not_colocated": Reason((DATAPOOL,), "rows that belong together lie on different shards", _COLOCATE),
     "not_allowed": Reason((DUCKDB,), "the function or operator is not on the list of what is proved to be exact in DuckDB"),
     "not_on_list": Reason((POSTGRESQL, FILES, MONGODB), "the source is not asked to do this: it is not on the connector's list"),
-    "not_text": Reason((POSTGRESQL,), "|| over values that are no texts prints them by the session's settings", "Cast to text first."),
     "numeric_division": Reason(
         (DUCKDB,), "PostgreSQL chooses the digits of a numeric quotient by its value", "Divide aggregates, or doubles."
     ),
@@ -95,13 +115,16 @@ REASONS: dict[str, Reason] = {
     "syntax": Reason((DATAPOOL, DUCKDB), "a form of SQL that is not on DuckDB's list"),
     "table_function": Reason((DUCKDB,), "functions in FROM"),
     "text_order": Reason((POSTGRESQL,), "the source orders texts otherwise"),
-    "time_zone": Reason((MONGODB, POSTGRESQL), "the value depends on the session's time zone", "Use timestamp without time zone."),
+    "time_zone": Reason(
+        (MONGODB, POSTGRESQL),
+        "the value depends on the time zone, or on its rules, and the source's may differ",
+        "Use timestamp without time zone.",
+    ),
     "too_deep": Reason((DUCKDB,), "the expression is nested too deeply"),
     "type": Reason((DUCKDB, MONGODB), "values of these types are not compared or calculated with exactly as in PostgreSQL", _CAST_HERE),
     "type_order": Reason((MONGODB,), "bytes are ordered otherwise"),
     "unknown_order": Reason((POSTGRESQL,), "whether texts are compared is not known", "Add a cast that says the type."),
     "unknown_table": Reason((SCRATCH,), "a table that is none of the query's"),
-    "unknown_type": Reason((POSTGRESQL,), "whether the value depends on the time zone is not known", "Add a cast that says the type."),
     "untyped_literal": Reason((PLANNER,), "a constant takes its type from the other arms of a set operation", "Cast it: NULL::text."),
     "version": Reason((POSTGRESQL,), "older versions of the source give another type", "Upgrade the source."),
     "window": Reason((DUCKDB,), "this window function or frame"),

@@ -7,21 +7,24 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pools.compute import answers, requests
 from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError
+from pools.compute.explaining import EXPLAIN, asked_explanation
 from pools.compute.queries import Query
+from pools.compute.remote_queries import REMOTE_QUERY, RemoteQuery
 from pools.compute.rows import FixedRows, Rows, types_of
-from pools.compute.runner import QueryRunner
+from pools.compute.runner import Explanation, QueryRunner
 from pools.compute.snapshot import Snapshot
 from pools.compute.source import Source
 from pools.compute.statements import Explain
 from pools.compute.streams import QueryRows
 from pools.compute.verification import VERIFY, Wanted
 from virtualization.errors import UnknownTableError
-from virtualization.plan import OutputColumn, Plan, QueryContext, Result
+from virtualization.plan import OutputColumn, Plan, Result
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
@@ -38,21 +41,21 @@ class _Opening:
     """See ``Opening``; planned and started in one piece of work: a change of thread costs more than planning from the cache."""
 
     runner: Callable[[], QueryRunner]
-    context: QueryContext
+    query: Query
     sql: str
     catalog: Snapshot
-    planned: Plan | None
 
     def plan(self) -> tuple[OutputColumn, ...] | None:
         """Where the source gives the rows as they are, the columns too."""
-        if self.planned is None:
-            self.planned = self.runner().plan(self.sql, self.catalog)
-        return self.planned.columns if self.planned.residual is None else None
+        plan = self.query.plan
+        if plan is None:
+            plan = self.query.plan = self.runner().plan(self.sql, self.catalog)
+        return plan.columns if plan.residual is None else None
 
     def start(self) -> Result:
         """After ``plan``."""
-        assert self.planned is not None
-        return self.runner().run(self.planned, self.context)
+        assert self.query.plan is not None
+        return self.runner().run(self.query.plan, self.query.context)
 
 
 class Planning:
@@ -87,6 +90,7 @@ class Planning:
         if known is not None:
             return known.columns
         query = await self._opened(sql)
+        query.recorded = False
         try:
 
             def describe(catalog: Snapshot) -> tuple[OutputColumn, ...]:
@@ -105,7 +109,7 @@ class Planning:
         try:
             runner = self._pool.runner
 
-            plan = await self._with_catalog(query, sql, lambda catalog: runner().plan(sql, catalog))
+            plan = query.plan = await self._with_catalog(query, sql, lambda catalog: runner().plan(sql, catalog))
             await self._check_rights(plan)
             result = await query.on_thread(lambda: runner().run(plan, query.context))
             query.state = "running"
@@ -113,27 +117,38 @@ class Planning:
             while (batch := await query.on_thread(lambda: next(rows, None))) is not None:
                 query.rows += batch.num_rows
                 yield batch
+        except BaseException as error:
+            query.failed(error)
+            raise
         finally:
             if result is not None:
                 await asyncio.get_running_loop().run_in_executor(query.threads, result.close)
             self._session.finished(query)
 
     async def explanation(self, statement: Explain) -> list[str]:
-        """Lines of EXPLAIN. The master's planner reads the first: it wants PostgreSQL's own form."""
+        """What EXPLAIN answers: lines, or one JSON document. The master's planner reads the first line: it wants PostgreSQL's own form."""
         await self._session.confirmed()
-        query = await self._opened(statement.sql)
+        explained, plan = await self.explained(statement.sql, statement.analyze)
+        if statement.format == "json":
+            return [_json_text([explained.json()])]
+        return [self._estimate(plan), *(f"  {line}" for line in explained.text().splitlines())]
+
+    async def explained(self, sql: str, analyze: bool, who: Identity | None = None) -> tuple[Explanation, Plan]:
+        """How a query is carried out; ``analyze`` runs it, as a query like any other. ``who``: for whom the master asks. The text is the
+        caller's own, whatever the master's plan said: what it names must be the caller's to read."""
+        query = await self._opened(sql, who.user if who is not None else None)
+        query.recorded = analyze
         try:
-
-            def explain(catalog: Snapshot) -> tuple[str, Plan]:
-                runner = self._pool.runner()
-                plan = runner.plan(statement.sql, catalog)
-                explanation = runner.explain(statement.sql, catalog, query.context if statement.analyze else None, statement.analyze)
-                return (_json_text(explanation.json()) if statement.format == "json" else explanation.text()), plan
-
-            text, plan = await self._with_catalog(query, statement.sql, explain)
-            await self._check_rights(plan)
-            lines = text.splitlines()
-            return lines if statement.format == "json" else [self._estimate(plan), *(f"  {line}" for line in lines)]
+            runner = self._pool.runner
+            plan = query.plan = await self._with_catalog(query, sql, lambda catalog: runner().plan(sql, catalog))
+            await (self._check_rights(plan) if who is None else self._check(who, plan))
+            catalog = self._session.catalog()
+            query.state = "running"
+            explained = await query.on_thread(lambda: runner().explain(sql, catalog, query.context, analyze))
+            return explained, plan
+        except BaseException as error:
+            query.failed(error)
+            raise
         finally:
             self._session.finished(query)
 
@@ -166,13 +181,12 @@ class Planning:
         query.context.sample = sample
         rows: list[QueryRows] = []
         try:
-            plan: Plan | None = None
             if not session.identity.mapping:
-                plan = await self._with_catalog(query, text, lambda catalog: self._pool.runner().plan(text, catalog))
-                await self._check_rights(plan)
+                query.plan = await self._with_catalog(query, text, lambda catalog: self._pool.runner().plan(text, catalog))
+                await self._check_rights(query.plan)
 
             async def start(catalog: Snapshot) -> QueryRows:
-                opening = _Opening(self._pool.runner, query.context, text, catalog, plan)
+                opening = _Opening(self._pool.runner, query, text, catalog)
                 rows.append(QueryRows(query, Source(opening, session.variables.timezone, query.context.take_sample), session.finished))
                 await rows[-1].open(formats)
                 return rows[-1]
@@ -182,7 +196,8 @@ class Planning:
             except UnknownTableError:
                 fresh = await session.refreshed_catalog()
                 return await self._explained_miss(text, lambda: start(fresh))
-        except BaseException:
+        except BaseException as error:
+            query.failed(error)
             for opened in rows:
                 opened.close()
             session.finished(query)
@@ -251,9 +266,10 @@ class Planning:
             return [await self._verified(query, content)]
         if data is not None and content["action"] in data.actions:
             return await query.wait(asyncio.ensure_future(data.answer(content, self._session.catalog())))
-        if content["action"] == "explain":
-            await self._check_explained(query, content)
-            return await self._with_catalog(query, str(content.get("sql", "")), work)
+        if content["action"] == EXPLAIN:
+            return await asked_explanation(content, partial(self.explained, who=self._caller(content)))
+        if content["action"] == REMOTE_QUERY:
+            return await self._passed_through(content)
         known = self._session.catalog()
         return await query.on_thread(lambda: work(known))
 
@@ -269,8 +285,8 @@ class Planning:
             raise StatementError("22023", f"the request lacks {error}") from error
         except UnknownTableError:
             wanted = Merge.of(content, await self._session.refreshed_catalog())
-        user = str(content["user"])
-        who = Identity(user, self._session.identity.database, mapping=False)
+        who = self._caller(content)
+        user = who.user
         working = asyncio.ensure_future(merge(data.coordinator, who, wanted, lambda sql: self.batches(sql, user), self._session.of_master))
         try:
             return await query.wait(working)
@@ -283,8 +299,9 @@ class Planning:
             wanted = Wanted.of(content, await self._session.refreshed_catalog())
         except KeyError as error:
             raise StatementError("22023", f"the request lacks {error}") from error
-        user = str(content["user"])
-        await self._check_tables(Identity(user, self._session.identity.database, mapping=False), set(wanted.catalog.virtual_tables))
+        who = self._caller(content)
+        user = who.user
+        await self._check_tables(who, set(wanted.catalog.virtual_tables))
 
         def work() -> dict[str, object]:
             return wanted.run(
@@ -293,11 +310,25 @@ class Planning:
 
         return await query.on_thread(work)
 
-    async def _check_explained(self, query: Query, content: dict[str, object]) -> None:
-        """The text is the caller's own, whatever the master's plan said: what it names must be the caller's to read."""
-        sql = str(content.get("sql", ""))
-        plan = await self._with_catalog(query, sql, lambda catalog: self._pool.runner().plan(sql, catalog))
-        await self._check(Identity(str(content.get("user", "")), self._session.identity.database, mapping=False), plan)
+    async def _passed_through(self, content: dict[str, Any]) -> list[object]:
+        """A text of the source's own language: a query like any other, of whoever asks for it through the master."""
+        wanted = RemoteQuery.of(content, self._caller(content).user)
+        source = self._pool.requests.source(content, self._session.catalog())
+        query = await self._opened(wanted.text, wanted.user)
+        try:
+            query.state = "running"
+            rows = await query.on_thread(lambda: wanted.run(self._pool.runner().connector(source), query.context))
+            query.rows = len(rows)
+            return rows
+        except BaseException as error:
+            query.failed(error)
+            raise
+        finally:
+            self._session.finished(query)
+
+    def _caller(self, content: dict[str, Any]) -> Identity:
+        """For whom the master asks."""
+        return Identity(str(content.get("user", "")), self._session.identity.database, mapping=False)
 
 
 def _may_be_short(sql: str) -> bool:

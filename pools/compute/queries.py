@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from pools.compute.errors import AdmissionError, CancelRequestedError
-from virtualization.plan import QueryContext
+from virtualization.plan import Plan, QueryContext
 
 T = TypeVar("T")
 REPLICA_SHIFT = 40
@@ -48,6 +48,16 @@ class Query:
     state: State = "queued"
     rows: int = 0
     started: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=time.time)
+    """``started`` on the clock of the world."""
+    ended: float = 0.0
+    plan: Plan | None = None
+    """Once it is known."""
+    failure: Exception | None = None
+    left: bool = False
+    """Nobody took its last rows."""
+    recorded: bool = True
+    """The history keeps it; False: it was never meant to give rows."""
     memory: float = 0.0
     """Bytes by which the process grew while this ran, its share: see ``MemoryGuard``."""
 
@@ -60,9 +70,19 @@ class Query:
         return self._reason is not None
 
     @property
+    def error(self) -> Exception | None:
+        """Why it ended: what it was told, else what went wrong."""
+        return self._reason or self.failure
+
+    @property
     def awaited(self) -> bool:
         """Does anybody wait for it right now?"""
         return bool(self._waiters)
+
+    def failed(self, error: BaseException) -> None:
+        """It ends with this; a task that is torn down (no ``Exception``) is no failure of the query's."""
+        if isinstance(error, Exception):
+            self.failure = error
 
     def cancel(self, reason: Exception) -> None:
         """Stop it: whoever waits gets ``reason`` now, the engine and the source are told from a thread. The first reason stays."""
@@ -118,7 +138,7 @@ class Query:
         """As ``bdc query list`` shows it."""
         return {
             "id": str(self.id),
-            "user": self.origin.user,
+            "user": self.context.user or self.origin.user,
             "database": self.origin.database,
             "sql": self.sql,
             "state": self.state,
@@ -186,11 +206,14 @@ class Admission:
 
 
 class Queries:
-    """The registry: starts, lists, kills."""
+    """The registry: starts, lists, kills. ``over`` is told of each query that ended."""
 
-    def __init__(self, threads: Executor, admission: Admission, replica: int = 0) -> None:
+    def __init__(
+        self, threads: Executor, admission: Admission, replica: int = 0, over: Callable[[Query], None] = lambda query: None
+    ) -> None:
         self.threads = threads
         self.admission = admission
+        self._over = over
         self._numbers = itertools.count((replica << REPLICA_SHIFT) + 1)
         self._running: dict[int, Query] = {}
 
@@ -205,8 +228,10 @@ class Queries:
         entered(query)
         try:
             await self.admission.enter(query)
-        except BaseException:
+        except BaseException as error:
             del self._running[query.id]
+            query.failed(error)
+            self._ended(query)
             raise
         query.state = "planning"
         return query
@@ -216,6 +241,11 @@ class Queries:
         if self._running.pop(query.id, None) is not None:
             query.state = "done"
             self.admission.leave(query)
+            self._ended(query)
+
+    def _ended(self, query: Query) -> None:
+        query.ended = time.monotonic()
+        self._over(query)
 
     def kill(self, number: str) -> bool:
         """Cancel the query with this id; False when there is none."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pools.compute import snapshot
 from pools.compute.errors import StatementError
+from pools.compute.explaining import EXPLAIN, kept_rows
+from pools.compute.history import History
 from pools.compute.lexer import tokens
 from pools.compute.queries import Queries
+from pools.compute.remote_queries import REMOTE_QUERY
 from pools.compute.runner import QueryRunner
 from pools.compute.verification import VERIFY
 from virtualization.catalog import DataSource
@@ -24,7 +27,6 @@ CALLER = "bdc_owner"
 """Only this role's mapping may ask: the procedures' owner."""
 
 MERGE = "merge"
-"""Answered by the session that is asked: it plans and reads a query for it."""
 
 _TABLE = ["bdc", ".", "compute_request"]
 _COLUMNS = {"ordinal": "integer", "response": "text", "request": "text"}
@@ -91,13 +93,15 @@ class Requests:
     others: frozenset[str] = frozenset()
     """Actions that another part answers (the data pool)."""
 
+    history: History = field(default_factory=History)
+
     def parse(self, request: Request) -> dict[str, Any]:
         """The JSON object; StatementError 22023 for anything else."""
         try:
             content = json.loads(request.text)
         except json.JSONDecodeError as error:
             raise StatementError("22023", f"the request is not JSON: {error}") from None
-        if not isinstance(content, dict) or content.get("action") not in {*_ACTIONS, *self.others, "queries", "kill", MERGE, VERIFY}:
+        if not isinstance(content, dict) or content.get("action") not in {*_ACTIONS, *_SESSIONS, *self.others, "queries", "kill"}:
             raise StatementError("22023", "unknown action in a request to the compute pool")
         return content
 
@@ -116,7 +120,8 @@ class Requests:
         except KeyError as error:
             raise StatementError("22023", f"the request lacks {error}") from error
 
-    def _source(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> DataSource:
+    def source(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> DataSource:
+        """The one that the request names, or brings."""
         given = content["source"]
         if isinstance(given, str):
             return catalog.source(given)
@@ -125,15 +130,15 @@ class Requests:
         return dataclasses.replace(source, version=f"request:{hash(_json(given))}")
 
     def _test(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
-        tested = self.runner().connector(self._source(content, catalog)).test()
+        tested = self.runner().connector(self.source(content, catalog)).test()
         return [{"version": tested.version, "milliseconds": tested.milliseconds}]
 
     def _objects(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
-        found = self.runner().connector(self._source(content, catalog)).objects(content.get("schema"))
+        found = self.runner().connector(self.source(content, catalog)).objects(content.get("schema"))
         return [{"schema": one.schema, "name": one.name, "location": one.location, "kind": one.kind} for one in found]
 
     def _detect(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
-        connector = self.runner().connector(self._source(content, catalog))
+        connector = self.runner().connector(self.source(content, catalog))
         options = {name: str(value) for name, value in (content.get("options") or {}).items()}
         found = connector.detect(content["location"], options)
         columns = [{"name": c.name, "type": c.type, "nullable": c.nullable, "remote": c.remote} for c in found.columns]
@@ -141,16 +146,19 @@ class Requests:
         unmapped = [list(entry) for entry in found.unmapped]
         return [{"columns": columns, "options": dict(found.options), "rows": found.rows, "unmapped": unmapped, "statistics": known}]
 
-    def _explain(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
-        explanation = self.runner().explain(content["sql"], catalog)
-        if content.get("format") == "json":
-            return [{"plan": explanation.json()}]
-        return [{"line": line} for line in explanation.text().splitlines()]
+    def _kept_by_master(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
+        return kept_rows(content["plan"], content.get("format"))
+
+    def _history(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
+        return list(self.history.entries())
 
 
 _ACTIONS: Mapping[str, Callable[[Requests, Mapping[str, Any], snapshot.Snapshot], list[object]]] = {
     "test": Requests._test,
     "objects": Requests._objects,
     "detect": Requests._detect,
-    "explain": Requests._explain,
+    "history": Requests._history,
+    "kept_by_master": Requests._kept_by_master,
 }
+_SESSIONS = (MERGE, VERIFY, EXPLAIN, REMOTE_QUERY)
+"""Answered by the session that is asked, as queries of the pool."""

@@ -16,7 +16,7 @@ class Explanation(Protocol):
         """Lines for people."""
         ...
 
-    def json(self) -> object:
+    def json(self) -> dict[str, object]:
         """The same as data."""
         ...
 

@@ -24,6 +24,7 @@ import structlog
 
 from pools import lean  # noqa: F401 (first: see there)
 from pools.compute.engine import build_engine, residuals_dsn
+from pools.compute.history import History
 from pools.compute.master import Address, Master
 from pools.compute.memory import MemoryGuard
 from pools.compute.queries import Admission, Queries
@@ -93,8 +94,9 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
     address = Address(settings.master_host, settings.master_port, password, f"bdc compute-{settings.replica}")
     master = Master(address, open_secret, engine.retain)
     data = _data_pool(settings, address, master, engine)
-    queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica)
-    requests = Requests(engine, queries, open_secret, data.actions if data is not None else frozenset())
+    history = History(limits.history, None if settings.history_file is None else pathlib.Path(settings.history_file))
+    queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica, history.note)
+    requests = Requests(engine, queries, open_secret, data.actions if data is not None else frozenset(), history)
     pool = Pool(engine, queries, master, requests, limits, data, functools.partial(residuals_dsn, settings))
     server = Server(pool, settings.replica)
     stop = asyncio.Event()
@@ -111,7 +113,7 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
             log.info("serving loads", flight_port=await data.start(), shards=len(settings.shards))
             tasks.append(asyncio.create_task(data.run()))
         port = await server.start(settings.host, settings.port)
-        tasks += [asyncio.create_task(work) for work in (master.run(), guard.run(), _revoke(server, master))]
+        tasks += [asyncio.create_task(work) for work in (master.run(), guard.run(), history.run(), _revoke(server, master))]
         log.info("serving", port=port, replica=settings.replica)
         started(port)
         await _until(stop, tasks)

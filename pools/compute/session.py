@@ -198,7 +198,7 @@ class Session:
             case statements.Show(name):
                 return (OutputColumn(name, "text"),)
             case statements.Explain():
-                return (OutputColumn("QUERY PLAN", "text"),)
+                return (statement.column,)
         return None
 
     @staticmethod
@@ -377,7 +377,7 @@ class Session:
 
     async def _explain(self, statement: statements.Explain, formats: tuple[int, ...]) -> Outcome:
         lines = await self._planning.explanation(replace(statement, sql=self._personal(statement.sql)))
-        return Outcome("EXPLAIN", FixedRows((OutputColumn("QUERY PLAN", "text"),), [(line,) for line in lines]))
+        return Outcome("EXPLAIN", FixedRows((statement.column,), [(line,) for line in lines]))
 
     async def _write(self, statement: Write, formats: tuple[int, ...]) -> Outcome:
         await self.confirmed()

@@ -39,6 +39,9 @@ class Limits:
     send_seconds: float = 600.0
     """A client that takes no byte for so long is cut off."""
 
+    history: int = 1000
+    """Queries that are over and that ``bdc.query_history`` still shows; 0: none are kept."""
+
     stop_seconds: float = 5.0
     """After SIGTERM running statements may go on for so long."""
 
@@ -76,6 +79,9 @@ class ServiceSettings:
 
     work_folder: str | None = None
     """For spilling; None: the executor's default."""
+
+    history_file: str | None = None
+    """Where the history of queries outlives the process; None: it does not."""
 
     scratch: str | None = None
     """Connection string of the scratch PostgreSQL, without password; None: there is none, and what DuckDB can't do is refused."""

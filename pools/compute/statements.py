@@ -12,6 +12,7 @@ from functools import lru_cache
 from pools.compute.errors import StatementError
 from pools.compute.lexer import Token, tokens
 from pools.compute.writes import parsing
+from virtualization.plan import OutputColumn
 
 ALL = -1
 """As a number of rows: to the end."""
@@ -116,6 +117,11 @@ class Explain:
     sql: str
     analyze: bool = False
     format: str = "text"
+
+    @property
+    def column(self) -> OutputColumn:
+        """Of the answer, as PostgreSQL names it: a row per line, or one document."""
+        return OutputColumn("QUERY PLAN", "json" if self.format == "json" else "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,20 +306,30 @@ def _deallocate(words: _Words) -> Statement:
     return Deallocate(None if words.accept("all") else words.name())
 
 
+_EXPLAIN_OPTIONS = frozenset({
+    "analyze", "verbose", "costs", "settings", "generic_plan", "buffers", "serialize", "wal", "timing", "summary", "memory", "format",
+})  # fmt: skip
+"""PostgreSQL's; all but ``analyze`` and ``format`` mean nothing here."""
+
+
 def _explain(words: _Words) -> Statement:
     options: dict[str, str] = {}
     if words.accept("("):
         while True:
-            name = words.name()
+            name = words.name().lower()
+            if name not in _EXPLAIN_OPTIONS:
+                raise StatementError("42601", f'unrecognized EXPLAIN option "{name}"')
             token = words.peek()
-            options[name] = words.next().folded if token and token.text not in (",", ")") else "true"
+            options[name] = words.next().folded.lower() if token and token.text not in (",", ")") else "true"
             if words.expect(",", ")") == ")":
                 break
     else:
         while found := words.accept("analyze", "verbose"):
             options[found] = "true"
-    analyze = options.get("analyze", "false") in ("true", "on", "1")
-    return Explain(words.rest(), analyze, options.get("format", "text").lower())
+    form = options.get("format", "text")
+    if form not in ("text", "json"):
+        raise StatementError("0A000", f"the compute pool does not explain in format {form}", hint="FORMAT TEXT or FORMAT JSON.")
+    return Explain(words.rest(), options.get("analyze", "false") in ("true", "on", "1"), form)
 
 
 _READERS: dict[str, Callable[[_Words], Statement]] = {

@@ -166,6 +166,7 @@ class QueryRows:
         if rows or last:
             return Chunk(tuple(parts), rows, last)
         if error is not None:
+            self._query.failure = error
             raise error
         return None
 
@@ -220,6 +221,7 @@ class QueryRows:
         if self._closed:
             return
         self._closed = True
+        self._query.left = not self._over
         if not self._over:
             if self._work is not None and not self._work.done():
                 if not self._ended:

@@ -87,6 +87,7 @@ def _service(settings: ComputeSettings, replica: int) -> Workload:
         sealing_key_file="{secrets}/sealing.key",
         replica=replica,
         work_folder="{data}",
+        history_file="{data}/history.jsonl",
         scratch=f"host={{run}} port={SCRATCH_PORT} user={SCRATCH_USER} dbname=postgres",
         scratch_password_file="{secrets}/scratch-password",  # noqa: S106 (its path)
         limits=settings.limits,

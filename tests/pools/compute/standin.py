@@ -120,7 +120,7 @@ class StandInEngine:
     def text(self) -> str:
         return "Fragment on somewhere"
 
-    def json(self) -> object:
+    def json(self) -> dict[str, object]:
         return {"fragments": 1}
 
     def connector(self, source: DataSource) -> Connector:

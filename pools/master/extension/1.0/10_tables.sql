@@ -43,9 +43,11 @@ CREATE TABLE bdc.table_definitions (
   rows double precision,
   created_at timestamptz NOT NULL DEFAULT now(),
   refreshed_at timestamptz,
+  drift jsonb NOT NULL DEFAULT '[]',
   UNIQUE (schema_name, table_name)
 );
 COMMENT ON COLUMN bdc.table_definitions.schema_name IS 'with table_name the key that the foreign table''s options carry; stays when the table is renamed';
+COMMENT ON COLUMN bdc.table_definitions.drift IS 'what the last refresh found otherwise at the source and did not take over: [{"column", "change", "here", "there"}]';
 COMMENT ON COLUMN bdc.table_definitions.detected IS 'columns came from the source, so refresh_table may change them';
 
 CREATE TABLE bdc.default_grants (

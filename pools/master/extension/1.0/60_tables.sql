@@ -2,7 +2,7 @@
 
 CREATE VIEW bdc.virtual_tables AS
   SELECT t.id, t.schema_name, t.table_name, s.name AS source_name, t.location, t.columns, t.options,
-    pg_catalog.pg_get_userbyid(c.relowner) AS owner, t.rows, t.created_at, t.refreshed_at, r.relation::pg_catalog.regclass AS relation
+    pg_catalog.pg_get_userbyid(c.relowner) AS owner, t.rows, t.created_at, t.refreshed_at, r.relation::pg_catalog.regclass AS relation, t.drift
   FROM bdc.table_definitions t
   JOIN bdc.source_definitions s ON s.id = t.source_id
   LEFT JOIN bdc.virtual_relations r ON r.schema_name = t.schema_name AND r.table_name = t.table_name
@@ -93,24 +93,69 @@ BEGIN
   DELETE FROM bdc.table_definitions WHERE id = definition.id;
 END $$;
 
-CREATE FUNCTION bdc.carry_refresh_table(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- In what the source differs from a definition; columns are matched by their name there. Of columns that somebody gave by hand only those that
+-- are gone are news, and only where any of their names means something there (columns of a file without a header go by their place).
+CREATE FUNCTION bdc.column_changes(definition bdc.table_definitions, found jsonb) RETURNS jsonb LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  WITH known AS (
+    SELECT entry, place, entry ->> 'remote' AS key FROM jsonb_array_elements(definition.columns) WITH ORDINALITY AS e (entry, place)
+  ), present AS (
+    SELECT entry, place, entry ->> 'remote' AS key FROM jsonb_array_elements(found) WITH ORDINALITY AS e (entry, place)
+  ), change AS (
+    SELECT known.place AS old_place, present.place AS new_place, known.entry AS here, present.entry AS there,
+      CASE WHEN known.entry IS NULL THEN 'new' WHEN present.entry IS NULL THEN 'gone'
+        WHEN known.entry ->> 'type' <> present.entry ->> 'type' THEN 'type'
+        WHEN known.entry -> 'nullable' <> present.entry -> 'nullable' THEN 'null' END AS kind
+    FROM known FULL JOIN present USING (key)
+    WHERE definition.detected OR (present.entry IS NULL AND EXISTS (SELECT FROM known JOIN present USING (key)))
+  )
+  SELECT coalesce(jsonb_agg(jsonb_build_object('column', coalesce(here, there) ->> 'name', 'change', kind,
+      'here', here ->> 'type' || CASE WHEN (here ->> 'nullable')::boolean THEN '' ELSE ' not null' END,
+      'there', there ->> 'type' || CASE WHEN (there ->> 'nullable')::boolean THEN '' ELSE ' not null' END) ORDER BY old_place, new_place), '[]')
+  FROM change WHERE kind IS NOT NULL
+$$;
+
+-- The columns that a table gets: all as they are at the source, under the names that they have here, new ones last; or (not all_changes) only
+-- free of the promise that the source no longer keeps, that there is no NULL.
+CREATE FUNCTION bdc.refreshed_columns(definition bdc.table_definitions, found jsonb, all_changes boolean) RETURNS jsonb LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(jsonb_agg(CASE
+      WHEN here IS NULL THEN there
+      WHEN there IS NULL THEN here
+      WHEN all_changes THEN there || jsonb_build_object('name', here ->> 'name')
+      ELSE here || jsonb_build_object('nullable', (here ->> 'nullable')::boolean OR (there ->> 'nullable')::boolean) END ORDER BY old_place, new_place), '[]')
+  FROM (SELECT entry AS here, place AS old_place, entry ->> 'remote' AS key FROM jsonb_array_elements(definition.columns) WITH ORDINALITY AS e (entry, place)) AS known
+  FULL JOIN (SELECT entry AS there, place AS new_place, entry ->> 'remote' AS key FROM jsonb_array_elements(found) WITH ORDINALITY AS e (entry, place)) AS present USING (key)
+  WHERE CASE WHEN all_changes THEN there IS NOT NULL ELSE here IS NOT NULL END
+$$;
+
+-- Looks again. Returns the changes found, each with "applied"; those that were not stay in the definition's drift.
+CREATE FUNCTION bdc.carry_refresh_table(caller name, a jsonb) RETURNS jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   definition bdc.table_definitions := bdc.owned_table(caller, a);
+  relation oid := (a ->> 'relation')::oid;
   source bdc.source_definitions;
   known jsonb;
-  new_columns jsonb := definition.columns;
+  found jsonb;
+  new_columns jsonb;
+  changes jsonb;
+  take_all boolean := definition.detected AND coalesce((a ->> 'columns')::boolean, true);
 BEGIN
   SELECT * INTO source FROM bdc.source_definitions WHERE id = definition.source_id;
-  known := '{"unmapped": []}' || bdc.detect(caller, source, definition.location, definition.options);
-  IF definition.detected THEN
+  PERFORM bdc.refuse_data_source(source);
+  known := bdc.detect(caller, source, definition.location, definition.options);
+  IF jsonb_array_length(known -> 'columns') = 0 THEN
     PERFORM bdc.refuse_unmapped(known, definition.location);
-    new_columns := bdc.checked_columns(known -> 'columns');
-    PERFORM bdc.change_columns((a ->> 'relation')::oid, new_columns);
   END IF;
-  UPDATE bdc.table_definitions SET columns = new_columns, options = known -> 'options', rows = (known ->> 'rows')::double precision, refreshed_at = now()
+  found := bdc.checked_columns(known -> 'columns');
+  new_columns := CASE WHEN definition.detected THEN bdc.refreshed_columns(definition, found, take_all) ELSE definition.columns END;
+  SELECT coalesce(jsonb_agg(change || jsonb_build_object('applied', take_all OR (definition.detected AND change ->> 'change' = 'null' AND change ->> 'there' NOT LIKE '% not null'))), '[]')
+    INTO changes FROM jsonb_array_elements(bdc.column_changes(definition, found)) AS change;
+  PERFORM bdc.change_columns(relation, new_columns);
+  UPDATE bdc.table_definitions SET columns = new_columns, options = known -> 'options', rows = (known ->> 'rows')::double precision, refreshed_at = now(),
+      drift = (SELECT coalesce(jsonb_agg(change - 'applied'), '[]') FROM jsonb_array_elements(changes) AS change WHERE NOT (change ->> 'applied')::boolean)
     WHERE id = definition.id;
-  PERFORM bdc.set_rows((a ->> 'relation')::oid, (known ->> 'rows')::double precision);
-  PERFORM bdc.set_statistics((a ->> 'relation')::oid, new_columns, known -> 'statistics');
+  PERFORM bdc.set_rows(relation, (known ->> 'rows')::double precision);
+  PERFORM bdc.set_statistics(relation, new_columns, known -> 'statistics');
+  RETURN changes;
 END $$;
 
 CREATE FUNCTION bdc.carry_import_schema(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

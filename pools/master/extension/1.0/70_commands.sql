@@ -23,7 +23,7 @@ BEGIN
     WHEN 'revoke_source' THEN PERFORM bdc.carry_revoke_source(NEW.caller, NEW.arguments);
     WHEN 'create_virtual_table' THEN PERFORM bdc.carry_create_virtual_table(NEW.caller, NEW.arguments);
     WHEN 'drop_virtual_table' THEN PERFORM bdc.carry_drop_virtual_table(NEW.caller, NEW.arguments);
-    WHEN 'refresh_table' THEN PERFORM bdc.carry_refresh_table(NEW.caller, NEW.arguments);
+    WHEN 'refresh_table' THEN NEW.arguments := bdc.carry_refresh_table(NEW.caller, NEW.arguments);
     WHEN 'import_schema' THEN PERFORM bdc.carry_import_schema(NEW.caller, NEW.arguments);
     WHEN 'create_data_table' THEN PERFORM bdc.carry_create_data_table(NEW.caller, NEW.arguments);
     WHEN 'drop_data_table' THEN PERFORM bdc.carry_drop_data_table(NEW.caller, NEW.arguments);
@@ -63,9 +63,11 @@ CREATE PROCEDURE bdc.drop_virtual_table(table_name text, "cascade" boolean DEFAU
   INSERT INTO bdc.commands (command, arguments) VALUES ('drop_virtual_table', pg_catalog.jsonb_build_object('table_name', table_name,
     'relation', pg_catalog.to_regclass(table_name)::pg_catalog.oid, 'cascade', "cascade"))
 $$;
-CREATE PROCEDURE bdc.refresh_table(table_name text) LANGUAGE sql AS $$
+-- "changes" is given back by the trigger, as what was inserted
+CREATE PROCEDURE bdc.refresh_table(table_name text, columns boolean DEFAULT true, INOUT changes jsonb DEFAULT NULL) LANGUAGE sql AS $$
   INSERT INTO bdc.commands (command, arguments) VALUES ('refresh_table', pg_catalog.jsonb_build_object('table_name', table_name,
-    'relation', pg_catalog.to_regclass(table_name)::pg_catalog.oid))
+    'relation', pg_catalog.to_regclass(table_name)::pg_catalog.oid, 'columns', columns))
+  RETURNING arguments
 $$;
 CREATE PROCEDURE bdc.import_schema(source text, remote_schema text, local_schema text, only_tables text[] DEFAULT NULL, leave_out text[] DEFAULT NULL, options jsonb DEFAULT '{}') LANGUAGE sql AS $$
   INSERT INTO bdc.commands (command, arguments) VALUES ('import_schema', pg_catalog.jsonb_build_object('source', source, 'remote_schema', remote_schema,

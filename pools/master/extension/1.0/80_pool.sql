@@ -100,53 +100,38 @@ BEGIN
     FROM bdc.request(bdc.session_caller(), jsonb_build_object('action', 'kill', 'id', id)) AS response);
 END $$;
 
--- The pool's explanation of one remote SQL: the narrow door for bdc.explain, which runs as its caller. The pool checks that the caller
--- may SELECT from what the text names.
-CREATE FUNCTION bdc.pool_explain(remote_sql text, format text) RETURNS SETOF jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  RETURN QUERY SELECT bdc.request(bdc.session_caller(), jsonb_build_object('action', 'explain', 'sql', remote_sql, 'format', format));
-END $$;
-
--- Every remote SQL of a plan as EXPLAIN (FORMAT JSON) prints it, in the plan's order.
-CREATE FUNCTION bdc.remote_statements(plan jsonb) RETURNS TABLE (place bigint, remote_sql text) LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT min(ordinality), statement #>> '{}'
-  FROM jsonb_path_query(plan, 'strict $.**."Remote SQL"', silent => true) WITH ORDINALITY AS known (statement, ordinality)
-  WHERE statement #>> '{}' NOT LIKE '%FROM bdc.compute_request%'
-  GROUP BY statement ORDER BY 1
-$$;
-
-CREATE FUNCTION bdc.explain(query text, format text DEFAULT 'text') RETURNS SETOF text LANGUAGE plpgsql AS $$
+-- What the queries of the pool that are over asked and moved. The text of a query is as the pool got it, literals and all: for who asked it, and
+-- for members of bdc_admin.
+CREATE FUNCTION bdc.recorded_queries() RETURNS TABLE (id text, "user" text, database text, started timestamptz, milliseconds double precision, sql text,
+  state text, code text, message text, executor text, rows bigint, bytes bigint, rows_moved bigint, bytes_moved bigint, rows_avoidable bigint,
+  bytes_avoidable bigint, reasons text[], fragments jsonb)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  plan pg_catalog.jsonb;
-  line text;
-  remote record;
-  explained pg_catalog.jsonb := '[]';
+  caller name := bdc.session_caller();
 BEGIN
-  IF format NOT IN ('text', 'json') THEN
-    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = pg_catalog.format('bdc.explain: format "%s" is neither text nor json', format);
+  IF bdc.cluster_setting('pool_hosts') LIKE '%,%' THEN
+    RAISE WARNING 'the compute pool has several replicas: this is the history of the one that this session reached'
+      USING HINT = 'Ask from further sessions for the others; ids of different replicas differ.';
   END IF;
-  -- a loop, because only a cursor refuses several statements: the second one would be run
-  FOR plan IN EXECUTE 'EXPLAIN (VERBOSE, FORMAT JSON) ' || query LOOP
-    EXIT;
-  END LOOP;
-  IF format = 'json' THEN
-    FOR remote IN SELECT * FROM bdc.remote_statements(plan) LOOP
-      explained := explained || pg_catalog.jsonb_build_object('remote_sql', remote.remote_sql, 'pool',
-        (SELECT pg_catalog.jsonb_agg(answer) FROM bdc.pool_explain(remote.remote_sql, 'json') AS answer) -> 0 -> 'plan');
-    END LOOP;
-    RETURN NEXT pg_catalog.jsonb_build_object('master', plan -> 0, 'remote', explained)::text;
-    RETURN;
-  END IF;
-  RETURN NEXT 'Master';
-  FOR line IN EXECUTE 'EXPLAIN (VERBOSE) ' || query LOOP
-    RETURN NEXT '  ' || line;
-  END LOOP;
-  FOR remote IN SELECT * FROM bdc.remote_statements(plan) LOOP
-    RETURN NEXT '';
-    RETURN NEXT 'Compute pool: ' || remote.remote_sql;
-    FOR line IN SELECT answer ->> 'line' FROM bdc.pool_explain(remote.remote_sql, 'text') AS answer LOOP
-      RETURN NEXT '  ' || line;
-    END LOOP;
-  END LOOP;
+  RETURN QUERY SELECT q.* FROM bdc.request(caller, '{"action": "history"}') AS response,
+      jsonb_to_record(response) AS q (id text, "user" text, database text, started timestamptz, milliseconds double precision, sql text,
+        state text, code text, message text, executor text, rows bigint, bytes bigint, rows_moved bigint, bytes_moved bigint, rows_avoidable bigint,
+        bytes_avoidable bigint, reasons text[], fragments jsonb)
+    WHERE bdc.is_admin(caller) OR q."user" = caller;
 END $$;
-COMMENT ON FUNCTION bdc.explain(text, text) IS 'The master''s own plan, then what the compute pool does for each remote SQL; the query is not run';
+
+CREATE VIEW bdc.query_history AS SELECT * FROM bdc.recorded_queries();
+COMMENT ON VIEW bdc.query_history IS 'Queries of the compute pool that are over: all of them for members of bdc_admin, else the caller''s own';
+
+-- A text in the source's own language, run there as it is, with the source's credential: for whoever may make virtual tables over the source.
+CREATE FUNCTION bdc.remote_query(source text, query text, most integer DEFAULT 10000) RETURNS SETOF jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET debug_print_parse = off SET debug_print_rewritten = off SET debug_print_plan = off AS $$
+DECLARE
+  caller name := bdc.session_caller();
+  definition bdc.source_definitions := bdc.usable_source(caller, source);
+BEGIN
+  RETURN QUERY SELECT (response ->> 'row')::jsonb FROM bdc.request(caller, jsonb_build_object('action', 'remote_query',
+    'source', bdc.source_document(definition), 'query', query, 'most', most)) AS response;
+END $$;
+COMMENT ON FUNCTION bdc.remote_query(text, text, integer) IS 'Rows of a query in the source''s own language, a JSON object each; more than "most" rows are an error';

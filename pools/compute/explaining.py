@@ -1,0 +1,45 @@
+"""Explanations that the master asks for: of one remote statement of a plan, and of what the master kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pools.compute.errors import StatementError
+from pools.compute.master_plans import kept_by_master
+from pools.compute.parameters import declared, fill
+from pools.compute.runner import Explanation
+from virtualization.explanation import kept_lines, reason
+from virtualization.plan import Plan
+
+EXPLAIN = "explain"
+"""The action's name in a request."""
+
+NOT_RUN = "The master fills in values (shown as NULL) while it runs: not run here, so nothing is counted."
+
+Explain = Callable[[str, bool], Awaitable[tuple[Explanation, Plan]]]
+
+
+async def asked_explanation(content: Mapping[str, Any], explain: Explain) -> list[object]:
+    """Rows of the answer to a request ``explain``. A statement with parameters (the inner side of a nested loop) has no values yet: it is
+    explained with NULLs and never run."""
+    sql = str(content.get("sql", ""))
+    parameters = declared(sql, ())
+    analyze = bool(content.get("analyze")) and not parameters
+    explained, _ = await explain(fill(sql, ["NULL"] * len(parameters)), analyze)
+    note = NOT_RUN if content.get("analyze") and parameters else None
+    if content.get("format") == "json":
+        plan = explained.json()
+        return [{"plan": plan if note is None else {"note": note, **plan}}]
+    lines = explained.text().splitlines()
+    return [{"line": line} for line in ([note] if note else []) + lines]
+
+
+def kept_rows(plan: object, form: object) -> list[object]:
+    """Rows of the answer to a request ``kept_by_master``: ``plan`` is one element of EXPLAIN (VERBOSE, FORMAT JSON)."""
+    if not isinstance(plan, Mapping) or not isinstance(plan.get("Plan"), Mapping):
+        raise StatementError("22023", "the request brings no plan")
+    kept = kept_by_master(plan)
+    if form == "json":
+        return [{"kept": [reason(one) for one in kept]}]
+    return [{"line": line} for line in kept_lines("Kept by the master:", kept)]
