@@ -1,7 +1,8 @@
-"""SQL on the master: ``sql query|shell|explain``."""
+"""SQL on the master: ``sql query|shell|explain|history``."""
 
 from __future__ import annotations
 
+import json
 import pathlib
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 from azdata_like_cli import output
 from azdata_like_cli.answers import Lines, Several, SqlRows
 from azdata_like_cli.command import BdcGroup, Settings, argument, pass_settings
+from azdata_like_cli.groups.sqlhistory import history
 from azdata_like_cli.passwords import standard_input
 from azdata_like_cli.sqlsession import Login, connected, login_options
 from azdata_like_cli.statements import count
@@ -105,22 +107,43 @@ def rows_of(result: TextResult) -> SqlRows:
     )
 
 
-@sql.command("explain", examples=["bdc sql explain 'SELECT count(*) FROM house'", "bdc sql explain 'SELECT * FROM sales' --format json"])
+@sql.command(
+    "explain",
+    examples=[
+        "bdc sql explain 'SELECT count(*) FROM house'",
+        "bdc sql explain --analyze 'SELECT * FROM sales WHERE md5(name) < $$a$$'",
+        "bdc sql explain 'SELECT * FROM sales' --format json",
+    ],
+)
 @argument("text", "-q", needed=False, metavar="SQL")
 @click.option("--file", "-f", type=click.Path(path_type=pathlib.Path), help="Read the SQL from this file.")
+@click.option("--analyze", is_flag=True, help="Run the query and count: on the master, then what the compute pool does of it once more.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The plan's own form.")
 @login_options
 @pass_settings
-def explain(
-    settings: Settings, text: str | None, file: pathlib.Path | None, form: str, login_database: str | None, login_user: str | None
+def explain(  # noqa: PLR0913 - one parameter per option
+    settings: Settings,
+    text: str | None,
+    file: pathlib.Path | None,
+    analyze: bool,
+    form: str,
+    login_database: str | None,
+    login_user: str | None,
 ) -> Lines:
-    """Show what the master keeps, what the compute pool does, and the very text that each source receives. Nothing is run."""
+    """Show what the master keeps and why, what the compute pool does, and the very text that each source receives.
+
+    Nothing is run without --analyze. Everything kept has a reason, a code, and what would change it.
+    """
     from bdc.sql import translated
 
     wanted = statement_text(text, file)
     with connected(settings, Login(login_database, login_user)) as connection, translated():
-        rows = connection.execute("SELECT * FROM bdc.explain(%s, %s)", (wanted, form)).fetchall()
-    return Lines(lines=[line for (row,) in rows for line in str(row).splitlines()])
+        rows = connection.execute("SELECT * FROM bdc.explain(%s, %s, %s)", (wanted, form, analyze)).fetchall()
+    texts = [str(row) if form == "text" else json.dumps(json.loads(row), indent=2, ensure_ascii=False) for (row,) in rows]
+    return Lines(lines=[line for text in texts for line in text.splitlines()])
+
+
+sql.add_command(history)
 
 
 @sql.command("shell", examples=["bdc sql shell", "bdc sql shell -d sales", "bdc sql shell < statements.sql"])

@@ -13,6 +13,7 @@ from azdata_like_cli import output
 from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.groups.source import options_of
+from azdata_like_cli.groups.tablerefresh import drift, refresh
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
 from bdc.errors import NotFoundError, UserError
 
@@ -26,6 +27,7 @@ COLUMNS = {
     "location": "Location",
     "rows": "Rows",
     "owner": "Owner",
+    "changed": "Changed at the source",
 }
 COLUMN_COLUMNS = {"name": "Column", "type": "Type", "nullable": "Nullable", "remote": "Remote"}
 
@@ -113,11 +115,14 @@ def detect(
 @login_options
 @pass_settings
 def list_tables(settings: Settings, source: str | None, login_database: str | None, login_user: str | None) -> Records:
-    """List the virtual tables of the database."""
-    query = """SELECT schema_name, table_name, source_name, location, rows, owner FROM bdc.virtual_tables
+    """List the virtual tables of the database, with what the last `bdc table refresh` saw changed and did not take over."""
+    query = """SELECT schema_name, table_name, source_name, location, rows, owner, drift FROM bdc.virtual_tables
         WHERE %s::text IS NULL OR source_name = %s ORDER BY 1, 2"""
     with connected(settings, Login(login_database, login_user)) as connection:
-        return Records(rows=records(connection, query, source, source), columns=COLUMNS)
+        found = records(connection, query, source, source)
+    rows = [{**row, "changed": drift(row["drift"] if isinstance(row["drift"], list) else [])} for row in found]
+    shown = COLUMNS if any(row["changed"] for row in rows) else {key: title for key, title in COLUMNS.items() if key != "changed"}
+    return Records(rows=rows, columns=shown)
 
 
 @table.command("describe", examples=["bdc table describe house", "bdc table describe sales.orders -o json"])
@@ -133,7 +138,7 @@ def describe(settings: Settings, name: str, login_database: str | None, login_us
 def _find(connection: psycopg.Connection[Any], name: str) -> dict[str, object]:
     found = records(
         connection,
-        """SELECT schema_name, table_name, source_name, location, columns, options, rows, owner, created_at, refreshed_at
+        """SELECT schema_name, table_name, source_name, location, columns, options, rows, owner, created_at, refreshed_at, drift
            FROM bdc.virtual_tables WHERE relation = pg_catalog.to_regclass(%s)""",
         name,
     )
@@ -149,15 +154,7 @@ def _described(found: dict[str, object]) -> Report:
     return Report(data=found, blocks=[("", fields), ("Columns", shown)])
 
 
-@table.command("refresh", examples=["bdc table refresh house"])
-@click.argument("name")
-@login_options
-@pass_settings
-def refresh(settings: Settings, name: str, login_database: str | None, login_user: str | None) -> Value:
-    """Look at the source again: number of rows and, where they were detected, columns."""
-    with connected(settings, Login(login_database, login_user)) as connection:
-        call(connection, "bdc.refresh_table", name)
-    return Value(data={"refreshed": name}, sentence=f"{name} is up to date.")
+table.add_command(refresh)
 
 
 @table.command("drop", examples=["bdc table drop house", "bdc table drop sales.orders --cascade --yes"])
