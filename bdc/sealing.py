@@ -19,7 +19,7 @@ from bdc.errors import UserError
 
 PREFIX = "sealed:v2:"
 CONTEXT = b"openbdc source credential"
-DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "hdfs": 8020, "mongodb": 27017}
+DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "hdfs": 8020, "mongodb": 27017, "sqlserver": 1433}
 
 
 def bound_to(location: str, user: str | None) -> bytes:
@@ -27,7 +27,9 @@ def bound_to(location: str, user: str | None) -> bytes:
     and its user; path and scheme don't count. Any other form of location counts as a whole, in lower case."""
     try:
         url = urllib.parse.urlsplit(location)
-        place = f"{urllib.parse.unquote(url.hostname or '').lower()}:{url.port or DEFAULT_PORTS.get(url.scheme, 0)}"
+        if not url.hostname:
+            raise ValueError("no server stands where it does in a URL")
+        place = f"{urllib.parse.unquote(url.hostname).lower()}:{url.port or DEFAULT_PORTS.get(url.scheme, 0)}"
     except ValueError:
         place = location.lower()
     return b"\0".join((CONTEXT, place.encode(), (user or "").encode()))

@@ -79,3 +79,12 @@ def test_key_files(tmp_path: pathlib.Path) -> None:
     path.write_bytes(b"short")
     with pytest.raises(ValueError, match="holds no X25519 key"):
         read_key(path)
+
+
+def test_a_location_without_a_server_in_its_place_counts_as_a_whole() -> None:
+    """A connection string names its server anywhere; the secret must not open for another one."""
+    shop = Recipient(TO.public_key, "odbc:Driver=MariaDB;Server=a;Database=shop", "reader")
+    sealed = seal("x", shop)
+    assert unseal(sealed, shop.location.upper(), "reader", KEY) == "x"
+    with pytest.raises(DefinitionError):
+        unseal(sealed, "odbc:Driver=MariaDB;Server=b;Database=shop", "reader", KEY)
