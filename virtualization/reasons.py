@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 
 MASTER = "master (postgres_fdw)"
-PLANNER, FILES, POSTGRESQL, DUCKDB, SCRATCH, DATAPOOL, MONGODB = (
+PLANNER, FILES, POSTGRESQL, DUCKDB, SCRATCH, DATAPOOL, MONGODB, ODBC = (
     "planner",
     "files",
     "postgresql",
@@ -17,6 +17,7 @@ PLANNER, FILES, POSTGRESQL, DUCKDB, SCRATCH, DATAPOOL, MONGODB = (
     "scratch",
     "datapool",
     "mongodb",
+    "odbc",
 )
 
 
@@ -35,15 +36,15 @@ _COLOCATE = "Distribute both tables by HASH of the columns that join them, or ma
 _WIDTH = "Declare the columns with fewer digits, for example numeric(15,2)."
 
 REASONS: dict[str, Reason] = {
-    "aggregate": Reason((DATAPOOL, DUCKDB, MONGODB), "this aggregate over this type is not proved to be exact there"),
+    "aggregate": Reason((DATAPOOL, DUCKDB, MONGODB, ODBC), "this aggregate over this type is not proved to be exact there"),
     "cast": Reason(
-        (DUCKDB, MONGODB, POSTGRESQL), "the cast prints or reads by rules that differ", "Declare the column with the type wanted."
+        (DUCKDB, MONGODB, ODBC, POSTGRESQL), "the cast prints or reads by rules that differ", "Declare the column with the type wanted."
     ),
     "character_classes": Reason((POSTGRESQL,), "upper and lower case, or regular expressions, follow the source's own locale"),
     "date_style": Reason((POSTGRESQL,), "the text of a date is read by the clock or by settings", "Write dates as YYYY-MM-DD."),
     "date_trunc": Reason((DUCKDB,), "only timestamps without time zone, and plain units", "Cast to timestamp first."),
-    "distinct_on": Reason((DUCKDB, MONGODB, POSTGRESQL), "which row DISTINCT ON keeps depends on an order that may differ"),
-    "double_order": Reason((DUCKDB, MONGODB), "the last digits of a sum of doubles depend on the order of work", "Use numeric."),
+    "distinct_on": Reason((DUCKDB, MONGODB, ODBC, POSTGRESQL), "which row DISTINCT ON keeps depends on an order that may differ"),
+    "double_order": Reason((DUCKDB, MONGODB, ODBC), "the last digits of a sum of doubles depend on the order of work", "Use numeric."),
     "encoding": Reason((POSTGRESQL,), "the value shows the bytes or the numbers of characters, and the source's encoding is not UTF8"),
     "engine_refused": Reason((DUCKDB,), "DuckDB does not know the form"),
     "engine_types": Reason((DATAPOOL, DUCKDB), "DuckDB gives another type than PostgreSQL"),
@@ -71,25 +72,28 @@ REASONS: dict[str, Reason] = {
         "groups, windows or distinct rows whose rows lie on several shards",
         "Distribute by HASH of what is grouped by.",
     ),
-    "join": Reason((DUCKDB, MONGODB), "this kind of join"),
+    "join": Reason((DUCKDB, MONGODB, ODBC), "this kind of join"),
     "like_pattern": Reason(
-        (DUCKDB, MONGODB), "LIKE patterns with a backslash, or computed ones", "Use a constant pattern without backslash."
+        (DUCKDB, MONGODB, ODBC), "LIKE patterns with a backslash, or computed ones", "Use a constant pattern without backslash."
     ),
-    "limit": Reason((DATAPOOL, DUCKDB, MONGODB), "LIMIT and OFFSET that are no plain numbers"),
+    "limit": Reason((DATAPOOL, DUCKDB, MONGODB, ODBC), "LIMIT and OFFSET that are no plain numbers"),
     "limit_on_shards": Reason((DATAPOOL,), "LIMIT inside a query counts the rows of several shards"),
-    "literal": Reason((DUCKDB, MONGODB), "a constant in a form that engines read differently", "Write it in ISO form, with a cast."),
+    "literal": Reason((DUCKDB, MONGODB, ODBC), "a constant in a form that engines read differently", "Write it in ISO form, with a cast."),
     "mixed_types": Reason(
         (MONGODB,),
         "texts and documents that come as they are, whatever their type, are not compared at the source",
         "Declare the type that is meant, and mismatch=null.",
     ),
     "name": Reason((DUCKDB,), "a name that is not known at this place"),
+    "no_capabilities": Reason(
+        (ODBC,), "nothing is known of this ODBC driver, so only columns are chosen there", "See [any ODBC source](../guide/odbc.md)."
+    ),
     "no_engine": Reason((FILES,), "files are only scanned; the executor does the rest right on the scan"),
     "not_a_select": Reason((SCRATCH,), "only reading is possible"),
-    "not_a_table": Reason((DATAPOOL, MONGODB, POSTGRESQL), "a name in FROM that is no table of the source"),
+    "not_a_table": Reason((DATAPOOL, MONGODB, ODBC, POSTGRESQL), "a name in FROM that is no table of the source"),
     "not_colocated": Reason((DATAPOOL,), "rows that belong together lie on different shards", _COLOCATE),
     "not_allowed": Reason((DUCKDB,), "the function or operator is not on the list of what is proved to be exact in DuckDB"),
-    "not_on_list": Reason((POSTGRESQL, FILES, MONGODB), "the source is not asked to do this: it is not on the connector's list"),
+    "not_on_list": Reason((POSTGRESQL, FILES, MONGODB, ODBC), "the source is not asked to do this: it is not on the connector's list"),
     "numeric_division": Reason(
         (DUCKDB,), "PostgreSQL chooses the digits of a numeric quotient by its value", "Divide aggregates, or doubles."
     ),
@@ -111,7 +115,7 @@ REASONS: dict[str, Reason] = {
     "several_distinct": Reason((DATAPOOL, MONGODB), "DISTINCT over several values at once", "Ask for one at a time."),
     "several_sources": Reason((PLANNER,), "its tables lie in several sources", "Move them to one source, or load one into the data pool."),
     "substring": Reason((DUCKDB,), "places that are not constant, or below 1"),
-    "switched_off": Reason((MONGODB, PLANNER, POSTGRESQL), "somebody switched pushdown off", "Set option pushdown to on."),
+    "switched_off": Reason((MONGODB, ODBC, PLANNER, POSTGRESQL), "somebody switched pushdown off", "Set option pushdown to on."),
     "syntax": Reason((DATAPOOL, DUCKDB), "a form of SQL that is not on DuckDB's list"),
     "table_function": Reason((DUCKDB,), "functions in FROM"),
     "text_order": Reason((POSTGRESQL,), "the source orders texts otherwise"),
@@ -121,7 +125,9 @@ REASONS: dict[str, Reason] = {
         "Use timestamp without time zone.",
     ),
     "too_deep": Reason((DUCKDB,), "the expression is nested too deeply"),
-    "type": Reason((DUCKDB, MONGODB), "values of these types are not compared or calculated with exactly as in PostgreSQL", _CAST_HERE),
+    "type": Reason(
+        (DUCKDB, MONGODB, ODBC), "values of these types are not compared or calculated with exactly as in PostgreSQL", _CAST_HERE
+    ),
     "type_order": Reason((MONGODB,), "bytes are ordered otherwise"),
     "unknown_order": Reason((POSTGRESQL,), "whether texts are compared is not known", "Add a cast that says the type."),
     "unknown_table": Reason((SCRATCH,), "a table that is none of the query's"),

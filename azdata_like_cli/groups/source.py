@@ -50,7 +50,12 @@ def options_of(pairs: Iterable[str]) -> dict[str, object]:
     ],
 )
 @click.argument("name")
-@click.option("--connector", "-c", metavar="KIND", help="postgresql, mongodb, hdfs or datapool. Default: what the location begins with.")
+@click.option(
+    "--connector",
+    "-c",
+    metavar="KIND",
+    help="postgresql, mongodb, odbc, sqlserver, hdfs or datapool. Default: what the location begins with.",
+)
 @click.option(
     "--location", "-l", metavar="URL", help="Where it is; for hdfs the cluster's own HDFS is the default. Never with a password in it."
 )
@@ -104,8 +109,9 @@ def _own_place(settings: Settings, connector: str | None) -> str:
 
 
 def _connector_of(location: str) -> str:
-    scheme = location.partition("://")[0]
+    scheme = location.partition(":")[0].lower()
     known = {"postgresql": "postgresql", "postgres": "postgresql", "hdfs": "hdfs", "webhdfs": "hdfs", "mongodb": "mongodb"}
+    known |= {"odbc": "odbc", "sqlserver": "sqlserver"}
     if scheme not in known:
         raise click.UsageError(
             f"The location does not say which connector it is for; add --connector ({', '.join(sorted(set(known.values())))})."
