@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlglot import parse_one
 
-from tests.virtualization.connectors.conformance import BIG_ROWS, COLUMNS, ROWS, ConnectorConformance, ids, table
+from tests.virtualization.connectors.conformance import BIG_ROWS, ROWS, ConnectorConformance, ids, table
 from virtualization.catalog import Column, Credential, DataSource, VirtualTable
 from virtualization.connectors.odbc import OdbcConnector
 from virtualization.plan import Connector
@@ -40,7 +40,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         made.executemany("INSERT INTO rows_ VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [tuple(map(stored, row)) for row in ROWS])
         made.execute(f"CREATE TABLE empty ({DEFINITION})")
         made.execute("CREATE TABLE big (id INTEGER)")
-        made.execute(f"INSERT INTO big WITH RECURSIVE g(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM g WHERE i < {BIG_ROWS - 1}) SELECT i FROM g")
+        made.execute(
+            f"INSERT INTO big WITH RECURSIVE g(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM g WHERE i < {BIG_ROWS - 1}) SELECT i FROM g"
+        )
     made.close()
     return path
 
