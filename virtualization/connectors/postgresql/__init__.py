@@ -18,6 +18,7 @@ from virtualization.connectors.postgresql.client import Client
 from virtualization.connectors.postgresql.facts import Facts
 from virtualization.connectors.postgresql.fragments import StatementFragment
 from virtualization.connectors.postgresql.options import settings
+from virtualization.connectors.postgresql.passthrough import OwnSession, passthrough
 from virtualization.connectors.postgresql.remote_catalog import remote_columns, remote_objects
 from virtualization.connectors.postgresql.types import described, wants_text
 from virtualization.errors import DefinitionError, UnknownColumnError
@@ -28,6 +29,7 @@ from virtualization.plan import (
     FragmentRequest,
     Kept,
     OutputColumn,
+    QueryContext,
     RemoteObject,
     Scanned,
     TestedSource,
@@ -98,6 +100,10 @@ class PostgresqlConnector:
         if kept is not None:
             return Declined((kept,))
         return Accepted(self._fragment(query, request.tables, facts))
+
+    def passthrough(self, text: str, context: QueryContext) -> OwnSession:
+        """See ``virtualization.passthrough``."""
+        return passthrough(self._settings, text, context)
 
     def close(self) -> None:
         """End idle sessions now, busy ones when their statement ends."""
