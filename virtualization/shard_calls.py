@@ -14,6 +14,9 @@ CHANNEL: list[tuple[str, Any]] = [
 ]
 """gRPC's own back-off grows to two minutes: a shard that was restarted would be away for so long."""
 
+MANY = b"many"
+"""A shard's message where the rows of a brief question are too many for one: they are to be had as a stream (DoGet)."""
+
 
 def said(text: str) -> dict[str, Any] | None:
     """The JSON object ``{"sqlstate", "message", …}`` in a Flight error's text; None when it is another's error."""

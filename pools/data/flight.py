@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import duckdb
@@ -20,6 +20,7 @@ from pools.data.errors import ShardError, shard_error
 from pools.data.reading import Answer
 from pools.data.shard import Shard
 from pools.data.watching import Watch
+from virtualization.shard_calls import MANY
 
 log = structlog.get_logger()
 
@@ -59,6 +60,28 @@ class ShardServer(flight.FlightServerBase):
             batches = self._batches(answer, context)
             weakref.finalize(batches, answer.close)  # a generator that nobody has asked for a batch ends without its finally
             return flight.GeneratorStream(answer.schema, batches)
+
+    def do_exchange(self, context: Any, descriptor: Any, reader: Any, writer: Any) -> None:  # noqa: ANN401 pyarrow
+        """Read tickets one after the other, an answer for each (load-protocol.md); the client keeps the stream between them."""
+        with suppress(flight.FlightCancelledError):  # it has left
+            for message in reader:
+                writer.write_metadata(self._brief(message.app_metadata.to_pybytes().decode()))
+
+    def _brief(self, ticket: str) -> pa.Buffer | bytes:
+        """All rows as an Arrow stream, ``MANY`` where that would be many, or the error's JSON."""
+        try:
+            with self._call("read"):
+                answer = self._shard.read(ticket)
+                whole = answer.whole()
+                if whole is None:
+                    answer.close()
+                    return MANY
+        except flight.FlightError as error:
+            return str(error).encode()
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, whole.schema) as rows:
+            rows.write_table(whole)
+        return sink.getvalue()
 
     def do_action(self, context: Any, action: Any) -> Iterator[bytes]:  # noqa: ANN401 pyarrow
         """One action; a result per row."""

@@ -141,9 +141,9 @@ class Process:
     begun: ClassVar[list[Process]] = []
     """Those of the test that runs: a test that fails half-way leaves none (conftest.py)."""
 
-    def __init__(self, folder: pathlib.Path, **limits: Any) -> None:
+    def __init__(self, folder: pathlib.Path, port: int = 0, **limits: Any) -> None:
         self.begun.append(self)
-        settings = ShardSettings(0, 0, str(folder / "data"), SIGNER.public_key, limits=Limits(**({"reserve_mb": 1} | limits)))
+        settings = ShardSettings(port, 0, str(folder / "data"), SIGNER.public_key, limits=Limits(**({"reserve_mb": 1} | limits)))
         folder.mkdir(parents=True, exist_ok=True)
         self._config = folder / "data.json"
         self._config.write_text(settings.json())

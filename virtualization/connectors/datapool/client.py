@@ -8,16 +8,19 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from pyarrow import flight
 
 from virtualization.connectors.datapool.access import ShardAccess
 from virtualization.connectors.datapool.faults import ShardError, shard_fault
+from virtualization.connectors.datapool.kept import KeptStreams
 from virtualization.errors import CancelledError, InternalError, SourceUnreachableError, VirtualizationError
-from virtualization.plan import QueryContext
-from virtualization.shard_calls import CHANNEL
+from virtualization.plan import Batches, QueryContext
+from virtualization.shard_calls import CHANNEL, MANY
+
+T = TypeVar("T")
 
 _HELLO_SECONDS = 5.0
 _ELSEWHERE = frozenset({"08001", "55000"})
@@ -37,6 +40,7 @@ class Client:
         self._access = access
         self._lock = threading.Lock()
         self._clients: dict[int, flight.FlightClient] = {}
+        self._kept: dict[int, KeptStreams] = {}
 
     def client(self, number: int) -> flight.FlightClient:
         """Of one shard; 55000 for one that this pool does not have."""
@@ -52,12 +56,29 @@ class Client:
                 made = self._clients[number] = flight.FlightClient(location, generic_options=CHANNEL)
             return made
 
-    def open(self, streams: Sequence[Choices], context: QueryContext, *, brief: bool) -> ShardStream | ShardStreams:
+    def open(self, streams: Sequence[Choices], context: QueryContext, *, brief: bool) -> Batches:
         """The streams come as they come. ``brief``: the answer is there at once, so that the caller's own thread may wait for it; any
         other wait ends when the query is cancelled."""
         if len(streams) == 1 and brief:
-            return opened(self, streams[0], context)
+            return opened(streams[0], lambda number, ticket: self._brief(number, ticket, context))
         return ShardStreams(self, streams, context)
+
+    def _brief(self, number: int, ticket: bytes, context: QueryContext) -> Batches:
+        """All rows if they are few, else a stream of them."""
+        if context.cancelled:
+            raise CancelledError("canceling statement due to user request")
+        client = self.client(number)
+        with self._lock:
+            kept = self._kept.setdefault(number, KeptStreams(client))
+        try:
+            answer = kept.ask(ticket, context)
+            if answer == MANY:
+                return ShardStream(self, number, ticket, context)
+            if answer.startswith(b"{"):
+                raise flight.FlightServerError(answer.decode())
+            return Few(pa.ipc.open_stream(answer).read_all())
+        except (pa.ArrowException, OSError) as error:
+            raise shard_fault(error, number, context.cancelled) from None
 
     def hello(self, number: int) -> dict[str, Any]:
         """What a shard says of itself."""
@@ -73,8 +94,25 @@ class Client:
         """End the connections."""
         with self._lock:
             clients, self._clients = list(self._clients.values()), {}
+            kept, self._kept = list(self._kept.values()), {}
+        for resting in kept:
+            resting.close()
         for client in clients:
             client.close()
+
+
+class Few:
+    """A brief answer: it is here."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self.schema = rows.schema
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return iter(self._rows.to_batches())
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class ShardStream:
@@ -134,7 +172,7 @@ class ShardStreams:
         self._schema: pa.Schema | None = None
         self._withdraw = context.on_cancel(self._wake)
         for choices in streams:
-            opening = partial(opened, client, choices, context)
+            opening = partial(opened, choices, partial(ShardStream, client, context=context))
             threading.Thread(target=self._read, args=(opening,), name=f"shard {choices[0][0]}", daemon=True).start()
 
     @property
@@ -214,12 +252,12 @@ class _End:
     """One shard has sent all."""
 
 
-def opened(client: Client, choices: Choices, context: QueryContext) -> ShardStream:
+def opened(choices: Choices, open_: Callable[[int, bytes], T]) -> T:
     """Of the first that answers and has its rows still."""
     for number, ticket in choices[:-1]:
         try:
-            return ShardStream(client, number, ticket, context)
+            return open_(number, ticket)
         except (ShardError, SourceUnreachableError) as error:
             if error.code not in _ELSEWHERE:
                 raise
-    return ShardStream(client, *choices[-1], context)
+    return open_(*choices[-1])
