@@ -21,8 +21,8 @@ _CREDENTIAL_WORDS = (
     "is not permitted to log in",
 )
 _NO_SUCH_VALUE = ("22P02", "22007", "22008", "22003", "22001")
-_RETYPED = "If the column has changed its type at the source, CALL bdc.refresh_table(…) takes it over."
-_REFRESH = "Look at the table at the source; CALL bdc.refresh_table(…) takes over its columns."
+_RETYPED = "If the column has changed its type at the source, bdc table refresh NAME --columns (CALL bdc.refresh_table(…)) takes it over."
+_REFRESH = "Look at the table at the source; bdc table refresh NAME --columns (CALL bdc.refresh_table(…)) takes over its columns."
 
 
 def sqlstate(error: Exception) -> str | None:
