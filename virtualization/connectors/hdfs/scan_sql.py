@@ -131,7 +131,7 @@ def _file_value(column: Column, stored: tuple[str, ...], layout: Layout, shape: 
         shown = ", ".join(stored[:20])
         raise RemoteObjectError(
             f'file {path} has no column "{column.remote_name}"',
-            hint=f"It has: {shown}. CALL bdc.refresh_table(…) takes over changed columns.",
+            hint=f"It has: {shown}. bdc table refresh NAME --columns (CALL bdc.refresh_table(…)) takes over changed columns.",
         )
     of = pg_type(column.type)
     if shape.format == "csv":
