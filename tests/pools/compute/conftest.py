@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +15,16 @@ import psycopg
 import pyarrow as pa
 import pytest
 
+from bdc.sealing import Recipient, seal
 from pools.compute.queries import Admission, Queries
 from pools.compute.requests import Requests
 from pools.compute.session import Pool
 from pools.compute.settings import Limits
 from pools.compute.wire.server import Server
 from tests.patience import PATIENCE
+from tests.pools.compute.cluster import Cluster, running_cluster
 from tests.pools.compute.standin import PASSWORD, StandInCatalogs, StandInEngine
+from tests.services.postgresql import PostgresqlServer
 
 
 @dataclass
@@ -89,3 +93,29 @@ def running_pool(limits: Limits | None = None) -> Iterator[RunningPool]:
 def pool() -> Iterator[RunningPool]:
     with running_pool() as running:
         yield running
+
+
+@pytest.fixture(scope="package")
+def cluster(postgresql: PostgresqlServer) -> Iterator[Cluster]:
+    """The whole way, every process real: users ada (admin) and alice, virtual tables orders and endless over database ``legacy``."""
+    with postgresql.connect() as admin:
+        admin.execute("CREATE DATABASE legacy")
+        with psycopg.connect(postgresql.dsn("legacy"), autocommit=True) as legacy:
+            legacy.execute("CREATE TABLE orders AS SELECT g AS id, 'customer ' || g % 100 AS customer, (g * 1.5)::numeric(12,2) AS amount FROM generate_series(1, 20000) g")  # fmt: skip  # noqa: E501
+            legacy.execute("ANALYZE orders")
+            legacy.execute("CREATE VIEW endless AS SELECT pg_sleep(60)::text AS t")
+        with running_cluster() as running:
+            running.add_user("ada", "admin", "user")
+            running.add_user("alice")
+            with running.connect("ada") as ada:
+                location = f"postgresql://127.0.0.1:{postgresql.port}/legacy"
+                sealed = seal(postgresql.password, Recipient(running.public_key, location, postgresql.user))
+                ada.execute(
+                    "CALL bdc.create_data_source('legacy', 'postgresql', %s, '{}', %s)",
+                    (location, json.dumps({"user": postgresql.user, "sealed": sealed})),
+                )
+                ada.execute("CALL bdc.create_virtual_table('public.orders', 'legacy', 'public.orders')")
+                ada.execute("CALL bdc.create_virtual_table('public.endless', 'legacy', 'public.endless')")
+                ada.execute("GRANT SELECT ON public.orders, public.endless TO alice")
+            yield running
+        admin.execute("DROP DATABASE legacy WITH (FORCE)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -12,35 +11,10 @@ from psycopg import errors
 
 from bdc.sealing import Recipient, seal
 from tests.patience import PATIENCE, SOON
-from tests.pools.compute.cluster import Cluster, running_cluster
+from tests.pools.compute.cluster import Cluster
 from tests.services.postgresql import PostgresqlServer
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture(scope="module")
-def cluster(postgresql: PostgresqlServer) -> Iterator[Cluster]:
-    with postgresql.connect() as admin:
-        admin.execute("CREATE DATABASE legacy")
-        with psycopg.connect(postgresql.dsn("legacy"), autocommit=True) as legacy:
-            legacy.execute("CREATE TABLE orders AS SELECT g AS id, 'customer ' || g % 100 AS customer, (g * 1.5)::numeric(12,2) AS amount FROM generate_series(1, 20000) g")  # fmt: skip  # noqa: E501
-            legacy.execute("ANALYZE orders")
-            legacy.execute("CREATE VIEW endless AS SELECT pg_sleep(60)::text AS t")
-        with running_cluster() as running:
-            running.add_user("ada", "admin", "user")
-            running.add_user("alice")
-            with running.connect("ada") as ada:
-                location = f"postgresql://127.0.0.1:{postgresql.port}/legacy"
-                sealed = seal(postgresql.password, Recipient(running.public_key, location, postgresql.user))
-                ada.execute(
-                    "CALL bdc.create_data_source('legacy', 'postgresql', %s, '{}', %s)",
-                    (location, json.dumps({"user": postgresql.user, "sealed": sealed})),
-                )
-                ada.execute("CALL bdc.create_virtual_table('public.orders', 'legacy', 'public.orders')")
-                ada.execute("CALL bdc.create_virtual_table('public.endless', 'legacy', 'public.endless')")
-                ada.execute("GRANT SELECT ON public.orders, public.endless TO alice")
-            yield running
-        admin.execute("DROP DATABASE legacy WITH (FORCE)")
 
 
 def test_query_through_the_master(cluster: Cluster) -> None:
