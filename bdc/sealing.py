@@ -19,7 +19,7 @@ from bdc.errors import UserError
 
 PREFIX = "sealed:v2:"
 CONTEXT = b"openbdc source credential"
-DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "hdfs": 8020, "mongodb": 27017, "sqlserver": 1433}
+DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "hdfs": 8020, "mongodb": 27017, "oracle": 1521, "oracles": 2484, "sqlserver": 1433}
 
 
 def bound_to(location: str, user: str | None) -> bytes:

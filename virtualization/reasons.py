@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 
 MASTER = "master (postgres_fdw)"
-PLANNER, FILES, POSTGRESQL, DUCKDB, SCRATCH, DATAPOOL, MONGODB, ODBC = (
+PLANNER, FILES, POSTGRESQL, DUCKDB, SCRATCH, DATAPOOL, MONGODB, ODBC, ORACLE = (
     "planner",
     "files",
     "postgresql",
@@ -18,6 +18,7 @@ PLANNER, FILES, POSTGRESQL, DUCKDB, SCRATCH, DATAPOOL, MONGODB, ODBC = (
     "datapool",
     "mongodb",
     "odbc",
+    "oracle",
 )
 
 
@@ -36,19 +37,30 @@ _COLOCATE = "Distribute both tables by HASH of the columns that join them, or ma
 _WIDTH = "Declare the columns with fewer digits, for example numeric(15,2)."
 
 REASONS: dict[str, Reason] = {
-    "aggregate": Reason((DATAPOOL, DUCKDB, MONGODB, ODBC), "this aggregate over this type is not proved to be exact there"),
-    "cast": Reason(
-        (DUCKDB, MONGODB, ODBC, POSTGRESQL), "the cast prints or reads by rules that differ", "Declare the column with the type wanted."
+    "aggregate": Reason((DATAPOOL, DUCKDB, MONGODB, ODBC, ORACLE), "this aggregate over this type is not proved to be exact there"),
+    "blank_padded": Reason(
+        (ORACLE,), "CHAR with blanks at its end is compared by rules of its own at the source", "Declare the column text."
     ),
-    "character_classes": Reason((POSTGRESQL,), "upper and lower case, or regular expressions, follow the source's own locale"),
+    "cast": Reason(
+        (DUCKDB, MONGODB, ODBC, ORACLE, POSTGRESQL),
+        "the cast prints or reads by rules that differ",
+        "Declare the column with the type wanted.",
+    ),
+    "character_classes": Reason((ORACLE, POSTGRESQL), "upper and lower case, or regular expressions, follow the source's own locale"),
+    "correlation": Reason((ORACLE,), "a sub-query inside a sub-query that looks at the outermost query"),
+    "date_range": Reason((ORACLE,), "dates of the source end with the year 9999", "Add to the constant on the other side instead."),
     "date_style": Reason((POSTGRESQL,), "the text of a date is read by the clock or by settings", "Write dates as YYYY-MM-DD."),
-    "date_trunc": Reason((DUCKDB,), "only timestamps without time zone, and plain units", "Cast to timestamp first."),
-    "distinct_on": Reason((DUCKDB, MONGODB, ODBC, POSTGRESQL), "which row DISTINCT ON keeps depends on an order that may differ"),
-    "double_order": Reason((DUCKDB, MONGODB, ODBC), "the last digits of a sum of doubles depend on the order of work", "Use numeric."),
+    "date_trunc": Reason((DUCKDB, ORACLE), "only timestamps without time zone, and plain units", "Cast to timestamp first."),
+    "distinct_on": Reason((DUCKDB, MONGODB, ODBC, ORACLE, POSTGRESQL), "which row DISTINCT ON keeps depends on an order that may differ"),
+    "division_by_zero": Reason((ORACLE,), "a remainder by zero is an error here and none at the source", "Divide by a constant."),
+    "double_order": Reason(
+        (DUCKDB, MONGODB, ODBC, ORACLE), "the last digits of a sum of doubles depend on the order of work", "Use numeric."
+    ),
+    "empty_string": Reason((ORACLE,), "the empty text is NULL at the source", "Test with IS NULL."),
     "encoding": Reason((POSTGRESQL,), "the value shows the bytes or the numbers of characters, and the source's encoding is not UTF8"),
     "engine_refused": Reason((DUCKDB,), "DuckDB does not know the form"),
     "engine_types": Reason((DATAPOOL, DUCKDB), "DuckDB gives another type than PostgreSQL"),
-    "extract": Reason((DUCKDB, MONGODB), "only the plain parts of dates and timestamps"),
+    "extract": Reason((DUCKDB, MONGODB, ORACLE), "only the plain parts of dates and timestamps"),
     "fdw_above": Reason((MASTER,), "it works on rows that the master filters or puts together itself, for one of the other reasons"),
     "fdw_aggregate": Reason((MASTER,), "GROUPING SETS, or an aggregate or expression that postgres_fdw does not ship", _DIRECT),
     "fdw_distinct": Reason((MASTER,), "postgres_fdw ships no DISTINCT", "Write GROUP BY: that is shipped."),
@@ -72,13 +84,16 @@ REASONS: dict[str, Reason] = {
         "groups, windows or distinct rows whose rows lie on several shards",
         "Distribute by HASH of what is grouped by.",
     ),
-    "join": Reason((DUCKDB, MONGODB, ODBC), "this kind of join"),
+    "join": Reason((DUCKDB, MONGODB, ODBC, ORACLE), "this kind of join"),
     "like_pattern": Reason(
-        (DUCKDB, MONGODB, ODBC), "LIKE patterns with a backslash, or computed ones", "Use a constant pattern without backslash."
+        (DUCKDB, MONGODB, ODBC, ORACLE), "LIKE patterns with a backslash, or computed ones", "Use a constant pattern without backslash."
     ),
-    "limit": Reason((DATAPOOL, DUCKDB, MONGODB, ODBC), "LIMIT and OFFSET that are no plain numbers"),
+    "limit": Reason((DATAPOOL, DUCKDB, MONGODB, ODBC, ORACLE), "LIMIT and OFFSET that are no plain numbers"),
     "limit_on_shards": Reason((DATAPOOL,), "LIMIT inside a query counts the rows of several shards"),
-    "literal": Reason((DUCKDB, MONGODB, ODBC), "a constant in a form that engines read differently", "Write it in ISO form, with a cast."),
+    "literal": Reason(
+        (DUCKDB, MONGODB, ODBC, ORACLE), "a constant in a form that engines read differently", "Write it in ISO form, with a cast."
+    ),
+    "lob": Reason((ORACLE,), "LOBs and bytes are not compared at the source"),
     "mixed_types": Reason(
         (MONGODB,),
         "texts and documents that come as they are, whatever their type, are not compared at the source",
@@ -90,51 +105,59 @@ REASONS: dict[str, Reason] = {
     ),
     "no_engine": Reason((FILES,), "files are only scanned; the executor does the rest right on the scan"),
     "not_a_select": Reason((SCRATCH,), "only reading is possible"),
-    "not_a_table": Reason((DATAPOOL, MONGODB, ODBC, POSTGRESQL), "a name in FROM that is no table of the source"),
+    "not_a_table": Reason((DATAPOOL, MONGODB, ODBC, ORACLE, POSTGRESQL), "a name in FROM that is no table of the source"),
     "not_colocated": Reason((DATAPOOL,), "rows that belong together lie on different shards", _COLOCATE),
     "not_allowed": Reason((DUCKDB,), "the function or operator is not on the list of what is proved to be exact in DuckDB"),
-    "not_on_list": Reason((POSTGRESQL, FILES, MONGODB, ODBC), "the source is not asked to do this: it is not on the connector's list"),
+    "not_on_list": Reason(
+        (FILES, MONGODB, ODBC, ORACLE, POSTGRESQL), "the source is not asked to do this: it is not on the connector's list"
+    ),
+    "not_text": Reason((ORACLE,), "|| over values that are no texts prints them by the session's settings", "Cast to text first."),
     "numeric_division": Reason(
-        (DUCKDB,), "PostgreSQL chooses the digits of a numeric quotient by its value", "Divide aggregates, or doubles."
+        (DUCKDB, ORACLE), "PostgreSQL chooses the digits of a numeric quotient by its value", "Divide aggregates, or doubles."
     ),
     "numeric_to_double": Reason((DUCKDB,), "numerics of many digits may become another double", _WIDTH),
-    "ordinal": Reason((DATAPOOL, DUCKDB), "a constant in GROUP BY or ORDER BY"),
-    "precision": Reason((DUCKDB, MONGODB), "the result may need more than 38 digits", _WIDTH),
+    "ordinal": Reason((DATAPOOL, DUCKDB, ORACLE), "a constant in GROUP BY or ORDER BY"),
+    "overflow": Reason(
+        (ORACLE,), "an integer that could leave its type: an error here, and none at the source", "Declare a column bigint or numeric(p,s)."
+    ),
+    "precision": Reason((DUCKDB, MONGODB, ORACLE), "the result may need more than 38 digits", _WIDTH),
     "quotient_on_shards": Reason((DATAPOOL,), "averages are compared in the pool, not on shards"),
-    "recursive": Reason((DATAPOOL, POSTGRESQL), "recursive queries are not sent"),
-    "round": Reason((DUCKDB,), "rounding to places that the value has not, or to computed ones"),
+    "recursive": Reason((DATAPOOL, ORACLE, POSTGRESQL), "recursive queries are not sent"),
+    "round": Reason((DUCKDB, ORACLE), "rounding to places that the value has not, or to computed ones"),
     "scale": Reason(
-        (DUCKDB,), "numerics of different scales would be printed with the same one", "Write the constant with the column's scale."
+        (DUCKDB, ORACLE), "numerics of different scales would be printed with the same one", "Write the constant with the column's scale."
     ),
     "server_function": Reason((SCRATCH,), "it looks at or changes the executing server, not the data"),
     "server_type": Reason((SCRATCH,), "it looks names up in the executing server's catalog"),
     "session_function": Reason(
         (PLANNER,), "its value belongs to this session or clock, or changes at each call", "Compare with a constant."
     ),
-    "set_types": Reason((DUCKDB,), "the arms of a set operation have different types", "Cast the columns to one type."),
-    "several_distinct": Reason((DATAPOOL, MONGODB), "DISTINCT over several values at once", "Ask for one at a time."),
+    "set_types": Reason((DUCKDB, ORACLE), "the arms of a set operation have different types", "Cast the columns to one type."),
+    "several_distinct": Reason((DATAPOOL, MONGODB, ORACLE), "DISTINCT over several values at once", "Ask for one at a time."),
     "several_sources": Reason((PLANNER,), "its tables lie in several sources", "Move them to one source, or load one into the data pool."),
-    "substring": Reason((DUCKDB,), "places that are not constant, or below 1"),
-    "switched_off": Reason((MONGODB, ODBC, PLANNER, POSTGRESQL), "somebody switched pushdown off", "Set option pushdown to on."),
+    "substring": Reason((DUCKDB, ORACLE), "places that are not constant, or below 1"),
+    "switched_off": Reason((MONGODB, ODBC, ORACLE, PLANNER, POSTGRESQL), "somebody switched pushdown off", "Set option pushdown to on."),
     "syntax": Reason((DATAPOOL, DUCKDB), "a form of SQL that is not on DuckDB's list"),
     "table_function": Reason((DUCKDB,), "functions in FROM"),
-    "text_order": Reason((POSTGRESQL,), "the source orders texts otherwise"),
+    "text_order": Reason((ORACLE, POSTGRESQL), "the source orders texts otherwise"),
     "time_zone": Reason(
-        (MONGODB, POSTGRESQL),
+        (MONGODB, ORACLE, POSTGRESQL),
         "the value depends on the time zone, or on its rules, and the source's may differ",
         "Use timestamp without time zone.",
     ),
     "too_deep": Reason((DUCKDB,), "the expression is nested too deeply"),
     "type": Reason(
-        (DUCKDB, MONGODB, ODBC), "values of these types are not compared or calculated with exactly as in PostgreSQL", _CAST_HERE
+        (DUCKDB, MONGODB, ODBC, ORACLE), "values of these types are not compared or calculated with exactly as in PostgreSQL", _CAST_HERE
     ),
     "type_order": Reason((MONGODB,), "bytes are ordered otherwise"),
     "unknown_order": Reason((POSTGRESQL,), "whether texts are compared is not known", "Add a cast that says the type."),
     "unknown_table": Reason((SCRATCH,), "a table that is none of the query's"),
-    "untyped_literal": Reason((PLANNER,), "a constant takes its type from the other arms of a set operation", "Cast it: NULL::text."),
+    "untyped_literal": Reason(
+        (ORACLE, PLANNER), "a constant takes its type from the other arms of a set operation", "Cast it: NULL::text."
+    ),
     "version": Reason((POSTGRESQL,), "older versions of the source give another type", "Upgrade the source."),
-    "window": Reason((DUCKDB,), "this window function or frame"),
-    "window_order": Reason((DUCKDB,), "numbering rows without ORDER BY depends on the engine", "Add ORDER BY to the window."),
+    "window": Reason((DUCKDB, ORACLE), "this window function or frame"),
+    "window_order": Reason((DUCKDB, ORACLE), "numbering rows without ORDER BY depends on the engine", "Add ORDER BY to the window."),
 }
 
 

@@ -54,7 +54,7 @@ def options_of(pairs: Iterable[str]) -> dict[str, object]:
     "--connector",
     "-c",
     metavar="KIND",
-    help="postgresql, mongodb, odbc, sqlserver, hdfs or datapool. Default: what the location begins with.",
+    help="postgresql, mongodb, odbc, sqlserver, oracle, hdfs or datapool. Default: what the location begins with.",
 )
 @click.option(
     "--location", "-l", metavar="URL", help="Where it is; for hdfs the cluster's own HDFS is the default. Never with a password in it."
@@ -111,7 +111,7 @@ def _own_place(settings: Settings, connector: str | None) -> str:
 def _connector_of(location: str) -> str:
     scheme = location.partition(":")[0].lower()
     known = {"postgresql": "postgresql", "postgres": "postgresql", "hdfs": "hdfs", "webhdfs": "hdfs", "mongodb": "mongodb"}
-    known |= {"odbc": "odbc", "sqlserver": "sqlserver"}
+    known |= {"oracle": "oracle", "oracles": "oracle", "odbc": "odbc", "sqlserver": "sqlserver"}
     if scheme not in known:
         raise click.UsageError(
             f"The location does not say which connector it is for; add --connector ({', '.join(sorted(set(known.values())))})."

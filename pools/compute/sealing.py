@@ -16,7 +16,7 @@ from virtualization.errors import DefinitionError
 
 PREFIX = "sealed:v2:"
 CONTEXT = b"openbdc source credential"
-DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "hdfs": 8020, "mongodb": 27017, "sqlserver": 1433}
+DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "hdfs": 8020, "mongodb": 27017, "oracle": 1521, "oracles": 2484, "sqlserver": 1433}
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 
 

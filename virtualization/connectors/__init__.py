@@ -12,5 +12,6 @@ CONNECTORS: Mapping[str, tuple[str, str | None]] = {
     "hdfs": ("virtualization.connectors.hdfs:HdfsConnector", None),
     "mongodb": ("virtualization.connectors.mongodb:MongodbConnector", "mongodb"),
     "odbc": ("virtualization.connectors.odbc:OdbcConnector", "odbc"),
+    "oracle": ("virtualization.connectors.oracle:OracleConnector", "oracle"),
     "postgresql": ("virtualization.connectors.postgresql:PostgresqlConnector", None),
 }

@@ -10,6 +10,7 @@ INSERT INTO bdc.connectors VALUES
   ('datapool', '^datapool:$', 'datapool:'),
   ('hdfs', '^(hdfs|webhdfs|http|https)://[^/]+', 'hdfs://namenode:8020'),
   ('mongodb', '^mongodb://[^/]+/[^?]+', 'mongodb://host:27017/database'),
+  ('oracle', '^oracles?://[^/]+/.+', 'oracle://host:1521/service'),
   ('postgresql', '^postgres(ql)?://[^/]+/.+', 'postgresql://host:5432/database');
 
 CREATE TABLE bdc.source_definitions (
