@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 
-PACKAGES = ("unixodbc", "libsqliteodbc", "odbc-postgresql", "odbc-mariadb", "mariadb-server-core")
-"""``mariadb-server-core``: the server's program alone, so that no service of the machine is started."""
+PACKAGES = ("unixodbc", "libsqliteodbc", "odbc-postgresql", "odbc-mariadb", "mariadb-server-core", "mariadb-client-core")
+"""``mariadb-server-core``: the server's programs alone, so that no service of the machine is started; setting it up needs one of the
+client's too."""
 
 _INSTALL_SECONDS = 600
 

@@ -69,7 +69,7 @@ def _count(node: exp.Expr, resolve: Resolve, known: Capabilities) -> Aggregate:
 
 
 def _extreme(node: exp.Expr, operand: Operand) -> Aggregate:
-    if operand.family in ("boolean", "double"):  # 0 and -0
+    if operand.family in ("boolean", "double") or not operand.form.orders:  # 0 and -0
         raise refuse(node, "aggregate", f"the least and greatest {operand.of.text} are not the same at the source")
     of = {"decimal": _NUMERIC, "text": _TEXT}.get(operand.family, operand.of)
     return Aggregate(f"{'MIN' if isinstance(node, exp.Min) else 'MAX'}({operand.exact})", of, operand.family)
@@ -86,8 +86,9 @@ def _sum(node: exp.Expr, operand: Operand, known: Capabilities) -> Aggregate:
         if not known.averages:
             raise refuse(node, "aggregate", "the source divides to other digits")
         return Aggregate(f"AVG({operand.exact})", _NUMERIC, "decimal")
+    made = known.sums[operand.family].format(operand.exact)
     if operand.of.name in ("smallint", "integer"):
-        return Aggregate(f"SUM({operand.exact})", _BIGINT, "integer")
+        return Aggregate(made, _BIGINT, "integer")
     if operand.family == "integer" and not known.wide_sums:
         raise refuse(node, "aggregate", "a sum of bigint may be more than the source's integers hold", "Declare the column integer.")
-    return Aggregate(f"SUM({operand.exact})", _NUMERIC, "decimal")
+    return Aggregate(made, _NUMERIC, "decimal")

@@ -67,6 +67,9 @@ class Form:
     groups: bool = True
     """May be grouped by and counted distinct: equal values look the same."""
 
+    orders: bool = True
+    """Is the order of ``exact`` PostgreSQL's? Else only equality is asked for."""
+
 
 @dataclass(frozen=True)
 class Capabilities:
@@ -108,8 +111,8 @@ class Capabilities:
     odd_text: str | None = None
     """A text constant with other than plain letters, from ``{hex}`` of its UTF-8 (``{hex16}``: UTF-16LE); None: quotes are doubled."""
 
-    sums: tuple[str, ...] = ()
-    """Families whose sums are exact there (``integer``: of bigint only where ``wide_sums``)."""
+    sums: Mapping[str, str] = field(default_factory=dict)
+    """By family, where sums are exact there: SQL over ``{}`` (``integer``: of bigint only where ``wide_sums``)."""
 
     wide_sums: bool = False
     averages: bool = False

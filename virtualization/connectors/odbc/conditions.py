@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from sqlglot import exp
 
-from virtualization.connectors.odbc.capabilities import Capabilities
+from virtualization.connectors.odbc.capabilities import Capabilities, Form
 from virtualization.connectors.odbc.values import COMPARED, Operand, Resolve, constant, refuse, text_constant
 
 _SIGNS: Mapping[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
@@ -15,6 +16,7 @@ _FAMILIES = ({"integer", "decimal"}, {"double"}, {"text"}, {"date"}, {"timestamp
 _UNDERSTOOD = frozenset({"this", "expression", "low", "high", "expressions", "quoted", "table"})
 _NEGATED = (exp.Is, exp.In, exp.Between, exp.Like)
 _ESCAPE = "!"
+_AS_IT_IS = Form()
 
 
 class Conditions:
@@ -55,11 +57,19 @@ class Conditions:
             raise refuse(node, "type", found.why_not or f"{found.of.text} is compared by other rules at the source")
         return found
 
+    def ordered(self, node: exp.Expr, operand: Operand) -> Operand:
+        """The operand, whose order is PostgreSQL's too."""
+        if not operand.form.orders:
+            raise refuse(node, "text_order", f"the source orders values that are {operand.of.text} otherwise")
+        return operand
+
     def _comparison(self, node: exp.Expr) -> str:
         sign, left, right = _SIGNS[type(node)], node.this, node.expression
         if self._resolve(left.unnest()) is None and self._resolve(right.unnest()) is not None:
             left, right, sign = right, left, _TURNED[sign]
         operand = self.compared(left)
+        if sign not in ("=", "<>"):
+            self.ordered(node, operand)
         if self._resolve(right.unnest()) is None:
             return self._with_constant(operand, sign, right)
         other = self.compared(right)
@@ -72,7 +82,8 @@ class Conditions:
         made = f"{operand.exact} {sign} {value}"
         if sign != "=" or operand.form.equal is None or operand.plain is None:
             return made
-        return f"({operand.form.equal.format(c=operand.plain, k=value)} AND {made})"
+        plain = constant(node, replace(operand, form=_AS_IT_IS), self._known)
+        return f"({operand.form.equal.format(c=operand.plain, k=plain)} AND {made})"
 
     def _is(self, node: exp.Expr) -> str:
         if not isinstance(node.expression, exp.Null):
@@ -89,7 +100,7 @@ class Conditions:
         return f"{operand.exact} IN ({', '.join(constant(item, operand, self._known) for item in node.expressions)})"
 
     def _between(self, node: exp.Expr) -> str:
-        operand = self.compared(node.this)
+        operand = self.ordered(node, self.compared(node.this))
         low, high = (constant(node.args[name], operand, self._known) for name in ("low", "high"))
         return f"({operand.exact} >= {low} AND {operand.exact} <= {high})"
 

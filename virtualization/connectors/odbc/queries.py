@@ -130,7 +130,7 @@ class _Block:
         conditions = self._groups if self._grouped else self._rows
         keys: list[str] = []
         for item in order.expressions:
-            operand = conditions.compared(self._ordinal(item.this))
+            operand = conditions.ordered(item, conditions.compared(self._ordinal(item.this)))
             if operand.family == "boolean":
                 raise refuse(item, "type", "truth values are ordered here")
             descending, first = bool(item.args.get("desc")), bool(item.args.get("nulls_first"))

@@ -147,12 +147,7 @@ class Sessions:
     def _opened(self, known: Capabilities) -> Any:  # noqa: ANN401 arrow-odbc's
         settings, module = self._settings, driver_manager.rows_module()
         try:
-            return module.connect(
-                settings.connection_string(known.attributes),
-                user=settings.user,
-                password=settings.secret,
-                login_timeout_sec=settings.connect_timeout,
-            )
+            return module.connect(settings.with_login(known.attributes), login_timeout_sec=settings.connect_timeout)
         except module.Error as error:
             where = f'data source "{settings.source}" ({settings.address})'
             raise connect_fault(error, where, settings.secret) from None

@@ -76,7 +76,7 @@ def constant(node: exp.Expr, beside: Operand, known: Capabilities) -> str:
     read = None if text is None else _read(text, is_quoted, beside, declared)
     if read is None:
         raise refuse(node, "literal", f"it is no plain constant for a column that is {beside.of.text}")
-    return text_constant(read, known) if beside.family == "text" else beside.form.constant.format(read)
+    return beside.form.constant.format(text_constant(read, known) if beside.family == "text" else read)
 
 
 def text_constant(text: str, known: Capabilities) -> str:

@@ -31,7 +31,8 @@ def connector(mariadb: MariadbServer) -> Iterator[OdbcConnector]:
         f"INSERT INTO shop.big SELECT seq FROM shop.seq_0_to_{BIG_ROWS - 1}",
     )
     with mariadb.connect("shop") as made:
-        made.cursor().executemany("INSERT INTO `rows` VALUES (?, ?, ?, ?, ?, ?, ?, ?)", ROWS)
+        texts = [tuple(str(value) if hasattr(value, "isoformat") else value for value in row) for row in ROWS]  # pyodbc cuts microseconds
+        made.cursor().executemany("INSERT INTO `rows` VALUES (?, ?, ?, ?, ?, ?, ?, ?)", texts)
     connector = OdbcConnector(mariadb.source("shop"))
     yield connector
     connector.close()

@@ -25,7 +25,7 @@ def source(server: PostgresqlServer, database: str, **options: str) -> DataSourc
 @pytest.fixture(scope="module")
 def connector(postgresql: PostgresqlServer) -> Iterator[OdbcConnector]:
     with postgresql.connect() as server:
-        server.execute("CREATE DATABASE odbc_conformance LOCALE_PROVIDER icu ICU_LOCALE 'en' TEMPLATE template0")
+        server.execute("CREATE DATABASE odbc_conformance")
     with postgresql.connect("odbc_conformance") as made:
         made.execute(f"CREATE TABLE rows ({DEFINITION})")
         made.cursor().executemany("INSERT INTO rows VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", ROWS)
