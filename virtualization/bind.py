@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from virtualization.binding.datatypes import same_type, type_of
+from virtualization.binding.grouping import check_grouping
 from virtualization.binding.naming import output_name, unique
 from virtualization.binding.scope import BoundColumn, Scope, whole_row
 from virtualization.binding.sources import FromBinder
@@ -162,6 +163,7 @@ class Binder:
         aliases = unique(names)
         items = [item.this if isinstance(item, exp.Alias) else item for item in node.expressions]
         node.set("expressions", [exp.Alias(this=i, alias=exp.to_identifier(a, quoted=True)) for i, a in zip(items, aliases, strict=True)])
+        check_grouping(node, {source.alias: source.name for source in scope.sources.values()})
         return [BoundColumn(n, a, type_of(i)) for n, a, i in zip(names, aliases, items, strict=True)]
 
     def _limits(self, node: exp.Expr, parent: Scope | None, ctes: Ctes) -> None:

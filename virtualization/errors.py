@@ -5,6 +5,7 @@
     ├── UnknownTableError        user      42P01
     ├── UnknownColumnError       user      42703
     ├── AmbiguousColumnError     user      42702
+    ├── GroupingError            user      42803  a column that is neither grouped by nor aggregated
     ├── UnsupportedError         user      0A000  says what, and what to write instead
     ├── DefinitionError          user      22023  a source's or table's definition is wrong
     ├── DataError                user      22000  the data does not fit its declared type (names column and place)
@@ -67,6 +68,13 @@ class AmbiguousColumnError(VirtualizationError):
     """An unqualified column that several tables in scope have."""
 
     code = "42702"
+    category = "user"
+
+
+class GroupingError(VirtualizationError):
+    """A block that groups shows a column that is neither grouped by nor inside an aggregate."""
+
+    code = "42803"
     category = "user"
 
 

@@ -98,19 +98,26 @@ def _query(tree: exp.Expr, text: str) -> exp.Query:
     if isinstance(tree, exp.Values):  # a bare VALUES becomes a query block like any other
         tree = _values_query(tree)
     for node in list(tree.walk()):
-        if isinstance(node, _REFUSED):
-            _refuse(node)
-        elif isinstance(node, exp.Anonymous):
-            _restore_call(node)
-        elif isinstance(node, _SEVERAL_NAMES):
-            _note_name(node, text)
-        elif isinstance(node, exp.Operator):
-            _resolve_operator(node)
-        elif isinstance(node, exp.DataType) and node.this == exp.DType.USERDEFINED:
-            _resolve_type(node)
-        elif isinstance(node, exp.Parameter) and not node.name.isdigit():
-            raise SqlError(f'syntax error at or near "@{node.name}"', hint="For the absolute value write abs(…).")
+        _mend(node, text)
     return tree
+
+
+def _mend(node: exp.Expr, text: str) -> None:
+    """Refuse or put right one node of what sqlglot made."""
+    if isinstance(node, _REFUSED):
+        _refuse(node)
+    elif isinstance(node, exp.Anonymous):
+        _restore_call(node)
+    elif isinstance(node, _SEVERAL_NAMES):
+        _note_name(node, text)
+    elif isinstance(node, exp.Operator):
+        _resolve_operator(node)
+    elif isinstance(node, exp.JSONExtract | exp.JSONExtractScalar):
+        _restore_empty_key(node)
+    elif isinstance(node, exp.DataType) and node.this == exp.DType.USERDEFINED:
+        _resolve_type(node)
+    elif isinstance(node, exp.Parameter) and not node.name.isdigit():
+        raise SqlError(f'syntax error at or near "@{node.name}"', hint="For the absolute value write abs(…).")
 
 
 def _values_query(values: exp.Values) -> exp.Select:
@@ -152,6 +159,14 @@ def _restore_call(node: exp.Anonymous) -> None:
     name = node.this
     if isinstance(name, str) and name.lower().startswith(_PLAIN):
         node.set("this", name[len(_PLAIN) :])
+
+
+def _restore_empty_key(node: exp.Expr) -> None:
+    """``j -> ''`` asks for the key ''; sqlglot would write it as the whole document."""
+    path = node.expression
+    keys = path.expressions[1:] if isinstance(path, exp.JSONPath) else []
+    if len(keys) == 1 and isinstance(keys[0], exp.JSONPathKey) and keys[0].this == "":
+        node.set("expression", exp.Literal.string(""))
 
 
 def _resolve_operator(node: exp.Operator) -> None:

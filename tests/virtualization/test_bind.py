@@ -9,6 +9,7 @@ from virtualization.bind import bind
 from virtualization.binding.datatypes import type_of
 from virtualization.errors import (
     AmbiguousColumnError,
+    GroupingError,
     SqlError,
     UnknownColumnError,
     UnknownTableError,
@@ -42,7 +43,37 @@ ERRORS = [
     ("SELECT * FROM json_populate_record(NULL, '{}')", UnsupportedError, "0A000"),
     ("SELECT * FROM ROWS FROM (generate_series(1, 2), generate_series(1, 3))", UnsupportedError, "0A000"),
     ("SELECT *", SqlError, "42601"),
+    ("SELECT a.k FROM (SELECT id, count(*) AS k FROM orders) a", GroupingError, "42803"),
+    ("SELECT id, sum(amt) FROM orders", GroupingError, "42803"),
+    ("SELECT cust + 1 FROM orders GROUP BY cust + 2", GroupingError, "42803"),
+    ("SELECT cust FROM orders GROUP BY cust ORDER BY id", GroupingError, "42803"),
+    ("SELECT count(*) FROM orders HAVING id > 1", GroupingError, "42803"),
+    ("SELECT sum(amt) + sum(amt) OVER (ORDER BY id) FROM orders", GroupingError, "42803"),
+    ("SELECT cust, (SELECT max(c.name) FROM customer c WHERE c.id = o.id) FROM orders o GROUP BY cust", GroupingError, "42803"),
+    ("SELECT every(amt > 1), id FROM orders", GroupingError, "42803"),
 ]
+
+GROUPED = [
+    "SELECT cust + 1, (cust), sum(amt) FROM orders GROUP BY cust HAVING cust > 1 ORDER BY cust, count(*)",
+    "SELECT cust + 1 FROM orders GROUP BY (cust + 1)",
+    "SELECT id % 2 AS p, count(*) FROM orders GROUP BY p",
+    "SELECT id % 2, count(*) FROM orders GROUP BY 1 ORDER BY 1",
+    "SELECT cust, id, grouping(cust), sum(sum(amt)) OVER (ORDER BY cust) FROM orders GROUP BY ROLLUP (cust, id)",
+    "SELECT cust, id FROM orders GROUP BY GROUPING SETS ((cust, id), (cust), ())",
+    "SELECT row_number() OVER (ORDER BY id), id FROM orders",
+    "SELECT sum(amt) OVER (PARTITION BY cust), id FROM orders",
+    "SELECT cust, (SELECT max(c.name) FROM customer c WHERE c.id = o.cust) FROM orders o GROUP BY cust",
+    "SELECT (SELECT count(*) FROM customer c WHERE c.id = o.id), id FROM orders o",
+    "SELECT (SELECT sum(o.amt) FROM customer c) FROM orders o",
+    "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY amt), count(*) FILTER (WHERE id > 1) FROM orders",
+    "SELECT id, count(*) FROM orders o FULL JOIN customer c USING (id) GROUP BY id",
+    "SELECT 1 FROM orders HAVING count(*) > 1",
+]
+
+
+@pytest.mark.parametrize("sql", GROUPED)
+def test_what_a_block_that_groups_may_show(sql: str) -> None:
+    bind(parse(sql), catalog())
 
 
 @pytest.mark.parametrize(("sql", "error", "code"), ERRORS)

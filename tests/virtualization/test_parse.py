@@ -30,6 +30,8 @@ t SIMILAR TO 'a|b'
 t ~* 'a'
 a IN (1, 2) = bo
 j -> 0
+j -> ''
+jb ->> '' || 'x'
 j -> 'a' ->> 'b'
 jb #>> '{a,b}'
 jb -> 'a' -> 0

@@ -14,6 +14,8 @@ DATA_ERRORS = "22"
 """Class of SQLSTATEs that come from the data (overflow, division by zero, a text that is no number): whether they come up may depend on
 what is computed first, which SQL leaves open; such statements are counted as not compared."""
 DATA_ERROR = "error of the data"
+CONVERSION = "cannot convert "
+"""PostgreSQL counts "cannot convert NaN to integer" among what it does not support (0A000): it is an error of the data all the same."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,19 @@ class Judge:
             return Verdict(side.name, "skipped", actual.code)
         if isinstance(expected, Refusal) and actual.code != CRASH:
             return Verdict(side.name, "refused", f"{expected.code}/{actual.code}")
-        if actual.code == UNSUPPORTED:
+        if actual.code == UNSUPPORTED and not _of_data(actual):
             return Verdict(side.name, "unsupported", actual.message)
         does = "answers" if isinstance(expected, Answer) else "refuses"
-        kind = DATA_ERROR if actual.code.startswith(DATA_ERRORS) else f"{actual.code} {does}"
+        kind = DATA_ERROR if _of_data(actual) else f"{actual.code} {does}"
         return Verdict(side.name, "different", f"{actual.code} {actual.message}, where PostgreSQL {does}", kind)
+
+
+def _of_data(refusal: Refusal) -> bool:
+    return refusal.code.startswith(DATA_ERRORS) or CONVERSION in refusal.message
 
 
 def _answered(side: Side, expected: Refusal) -> Verdict:
     """Rows where PostgreSQL refuses. An error of the data may be spared by another order of the work; another error may not."""
-    if expected.code in BOUNDS or expected.code.startswith(DATA_ERRORS):
+    if expected.code in BOUNDS or _of_data(expected):
         return Verdict(side.name, "skipped", expected.code)
     return Verdict(side.name, "different", f"rows, where PostgreSQL refuses: {expected.code} {expected.message}", "answered")

@@ -151,18 +151,7 @@ REFUSED = [
     ("SELECT random() AS r FROM public.t AS t", "not_on_list"),
     ("SELECT now() AS r FROM public.t AS t", "not_on_list"),
     ("SELECT t.id FROM public.t AS t FOR UPDATE", "not_on_list"),
-    ("SELECT DISTINCT ON (t.n) t.id FROM public.t AS t", "distinct_on"),
     ("SELECT my_function(t.n) AS f FROM public.t AS t", "not_on_list"),
-    ("SELECT row_number() OVER (ORDER BY t.id) AS r FROM public.t AS t", "not_on_list"),
-    ("SELECT substring(t.name FROM 'a.*') AS s FROM public.t AS t", "character_classes"),
-    ("SELECT t.n || t.name AS s FROM public.t AS t", "not_text"),
-    ("SELECT t.name::date AS s FROM public.t AS t", "cast"),
-    ("SELECT t.id FROM public.t AS t WHERE t.\"Day Of\" = 'today'", "date_style"),
-    ("SELECT z.tz::date AS s FROM public.z AS z", "cast"),
-    ("SELECT extract(day FROM z.tz) AS s FROM public.z AS z", "time_zone"),
-    ("SELECT z.tz + INTERVAL '1 day' AS s FROM public.z AS z", "time_zone"),
-    ("SELECT z.i FROM public.z AS z WHERE z.tz > '2024-01-01'", "time_zone"),
-    ("WITH RECURSIVE w AS (SELECT a.id AS id FROM public.t AS a) SELECT w.id FROM w", "recursive"),
     ("SELECT t.id FROM public.t AS t, stranger AS s", "not_a_table"),
 ]
 Z = table("public.types", [Column("i", "bigint"), Column("tz", "timestamp with time zone")], "z")
@@ -300,7 +289,7 @@ def test_a_cancel_just_before_the_statement_starts_is_not_lost(connector: Postgr
 
     start = time.monotonic()
     with pytest.raises(CancelledError):
-        connector._client._start("", "nothing", context, begin)  # nothing else has a handle on this moment
+        connector._client._start("nothing", context, begin)  # nothing else has a handle on this moment
     assert time.monotonic() - start < SOON
     assert _wait_until_gone(remote, "too-early") < SOON
 
@@ -423,11 +412,11 @@ def test_other_collation_of_the_source(remote: PostgresqlServer) -> None:
         assert answer.fragment.text.count('COLLATE "C"') == collations
         read(answer.fragment)
     for sql in (
-        "SELECT DISTINCT t.name FROM public.t AS t ORDER BY t.name",
-        "SELECT a.name FROM public.t AS a UNION SELECT b.name FROM public.t AS b ORDER BY 1",
+        "SELECT DISTINCT t.name FROM public.t AS t ORDER BY t.name DESC LIMIT 3",
+        "SELECT a.name FROM public.t AS a UNION SELECT b.name FROM public.t AS b ORDER BY 1 DESC LIMIT 3",
     ):
-        declined = push(connector, sql, t=T, a=T, b=T)
-        assert isinstance(declined, Declined) and declined.kept[0].code == "text_order"
+        rows = [row[0] for row in pushed(connector, sql, t=T, a=T, b=T)]
+        assert rows == [None, *sorted({row[5] for row in ROWS if row[5] is not None}, reverse=True)][:3]
     connector.close()
 
 

@@ -141,6 +141,7 @@ class PostgresqlConnector:
             ),
             tables=tuple(sorted({table.key for table in tables.values()})),
             what=what,
+            zoned=rewrites.looks_at_zone(query) or any(of.name == "timestamp with time zone" and of.array for of in types),
             client=self._client,
             facts=facts,
         )

@@ -25,6 +25,8 @@ from virtualization.errors import CancelledError, SourceTimeoutError, Virtualiza
 from virtualization.plan import QueryContext
 
 _IDLE_SECONDS = 300.0
+UTC = "UTC"
+_UTC_NAMES = frozenset({"UTC", "GMT", "Etc/UTC", "Etc/GMT", "Zulu", "Etc/Zulu", "UCT", "Etc/UCT", "Universal", "Etc/Universal", "GMT0"})
 _BATCH_OPTION = "adbc.postgresql.batch_size_hint_bytes"
 
 
@@ -34,6 +36,7 @@ class Session:
 
     connection: adbc.Connection
     trace: str
+    zone: str = UTC
     reused: bool = False
     idle_since: float = field(default_factory=time.monotonic)
 
@@ -247,21 +250,21 @@ class Client:
         self.settings = settings
         self._pool = Pool(settings)
 
-    def stream(self, sql: str, schema: pa.Schema, what: str, context: QueryContext) -> RowStream:
-        """Start ``sql``; ``what`` names its remote objects in errors."""
-        running, reader = self._start(sql, what, context, lambda cursor: _execute(cursor, sql, self.settings.fetch_bytes))
+    def stream(self, sql: str, schema: pa.Schema, what: str, context: QueryContext, zone: str | None = None) -> RowStream:
+        """Start ``sql``; ``what`` names its remote objects in errors; ``zone``: the time zone that it needs, None: it needs none."""
+        running, reader = self._start(what, context, lambda cursor: _execute(cursor, sql, self.settings.fetch_bytes), zone)
         return RowStream(running, reader, schema, lambda error: self._fault(error, what, context))
 
     def rows(self, sql: str, what: str) -> list[dict[str, Any]]:
         """All rows of a small statement about the catalog."""
         context = QueryContext()
-        running, table = self._start(sql, what, context, lambda cursor: _execute(cursor, sql, self.settings.fetch_bytes).read_all())
+        running, table = self._start(what, context, lambda cursor: _execute(cursor, sql, self.settings.fetch_bytes).read_all())
         running.end(reusable=True)
         return list(table.to_pylist())
 
     def describe(self, sql: str, what: str) -> pa.Schema:
         """The driver's schema of a statement's answer, without running it."""
-        running, schema = self._start(sql, what, QueryContext(), lambda cursor: cursor.adbc_execute_schema(sql))
+        running, schema = self._start(what, QueryContext(), lambda cursor: cursor.adbc_execute_schema(sql))
         running.end(reusable=True)
         assert isinstance(schema, pa.Schema)
         return schema
@@ -270,7 +273,7 @@ class Client:
         """See ``Pool.close``."""
         self._pool.close()
 
-    def _start(self, sql: str, what: str, context: QueryContext, begin: Callable[[adbc.Cursor], Any]) -> tuple[Running, Any]:
+    def _start(self, what: str, context: QueryContext, begin: Callable[[adbc.Cursor], Any], zone: str | None = None) -> tuple[Running, Any]:
         while True:
             session = self._pool.take(context)
             running = Running(self._pool, session, context)
@@ -278,6 +281,7 @@ class Client:
                 if session.trace != context.trace:
                     _name(running.cursor, context.trace)
                     session.trace = context.trace
+                _place(session, running.cursor, zone)
                 return running, begin(running.cursor)
             except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
                 lost = is_lost(error) if isinstance(error, adbc_driver_manager.Error) else False
@@ -303,5 +307,16 @@ def _execute(cursor: adbc.Cursor, sql: str, batch_bytes: int) -> pa.RecordBatchR
 
 
 def _name(cursor: adbc.Cursor, trace: str) -> None:
-    literal = application_name(trace).replace("'", "''")
-    cursor.execute(f"SET application_name = '{literal}'")
+    cursor.execute(f"SET application_name = {_literal(application_name(trace))}")
+
+
+def _place(session: Session, cursor: adbc.Cursor, zone: str | None) -> None:
+    """Put a session into the time zone that its statement needs."""
+    wanted = UTC if zone in _UTC_NAMES else zone
+    if wanted is not None and wanted != session.zone:
+        cursor.execute(f"SET timezone = {_literal(wanted)}")
+        session.zone = wanted
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

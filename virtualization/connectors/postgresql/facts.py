@@ -20,7 +20,8 @@ SELECT pg_catalog.current_setting('server_version_num')::integer AS version,
        EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid >= 16384 AND NOT a.attisdropped
                   AND a.attcollation NOT IN (0, 100)) AS other_collations,
        EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation
-                WHERE a.attrelid >= 16384 AND NOT a.attisdropped AND NOT c.collisdeterministic) AS nondeterministic
+                WHERE a.attrelid >= 16384 AND NOT a.attisdropped AND NOT c.collisdeterministic) AS nondeterministic,
+       ('2025-07-01 12:00:00+00'::timestamptz AT TIME ZONE 'America/Asuncion') = '2025-07-01 09:00:00'::timestamp AS time_zones
   FROM pg_catalog.pg_database d
  WHERE d.datname = pg_catalog.current_database()
 """
@@ -39,6 +40,9 @@ class Facts:
 
     same_character_classes: bool
     """lower() and the like use the same table of characters there as here."""
+
+    time_zones: bool
+    """Its rules of time zones are those of 2025 or later (Paraguay left daylight saving then)."""
 
     nondeterministic: bool
     """Some column has a collation under which different texts are equal: none may be trusted then."""
@@ -67,5 +71,6 @@ def facts(row: Mapping[str, Any], source: str) -> Facts:
         encoding=row["encoding"],
         orders_by_code_point=utf8 and uniform and (builtin or plain),
         same_character_classes=utf8 and uniform and builtin and row["locale"] in ("C.UTF-8", "C.UTF8"),
+        time_zones=row["time_zones"],
         nondeterministic=row["nondeterministic"],
     )

@@ -74,7 +74,7 @@ def statement_fault(error: Exception, source: str, what: str, cancelled: bool) -
         return SourceCredentialError(f"{where}: {said}")
     if state == "42846":  # the declared type can't be cast from the remote one: the column changed its type
         return RemoteObjectError(f"{where}: {said}", hint=_REFRESH)
-    if state.startswith("22"):
+    if state.startswith("22") or (state == "0A000" and said.startswith("cannot convert")):  # "… NaN to integer"
         return DataError(f"{said} ({where})", hint=_RETYPED if state in _NO_SUCH_VALUE else None)
     return SourceError(f"{where}: {said}", detail=f"SQLSTATE {state}")
 

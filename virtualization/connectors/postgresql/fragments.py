@@ -26,14 +26,17 @@ class StatementFragment:
     what: str
     """The remote objects, for messages."""
 
-    client: Client = field(repr=False, compare=False)
-    facts: Facts = field(repr=False, compare=False)
+    zoned: bool = False
+    """Does it look at the session's time zone? It is then the caller's."""
+
+    client: Client = field(repr=False, compare=False, kw_only=True)
+    facts: Facts = field(repr=False, compare=False, kw_only=True)
     most_keys: int = narrowing.MOST_KEYS
     """See ``virtualization.plan.TakesKeys``."""
 
     def open(self, context: QueryContext) -> Batches:
         """One session of the pool, one statement, batches as they come."""
-        return self.client.stream(self.text, self._schema(), self.what, context)
+        return self.client.stream(self.text, self._schema(), self.what, context, zone=context.timezone if self.zoned else None)
 
     @property
     def statement_text(self) -> str:

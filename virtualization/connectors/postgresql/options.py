@@ -21,17 +21,20 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 
 SESSION = {
     "timezone": "UTC",
-    "datestyle": "ISO",
+    "datestyle": "ISO,MDY",
     "intervalstyle": "postgres",
     "extra_float_digits": "3",
     "lc_monetary": "C",
+    "lc_numeric": "C",
+    "lc_time": "C",
+    "timezone_abbreviations": "Default",
     "standard_conforming_strings": "on",
     "bytea_output": "hex",
     "search_path": "pg_catalog",
     "default_transaction_read_only": "on",
 }
 """Settings of every session, sent with the connection request (no round trip): whatever turns values into text is fixed,
-names mean built-in objects only, and nothing can be written."""
+names mean built-in objects only, and nothing can be written. A statement that looks at the time zone gets the caller's (``client``)."""
 
 WATCH = "client_connection_check_interval"
 """With it a statement ends at the source, too, when this process was killed: else it would compute to its end for nobody.

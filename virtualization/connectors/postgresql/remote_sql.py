@@ -18,6 +18,7 @@ from sqlglot.schema import MappingSchema
 
 from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.postgresql.facts import Facts
+from virtualization.connectors.postgresql.result_types import METADATA
 from virtualization.errors import DefinitionError
 from virtualization.types import pg_type
 
@@ -58,7 +59,7 @@ def annotated(query: exp.Query, tables: Mapping[str, VirtualTable]) -> exp.Query
         if table is not None:
             columns = {column.name: _sqlglot_type(column) for column in table.columns}
             schema.add_table(node.copy(), columns, dialect="postgres", normalize=False, match_depth=False)
-    typed = annotate_types(query, schema=schema, dialect="postgres")
+    typed = annotate_types(query, schema=schema, expression_metadata=METADATA, dialect="postgres")
     assert isinstance(typed, exp.Query)
     return typed
 
