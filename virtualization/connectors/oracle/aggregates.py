@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from virtualization.connectors.oracle import arithmetic, comparisons, literals
+from virtualization.connectors.oracle.arguments import check
 from virtualization.connectors.oracle.expressions import Expressions, Handler
 from virtualization.connectors.oracle.values import INTEGERS, MOST_DIGITS, Value, integer, plain, refuse
 
@@ -102,8 +103,9 @@ def filtered(made: Expressions, node: exp.Expr) -> Value:
 def window(made: Expressions, node: exp.Expr) -> Value:
     """``… OVER (PARTITION BY … ORDER BY … ROWS …)``"""
     order, inner = node.args.get("order"), node.this
-    if any(node.args.get(part) for part in ("alias", "first")):
-        raise refuse(node, "window", "a named window")
+    for part in (inner, node.args.get("spec")):
+        if part is not None:
+            check(part)
     if not isinstance(inner, exp.Count | exp.Sum | exp.Min | exp.Max) and order is None:
         raise refuse(node, "window_order", "numbering rows without ORDER BY depends on the engine", "Add ORDER BY to the window.")
     value = _window_function(made, inner)
@@ -141,7 +143,7 @@ def _window_function(made: Expressions, node: exp.Expr) -> Value:
 
 
 def _frame(spec: exp.Expr) -> str:
-    if str(spec.args.get("kind") or "").upper() != "ROWS" or spec.args.get("exclude"):
+    if str(spec.args.get("kind") or "").upper() != "ROWS":
         raise refuse(spec, "window", "only frames of rows are sent")
     ends = [_end(spec, "start"), _end(spec, "end")]
     return f"ROWS BETWEEN {ends[0]} AND {ends[1]}"

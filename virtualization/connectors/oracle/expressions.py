@@ -12,6 +12,7 @@ from typing import Protocol
 from sqlglot import exp
 
 from virtualization.connectors.oracle import literals
+from virtualization.connectors.oracle.arguments import check
 from virtualization.connectors.oracle.comparisons import EQUALITY, ORDER, pair
 from virtualization.connectors.oracle.scopes import Scope
 from virtualization.connectors.oracle.values import INTEGERS, Value, boolean, refuse, wider
@@ -53,6 +54,7 @@ class Expressions:
 
     def value(self, node: exp.Expr) -> Value:
         """RefusedError for what does not mean the same."""
+        check(node)
         handler = self._handlers.get(type(node))
         if handler is not None:
             return handler(self, node)
@@ -80,6 +82,7 @@ class Expressions:
 
     def condition(self, node: exp.Expr, *, positive: bool = True) -> str:
         """As a condition."""
+        check(node)
         if isinstance(node, exp.Paren):
             return f"({self.condition(node.this, positive=positive)})"
         if isinstance(node, exp.And | exp.Or):
@@ -157,7 +160,7 @@ def _in(made: Expressions, node: exp.Expr, positive: bool) -> str:
     query = node.args.get("query")
     if query is not None:
         return made._in_query(node, made.value(node.this), query.unnest(), positive)
-    if any(node.args.get(part) for part in ("unnest", "field")) or not node.expressions:
+    if not node.expressions:
         raise refuse(node, "not_on_list", "this form of IN")
     return made.in_list(node, node.this, node.expressions, positive)
 
@@ -172,17 +175,18 @@ def _between(made: Expressions, node: exp.Expr, positive: bool) -> str:
 
 
 def _is(made: Expressions, node: exp.Expr, positive: bool) -> str:
+    negated = bool(node.args.get("negate"))
     if isinstance(node.expression, exp.Null):
         value = made.value(node.this)
         if value.remote == "lob" and value.kind == "text":
             raise refuse(node, "lob", "an empty CLOB is not NULL at the source")
         if value.empty or value.kind in ("unknown", "null"):
             raise refuse(node, "empty_string", "the empty text is NULL at the source")
-        return f"({value.text} IS NULL)"
+        return f"({value.text} IS {'NOT ' if negated else ''}NULL)"
     if isinstance(node.expression, exp.Boolean):
         condition = made.condition(node.this, positive=False)
         inner = condition if node.expression.this else f"NOT ({condition})"
-        return f"(CASE WHEN {inner} THEN 1 ELSE 0 END = 1)"
+        return f"(CASE WHEN {inner} THEN 1 ELSE 0 END = {0 if negated else 1})"
     raise refuse(node, "not_on_list", "this form of IS")
 
 
@@ -197,7 +201,8 @@ def _same(made: Expressions, node: exp.Expr, positive: bool) -> str:
 
 
 def _like(made: Expressions, node: exp.Expr, positive: bool) -> str:
-    pattern = node.expression
+    pattern, negated = node.expression, bool(node.args.get("negate"))
+    positive = positive and not negated
     if isinstance(node.parent, exp.Escape):
         raise refuse(node, "like_pattern", "LIKE with a sign of its own for escapes", "Use a backslash.")
     value = made.value(node.this)
@@ -212,7 +217,7 @@ def _like(made: Expressions, node: exp.Expr, positive: bool) -> str:
         raise refuse(node, "empty_string", "the empty text is NULL at the source")
     shown = literals.string(pattern, text, made.scope.utf8).text
     escaped = " ESCAPE '\\'" if "\\" in text else ""
-    return f"({value.text} LIKE {shown}{escaped})"
+    return f"({value.text} {'NOT ' if negated else ''}LIKE {shown}{escaped})"
 
 
 def _pattern(node: exp.Expr, given: str) -> tuple[str, bool]:

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from virtualization.catalog import VirtualTable
 from virtualization.connectors.oracle import aggregates, arithmetic, choices, comparisons, dates, literals, texts
+from virtualization.connectors.oracle.arguments import check
 from virtualization.connectors.oracle.expressions import Expressions, Handler, as_read, together
 from virtualization.connectors.oracle.names import alias, location_parts, quoted
 from virtualization.connectors.oracle.scopes import Columns, Scope
@@ -22,7 +23,6 @@ HANDLERS: dict[type[exp.Expr], Handler] = arithmetic.HANDLERS | dates.HANDLERS |
 TableColumns = Callable[[VirtualTable, str], Columns]
 """The columns of a virtual table that the statement calls by an alias (already quoted)."""
 
-_NOT_TAKEN = ("locks", "hint", "laterals", "windows", "qualify", "into", "sample", "connect", "pivots", "match", "fetch")
 _SIDES = {"": "INNER JOIN", "LEFT": "LEFT JOIN", "RIGHT": "RIGHT JOIN", "FULL": "FULL JOIN"}
 _SET_OPERATIONS: dict[type[exp.Expr], str] = {exp.Union: "UNION", exp.Intersect: "INTERSECT", exp.Except: "MINUS"}
 
@@ -66,6 +66,7 @@ class Statements:
 
     def query(self, query: exp.Expr, parent: Scope | None, top: bool = False) -> Query:
         """A query or sub-query."""
+        check(query)
         if query.args.get("with_") is not None and not top:
             raise refuse(query, "not_on_list", "WITH inside of a query")
         if isinstance(query, exp.Subquery):
@@ -80,13 +81,15 @@ class Statements:
         """A table, sub-query or CTE in FROM; its columns become known to ``scope``."""
         name = alias(node.alias_or_name)
         if isinstance(node, exp.Subquery):
-            if node.args.get("joins") or (node.args.get("alias") is not None and node.args["alias"].columns):
+            check(node)
+            if node.args.get("alias") is not None and node.args["alias"].columns:
                 raise refuse(node, "not_on_list", "this form of FROM")
             inner = self.query(node.unnest(), None)
             scope.add(node.alias_or_name, _read(inner, name))
             return f"({inner.text}) {name}"
-        if not isinstance(node, exp.Table) or any(node.args.get(part) for part in ("joins", "sample", "only", "ordinality")):
+        if not isinstance(node, exp.Table):
             raise refuse(node, "not_on_list", "this form of FROM")
+        check(node)
         if not node.db and node.name in self._ctes:
             scope.add(node.alias_or_name, _read(self._ctes[node.name], name))
             return f"{alias(node.name)} {name}"
@@ -115,7 +118,7 @@ class Statements:
     def _set_operation(self, query: exp.SetOperation, parent: Scope | None, top: bool) -> Query:
         sign = _SET_OPERATIONS.get(type(query))
         distinct = bool(query.args.get("distinct"))
-        if sign is None or (not distinct and sign != "UNION") or query.args.get("by_name") or query.args.get("side"):
+        if sign is None or (not distinct and sign != "UNION"):
             raise refuse(query, "not_on_list", "INTERSECT ALL and EXCEPT ALL are newer than 12.1")
         arms = [self.query(arm, parent) for arm in (query.left, query.right)]
         if len(arms[0].outputs) != len(arms[1].outputs):
@@ -168,9 +171,6 @@ class Selecting:
     def made(self) -> Query:
         """RefusedError: see ``Statements.whole``."""
         query = self._query
-        for part in _NOT_TAKEN:
-            if query.args.get(part):
-                raise refuse(query, "not_on_list", f"{part} are not taken")
         source = self._from()
         where = query.args.get("where")
         filters = f" WHERE {self._made.condition(where.this)}" if where is not None else ""
@@ -189,8 +189,7 @@ class Selecting:
             return "dual"
         text = self._statements.source(first.this, self._scope)
         for join in self._query.args.get("joins") or []:
-            if join.args.get("method") or join.args.get("using") or isinstance(join.this, exp.Lateral):
-                raise refuse(join, "join", "this form of join is not taken")
+            check(join)
             right = self._statements.source(join.this, self._scope)
             on, side = join.args.get("on"), str(join.args.get("side") or "").upper()
             if on is None:
@@ -243,8 +242,7 @@ class Selecting:
         group = self._query.args.get("group")
         if group is None:
             return ""
-        if any(value for name, value in group.args.items() if name != "expressions"):
-            raise refuse(group, "not_on_list", "this form of GROUP BY")
+        check(group)
         return f" GROUP BY {', '.join(self._key(key, outputs) for key in group.expressions)}"
 
     def _key(self, node: exp.Expr, outputs: Sequence[Output]) -> str:
