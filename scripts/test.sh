@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Sets up everything that the tests need, then runs them.
-#   scripts/test.sh           what fits 20 minutes on 2 cores, real services included
-#   scripts/test.sh --full    the long storms too
-#   scripts/test.sh --two …   in two halves side by side: what stands on a whole cluster or on Spark, and all the rest
+#   scripts/test.sh           what fits 20 minutes on 2 cores, real services included, in two halves side by side: what stands on
+#                             a whole cluster or on Spark, and all the rest
+#   scripts/test.sh --two …   the same, with options for pytest
+#   scripts/test.sh --full …  the long storms too, one after the other
 #   scripts/test.sh ARGS…     handed to pytest, e.g. tests/virtualization -k join
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh
 export BDC_ARTIFACTS; BDC_ARTIFACTS=$(cat .cache/artifacts-folder)
 select=(-m "not full")
-if [ "${1:-}" = --full ]; then shift; select=(); fi
+[ $# -gt 0 ] || set -- --two
+if [ "$1" = --full ]; then shift; select=(); fi
 run=(.venv/bin/python -m pytest "${select[@]}")
 [ "${1:-}" = --two ] || exec "${run[@]}" "$@"
 shift
