@@ -1,4 +1,4 @@
-"""The connector ``hdfs``: CSV and Parquet files of an HDFS as tables.
+"""The connector ``hdfs``: CSV, JSON, Parquet, ORC and Avro files and Delta tables of an HDFS as tables.
 
 Location ``hdfs://host:port``; a table's location is the path of a file, a folder (recursive) or a glob. Options: see ``options``.
 """
@@ -14,14 +14,18 @@ from sqlglot import exp
 
 from virtualization.catalog import DataSource, VirtualTable
 from virtualization.connectors.hdfs.client import Client
+from virtualization.connectors.hdfs.delta import Snapshots
 from virtualization.connectors.hdfs.detect import detect
 from virtualization.connectors.hdfs.engine import Engine
 from virtualization.connectors.hdfs.fragments import FilesFragment
 from virtualization.connectors.hdfs.layout import Layouts
 from virtualization.connectors.hdfs.options import FileFormat, format_of_path, settings, table_format
+from virtualization.connectors.hdfs.partitions import partition_columns
+from virtualization.connectors.hdfs.ranges import Range, ranges
 from virtualization.connectors.hdfs.rewrites import duckdb_predicate
-from virtualization.connectors.hdfs.scan_sql import Scan, partition_columns
+from virtualization.connectors.hdfs.scan_sql import Scan
 from virtualization.connectors.hdfs.statistics import statistics
+from virtualization.connectors.hdfs.table_files import Reader
 from virtualization.connectors.hdfs.types import duckdb_type
 from virtualization.errors import UnknownColumnError
 from virtualization.plan import Accepted, Declined, Detected, FragmentRequest, Kept, RemoteObject, Scanned, TestedSource
@@ -31,11 +35,11 @@ from virtualization.types import pg_type
 class HdfsConnector:
     """See ``virtualization.plan.Connector``. Thread-safe; connects on first use."""
 
-    def __init__(self, source: DataSource) -> None:
+    def __init__(self, source: DataSource, client: Client | None = None) -> None:
         self._settings = settings(source)
-        self._client = Client(self._settings)
-        self._layouts = Layouts(self._client)
+        self._client = client or Client(self._settings)
         self._engine = Engine()
+        self._reader = Reader(self._client, Layouts(self._client), Snapshots(self._client), self._engine)
 
     def test(self) -> TestedSource:
         """One request to the NameNode. HDFS tells no version over this protocol."""
@@ -55,7 +59,7 @@ class HdfsConnector:
 
     def detect(self, location: str, options: Mapping[str, str]) -> Detected:
         """Columns and types by what the files hold, statistics too."""
-        found = detect(self._client, location, options)
+        found = detect(self._reader, location, options)
         table = VirtualTable("", location, "", location, found.columns, found.options, found.rows)
         scan = self._files(Scan(table, found.columns, (), (), found.columns), table_format(table, location))
         return replace(found, statistics=statistics(self._client, scan, table))
@@ -71,6 +75,7 @@ class HdfsConnector:
         folders = {column.name for column in partition_columns(table, shape)}
         types = {column.name: pg_type(column.type) for column in table.columns}
         taken: list[str] = []
+        asked: list[Range] = []
         pruning: list[str] = []
         left: list[exp.Expression] = []
         kept: list[Kept] = []
@@ -87,14 +92,16 @@ class HdfsConnector:
             else:
                 taken.append(made)
                 looked_at |= names
+                asked += [one for one in ranges(predicate, types) if one.column not in folders]
         needed = wanted + tuple(column for column in table.columns if column.name in looked_at and column not in wanted)
         for column in needed:
             duckdb_type(types[column.name], column.name)
-        return Scanned(self._files(Scan(table, wanted, tuple(taken), tuple(pruning), needed), shape), tuple(left), tuple(kept))
+        scan = Scan(table, wanted, tuple(taken), tuple(pruning), needed, tuple(asked))
+        return Scanned(self._files(scan, shape), tuple(left), tuple(kept))
 
     def _files(self, scan: Scan, shape: FileFormat) -> FilesFragment:
         text = _in_words(f"hdfs://{self._settings.host}:{self._settings.port}", scan, shape.format)
-        return FilesFragment(self._settings.source, scan, shape, text, self._client, self._layouts, self._engine)
+        return FilesFragment(self._settings.source, scan, shape, text, self._reader)
 
     def push(self, request: FragmentRequest) -> Accepted | Declined:
         """Files are scanned; the executor sees the scan inline and does the rest beside it."""

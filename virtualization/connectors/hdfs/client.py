@@ -43,7 +43,11 @@ class RemoteFile:
 
     path: str
     size: int
-    modified: int
+    modified: int | None
+    """None: not known, and never changed (a file of a Delta table)."""
+
+    partition: tuple[tuple[str, str | None], ...] | None = None
+    """Values of partition columns, where something else than the path tells them."""
 
 
 class Client:
@@ -88,7 +92,8 @@ class Client:
             return native.read(file.path), native.get_file_info(file.path)
 
         reader, now = self.call(begin, file.path)
-        if (now.length, now.modification_time) != (file.size, file.modified) or len(reader) != file.size:
+        modified = now.modification_time if file.modified is not None else None
+        if (now.length, modified) != (file.size, file.modified) or len(reader) != file.size:
             raise RemoteObjectError(
                 f'data source "{self.settings.source}": file {file.path} was replaced during the query', hint="Run the query again."
             )

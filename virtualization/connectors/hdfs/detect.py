@@ -1,4 +1,4 @@
-"""Columns and their types from the files themselves: Parquet from its footer, CSV from a bounded sample by evidence.
+"""Columns and their types from the files themselves: typed files tell, CSV from a bounded sample by evidence.
 
 A CSV column gets a type when every sampled value has that type's plain form; text else. Whole numbers with leading zeros stay
 text (they are codes), dates are ISO only, numbers with an exponent become ``double precision``. Numbers with a point become
@@ -9,55 +9,52 @@ is an error that names file, column and value; declare a wider type then.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from virtualization.catalog import Column
+from virtualization.connectors.hdfs import delta_types
 from virtualization.connectors.hdfs.client import LOOK, Client, RemoteFile
-from virtualization.connectors.hdfs.layout import csv_rows, head, parquet_layout
+from virtualization.connectors.hdfs.delta import is_table
+from virtualization.connectors.hdfs.detect_json import detect_json
+from virtualization.connectors.hdfs.evidence import by_evidence
+from virtualization.connectors.hdfs.heads import csv_rows, head
 from virtualization.connectors.hdfs.options import FileFormat, file_format, format_of_path
-from virtualization.connectors.hdfs.scan_sql import partition_values
+from virtualization.connectors.hdfs.partitions import partition_values
+from virtualization.connectors.hdfs.table_files import Reader
 from virtualization.connectors.hdfs.types import detected_type
 from virtualization.errors import RemoteObjectError, SourceError
 from virtualization.plan import Detected
 
 _SAMPLE_ROWS = 5_000
 _FOOTERS = 20
-_NARROW, _WIDE, _SPARE_DIGITS = 18, 38, 4
-_EVIDENCE: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("bigint", re.compile(r"-?(0|[1-9]\d{0,17})")),
-    ("numeric", re.compile(r"-?(0|[1-9]\d{0,18})(\.\d{1,18})?")),
-    ("double precision", re.compile(r"-?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d{1,3})?")),
-    ("boolean", re.compile(r"true|false", re.IGNORECASE)),
-    ("date", re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")),
-    (
-        "timestamp without time zone",
-        re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?"),
-    ),
-    (
-        "timestamp with time zone",
-        re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)? ?(Z|[+-]\d\d(:?\d\d)?)"),
-    ),
-)
 
 
-def detect(client: Client, location: str, options: Mapping[str, str]) -> Detected:
+def detect(reader: Reader, location: str, options: Mapping[str, str]) -> Detected:
     """Columns, the options that were found out, estimated rows; errors name the path."""
-    source = client.settings.source
-    files = [file for file in client.files(location) if file.size]
+    kept = {name: str(value) for name, value in options.items()}
+    if "format" not in kept and is_table(reader.client, location):
+        kept["format"] = "delta"
+    if kept.get("format", "").lower() == "delta":
+        return _delta(reader, location, kept)
+    files = [file for file in reader.client.files(location) if file.size]
     if not files:
-        raise RemoteObjectError(f'data source "{source}": there is no file with content in {location}', hint=LOOK)
+        raise RemoteObjectError(f'data source "{reader.client.settings.source}": there is no file with content in {location}', hint=LOOK)
     known = [file for file in files if format_of_path(file.path)] or files
-    shape = file_format(options, known[0].path, f"location {location}")
-    kept = {"format": shape.format} | {name: str(value) for name, value in options.items()}
-    detected = _parquet(client, files) if shape.format == "parquet" else _csv(client, files, shape, kept)
+    shape = file_format(kept, known[0].path, f"location {location}")
+    kept = {"format": shape.format} | kept
+    if shape.format == "csv":
+        detected = _csv(reader.client, files, shape, kept)
+    elif shape.format == "json":
+        detected = detect_json(reader.client, files, shape, kept)
+    else:
+        detected = _typed(reader, files, shape)
     folders = [] if shape.partitions else _folders(files)
     if folders:
         kept["partitions"] = ",".join(folders)
         shape = file_format(kept, known[0].path, f"location {location}")
     values = [partition_values(file, shape) for file in files] if shape.partitions else []
-    parts = tuple(Column(name, _by_evidence([row[n] for row in values]), True, name) for n, name in enumerate(shape.partitions))
+    parts = tuple(Column(name, by_evidence([row[n] for row in values]), True, name) for n, name in enumerate(shape.partitions))
     return Detected((*detected.columns, *parts), kept, detected.rows, detected.unmapped)
 
 
@@ -67,18 +64,27 @@ def _folders(files: Sequence[RemoteFile]) -> list[str]:
     return names[0] if names[0] and all(other == names[0] for other in names) else []
 
 
-def _parquet(client: Client, files: Sequence[RemoteFile]) -> Detected:
-    layout = parquet_layout(client, files[0])
-    columns, unmapped = [], []
-    for name, stored in zip(layout.names, layout.types, strict=True):
-        kind = detected_type(stored)
-        if kind is None:
-            unmapped.append((name, str(stored), "nested and interval values of Parquet files are not read"))
-        else:
-            columns.append(Column(name, kind, True, name))
-    sampled = [layout, *(parquet_layout(client, file) for file in files[1:_FOOTERS])]
+def _delta(reader: Reader, location: str, kept: dict[str, str]) -> Detected:
+    shape = file_format(kept, location, f"location {location}")
+    snapshot = reader.snapshots.of(location, shape.version)
+    columns, unmapped = delta_types.columns(snapshot)
+    options = {"format": "delta"} | kept | ({"partitions": ",".join(snapshot.partitions)} if snapshot.partitions else {})
+    return Detected(columns, options, delta_types.rows(snapshot), unmapped)
+
+
+def _typed(reader: Reader, files: Sequence[RemoteFile], shape: FileFormat) -> Detected:
+    """The columns of the first files, in the order in which they are met; the types of the first that has them."""
+    layouts = reader.layouts.of(files[:_FOOTERS], shape)
+    stored = {name: of for layout in reversed(layouts) for name, of in zip(layout.names, layout.types, strict=True)}
+    names = list(dict.fromkeys(name for layout in layouts for name in layout.names))
+    told = [(name, stored[name], detected_type(stored[name])) for name in names]
     share = sum(file.size for file in files) / max(1, sum(file.size for file in files[:_FOOTERS]))
-    return Detected(tuple(columns), rows=float(round(sum(one.rows or 0 for one in sampled) * share)), unmapped=tuple(unmapped))
+    counted = None not in [layout.rows for layout in layouts]
+    return Detected(
+        tuple(Column(name, kind, True, name) for name, _, kind in told if kind is not None),
+        rows=float(round(sum(layout.rows or 0 for layout in layouts) * share)) if counted else None,
+        unmapped=tuple((name, str(of), "no type of PostgreSQL carries it") for name, of, kind in told if kind is None),
+    )
 
 
 def _csv(client: Client, files: Sequence[RemoteFile], shape: FileFormat, kept: dict[str, str]) -> Detected:
@@ -99,7 +105,7 @@ def _csv(client: Client, files: Sequence[RemoteFile], shape: FileFormat, kept: d
     body = [row for row in rows[1 if header else 0 :] if len(row) == width]
     columns = tuple(
         Column(
-            name or f"column{number + 1}", _by_evidence([_value(row[number], shape) for row in body]), True, name or f"column{number + 1}"
+            name or f"column{number + 1}", by_evidence([_value(row[number], shape) for row in body]), True, name or f"column{number + 1}"
         )
         for number, name in enumerate(names)
     )
@@ -111,26 +117,8 @@ def _csv(client: Client, files: Sequence[RemoteFile], shape: FileFormat, kept: d
 def _has_header(rows: Sequence[Sequence[str]]) -> bool:
     """The first line is one unless it looks like data: no empty or doubled name, no number, no date."""
     first = rows[0]
-    return len(set(first)) == len(first) and all(name and _by_evidence([name]) == "text" for name in first)
+    return len(set(first)) == len(first) and all(name and by_evidence([name]) == "text" for name in first)
 
 
 def _value(text: str, shape: FileFormat) -> str | None:
     return None if text in ("", shape.null) else text
-
-
-def _by_evidence(values: Sequence[str | None]) -> str:
-    told = [value for value in values if value is not None]
-    if not told:
-        return "text"
-    for kind, form in _EVIDENCE:
-        if all(form.fullmatch(value) for value in told):
-            if kind == "numeric":
-                return _numeric(told)
-            return kind
-    return "text"
-
-
-def _numeric(told: Sequence[str]) -> str:
-    scale = max(len(value.partition(".")[2]) for value in told)
-    whole = max(len(value.partition(".")[0].lstrip("-")) for value in told)
-    return f"numeric({_NARROW if whole + _SPARE_DIGITS + scale <= _NARROW else _WIDE},{scale})"

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from virtualization.connectors.hdfs.file_system import PROTOCOL, Listing, register, with_real_paths
-from virtualization.connectors.hdfs.scan_sql import DATA_MARK
+from virtualization.connectors.hdfs.types import DATA_MARK
 from virtualization.errors import CancelledError, DataError, MemoryLimitError, SourceError, VirtualizationError
 from virtualization.plan import QueryContext
 

@@ -203,7 +203,7 @@ class ListedFiles(AbstractFileSystem):  # type: ignore[misc]
 
     def modified(self, path: str) -> datetime.datetime:
         """As listed."""
-        return datetime.datetime.fromtimestamp(_find(path)[1].modified / 1000, datetime.UTC)
+        return datetime.datetime.fromtimestamp((_find(path)[1].modified or 0) / 1000, datetime.UTC)
 
 
 def register(connection: Any) -> None:  # noqa: ANN401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,13 +10,14 @@ import duckdb
 import pyarrow as pa
 
 from virtualization.catalog import Column
-from virtualization.connectors.hdfs import narrowing
-from virtualization.connectors.hdfs.client import Client, RemoteFile
-from virtualization.connectors.hdfs.engine import Engine, concerns_files, fault, stream
+from virtualization.connectors.hdfs import narrowing, typed_files
+from virtualization.connectors.hdfs.client import RemoteFile
+from virtualization.connectors.hdfs.engine import concerns_files, fault, stream
 from virtualization.connectors.hdfs.file_system import Listing, fault_behind, forget, register, remember
-from virtualization.connectors.hdfs.layout import Layouts
-from virtualization.connectors.hdfs.options import FileFormat
-from virtualization.connectors.hdfs.scan_sql import Scan, pruning_sql, scan_sql
+from virtualization.connectors.hdfs.layout import Layout
+from virtualization.connectors.hdfs.options import STREAMED, FileFormat
+from virtualization.connectors.hdfs.scan_sql import Scan, groups, scan_sql, streamed_name
+from virtualization.connectors.hdfs.table_files import Reader
 from virtualization.errors import VirtualizationError
 from virtualization.plan import Batches, OutputColumn, QueryContext
 from virtualization.types import pg_type, schema_of
@@ -29,9 +31,7 @@ class FilesFragment:
     scan: Scan
     shape: FileFormat
     text: str
-    client: Client = field(repr=False, compare=False)
-    layouts: Layouts = field(repr=False, compare=False)
-    engine: Engine = field(repr=False, compare=False)
+    reader: Reader = field(repr=False, compare=False)
     most_keys: int = narrowing.MOST_KEYS
     """See ``virtualization.plan.TakesKeys``."""
 
@@ -47,11 +47,12 @@ class FilesFragment:
 
     def open(self, context: QueryContext) -> Batches:
         """Read with this connector's own engine."""
-        listing = remember(self.client, self.files())
-        cursor = self.engine.cursor()
+        reading = self._reading()
+        listing = reading.listing
+        cursor = self.reader.engine.cursor()
         try:
-            sql = self._sql(listing)
-            rows = stream(cursor, sql, _schema(self.scan.columns), lambda: forget(listing), context)
+            reading.register(cursor)
+            rows = stream(cursor, reading.sql, _schema(self.scan.columns), lambda: forget(listing), context)
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             meant = fault(error, listing, self.source)  # before forget: it needs the listing
             cursor.close()
@@ -68,9 +69,9 @@ class FilesFragment:
         """See ``virtualization.plan.TakesKeys``."""
         return replace(self, scan=narrowing.narrowed(self.scan, column, keys))
 
-    def duckdb_sql(self) -> str:
+    def duckdb_sql(self) -> str | None:
         """The scan over the files as they are now. Good for the query that begins now: do not keep it."""
-        return self._sql(remember(self.client, self.files()))
+        return None if self.shape.format in STREAMED else self._reading().sql
 
     def prepare_duckdb(self, connection: object) -> None:
         """Register the file system with the connection's instance."""
@@ -79,27 +80,57 @@ class FilesFragment:
     def fault(self, error: Exception) -> VirtualizationError | None:
         """What an engine's error means that came up while it ran ``duckdb_sql``; None: it has nothing to do with the files."""
         text = str(error)
-        own = fault_behind(text, self.client)
+        own = fault_behind(text, self.reader.client)
         if own is not None or not concerns_files(text):
             return own
         return fault(error, None, self.source)
 
     def files(self) -> list[RemoteFile]:
-        """The files that would be read now: listed, and pruned by the predicates on folders."""
-        files = self.client.files(self.scan.table.location)
-        if not self.scan.partition_predicates or not files:
-            return files
-        cursor = self.engine.cursor()
-        try:
-            kept = cursor.execute(pruning_sql(files, self.scan, self.shape)).fetchall()
-        except duckdb.Error as error:
-            raise fault(error, None, self.source) from None
-        finally:
-            cursor.close()
-        return [files[number] for (number,) in kept]
+        """The files that would be read now."""
+        return self.reader.to_read(self.scan, self.reader.found(self.scan.table.location, self.shape))[0]
 
-    def _sql(self, listing: Listing) -> str:
-        return scan_sql(listing, self.layouts.of(listing.files, self.shape), self.scan, self.shape)
+    def _reading(self) -> Reading:
+        found = self.reader.found(self.scan.table.location, self.shape)
+        files, layouts = self.reader.to_read(self.scan, found)
+        listing = remember(self.reader.client, files)
+        try:
+            wanted = frozenset(column.remote_name for column in self.scan.needed)
+            return Reading(listing, layouts, found.shape, scan_sql(listing, layouts, self.scan, found.shape), wanted)
+        except BaseException:
+            forget(listing)
+            raise
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One run over the files of one moment."""
+
+    listing: Listing
+    layouts: Sequence[Layout]
+    shape: FileFormat
+    sql: str
+    wanted: frozenset[str]
+    """The columns of the files that ``sql`` looks at."""
+
+    def register(self, cursor: Any) -> None:  # noqa: ANN401 duckdb is untyped
+        """Give ``cursor`` the streams that ``sql`` reads."""
+        if self.shape.format not in STREAMED:
+            return
+        for numbers in groups(self.listing, self.layouts, self.shape):
+            layout = self.layouts[numbers[0]]
+            columns = [(name, of) for name, of in zip(layout.names, layout.types, strict=True) if name in self.wanted]
+            cursor.register(streamed_name(numbers), self._stream(numbers, pa.schema(columns)))
+
+    def _stream(self, numbers: Sequence[int], columns: pa.Schema) -> pa.RecordBatchReader:
+        files = [(number, self.listing.files[number]) for number in numbers]
+        return pa.RecordBatchReader.from_batches(typed_files.numbered_schema(columns), self._batches(files, columns))
+
+    def _batches(self, files: Sequence[tuple[int, RemoteFile]], columns: pa.Schema) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from typed_files.batches(self.listing.client, files, self.shape.format, columns)
+        except VirtualizationError as error:
+            self.listing.faults.append(error)  # the engine would only repeat its text
+            raise
 
 
 def _schema(columns: tuple[Column, ...]) -> pa.Schema:

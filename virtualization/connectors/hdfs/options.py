@@ -7,18 +7,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from virtualization.catalog import DataSource, VirtualTable
+from virtualization.connectors.hdfs.date_formats import strptime_format
 from virtualization.errors import DefinitionError
 
 SOURCE_OPTIONS = ("timeout", "user")
 TABLE_OPTIONS = (
-    "date_format", "delimiter", "encoding", "escape", "first_row", "format", "header", "null", "partitions", "quote", "timestamp_format",
+    "date_format", "delimiter", "encoding", "escape", "first_row", "format", "header", "null", "partitions", "quote", "reject_sample_value",
+    "reject_type", "reject_value", "rejected_of", "timestamp_format", "version",
 )  # fmt: skip
+FORMATS = ("avro", "csv", "delta", "json", "orc", "parquet")
+TEXTS = ("csv", "json")
+"""Formats whose values are texts, read as PostgreSQL reads its input; rows of these can be rejected."""
+
+STREAMED = ("avro", "orc")
+"""Formats that DuckDB does not read itself: Arrow batches are streamed into it."""
+
 _ALIASES = {"field_terminator": "delimiter", "string_delimiter": "quote", "date_time_format": "timestamp_format"}
+_FORMAT_ALIASES = {"jsonl": "json", "ndjson": "json", "delimitedtext": "csv", "deltalake": "delta"}
 _ENCODINGS = {"utf-8": "utf-8", "utf8": "utf-8", "latin-1": "latin-1", "iso-8859-1": "latin-1", "utf-16": "utf-16"}
 _EXTENSIONS = {
     ".csv": "csv", ".csv.gz": "csv", ".csv.zst": "csv", ".tsv": "csv", ".txt": "csv",
-    ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet",
+    ".json": "json", ".jsonl": "json", ".ndjson": "json", ".json.gz": "json", ".jsonl.gz": "json", ".ndjson.gz": "json",
+    ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet", ".orc": "orc", ".avro": "avro",
 }  # fmt: skip
+_LARGEST = 10**12
 _WORDS = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
@@ -59,6 +71,17 @@ def settings(source: DataSource) -> Settings:
 
 
 @dataclass(frozen=True)
+class RejectLimit:
+    """The original's REJECT_TYPE, REJECT_VALUE and REJECT_SAMPLE_VALUE."""
+
+    value: float
+    """More rejected rows (or per cent of the rows) than this fail the query."""
+
+    sample: int | None = None
+    """None: ``value`` counts rows. Else it is per cent, looked at whenever so many more rows were tried, and at the end."""
+
+
+@dataclass(frozen=True)
 class FileFormat:
     """How a table's files are read."""
 
@@ -81,6 +104,25 @@ class FileFormat:
     partitions: tuple[str, ...] = ()
     """Columns that are folders (``year=2024``), not in the files."""
 
+    version: int | None = None
+    """Of a Delta table; None: the newest."""
+
+    rejects: RejectLimit | None = None
+    """How many rows may be left out because they can't be read; None: none, the first one fails the query with its place."""
+
+    rejected_of: str | None = None
+    """The table is the list of the rows that a table with these columns (``id bigint, v numeric(5,2)``) leaves out."""
+
+    @property
+    def is_text(self) -> bool:
+        """Are values texts?"""
+        return self.format in TEXTS
+
+    @property
+    def names_its_columns(self) -> bool:
+        """Does each file say which columns it has?"""
+        return self.format not in TEXTS or (self.format == "csv" and self.header)
+
 
 def format_of_path(path: str) -> str | None:
     """By extension."""
@@ -100,8 +142,13 @@ def file_format(given: Mapping[str, str], path: str, where: str) -> FileFormat:
         if name not in TABLE_OPTIONS:
             raise DefinitionError(f'{where}: unknown option "{name}"', hint=f"Known options: {', '.join(TABLE_OPTIONS)}.")
     kind = options.get("format", "").lower() or format_of_path(path)
-    if kind not in ("csv", "parquet"):
-        raise DefinitionError(f'{where}: the format of "{path}" is not known', hint="Set the option format to csv or parquet.")
+    kind = _FORMAT_ALIASES.get(kind or "", kind)
+    if kind not in FORMATS:
+        raise DefinitionError(
+            f'{where}: the format of "{path}" is not known', hint=f"Set the option format to one of {', '.join(FORMATS)}."
+        )
+    if "version" in options and kind != "delta":
+        raise DefinitionError(f'{where}: option "version" belongs to Delta tables', hint="Set the option format to delta.")
     quote = options.get("quote", '"')
     return FileFormat(
         format=kind,
@@ -110,12 +157,50 @@ def file_format(given: Mapping[str, str], path: str, where: str) -> FileFormat:
         quote=_one_character(quote, "quote", where),
         escape=_one_character(options.get("escape", quote), "escape", where),
         null=options.get("null") or None,
-        date_format=options.get("date_format") or None,
-        timestamp_format=options.get("timestamp_format") or None,
+        date_format=_date_format(options, "date_format", where),
+        timestamp_format=_date_format(options, "timestamp_format", where),
         encoding=_encoding(options.get("encoding", "utf-8"), where),
-        first_row=_first_row(options.get("first_row", "1"), where),
+        first_row=_whole(options, "first_row", 1, where) or 1,
         partitions=tuple(part.strip() for part in options.get("partitions", "").split(",") if part.strip()),
+        version=_whole(options, "version", 0, where),
+        rejects=_rejects(options, kind, where),
+        rejected_of=options.get("rejected_of") or None,
     )
+
+
+def _rejects(options: Mapping[str, str], kind: str, where: str) -> RejectLimit | None:
+    given = [name for name in ("reject_type", "reject_value", "reject_sample_value", "rejected_of") if name in options]
+    if not given:
+        return None
+    if kind not in TEXTS:
+        raise DefinitionError(f'{where}: option "{given[0]}" belongs to texts (csv, json): rows of {kind} files are typed')
+    if given == ["rejected_of"]:
+        return None
+    share = options.get("reject_type", "value").lower()
+    if share not in ("value", "percentage"):
+        raise DefinitionError(f'{where}: option "reject_type" is "{share}", not value or percentage')
+    if share == "value":
+        if "reject_sample_value" in options:
+            raise DefinitionError(f'{where}: option "reject_sample_value" belongs to reject_type percentage')
+        return RejectLimit(_whole(options, "reject_value", 0, where) or 0)
+    sample = _whole(options, "reject_sample_value", 1, where)
+    try:
+        value = float(options["reject_value"])
+    except (KeyError, ValueError):
+        value = -1.0
+    if sample is None or not 0 <= value <= 100:
+        raise DefinitionError(f"{where}: reject_type percentage needs reject_value (0 to 100) and reject_sample_value (a number of rows)")
+    return RejectLimit(value, sample)
+
+
+def _date_format(options: Mapping[str, str], name: str, where: str) -> str | None:
+    text = options.get(name)
+    if not text:
+        return None
+    try:
+        return strptime_format(text)
+    except ValueError as error:
+        raise DefinitionError(f'{where}: option "{name}" is "{text}": {error}') from None
 
 
 def _switch(options: Mapping[str, str], name: str, where: str) -> bool:
@@ -144,7 +229,10 @@ def _encoding(text: str, where: str) -> str:
     return _ENCODINGS[text.lower()]
 
 
-def _first_row(text: str, where: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
-        raise DefinitionError(f'{where}: option "first_row" is "{text}", not a line number from 1 on')
+def _whole(options: Mapping[str, str], name: str, least: int, where: str) -> int | None:
+    text = options.get(name)
+    if text is None:
+        return None
+    if not text.isdecimal() or not least <= int(text) <= _LARGEST:
+        raise DefinitionError(f'{where}: option "{name}" is "{text}", not a whole number from {least} on')
     return int(text)

@@ -1,28 +1,27 @@
 """One listing of files as a DuckDB SELECT with the declared names and types.
 
 Files whose insides differ (a CSV header in another order, another width of integer) are read in groups, each with its own
-conversions, joined by UNION ALL.
+conversions, joined by UNION ALL. A column that a file does not have is NULL there.
 """
 
 from __future__ import annotations
 
-import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from virtualization.catalog import Column, VirtualTable
-from virtualization.connectors.hdfs.client import RemoteFile
 from virtualization.connectors.hdfs.file_system import Listing
+from virtualization.connectors.hdfs.json_lines import json_texts
 from virtualization.connectors.hdfs.layout import Layout
-from virtualization.connectors.hdfs.options import FileFormat
-from virtualization.connectors.hdfs.types import csv_value, duckdb_type, literal, parquet_value, quoted
-from virtualization.errors import DefinitionError, RemoteObjectError
+from virtualization.connectors.hdfs.options import STREAMED, FileFormat
+from virtualization.connectors.hdfs.partitions import partition_columns, partition_values
+from virtualization.connectors.hdfs.ranges import Range
+from virtualization.connectors.hdfs.types import DATA_MARK, duckdb_type, literal, quoted, text_value, typed_value
+from virtualization.errors import RemoteObjectError
 from virtualization.types import pg_type
 
-DATA_MARK = "bdc-data-error:"
-"""Begins the messages of our own checks inside the engine."""
-
-_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+NOT_A_VALUE = ": not a value: "
+"""Between the place of a value that could not be read and the value."""
 
 
 @dataclass(frozen=True)
@@ -40,74 +39,46 @@ class Scan:
     needed: tuple[Column, ...]
     """``columns`` and those that the predicates look at."""
 
-
-def partition_columns(table: VirtualTable, shape: FileFormat) -> tuple[Column, ...]:
-    """The declared columns that are folders; DefinitionError for a name that is not declared."""
-    by_name = {column.remote_name: column for column in table.columns}
-    for name in shape.partitions:
-        if name not in by_name:
-            raise DefinitionError(f'virtual table "{table.schema}.{table.name}": partition "{name}" is none of its columns')
-    return tuple(by_name[name] for name in shape.partitions)
-
-
-def partition_values(file: RemoteFile, shape: FileFormat) -> list[str | None]:
-    """From the folders of a path; RemoteObjectError when one is missing."""
-    found = dict(part.split("=", 1) for part in file.path.split("/")[:-1] if "=" in part)
-    values: list[str | None] = []
-    for name in shape.partitions:
-        if name not in found:
-            raise RemoteObjectError(f'file {file.path} lies in no folder "{name}=…"', hint="The option partitions names the folders.")
-        text = urllib.parse.unquote(found[name])
-        values.append(None if text == _NULL_PARTITION else text)
-    return values
-
-
-def pruning_sql(files: Sequence[RemoteFile], scan: Scan, shape: FileFormat) -> str:
-    """Gives the numbers of the files whose folders satisfy the predicates."""
-    columns = partition_columns(scan.table, shape)
-    rows = []
-    for number, file in enumerate(files):
-        values = ", ".join("NULL" if value is None else literal(value) for value in partition_values(file, shape))
-        rows.append(f"({number}, {values})")
-    names = ", ".join(f"p{number}" for number in range(len(columns)))
-    items = ", ".join(
-        f"{csv_value(f'p{number}', pg_type(column.type), FileFormat('csv'), literal(_place(column)))} AS {quoted(column.name)}"
-        for number, column in enumerate(columns)
-    )
-    texts = ", ".join(f"CAST(p{number} AS VARCHAR) AS p{number}" for number in range(len(columns)))
-    source = f"SELECT __n, {texts} FROM (VALUES {', '.join(rows)}) AS v(__n, {names})"
-    return f"SELECT __n FROM (SELECT __n, {items} FROM ({source})) WHERE {' AND '.join(scan.partition_predicates)} ORDER BY __n"
+    ranges: tuple[Range, ...] = ()
+    """Outside of which no row satisfies the predicates: files whose statistics lie outside are not opened."""
 
 
 def scan_sql(listing: Listing, layouts: Sequence[Layout], scan: Scan, shape: FileFormat) -> str:
-    """The SELECT; with no file, one that gives no row."""
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for number, layout in enumerate(layouts):
-        if shape.format == "csv" and listing.files[number].size == 0:
-            continue  # an empty file has no header and no row
-        groups.setdefault((layout.names, layout.types), []).append(number)
-    if not groups:
+    """The SELECT; with no file, one that gives no row. For a format that is ``STREAMED`` it reads the tables ``streamed_name``."""
+    made = groups(listing, layouts, shape)
+    if not made:
         items = ", ".join(f"CAST(NULL AS {duckdb_type(pg_type(c.type), c.name)}) AS {quoted(c.name)}" for c in scan.columns)
         return f"SELECT {items} WHERE false"
-    parts = [_group(listing, numbers, layouts[numbers[0]], scan, shape) for numbers in groups.values()]
-    return " UNION ALL ".join(parts)
+    return " UNION ALL ".join(_group(listing, numbers, layouts[numbers[0]], scan, shape) for numbers in made)
+
+
+def groups(listing: Listing, layouts: Sequence[Layout], shape: FileFormat) -> list[list[int]]:
+    """The numbers of the files that are read alike."""
+    found: dict[tuple[object, ...], list[int]] = {}
+    for number, layout in enumerate(layouts):
+        if (shape.is_text or shape.format == "orc") and listing.files[number].size == 0:
+            continue  # an empty file has no header and no row; Hive writes such ORC files
+        found.setdefault((layout.names, layout.types), []).append(number)
+    return list(found.values())
+
+
+def streamed_name(numbers: Sequence[int]) -> str:
+    """What a group of files is called that is streamed into DuckDB."""
+    return f"bdc_files_{numbers[0]}"
 
 
 def _group(listing: Listing, numbers: list[int], layout: Layout, scan: Scan, shape: FileFormat) -> str:
-    first = listing.files[numbers[0]].path
     folders = {column.name for column in partition_columns(scan.table, shape)}
-    stored = _stored_names(layout, scan.table, shape, folders)
+    stored = _stored_names(layout, scan, shape, folders)
     items = []
     for column in scan.needed:
-        place = f"{literal(_place(column) + ' in ')} || {literal(listing.path(0).split('__f=')[0] + '__f=')} || __f || '/x: not a value: '"
-        of = pg_type(column.type)
         if column.name in folders:
-            value = csv_value(_folder_value(listing, column, shape), of, FileFormat("csv"), place)
+            where = value_place(column, listing)
+            value = text_value(folder_value(listing, column, shape), pg_type(column.type), FileFormat("csv"), where)
         else:
-            value = _file_value(column, stored, layout, shape, place, first)
+            value = _file_value(column, stored, layout, shape, listing, numbers[0])
         items.append(f"{value} AS {quoted(column.name)}")
-    paths = ", ".join(literal(listing.path(number)) for number in numbers)
-    source = _reader(paths, stored, shape)
+    source = source_sql(listing, numbers, stored, shape)
     made = f"SELECT {', '.join(items)} FROM {source}"
     if not scan.predicates and scan.needed == scan.columns:
         return made
@@ -116,52 +87,67 @@ def _group(listing: Listing, numbers: list[int], layout: Layout, scan: Scan, sha
     return f"SELECT {names} FROM ({made}){condition}"
 
 
-def _place(column: Column) -> str:
-    return f'{DATA_MARK}column "{column.name}" ({column.type})'
+def value_place(column: Column, listing: Listing) -> str:
+    """DuckDB SQL: where the value of this row's ``column`` is."""
+    where = f'{DATA_MARK}column "{column.name}" ({column.type}) in '
+    return f"{literal(where)} || {file_place(listing)} || {literal(NOT_A_VALUE)}"
 
 
-def _stored_names(layout: Layout, table: VirtualTable, shape: FileFormat, folders: set[str]) -> tuple[str, ...]:
-    if shape.format == "parquet" or shape.header:
-        return layout.names
-    return tuple(column.remote_name for column in table.columns if column.name not in folders)
+def file_place(listing: Listing) -> str:
+    """DuckDB SQL: this row's file."""
+    return f"{literal(listing.path(0).split('__f=')[0] + '__f=')} || __f || '/x'"
 
 
-def _file_value(column: Column, stored: tuple[str, ...], layout: Layout, shape: FileFormat, place: str, path: str) -> str:
-    if column.remote_name not in stored:
-        shown = ", ".join(stored[:20])
-        raise RemoteObjectError(
-            f'file {path} has no column "{column.remote_name}"',
-            hint=f"It has: {shown}. bdc table refresh NAME --columns (CALL bdc.refresh_table(…)) takes over changed columns.",
-        )
+def _stored_names(layout: Layout, scan: Scan, shape: FileFormat, folders: set[str]) -> dict[str, bool]:
+    if shape.names_its_columns:
+        return dict.fromkeys(layout.names, False)
+    columns = scan.needed if shape.format == "json" else scan.table.columns
+    return {column.remote_name: pg_type(column.type).name in ("json", "jsonb") for column in columns if column.name not in folders}
+
+
+def _file_value(column: Column, stored: Mapping[str, bool], layout: Layout, shape: FileFormat, listing: Listing, number: int) -> str:
     of = pg_type(column.type)
-    if shape.format == "csv":
-        return csv_value(quoted(column.remote_name), of, shape, place)
-    kind = layout.types[stored.index(column.remote_name)]
-    value = parquet_value(quoted(column.remote_name), kind, of, place)
+    if column.remote_name not in stored:
+        return f"CAST(NULL AS {duckdb_type(of, column.name)})"
+    if shape.is_text:
+        return text_value(quoted(column.remote_name), of, shape, value_place(column, listing))
+    kind = layout.types[layout.names.index(column.remote_name)]
+    value = typed_value(quoted(column.remote_name), kind, of, value_place(column, listing))
     if value is None:
         raise RemoteObjectError(
-            f'file {path}: column "{column.remote_name}" is {kind}, which is not read as the declared {of}',
+            f'file {listing.files[number].path}: column "{column.remote_name}" is {kind}, which is not read as the declared {of}',
             hint="Declare the column as the file has it, or rewrite the file.",
         )
     return value
 
 
-def _folder_value(listing: Listing, column: Column, shape: FileFormat) -> str:
-    place = shape.partitions.index(column.remote_name)
-    values = [partition_values(file, shape)[place] for file in listing.files]
+def folder_value(listing: Listing, column: Column, shape: FileFormat) -> str:
+    """DuckDB SQL: the text that this row's folder has for ``column``."""
+    at = shape.partitions.index(column.remote_name)
+    values = [partition_values(file, shape)[at] for file in listing.files]
     shown = ", ".join("NULL" if value is None else literal(value) for value in values)
     return f"(CAST([{shown}] AS VARCHAR[]))[__f + 1]"
 
 
-def _reader(paths: str, stored: tuple[str, ...], shape: FileFormat) -> str:
+def source_sql(listing: Listing, numbers: Sequence[int], stored: Mapping[str, bool], shape: FileFormat, more: str = "") -> str:
+    """What stands after FROM: the files' own columns and ``__f``, the number of the file. ``stored``: their names, and whether JSON
+    is wanted. ``more``: further options of ``read_csv``."""
+    if shape.format in STREAMED:
+        return streamed_name(numbers)
+    paths = ", ".join(literal(listing.path(number)) for number in numbers)
     numbered = "hive_partitioning = true, hive_types = {'__f': 'BIGINT'}"
-    if shape.format == "parquet":
+    if not shape.is_text:
         return f"read_parquet([{paths}], {numbered})"
+    common = (
+        f"{numbered}, auto_detect = false, strict_mode = true, null_padding = false, allow_quoted_nulls = false, "
+        f"skip = {shape.first_row - 1}, encoding = {literal(shape.encoding)}{more}"
+    )
+    if shape.format == "json":
+        line = "header = false, delim = '\x01', quote = '', escape = '', nullstr = '', columns = {'__line': 'VARCHAR'}"
+        return json_texts(f"read_csv([{paths}], {common}, {line})", stored, file_place(listing))
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in stored)
     nulls = "['']" if shape.null is None else f"['', {literal(shape.null)}]"
     return (
-        f"read_csv([{paths}], {numbered}, auto_detect = false, strict_mode = true, null_padding = false, allow_quoted_nulls = false, "
-        f"header = {str(shape.header).lower()}, skip = {shape.first_row - 1}, delim = {literal(shape.delimiter)}, "
-        f"quote = {literal(shape.quote)}, escape = {literal(shape.escape)}, nullstr = {nulls}, encoding = {literal(shape.encoding)}, "
-        f"columns = {{{columns}}})"
+        f"read_csv([{paths}], {common}, header = {str(shape.header).lower()}, delim = {literal(shape.delimiter)}, "
+        f"quote = {literal(shape.quote)}, escape = {literal(shape.escape)}, nullstr = {nulls}, columns = {{{columns}}})"
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
 
 from virtualization.catalog import VirtualTable
 from virtualization.connectors.hdfs.client import Client, RemoteFile
+from virtualization.connectors.hdfs.footers import bounds_of_files
 from virtualization.connectors.hdfs.fragments import FilesFragment
-from virtualization.connectors.hdfs.layout import parquet_bounds
+from virtualization.connectors.hdfs.layout import parquet_layout
 from virtualization.errors import VirtualizationError
 from virtualization.plan import QueryContext
 from virtualization.statistics import SAMPLE_ROWS, ColumnStatistics, sample_statistics, whole_statistics
@@ -25,7 +25,7 @@ def statistics(client: Client, scan: FilesFragment, table: VirtualTable) -> Mapp
         sample = _first(scan)
         if sample.num_rows < SAMPLE_ROWS:
             return whole_statistics(sample, table.columns)
-        if scan.shape.format != "parquet":
+        if scan.shape.format not in ("parquet", "delta"):
             return {}
         return sample_statistics(sample, table.columns, table.rows, _bounds(client, scan.files()[:_FOOTERS], table))
     except (VirtualizationError, pa.ArrowException):
@@ -49,11 +49,6 @@ def _first(scan: FilesFragment) -> pa.Table:
 
 def _bounds(client: Client, files: Sequence[RemoteFile], table: VirtualTable) -> Mapping[str, tuple[object, object]]:
     """Of the columns whose bounds all these files tell, by name."""
-    told = [parquet_bounds(client, file) for file in files]
-    found: dict[str, tuple[Any, Any]] = {}
-    for column in table.columns:
-        ends = [one.get(column.remote_name) for one in told]
-        known = [end for end in ends if end is not None]
-        if known and len(known) == len(ends):
-            found[column.name] = (min(least for least, _ in known), max(greatest for _, greatest in known))
-    return found
+    layouts = [parquet_layout(client, file) for file in files]
+    found = {column.name: bounds_of_files(layouts, column.remote_name) for column in table.columns}
+    return {name: ends for name, ends in found.items() if ends is not None}
