@@ -18,6 +18,7 @@ shift
 
 # Each half with a cache of its own (--last-failed); the first one's output comes when both have ended.
 heavy=(tests/cluster tests/pyspark_bdc tests/test_docs.py) log=.cache/test-heavy.log code=0
+echo "beside these runs ${heavy[*]}; what that prints follows at the end (now in $log)"
 "${run[@]}" -o cache_dir=.pytest_cache/heavy "$@" "${heavy[@]}" > "$log" 2>&1 & first=$!
 "${run[@]}" -o cache_dir=.pytest_cache/rest "$@" "${heavy[@]/#/--ignore=}" & second=$!
 trap 'kill -TERM $first $second 2>/dev/null' INT TERM
