@@ -29,7 +29,7 @@ MAX_TERMS = 20_000
 DIALECT = "postgres"
 WRITTEN = "written"
 """Key of a node's ``meta``: the name of the function as the text has it, where sqlglot knows several under one class."""
-_SEVERAL_NAMES = (exp.Substring, exp.StrPosition, exp.Length, exp.Ceil, exp.CurrentTimestamp)
+_SEVERAL_NAMES = (exp.Substring, exp.StrPosition, exp.Length, exp.Ceil, exp.CurrentTimestamp, exp.Variance)
 _POSTGRES = Postgres()
 _PLAIN = "__plain_call_"
 

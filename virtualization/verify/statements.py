@@ -19,19 +19,25 @@ from virtualization.verify.tables import Item, TableFacts
 
 AGGREGATES: dict[Kind, tuple[str, ...]] = {
     Kind.INTEGER: ("sum({0})", "avg({0})", "min({0})", "max({0})", "count(DISTINCT {0})", "sum(DISTINCT {0})", "round(avg({0}), 2)",
-                   "sum({0}) / count(*)", "sum({0}::numeric) * 2"),
+                   "sum({0}) / count(*)", "sum({0}::numeric) * 2", "bit_or({0})", "bit_and({0})", "stddev_pop({0}::numeric)",
+                   "var_samp({0})", "array_agg({0} ORDER BY {0})", "percentile_disc(0.5) WITHIN GROUP (ORDER BY {0})",
+                   "mode() WITHIN GROUP (ORDER BY {0})"),
     Kind.NUMERIC: ("sum({0})", "avg({0})", "count({0})", "sum({0} * 2)", "round(avg({0}), 3)", "sum({0}) / nullif(count({0}), 0)"),
     Kind.FLOAT: ("sum({0})", "avg({0})", "min({0})", "max({0})", "count({0})"),
-    Kind.TEXT: ("min({0})", "max({0})", "count({0})", "count(DISTINCT {0})", "string_agg({0}, ',' ORDER BY {0})"),
+    Kind.TEXT: ("min({0})", "max({0})", "count({0})", "count(DISTINCT {0})", "string_agg({0}, ',' ORDER BY {0})",
+                "string_agg(DISTINCT {0}, ',' ORDER BY {0} DESC)", "array_agg({0} ORDER BY {0})", "max(upper({0}))"),
     Kind.DATE: ("min({0})", "max({0})", "count(DISTINCT {0})", "max({0}) - min({0})"),
     Kind.TIMESTAMP: ("min({0})", "max({0})", "count({0})"),
     Kind.INSTANT: ("min({0})", "max({0})", "count({0})"),
     Kind.BOOLEAN: ("bool_or({0})", "bool_and({0})", "every({0})", "count({0})"),
     Kind.OTHER: ("count({0})",),
 }  # fmt: skip
-NUMBERED = ("row_number()", "lag({0})", "lead({0}, 2)", "first_value({0})", "last_value({0})", "ntile(3)")
+NUMBERED = ("row_number()", "lag({0})", "lead({0}, 2)", "first_value({0})", "last_value({0})", "ntile(3)", "nth_value({0}, 2)",
+            "count({0})", "max({0})")  # fmt: skip
 """Need a total order."""
-RANKED = ("rank()", "dense_rank()", "count({0})", "max({0})", "percent_rank()")
+RANKED = ("rank()", "dense_rank()", "count({0})", "max({0})", "percent_rank()", "cume_dist()")
+FRAMES = ("ROWS BETWEEN 1 PRECEDING AND CURRENT ROW", "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+          "ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW", "GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING")  # fmt: skip
 DIRECTIONS = ("", "", " DESC", " NULLS FIRST", " DESC NULLS LAST", " ASC NULLS LAST", " DESC NULLS FIRST")
 
 
@@ -68,7 +74,18 @@ class _One:
             self._window,
             self._window,
         ]
-        forms += [self._grouped] * 5 + [self._cubed, self._set, self._set, self._derived, self._derived, self._cte, self._cte, self._scalar]
+        forms += [self._grouped] * 5 + [
+            self._cubed,
+            self._cubed,
+            self._set,
+            self._set,
+            self._derived,
+            self._derived,
+            self._cte,
+            self._cte,
+            self._scalar,
+        ]
+        forms += [self._lateral, self._listed]
         return self._pick.choice(forms)()
 
     def _inner(self) -> tuple[str, list[Item]]:
@@ -120,7 +137,7 @@ class _One:
             item = self._pick.choice(of.scope)
             text = self._pick.choice(AGGREGATES[item.kind if item.key or item.kind is not Kind.TEXT else Kind.OTHER])
             inner = item.sql if self._pick.random() < 0.8 or item.kind in (Kind.OTHER, Kind.FLOAT) else of.of(item.kind, 1)
-            if self._pick.random() < 0.15 and text.count("(") == 1 and text.endswith(")"):
+            if self._pick.random() < 0.2 and text.count("(") == 1 and text.endswith(")"):
                 text += f" FILTER (WHERE {Predicates(of).any(0)})"
             found.append(text.format(inner))
         return found
@@ -156,7 +173,37 @@ class _One:
         sets = f"GROUPING SETS (({', '.join(columns)}), ({columns[0]}), ())"
         group = self._pick.choice([f"ROLLUP ({', '.join(columns)})", f"CUBE ({', '.join(columns)})", sets])
         shown = [*columns, f"grouping({columns[0]})", *self._aggregates(of, 1)]
-        return f"SELECT {', '.join(shown)} FROM {made.text}{where} GROUP BY {group}"
+        having = f" HAVING grouping({columns[0]}) = {self._pick.choice([0, 1])}" if self._pick.random() < 0.2 else ""
+        return f"SELECT {', '.join(shown)} FROM {made.text}{where} GROUP BY {group}{having}"
+
+    def _lateral(self) -> str:
+        """A sub-query in FROM that looks at what stands left of it."""
+        made, of, where = self._clause(2)
+        text, items = self._inner()
+        pairs = [(a, b) for a in made.items for b in items if a.kind is b.kind and a.kind in (Kind.INTEGER, Kind.TEXT, Kind.DATE)]
+        if not pairs or made.rows > 1000:
+            return self._scalar()
+        one, two = self._pick.choice(pairs)
+        value = self._pick.choice([item for item in items if item.kind is not Kind.OTHER] or items)
+        inner = f"SELECT count({value.sql}) AS k FROM {text} WHERE {two.sql} = {one.sql}"
+        joined = self._pick.choice([f", LATERAL ({inner}) l", f" LEFT JOIN LATERAL ({inner}) l ON l.k > 0"])
+        if joined.startswith(","):
+            return (
+                f"SELECT {of.any(1)[0]}, l.k FROM ({made.text}){joined}{where}"
+                if " JOIN " in made.text
+                else (f"SELECT {of.any(1)[0]}, l.k FROM {made.text}{joined}{where}")
+            )
+        return f"SELECT {of.any(1)[0]}, l.k FROM {made.text}{joined}{where}"
+
+    def _listed(self) -> str:
+        """Joined with VALUES."""
+        made, of, where = self._clause(2)
+        item = self._pick.choice([item for item in made.items if item.kind in (Kind.INTEGER, Kind.TEXT)] or made.items[:1])
+        if item.kind not in (Kind.INTEGER, Kind.TEXT) or made.rows > 5000:
+            return self._plain()
+        rows = ", ".join(f"({of.constant(item.kind, item)}, {number})" for number in range(self._pick.randint(1, 4)))
+        word = self._pick.choice(["JOIN", "LEFT JOIN"])
+        return f"SELECT {of.any(1)[0]}, v.y FROM {made.text} {word} (VALUES {rows}) v(x, y) ON v.x = {item.sql}{where}"
 
     def _window(self) -> str:
         made, _, where = self._clause(2)
@@ -168,8 +215,8 @@ class _One:
         partition = f"PARTITION BY {part.sql}" if self._pick.random() < 0.7 else ""
         if total is not None and self._pick.random() < 0.5:
             call, over = self._pick.choice(NUMBERED), f"{partition} ORDER BY {total}"
-            if call.startswith("last") and self._pick.random() < 0.5:
-                over += " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
+            if call.startswith(("last", "first", "nth", "count", "max")) and self._pick.random() < 0.5:
+                over += f" {self._pick.choice(FRAMES)}"
         elif self._pick.random() < 0.5:
             call, over = self._pick.choice(RANKED), f"{partition} ORDER BY {item.sql}{self._pick.choice(DIRECTIONS)}"
         else:
