@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "clients": ("benchmarks.clients:run", "50 clients, mixed queries, 2 minutes"),
     "create": ("benchmarks.create:run", "seconds from create to ready, and of delete"),
     "datapool": ("benchmarks.datapool:run", "five queries on 6 M rows in two shards, beside DuckDB in this process and PostgreSQL"),
+    "federated": ("benchmarks.federated:run", "nine queries over PostgreSQL and Parquet, beside DuckDB, chDB, Spark, Trino"),
     "footprint": ("benchmarks.footprint:run", "memory of all pools, idle"),
     "heal": ("benchmarks.heal:run", "kill -9 of each process under a running query"),
     "insert_select": (

@@ -18,13 +18,14 @@ from sqlglot import exp
 
 from virtualization.bind import Bound, bind
 from virtualization.catalog import Catalog, DataSource
+from virtualization.computed import Computed
 from virtualization.connections import Connections, Factory
 from virtualization.errors import InternalError, SqlError, UnsupportedError
 from virtualization.explanation import Actual, Explanation
 from virtualization.metering import metered
 from virtualization.narrowing import NarrowedResult, Narrowing
 from virtualization.parse import parse
-from virtualization.plan import Connector, Executor, Kept, OutputColumn, Plan, QueryContext, Result
+from virtualization.plan import Connector, Executor, Fragment, Kept, OutputColumn, Plan, QueryContext, Result
 from virtualization.planner.plan_query import plan_query
 from virtualization.results import FragmentResult, RenamedResult, with_names
 from virtualization.rules import rewrite
@@ -142,7 +143,7 @@ class Engine:
 
     def _planned(self, sql: str, bound: Bound, catalog: Catalog) -> Plan:
         try:
-            plan = plan_query(sql, bound, catalog, self._connections.connector)
+            plan = plan_query(sql, bound, catalog, self._connections.connector, self._computed)
             return plan if plan.residual is None else self._with_executor(plan, plan.residual)
         except RecursionError as error:
             raise SqlError("the query is nested too deeply") from error
@@ -156,6 +157,13 @@ class Engine:
             refusals.append((executor.name, kept))
         why = "; ".join(f"{name}: {kept.why}" for name, kept in refusals) or "there is none"
         raise UnsupportedError(f"{NO_EXECUTOR} ({why})", hint=refusals[0][1].fix if refusals else None)
+
+    def _computed(self, query: exp.Query, fragments: tuple[Fragment, ...]) -> Computed | None:
+        """See ``virtualization.planner.computed_keys``."""
+        for executor in self.executors:
+            if executor.refuses(query, fragments) is None:
+                return Computed(query, executor, executor.describe(query, fragments), fragments)
+        return None
 
     def _executor(self, name: str | None) -> Executor:
         for executor in self.executors:

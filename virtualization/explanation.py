@@ -16,6 +16,10 @@ TEXT_BYTES = 32
 """Taken for a value whose type has no fixed length, where bytes are estimated."""
 
 
+COMPUTED = "computed"
+"""In the place of a connector: a part that is run here before the rest, for its keys."""
+
+
 @dataclass(frozen=True)
 class Actual:
     """Of a plan that ran to its end: what came out of each fragment, the answer, and the time of it all."""
@@ -72,7 +76,7 @@ class Explanation:
                 FragmentExplanation(
                     name=f"__f{number}",
                     source=fragment.source,
-                    connector=catalog.source(fragment.source).connector,
+                    connector=catalog.source(fragment.source).connector if fragment.tables else COMPUTED,
                     tables=tuple(".".join(key) for key in fragment.tables),
                     text=fragment.text,
                     estimated_rows=rows,
@@ -171,6 +175,11 @@ def _reason_lines(start: str, kept: Kept, more: int) -> Iterator[str]:
 
 
 def _fragment_lines(fragment: FragmentExplanation, *, named: bool, executor: str | None) -> Iterator[str]:
+    if fragment.connector == COMPUTED:
+        yield f"Fragment {fragment.name} is computed here, before the SQL above, for its keys"
+        yield from ([f"  {_actual(fragment.actual, inside=False)}"] if fragment.actual is not None else [])
+        yield from ("    " + line for line in fragment.text.splitlines())
+        return
     label = f"Fragment {fragment.name} at" if named else "Fragment at"
     yield f"{label} source {fragment.source} [{fragment.connector}] over {', '.join(fragment.tables)}{_estimated(fragment)}"
     if fragment.read_by_executor:

@@ -7,13 +7,14 @@ not read on: what has come is handed to the executor, followed by the rest, and 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute
 
+from virtualization.computed import Computed
 from virtualization.errors import CancelledError, VirtualizationError
 from virtualization.metering import Meter
 from virtualization.plan import Batches, Fragment, KeyFlow, OutputColumn, QueryContext, Result, TakesKeys
@@ -49,7 +50,7 @@ class Narrowing:
                 batches.close()
 
     def _give(self, giver: int, flows: Sequence[KeyFlow]) -> None:
-        fragment = self.fragments[giver]
+        fragment = over(self.fragments[giver], self.fragments)
         batches = fragment.open(self._context)
         self._unread.append(batches)
         rows = iter(batches)
@@ -85,6 +86,13 @@ class Narrowing:
             self.fragments[flow.taker] = with_keys(self.fragments[flow.taker], flow.taker_column, keys)
 
 
+def over(fragment: Fragment, fragments: Sequence[Fragment]) -> Fragment:
+    """A fragment that is computed from others: from what they are now."""
+    if isinstance(fragment, Meter):
+        return Meter(over(fragment.fragment, fragments), fragment.counts)
+    return fragment.over(fragments) if isinstance(fragment, Computed) else fragment
+
+
 def with_keys(fragment: Fragment, column: str, keys: Any) -> Fragment:  # noqa: ANN401 an Arrow array
     """The fragment asked for ``keys`` only, counted as before."""
     if isinstance(fragment, Meter):
@@ -92,7 +100,7 @@ def with_keys(fragment: Fragment, column: str, keys: Any) -> Fragment:  # noqa: 
     return fragment.with_keys(column, keys) if isinstance(fragment, TakesKeys) else fragment
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(eq=False)
 class Held:
     """A fragment of which rows are here already: all, or the first, with the ``rest`` to come. See ``virtualization.plan.Fragment``."""
 
@@ -124,8 +132,13 @@ class Held:
         return self.fragment.tables
 
     def open(self, context: QueryContext) -> Batches:
-        """From memory. With a rest: once only, as executors do in one run."""
-        return _HeldBatches(self)
+        """From memory. A rest can be had once only: whoever comes later has the source asked again."""
+        if self.batches is None:
+            return _HeldBatches(self.schema, self.held, (), None)
+        if self.rest is None:
+            return self.fragment.open(context)
+        rest, self.rest = self.rest, None
+        return _HeldBatches(self.schema, self.held, rest, self.batches)
 
     def duckdb_sql(self) -> None:
         """The rows are here."""
@@ -140,18 +153,18 @@ class Held:
 
 
 class _HeldBatches:
-    def __init__(self, held: Held) -> None:
-        self._held = held
-        self.schema = held.schema
+    def __init__(self, schema: pa.Schema, held: Sequence[pa.RecordBatch], rest: Iterable[pa.RecordBatch], behind: Batches | None) -> None:
+        self.schema = schema
+        self._parts = (held, rest)
+        self._behind = behind
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        yield from self._held.held
-        if self._held.rest is not None:
-            yield from self._held.rest
+        for part in self._parts:
+            yield from part
 
     def close(self) -> None:
-        if self._held.batches is not None:
-            self._held.batches.close()
+        if self._behind is not None:
+            self._behind.close()
 
 
 class NarrowedResult:

@@ -220,7 +220,7 @@ class TakesKeys(Protocol):
 
     def with_keys(self, column: str, keys: Any) -> Fragment:  # noqa: ANN401 an Arrow array of any type
         """The same rows, without those whose ``column`` is NULL or none of ``keys``. ``keys``: distinct, no NULLs, of a type for which
-        ``virtualization.planner.keys.comparable`` holds beside the column's."""
+        ``virtualization.planner.key_types.comparable`` holds beside the column's."""
         ...
 
 

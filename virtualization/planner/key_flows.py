@@ -7,12 +7,15 @@ waiting for keys would take. ``forced`` (option ``pushdown`` of a table or sourc
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from sqlglot import exp
 
+from virtualization.computed import Computed
 from virtualization.plan import Fragment, KeyFlow, TakesKeys
-from virtualization.planner.keys import Edge, edges, reads, same_kind
+from virtualization.planner.key_types import same_kind
+from virtualization.planner.keys import Edge, edges, reads
 
 PAYS_BELOW = 0.3
 """A giver has to be expected to have fewer rows than this share of its taker's."""
@@ -30,8 +33,9 @@ FAN_OUT = 10.0
 def choose(query: exp.Expr, fragments: Sequence[Fragment], estimates: Sequence[float], forced: Collection[int] = ()) -> tuple[KeyFlow, ...]:
     """The flows among ``fragments`` that ``query``, the residual, allows; ``forced``: takers that take anyway."""
     read = reads(query)
+    read_before = sum((reads(fragment.query) for fragment in fragments if isinstance(fragment, Computed)), Counter[int]())
     types = [{column.name: column.type for column in fragment.columns} for fragment in fragments]
-    possible = [edge for edge in edges(query) if _possible(edge, fragments, types, read[edge.taker.fragment])]
+    possible = [edge for edge in edges(query) if _possible(edge, fragments, types, (read + read_before)[edge.taker.fragment])]
     rows = dict(enumerate(estimates))
     flows: list[KeyFlow] = []
     waiting = {number for number in read if number in rows}

@@ -22,7 +22,6 @@ from sqlglot import exp
 
 from virtualization.planner.properties import conjuncts, is_row_by_row
 from virtualization.planner.regions import fragment_number
-from virtualization.types import PgType, pg_type
 
 
 @dataclass(frozen=True)
@@ -40,30 +39,6 @@ class Edge:
 
     taker: Place
     giver: Place
-
-
-_INTEGERS = ("smallint", "integer", "bigint")
-_TEXTS = ("text", "character varying")
-_ALONE = ("date", "timestamp without time zone", "timestamp with time zone", "uuid")
-
-
-def comparable(giver: PgType, taker: PgType) -> bool:
-    """Is a value of ``giver``'s type, written as PostgreSQL writes it, equal to one of ``taker``'s exactly when SQL's ``=`` says so?
-
-    Not character(n), whose blanks don't count, nor floating point (NaN, -0), nor numerics without a scale."""
-    if giver.array or taker.array:
-        return False
-    if giver.name in _INTEGERS or giver.name == taker.name == "numeric":
-        exact = taker.name in _INTEGERS or (taker.name == "numeric" and not taker.travels_as_text)
-        return exact and (giver.name in _INTEGERS or not giver.travels_as_text)
-    if giver.name in _TEXTS:
-        return taker.name in _TEXTS
-    return giver.name == taker.name and giver.name in _ALONE
-
-
-def same_kind(giver: str, taker: str) -> bool:
-    """``comparable`` for types as ``format_type`` prints them."""
-    return comparable(pg_type(giver), pg_type(taker))
 
 
 def reads(query: exp.Expr) -> Counter[int]:

@@ -10,11 +10,11 @@ from virtualization.bind import Bound
 from virtualization.catalog import Catalog
 from virtualization.plan import OutputColumn, Plan
 from virtualization.planner.blocks import Blocks
-from virtualization.planner.key_flows import choose
+from virtualization.planner.computed_keys import Computing, with_computed_keys
 from virtualization.planner.offers import Connectors, Offers
 
 
-def plan_query(sql: str, bound: Bound, catalog: Catalog, connectors: Connectors) -> Plan:
+def plan_query(sql: str, bound: Bound, catalog: Catalog, connectors: Connectors, computing: Computing) -> Plan:
     """Cut ``bound.query`` (a copy of it) into fragments and a residual. The executor is chosen afterwards, by the engine."""
     root = bound.query.copy()
     offers = Offers(catalog, connectors, bound.tables)
@@ -23,5 +23,5 @@ def plan_query(sql: str, bound: Bound, catalog: Catalog, connectors: Connectors)
     if residual is None:
         columns = tuple(OutputColumn(name, column.type) for name, column in zip(bound.names, offers.fragments[0].columns, strict=True))
         return Plan(sql, tuple(offers.fragments), None, None, columns, (), bound.names)
-    flows = choose(residual, offers.fragments, offers.estimates, offers.forced())
+    residual, flows = with_computed_keys(residual, offers, computing)
     return Plan(sql, tuple(offers.fragments), cast(exp.Query, residual), None, None, tuple(offers.kept), bound.names, flows=flows)

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from virtualization.binding.datatypes import data_type
 from virtualization.binding.naming import unique
+from virtualization.planner.implied import implied
 from virtualization.planner.joins import JoinNode, JoinTree, Leaf, conditions, from_parts, leaves
 from virtualization.planner.offers import Offers
 from virtualization.planner.properties import (
@@ -79,6 +80,7 @@ class Regions:
         items: list[JoinTree] = []
         pool = list(filters)
         self._flatten(tree, items, pool)
+        self._add_implied(items, pool)
         names = frozenset(leaf.alias for leaf in leaves(tree))
         outside = [c for c in pool if c in filters and not c.aliases & names]
         pool = [c for c in pool if c not in outside]
@@ -101,6 +103,11 @@ class Regions:
             pool += [self.condition(node) for node in tree.on]
         else:
             items.append(tree)
+
+    def _add_implied(self, items: list[JoinTree], pool: list[Condition]) -> None:
+        here = {item.alias: self._offers.tables[item.alias] for item in items if isinstance(item, Leaf) and self._source(item) is not None}
+        if len({table.source for table in here.values()}) < len(here):  # two of one source
+            pool += [self.condition(node) for node in implied([c.node for c in pool if not c.fixed], here)]
 
     def _assemble(self, planned: list[JoinTree], pool: list[Condition], outside: list[Condition]) -> tuple[JoinTree, list[Condition]]:
         """Join the parts again, each condition at the first place where all that it names is there; the rest goes up."""

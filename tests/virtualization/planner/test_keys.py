@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlglot
 
-from virtualization.planner.keys import edges, same_kind
+from virtualization.planner.key_types import same_kind
+from virtualization.planner.keys import edges
 
 ALLOWED = {
     "inner join, both": ("SELECT 1 FROM __f0 AS a JOIN __f1 AS b ON a.k = b.k", "0<1 1<0"),

@@ -37,19 +37,19 @@ class ScratchExecutor:
         self._admit(residual, fragments)
         session = self._sessions.begin(QueryContext())
         try:
-            for number, fragment in enumerate(fragments):
-                load(session, f"{FRAGMENT_PREFIX}{number}", fragment, None)
+            for name, fragment in _read(residual, fragments):
+                load(session, name, fragment, None)
             return _columns(_describe(session, residual))
         finally:
             session.close()
 
     def run(self, residual: exp.Query, fragments: Sequence[Fragment], context: QueryContext) -> ScratchResult:
-        """Load all fragments, start the statement; the answer streams."""
+        """Load the fragments, start the statement; the answer streams."""
         self._admit(residual, fragments)
         session = self._sessions.begin(context)
         try:
-            for number, fragment in enumerate(fragments):
-                load(session, f"{FRAGMENT_PREFIX}{number}", fragment, context)
+            for name, fragment in _read(residual, fragments):
+                load(session, name, fragment, context)
             described = _describe(session, residual)
             session.execute("SET TRANSACTION READ ONLY")
             return ScratchResult(session, described)
@@ -99,6 +99,14 @@ class ScratchResult:
     def close(self) -> None:
         """End the transaction."""
         self._session.close()
+
+
+def _read(residual: exp.Query, fragments: Sequence[Fragment]) -> Iterator[tuple[str, Fragment]]:
+    """The fragments that the text names: others were read before it."""
+    names = {table.name for table in residual.find_all(exp.Table)}
+    for number, fragment in enumerate(fragments):
+        if f"{FRAGMENT_PREFIX}{number}" in names:
+            yield f"{FRAGMENT_PREFIX}{number}", fragment
 
 
 def _describe(session: Session, residual: exp.Query) -> list[tuple[str, PgType]]:
