@@ -97,6 +97,7 @@ def _compute(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         connections=pool.max_connections,
         memory_mb=pool.memory_megabytes,
         query_memory_mb=pool.memory_megabytes // 2,
+        history=pool.history_queries,
     )
     settings = ComputeSettings(
         ports=ports.compute,

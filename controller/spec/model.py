@@ -143,6 +143,8 @@ class ComputePool(Section):
     """Queries one replica runs at once; the next ones wait in a queue, so that memory per query stays useful."""
     queue_seconds: Annotated[int, Field(ge=1, le=86400)] = 60
     """Seconds a query may wait in that queue; then it is refused with a clear error."""
+    history_queries: Annotated[int, Field(ge=0, le=100000)] = 1000
+    """Queries that are over and that one replica remembers, with their texts, for ``bdc.query_history``. 0: none."""
     max_connections: Annotated[int, Field(ge=10, le=10000)] = 500
     """Connections one replica takes: one for each session of the master that reads virtual tables, and the direct ones."""
 

@@ -42,4 +42,6 @@ def kept_rows(plan: object, form: object) -> list[object]:
     kept = kept_by_master(plan)
     if form == "json":
         return [{"kept": [reason(one) for one in kept]}]
+    if not kept:
+        return [{"line": "The master ships all of it."}]
     return [{"line": line} for line in kept_lines("Kept by the master:", kept)]

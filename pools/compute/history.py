@@ -1,7 +1,8 @@
 """The queries of this replica that are over: what each asked, gave, moved from its sources, and could have left there.
 
 ``note`` costs a query nothing but a place in a list; what is known of it is put together by whoever asks for the history, or by ``run``,
-every second. The last ``size`` are kept, in memory and in a file (one JSON object per line) that the next start reads.
+every few seconds, and only for queries that are still among the last ``size``: a pool that answers thousands per second pays for a few.
+They are kept in memory and in a file (one JSON object per line) that the next start reads.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ log = structlog.get_logger()
 SQL_CHARACTERS = 10_000
 """Of a longer text the beginning is kept."""
 
-SETTLE_SECONDS = 1.0
-"""So long what is known of a query may be in memory alone."""
+SETTLE_SECONDS = 5.0
+"""So long what is known of a query may be in memory alone; a stop in good order writes it down."""
 
 Entry = Mapping[str, Any]
 
@@ -40,7 +41,7 @@ class History:
     def __init__(self, size: int = 0, file: pathlib.Path | None = None) -> None:
         self._size = size
         self._file = file
-        self._over: deque[Query] = deque()
+        self._over: deque[Query] = deque(maxlen=size)
         self._entries: deque[Entry] = deque(maxlen=size)
         self._lines = 0
         self._lock = threading.Lock()
