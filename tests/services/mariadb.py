@@ -70,7 +70,8 @@ def mariadb_server(*settings: str) -> Iterator[MariadbServer]:
         _prepare(folder, data, password)
         command: Sequence[object] = [
             shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}", f"--port={port}",
-            f"--socket={folder}/socket", f"--pid-file={folder}/pid", f"--init-file={folder}/init.sql", f"--general-log-file={folder}/general.log", *_SETTINGS, *settings,
+            f"--socket={folder}/socket", f"--pid-file={folder}/pid", f"--init-file={folder}/init.sql",
+            f"--general-log-file={folder}/general.log", *_SETTINGS, *settings,
         ]  # fmt: skip
         with (folder / "server.log").open("wb") as log:
             process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log, cwd=folder, **unprivileged())  # type: ignore[call-overload]

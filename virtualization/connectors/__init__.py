@@ -14,4 +14,5 @@ CONNECTORS: Mapping[str, tuple[str, str | None]] = {
     "odbc": ("virtualization.connectors.odbc:OdbcConnector", "odbc"),
     "oracle": ("virtualization.connectors.oracle:OracleConnector", "oracle"),
     "postgresql": ("virtualization.connectors.postgresql:PostgresqlConnector", None),
+    "sqlserver": ("virtualization.connectors.sqlserver:SqlserverConnector", "odbc"),
 }

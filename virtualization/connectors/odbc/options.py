@@ -107,12 +107,13 @@ OPTIONS: Readers = {
 
 def settings(source: DataSource) -> Settings:
     """Check ``source``; DefinitionError names the option or the part of the location."""
-    _check_options(source)
+    check_no_login(source)
     credential = source.credential
     return Settings(source.name, _attributes(source), credential.user, credential.secret, **options_of(source, OPTIONS))
 
 
-def _check_options(source: DataSource) -> None:
+def check_no_login(source: DataSource) -> None:
+    """DefinitionError where an option is a user or a password."""
     for name in source.options:
         if name.lower() in _LOGIN:
             hint = "Give user and password as the source's credential."

@@ -11,7 +11,9 @@ INSERT INTO bdc.connectors VALUES
   ('hdfs', '^(hdfs|webhdfs|http|https)://[^/]+', 'hdfs://namenode:8020'),
   ('mongodb', '^mongodb://[^/]+/[^?]+', 'mongodb://host:27017/database'),
   ('oracle', '^oracles?://[^/]+/.+', 'oracle://host:1521/service'),
-  ('postgresql', '^postgres(ql)?://[^/]+/.+', 'postgresql://host:5432/database');
+  ('odbc', '^odbc:.*(driver|dsn)\s*=', 'odbc:Driver=MariaDB Unicode;Server=host;Database=shop'),
+  ('postgresql', '^postgres(ql)?://[^/]+/.+', 'postgresql://host:5432/database'),
+  ('sqlserver', '^sqlserver://[^/]+/.+', 'sqlserver://host:1433/database');
 
 CREATE TABLE bdc.source_definitions (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
