@@ -75,7 +75,10 @@ class Snapshots:
         with self._lock:
             found = self._cache.get(key)
         if found is None:
-            found = _replay(self._client, folder, log, at)
+            try:
+                found = _replay(self._client, folder, log, at)
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(f"Delta table {folder}: its log is not as the protocol says: {error!r}") from None
             with self._lock:
                 self._cache[key] = found
                 while len(self._cache) > _MAX_CACHED:

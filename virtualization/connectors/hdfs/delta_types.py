@@ -17,6 +17,7 @@ _TYPES = {
     "double": "double precision", "boolean": "boolean", "binary": "bytea", "date": "date", "timestamp": "timestamp with time zone",
     "timestamp_ntz": "timestamp without time zone",
 }  # fmt: skip
+_ROUNDED = Decimal("1e-15")
 _MILLISECOND = datetime.timedelta(milliseconds=1)
 
 
@@ -67,4 +68,8 @@ def _read(value: Any, like: Any, upper: bool) -> Any:  # noqa: ANN401
         return None if told.tzinfo else told + (_MILLISECOND if upper else datetime.timedelta(0))
     if isinstance(like, datetime.date):
         return datetime.date.fromisoformat(value)
-    return Decimal(str(value)) if isinstance(value, (int, Decimal)) and isinstance(like, (int, Decimal)) else None
+    if not isinstance(value, (int, Decimal)) or not isinstance(like, (int, Decimal)):
+        return None
+    # some writers go through doubles
+    slack = abs(Decimal(value)) * _ROUNDED
+    return Decimal(value) + (slack if upper else -slack)
