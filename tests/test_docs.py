@@ -248,4 +248,4 @@ def test_the_example_of_the_library_page_runs(postgresql: PostgresqlServer) -> N
     assert done.returncode == 0, done.stderr
     rows, _, plan = done.stdout.partition("\n")
     assert sorted(row["neighbourhood_id"] for row in ast.literal_eval(rows)) == [1, 2]
-    assert plan.startswith("Whole query at one source  (actual rows=2)")
+    assert plan.startswith("Whole query at one source  (actual rows=2 bytes=")
