@@ -1,6 +1,7 @@
 """``federated``: FedTPC-H-lite over PostgreSQL and Parquet, through the master and at the compute pool directly, beside DuckDB's
 PostgreSQL scanner, chDB, Spark with JDBC, and Trino 476 where ``BDC_BENCH_TRINO`` names its folder; in rounds, sides in shuffled order,
-every answer compared. ``BDC_BENCH_SCALE``: TPC-H's scale (default 1); ``BDC_BENCH_PEERS``: names of peers (default: all that can be had).
+every answer compared. ``BDC_BENCH_SCALE``: TPC-H's scale (default 1); ``BDC_BENCH_PEERS``: names of peers, DuckDB among them (default:
+all that can be had).
 """
 
 from __future__ import annotations
@@ -137,8 +138,9 @@ def run(rounds: int | None) -> Report:
             DIRECT: ours(stack.enter_context(made.place.sql(port=compute_port(made.place)))),
             MASTER: ours(stack.enter_context(made.place.sql())),
         }
+        wanted = os.environ.get("BDC_BENCH_PEERS", "duckdb,chdb,spark,trino").split(",")
         target = Target(made.server.port, made.server.user, made.server.password, made.files)
-        for name, peer in stack.enter_context(peers(target)).items():
+        for name, peer in stack.enter_context(peers(target, wanted)).items():
             sides[name] = peer.ask
         spent, wrong = rounds_of(sides, count)
     found = (*figures(spent, DIRECT), *figures(spent, MASTER, "_master"), Figure("different_answers", len(wrong), "", "<= 0"))

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,9 +85,8 @@ class Peer:
 
 
 @contextlib.contextmanager
-def peers(target: Target) -> Iterator[dict[str, Peer]]:
-    """Those that can be had; DuckDB always."""
-    wanted = os.environ.get("BDC_BENCH_PEERS", "duckdb,chdb,spark,trino").split(",")
+def peers(target: Target, wanted: Collection[str]) -> Iterator[dict[str, Peer]]:
+    """Those of ``wanted`` that can be had."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openbdc-bench-", dir="/var/tmp")))
         started: dict[str, Peer] = {}
