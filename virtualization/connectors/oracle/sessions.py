@@ -59,7 +59,7 @@ class Pool:
             except BaseException:
                 self._forget_one()
                 raise
-        session.connection.action = context.trace[:_TRACE_LENGTH]  # travels with the next statement
+        session.connection.action = context.trace[:_TRACE_LENGTH] or None  # travels with the next statement
         return session
 
     def give_back(self, session: Session) -> None:
