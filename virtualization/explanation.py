@@ -36,8 +36,8 @@ class Actual:
 
 @dataclass(frozen=True)
 class FragmentExplanation:
-    """One fragment. ``connector`` is the kind of its source; ``estimated_rows`` of its tables, where known, and ``estimated_bytes`` of so
-    many rows of its columns; ``actual`` after analyze."""
+    """One fragment. ``connector`` is the kind of its source; ``estimated_rows``: from the row counts of its tables, where those are known,
+    and ``estimated_bytes`` of so many; ``actual`` after analyze, and ``asked``, where the source got another text (with keys)."""
 
     name: str
     source: str
@@ -48,8 +48,17 @@ class FragmentExplanation:
     estimated_bytes: float | None
     read_by_executor: bool
     actual: Counts | None = None
+    asked: str | None = None
     keys: tuple[str, ...] = ()
     """Keys of other fragments that go along in what the source is asked, where there are not too many."""
+
+    def json(self) -> dict[str, object]:
+        """As plain data."""
+        actual = self.actual
+        counts = None if actual is None else {name: getattr(actual, name) for name in ("rows", "bytes", "milliseconds", "opened")}
+        plain = {name: getattr(self, name) for name in ("name", "source", "connector", "text", "asked", "read_by_executor")}
+        estimates = {"estimated_rows": self.estimated_rows, "estimated_bytes": self.estimated_bytes}
+        return {**plain, **estimates, "tables": list(self.tables), "keys": list(self.keys), "actual": counts}
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ class Explanation:
         inline = plan.residual is not None and plan.executor == "duckdb"
         fragments = []
         for number, fragment in enumerate(plan.fragments):
-            rows = _estimate(fragment, catalog)
+            rows = _estimate(plan, number, catalog)
             fragments.append(
                 FragmentExplanation(
                     name=f"__f{number}",
@@ -83,6 +92,7 @@ class Explanation:
                     estimated_bytes=None if rows is None else rows * row_bytes(fragment.columns),
                     read_by_executor=inline and fragment.duckdb_sql() is not None,
                     actual=actual.moved[number] if actual is not None else None,
+                    asked=_asked(fragment, actual.moved[number]) if actual is not None else None,
                     keys=tuple(
                         f"{flow.taker_column} from __f{flow.giver}.{flow.giver_column}, if at most {flow.most:,}"
                         for flow in plan.flows
@@ -109,9 +119,7 @@ class Explanation:
             "rows": self.rows,
             "bytes": actual.answered.bytes if actual is not None else None,
             "milliseconds": round(actual.milliseconds, 3) if actual is not None else None,
-            "fragments": [
-                {**asdict(fragment), "tables": list(fragment.tables), "keys": list(fragment.keys)} for fragment in self.fragments
-            ],
+            "fragments": [fragment.json() for fragment in self.fragments],
             "refused_by": [{"executor": name, **reason(kept)} for name, kept in self.refusals],
             "kept": [reason(kept) for kept in self.kept],
             "avoidable": {**asdict(self.avoidable), "codes": list(self.avoidable.codes)} if actual is not None else None,
@@ -141,6 +149,7 @@ class Explanation:
 
 _EXECUTORS = {"duckdb": "DuckDB", "scratch": "scratch PostgreSQL"}
 _SHOWN = 120
+_SHOWN_ASKED = 1000
 
 
 def kept_lines(title: str, kept: Sequence[Kept]) -> Iterator[str]:
@@ -166,12 +175,15 @@ def row_bytes(columns: Sequence[OutputColumn]) -> int:
 
 
 def _reason_lines(start: str, kept: Kept, more: int) -> Iterator[str]:
-    what = " ".join(kept.what.split())
-    shown = what if len(what) <= _SHOWN else what[: _SHOWN - 1] + "…"
-    yield f"{start}{kept.why} [{kept.code}]: {shown}{f' (and {more} more)' if more else ''}"
+    yield f"{start}{kept.why} [{kept.code}]: {_cut(kept.what, _SHOWN)}{f' (and {more} more)' if more else ''}"
     fix = kept.fix or fix_of(kept.code)
     if fix:
         yield f"    to change it: {fix}"
+
+
+def _cut(text: str, characters: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= characters else line[: characters - 1] + "…"
 
 
 def _fragment_lines(fragment: FragmentExplanation, *, named: bool, executor: str | None) -> Iterator[str]:
@@ -190,12 +202,14 @@ def _fragment_lines(fragment: FragmentExplanation, *, named: bool, executor: str
         yield f"  {_actual(fragment.actual, inside=fragment.read_by_executor)}"
     yield from (f"  keys: {line}" for line in fragment.keys)
     yield from ("  " + line for line in fragment.text.splitlines())
+    if fragment.asked is not None:
+        yield f"  asked with keys: {_cut(fragment.asked, _SHOWN_ASKED)}"
 
 
 def _estimated(fragment: FragmentExplanation) -> str:
     if fragment.estimated_rows is None or fragment.estimated_bytes is None:
         return ""
-    return f"  (estimated rows of its tables: {fragment.estimated_rows:,.0f}, at most {fragment.estimated_bytes:,.0f} bytes)"
+    return f"  (estimated rows={fragment.estimated_rows:,.0f} bytes={fragment.estimated_bytes:,.0f})"
 
 
 def _actual(counts: Counts, *, inside: bool) -> str:
@@ -208,11 +222,19 @@ def _counted(counts: Counts, milliseconds: float) -> str:
     return f"actual rows={counts.rows:,} bytes={counts.bytes:,} ms={milliseconds:.1f}"
 
 
-def _estimate(fragment: Fragment, catalog: Catalog) -> float | None:
-    """The rows of the only table; of a join nobody knows."""
-    if len(fragment.tables) != 1:
-        return None
+def _estimate(plan: Plan, number: int, catalog: Catalog) -> float | None:
+    """Rows expected of a fragment; None where nobody knows how large its tables are."""
+    fragment = plan.fragments[number]
     try:
-        return catalog.table(*fragment.tables[0]).rows
+        known = [catalog.table(*key).rows for key in fragment.tables]
     except UnknownTableError:
         return None
+    if not known or None in known or number >= len(plan.estimates):
+        return None
+    return plan.estimates[number]
+
+
+def _asked(fragment: Fragment, counts: Counts) -> str | None:
+    """The text that the source got, where it is not the plan's."""
+    asked = counts.asked.text if counts.asked is not None else fragment.text
+    return None if asked == fragment.text else asked

@@ -42,6 +42,7 @@ class Meter:
     def open(self, context: QueryContext) -> Batches:
         """Open and count."""
         start = time.perf_counter()
+        self.counts.asked = self.fragment
         return Counted(self.fragment.open(context), self.counts, start)
 
     def duckdb_sql(self) -> str | None:

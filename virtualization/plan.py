@@ -53,6 +53,8 @@ class Counts:
     bytes: int = 0
     milliseconds: float = 0.0
     opened: int = 0
+    asked: Fragment | None = field(default=None, repr=False, compare=False)
+    """What the source was asked at last: the plan's fragment, or the same with keys of another."""
 
 
 AGAIN_SECONDS = 0.05
@@ -348,6 +350,8 @@ class Plan:
     """(executor, why it can't give PostgreSQL's exact answer), in the order in which they were asked."""
     flows: tuple[KeyFlow, ...] = ()
     """In the order in which they are carried out, before the residual runs. Without them the answer is the same."""
+    estimates: tuple[float, ...] = ()
+    """Rows expected of each fragment, from the row counts of its tables alone."""
 
 
 class Result(Protocol):

@@ -63,6 +63,7 @@ REASONS: dict[str, Reason] = {
     "extract": Reason((DUCKDB, MONGODB, ORACLE), "only the plain parts of dates and timestamps"),
     "fdw_above": Reason((MASTER,), "it works on rows that the master filters or puts together itself, for one of the other reasons"),
     "fdw_aggregate": Reason((MASTER,), "GROUPING SETS, or an aggregate or expression that postgres_fdw does not ship", _DIRECT),
+    "fdw_cost": Reason((MASTER,), "by its estimates the master's planner holds it to be cheaper there", "`bdc table refresh`, or ANALYZE."),
     "fdw_distinct": Reason((MASTER,), "postgres_fdw ships no DISTINCT", "Write GROUP BY: that is shipped."),
     "fdw_filter": Reason(
         (MASTER,), "a condition that is not built in and immutable, such as now() or a function of your own", "Compare with constants."

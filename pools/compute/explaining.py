@@ -15,7 +15,7 @@ from virtualization.plan import Plan
 EXPLAIN = "explain"
 """The action's name in a request."""
 
-NOT_RUN = "The master fills in values (shown as NULL) while it runs: not run here, so nothing is counted."
+FILLED_IN = "The master fills in values while it runs, shown as NULL here"
 
 Explain = Callable[[str, bool], Awaitable[tuple[Explanation, Plan]]]
 
@@ -27,7 +27,7 @@ async def asked_explanation(content: Mapping[str, Any], explain: Explain) -> lis
     parameters = declared(sql, ())
     analyze = bool(content.get("analyze")) and not parameters
     explained, _ = await explain(fill(sql, ["NULL"] * len(parameters)), analyze)
-    note = NOT_RUN if content.get("analyze") and parameters else None
+    note = f"{FILLED_IN}{'; so it is not run by itself' if content.get('analyze') else ''}." if parameters else None
     if content.get("format") == "json":
         plan = explained.json()
         return [{"plan": plan if note is None else {"note": note, **plan}}]

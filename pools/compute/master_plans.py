@@ -34,6 +34,9 @@ _COLUMN = re.compile(r'^\(*(?:(?:"(?:[^"]|"")+"|[\w$]+)\.)*(?:"(?:[^"]|"")+"|[\w
 _CALL = re.compile(r'((?:"[^"]+"|[\w$]+))\(')
 _NOT_CALLS = {"any", "all", "and", "or", "not", "in", "varying", "numeric", "character", "timestamp", "time", "interval", "bit", "over"}
 
+_SHIPPED = {"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "stddev", "variance", "array_agg", "string_agg"}
+"""Aggregates that postgres_fdw ships over plain columns."""
+
 DIRECT = "Ask the compute pool itself (bdc endpoint list -e compute-0): it takes the whole SELECT."
 _OR_DIRECT = DIRECT[0].lower() + DIRECT[1:]
 
@@ -74,6 +77,8 @@ def _reasons(node: Node, parents: Sequence[Node]) -> Iterator[Kept]:
         yield _of_group(node)
     elif kind in _SORTS:
         yield from _of_sort(node, parents)
+    elif kind == "Result":
+        yield from _of_output(node, "")
     elif kind in _OTHERS:
         yield _of_other(node, kind)
 
@@ -109,15 +114,22 @@ def _of_output(node: Node, remote: str) -> Iterator[Kept]:
     """Expressions that the remote statement does not compute. Grouped statements compute theirs there: told by the calls in the text."""
     grouped = "Aggregate" in str(node.get("Relations", ""))
     local = [item for item in node.get("Output", ()) if not _COLUMN.match(item) and not (grouped and _computed(item, remote))]
-    if remote and local:
+    if local:
         why = "postgres_fdw ships no expressions of a select list, only columns: they are computed in the master"
         yield Kept(", ".join(local), "fdw_select_list", why, DIRECT)
 
 
 def _computed(item: str, remote: str) -> bool:
-    """Is all of an output of a grouped statement in the remote text? Names differ there (r1.a for t.a), so its calls are looked for."""
+    """Is all of an output of a grouped statement in the remote text? Names of tables differ there (r1.a for t.a), and so do casts."""
     calls = _calls(item)
-    return bool(calls) and all(f"{call.lower()}(" in remote.lower() for call in calls)
+    if calls:
+        return all(f"{call.lower()}(" in remote.lower() for call in calls)
+    return _bare(item) in _bare(remote)
+
+
+def _bare(text: str) -> str:
+    """Without what the two ways of writing differ in."""
+    return re.sub(r"::[\w ]+?(?=\W|$)|(?:\w+\.)+(?=\w)|[\s()]", "", text.lower())
 
 
 def _of_join(node: Node) -> Kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import cast
 
 from sqlglot import exp
@@ -22,6 +23,7 @@ def plan_query(sql: str, bound: Bound, catalog: Catalog, connectors: Connectors,
     columns: tuple[OutputColumn, ...] | None = None
     if residual is None:
         columns = tuple(OutputColumn(name, column.type) for name, column in zip(bound.names, offers.fragments[0].columns, strict=True))
-        return Plan(sql, tuple(offers.fragments), None, None, columns, (), bound.names)
+        return Plan(sql, tuple(offers.fragments), None, None, columns, (), bound.names, estimates=tuple(offers.estimates))
     residual, flows = with_computed_keys(residual, offers, computing)
-    return Plan(sql, tuple(offers.fragments), cast(exp.Query, residual), None, None, tuple(offers.kept), bound.names, flows=flows)
+    plan = Plan(sql, tuple(offers.fragments), cast(exp.Query, residual), None, None, tuple(offers.kept), bound.names)
+    return dataclasses.replace(plan, flows=flows, estimates=tuple(offers.estimates))

@@ -64,6 +64,7 @@ def legacy(cluster: Cluster, postgresql: PostgresqlServer) -> Iterator[psycopg.C
         ("SELECT o.amount FROM orders o JOIN mine m ON m.id = o.id", "fdw_local_table", "m.id"),
         ("SELECT generate_series(1, id) FROM orders WHERE id < 3", "fdw_set_function", "generate_series"),
         ("SELECT id, (SELECT max(id) FROM orders) FROM mine", "fdw_sub_query", "InitPlan"),
+        ("SELECT abs(id) FROM orders WHERE now() > '2024-01-01'", "fdw_select_list", "abs(id)"),
     ],
 )
 def test_why_the_master_kept_something(ada: psycopg.Connection[Any], sql: str, code: str, what: str) -> None:
@@ -78,6 +79,7 @@ def test_why_the_master_kept_something(ada: psycopg.Connection[Any], sql: str, c
     [
         "SELECT count(*), customer FROM orders WHERE id < 100 GROUP BY customer",
         "SELECT id, amount FROM orders WHERE abs(id) < 4 ORDER BY id LIMIT 3",
+        "SELECT upper(customer), count(*) FILTER (WHERE amount > 5), customer || 'x' FROM orders GROUP BY 1, 3",
         "SELECT a.id FROM orders a JOIN orders b ON a.id = b.id WHERE b.amount > 3",
         "SELECT 1",
     ],
