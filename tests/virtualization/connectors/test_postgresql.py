@@ -289,7 +289,7 @@ def test_a_cancel_just_before_the_statement_starts_is_not_lost(connector: Postgr
 
     start = time.monotonic()
     with pytest.raises(CancelledError):
-        connector._client._start("nothing", context, begin)  # nothing else has a handle on this moment
+        connector._client.begin("nothing", context, begin)  # nothing else has a handle on this moment
     assert time.monotonic() - start < SOON
     assert _wait_until_gone(remote, "too-early") < SOON
 

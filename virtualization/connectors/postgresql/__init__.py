@@ -13,13 +13,13 @@ from sqlglot import exp
 
 from virtualization.catalog import DataSource, VirtualTable
 from virtualization.connectors.postgresql import facts as remote_facts
-from virtualization.connectors.postgresql import remote_sql, rewrites
+from virtualization.connectors.postgresql import parallel, remote_sql, rewrites
 from virtualization.connectors.postgresql.client import Client
 from virtualization.connectors.postgresql.facts import Facts
 from virtualization.connectors.postgresql.fragments import StatementFragment
 from virtualization.connectors.postgresql.options import settings
 from virtualization.connectors.postgresql.passthrough import OwnSession, passthrough
-from virtualization.connectors.postgresql.remote_catalog import remote_columns, remote_objects
+from virtualization.connectors.postgresql.remote_catalog import remote_columns, remote_objects, table_pages
 from virtualization.connectors.postgresql.types import described, wants_text
 from virtualization.errors import DefinitionError, UnknownColumnError
 from virtualization.plan import (
@@ -36,6 +36,9 @@ from virtualization.plan import (
 )
 from virtualization.types import PgType, pg_type
 
+PAGES_SECONDS = 60.0
+"""A table's size is asked for again after so long."""
+
 
 class PostgresqlConnector:
     """See ``virtualization.plan.Connector``. Thread-safe; connects on first use."""
@@ -45,6 +48,7 @@ class PostgresqlConnector:
         self._client = Client(self._settings)
         self._lock = threading.Lock()
         self._facts: Facts | None = None
+        self._pages: dict[str, tuple[float, int]] = {}
 
     def test(self) -> TestedSource:
         """One round trip on an open session."""
@@ -142,9 +146,25 @@ class PostgresqlConnector:
             tables=tuple(sorted({table.key for table in tables.values()})),
             what=what,
             zoned=rewrites.looks_at_zone(query) or any(of.name == "timestamp with time zone" and of.array for of in types),
+            table=self._big_table(query, tables, facts),
+            filtered=query.args.get("where") is not None,
             client=self._client,
             facts=facts,
         )
+
+    def _big_table(self, query: exp.Query, tables: Mapping[str, VirtualTable], facts: Facts) -> str | None:
+        """The table that ``query`` scans, where reading it over several connections pays."""
+        table = remote_sql.scanned_table(query, tables)
+        if table is None or self._settings.scan_connections == 1 or facts.version < parallel.OLDEST:
+            return None
+        return remote_sql.table_name(table) if self._known_pages(table.location) >= self._settings.scan_pages else None
+
+    def _known_pages(self, location: str) -> int:
+        asked, pages = self._pages.get(location, (-PAGES_SECONDS, 0))
+        if time.monotonic() - asked >= PAGES_SECONDS:
+            pages = table_pages(self._client, location)
+            self._pages[location] = (time.monotonic(), pages)
+        return pages
 
     def _types(self, query: exp.Query, tables: Mapping[str, VirtualTable], text: Callable[[], str], what: str) -> list[PgType]:
         told = remote_sql.outputs(query, tables)

@@ -1,4 +1,4 @@
-"""I/O with one PostgreSQL: a small pool of sessions and streams of Arrow batches (ADBC, binary COPY).
+"""I/O with one PostgreSQL: statements, and streams of Arrow batches (ADBC, binary COPY).
 
 A session is never health-checked by a round trip of its own: a statement that finds a reused session broken is started again
 on a new one (it has not given a row yet). A session whose statement was cancelled or left half-read is closed, not reused:
@@ -9,151 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
-from virtualization.connectors.postgresql.faults import connect_fault, is_lost, statement_fault
-from virtualization.connectors.postgresql.options import WATCH, Settings
+from virtualization.connectors.postgresql.faults import is_lost, statement_fault
+from virtualization.connectors.postgresql.options import Settings
+from virtualization.connectors.postgresql.sessions import UTC, Pool, Session, application_name
 from virtualization.driver_batches import to_contract
-from virtualization.errors import CancelledError, SourceTimeoutError, VirtualizationError
+from virtualization.errors import SourceError, VirtualizationError
 from virtualization.plan import QueryContext
 
-_IDLE_SECONDS = 300.0
-UTC = "UTC"
 _UTC_NAMES = frozenset({"UTC", "GMT", "Etc/UTC", "Etc/GMT", "Zulu", "Etc/Zulu", "UCT", "Etc/UCT", "Universal", "Etc/Universal", "GMT0"})
+_COPY_OPTION = "adbc.postgresql.use_copy"
 _BATCH_OPTION = "adbc.postgresql.batch_size_hint_bytes"
-
-
-@dataclass
-class Session:
-    """One connection of the pool."""
-
-    connection: adbc.Connection
-    trace: str
-    zone: str = UTC
-    reused: bool = False
-    idle_since: float = field(default_factory=time.monotonic)
-
-
-class Pool:
-    """At most ``max_connections`` sessions; the most recently used one is taken first. Thread-safe."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._watch = {WATCH: "500ms"}
-        self._idle: list[Session] = []
-        self._open = 0
-        self._closed = False
-        self._changed = threading.Condition()
-
-    def take(self, context: QueryContext) -> Session:
-        """A session whose ``application_name`` carries the context's trace; SourceError when none is to be had."""
-        session = self._wait(context)
-        if session is None:
-            try:
-                return Session(self._connect(context.trace), context.trace)
-            except BaseException:
-                self._forget_one()
-                raise
-        session.reused = True
-        return session
-
-    def give_back(self, session: Session) -> None:
-        """Keep a session whose statement ended well."""
-        with self._changed:
-            if not self._closed:
-                session.idle_since = time.monotonic()
-                self._idle.append(session)
-                self._changed.notify()
-                return
-        self.discard(session)
-
-    def discard(self, session: Session) -> None:
-        """Close a session."""
-        self._forget_one()
-        _close(session)
-
-    def discard_idle(self) -> None:
-        """Close what is idle: one session was found broken, so the server was probably restarted."""
-        with self._changed:
-            idle, self._idle = self._idle, []
-        for session in idle:
-            self.discard(session)
-
-    def close(self) -> None:
-        """No new sessions stay; running statements finish first."""
-        with self._changed:
-            self._closed = True
-        self.discard_idle()
-
-    def _wait(self, context: QueryContext) -> Session | None:
-        """An idle session, or None: open one (the place is reserved)."""
-        end = time.monotonic() + self._settings.pool_timeout
-        withdraw = context.on_cancel(self._wake)
-        try:
-            with self._changed:
-                while True:
-                    if context.cancelled:
-                        raise CancelledError("canceling statement due to user request")
-                    if self._idle:
-                        return self._newest()
-                    if self._open < self._settings.max_connections:
-                        self._open += 1
-                        return None
-                    if not self._changed.wait(end - time.monotonic()) and time.monotonic() >= end:
-                        raise SourceTimeoutError(
-                            f'data source "{self._settings.source}": no free connection within {self._settings.pool_timeout:g} s',
-                            hint="Options max_connections and pool_timeout of the source set the limits.",
-                        )
-        finally:
-            withdraw()
-
-    def _newest(self) -> Session:
-        session = self._idle.pop()
-        old = time.monotonic() - _IDLE_SECONDS
-        while self._idle and self._idle[0].idle_since < old:
-            self._open -= 1
-            _close(self._idle.pop(0))
-        return session
-
-    def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
-    def _forget_one(self) -> None:
-        with self._changed:
-            self._open -= 1
-            self._changed.notify()
-
-    def _connect(self, trace: str) -> adbc.Connection:
-        settings = self._settings
-        try:
-            return adbc.connect(settings.conninfo(application_name(trace), self._watch), autocommit=True)
-        except adbc_driver_manager.Error as error:
-            if self._watch and WATCH in str(error):
-                self._watch = {}
-                return self._connect(trace)
-            raise connect_fault(error, settings.source, f"{settings.host}:{settings.port}") from None
-
-
-def application_name(trace: str) -> str:
-    """What ``pg_stat_activity`` at the source shows."""
-    return f"bdc {trace}".strip()[:63]
-
-
-def _close(session: Session) -> None:
-    try:
-        session.connection.close()
-    except adbc_driver_manager.Error:
-        pass  # it was broken already: there is nothing left to free
-    except RuntimeError:
-        pass  # a statement of it could not be closed because the connection broke under it
 
 
 class Running:
@@ -252,19 +124,25 @@ class Client:
 
     def stream(self, sql: str, schema: pa.Schema, what: str, context: QueryContext, zone: str | None = None) -> RowStream:
         """Start ``sql``; ``what`` names its remote objects in errors; ``zone``: the time zone that it needs, None: it needs none."""
-        running, reader = self._start(what, context, lambda cursor: _execute(cursor, sql, self.settings.fetch_bytes), zone)
-        return RowStream(running, reader, schema, lambda error: self._fault(error, what, context))
+        running, reader = self.begin(what, context, lambda cursor: execute(cursor, sql, self.settings.fetch_bytes), zone)
+        return RowStream(running, reader, schema, lambda error: self.fault(error, what, context))
 
     def rows(self, sql: str, what: str) -> list[dict[str, Any]]:
         """All rows of a small statement about the catalog."""
         context = QueryContext()
-        running, table = self._start(what, context, lambda cursor: _execute(cursor, sql, self.settings.fetch_bytes).read_all())
+        running, table = self.begin(what, context, lambda cursor: execute(cursor, sql, self.settings.fetch_bytes).read_all())
         running.end(reusable=True)
         return list(table.to_pylist())
 
+    def plan_of(self, sql: str, what: str) -> str:
+        """The first line of the source's own plan for a statement."""
+        running, table = self.begin(what, QueryContext(), lambda cursor: _explained(cursor, sql))
+        running.end(reusable=True)
+        return str(table.column(0)[0])
+
     def describe(self, sql: str, what: str) -> pa.Schema:
         """The driver's schema of a statement's answer, without running it."""
-        running, schema = self._start(what, QueryContext(), lambda cursor: cursor.adbc_execute_schema(sql))
+        running, schema = self.begin(what, QueryContext(), lambda cursor: cursor.adbc_execute_schema(sql))
         running.end(reusable=True)
         assert isinstance(schema, pa.Schema)
         return schema
@@ -273,15 +151,13 @@ class Client:
         """See ``Pool.close``."""
         self._pool.close()
 
-    def _start(self, what: str, context: QueryContext, begin: Callable[[adbc.Cursor], Any], zone: str | None = None) -> tuple[Running, Any]:
+    def begin(self, what: str, context: QueryContext, begin: Callable[[adbc.Cursor], Any], zone: str | None = None) -> tuple[Running, Any]:
+        """Do ``begin`` with a session's cursor; what it gave, and the session until ``Running.end``."""
         while True:
             session = self._pool.take(context)
             running = Running(self._pool, session, context)
             try:
-                if session.trace != context.trace:
-                    _name(running.cursor, context.trace)
-                    session.trace = context.trace
-                _place(session, running.cursor, zone)
+                _prepare(session, running.cursor, context, zone)
                 return running, begin(running.cursor)
             except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
                 lost = is_lost(error) if isinstance(error, adbc_driver_manager.Error) else False
@@ -289,16 +165,37 @@ class Client:
                 if lost and session.reused and not context.cancelled:
                     self._pool.discard_idle()
                     continue
-                raise self._fault(error, what, context) from None
+                raise self.fault(error, what, context) from None
             except BaseException:
                 running.end(reusable=False)
                 raise
 
-    def _fault(self, error: Exception, what: str, context: QueryContext) -> VirtualizationError:
+    def begin_free(self, what: str, context: QueryContext, statements: Sequence[str], zone: str | None) -> Running | None:
+        """A session that is free right now, after these statements; None where there is none, or where it could not do them: whoever
+        asks has others."""
+        try:
+            session = self._pool.take_free(context)
+        except SourceError:
+            session = None  # the server has no more connections to give, or has just gone: the others will say so
+        if session is None:
+            return None
+        running = Running(self._pool, session, context)
+        try:
+            _prepare(session, running.cursor, context, zone)
+            for statement in statements:
+                running.cursor.execute(statement)
+        except (adbc_driver_manager.Error, pa.ArrowException, OSError):
+            running.end(reusable=False)
+            return None
+        return running
+
+    def fault(self, error: Exception, what: str, context: QueryContext) -> VirtualizationError:
+        """What a driver's error means."""
         return statement_fault(error, self.settings.source, what, context.cancelled)
 
 
-def _execute(cursor: adbc.Cursor, sql: str, batch_bytes: int) -> pa.RecordBatchReader:
+def execute(cursor: adbc.Cursor, sql: str, batch_bytes: int) -> pa.RecordBatchReader:
+    """Run ``sql``; its answer as it comes."""
     cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(batch_bytes)})
     cursor.execute(sql)
     # not ``fetch_record_batch``: it strips the wrapper that keeps the server's SQLSTATE for errors in the middle of the answer
@@ -306,12 +203,18 @@ def _execute(cursor: adbc.Cursor, sql: str, batch_bytes: int) -> pa.RecordBatchR
     return reader
 
 
-def _name(cursor: adbc.Cursor, trace: str) -> None:
-    cursor.execute(f"SET application_name = {_literal(application_name(trace))}")
+def _explained(cursor: adbc.Cursor, sql: str) -> pa.Table:
+    cursor.adbc_statement.set_options(**{_COPY_OPTION: "false"})  # EXPLAIN can't be copied out
+    cursor.execute(f"EXPLAIN {sql}")
+    table: pa.Table = cursor._results.reader.read_all()
+    return table
 
 
-def _place(session: Session, cursor: adbc.Cursor, zone: str | None) -> None:
-    """Put a session into the time zone that its statement needs."""
+def _prepare(session: Session, cursor: adbc.Cursor, context: QueryContext, zone: str | None) -> None:
+    """Give a session the name, and the time zone, that its statement needs."""
+    if session.trace != context.trace:
+        cursor.execute(f"SET application_name = {_literal(application_name(context.trace))}")
+        session.trace = context.trace
     wanted = UTC if zone in _UTC_NAMES else zone
     if wanted is not None and wanted != session.zone:
         cursor.execute(f"SET timezone = {_literal(wanted)}")

@@ -10,6 +10,7 @@ import pyarrow as pa
 from virtualization.connectors.postgresql import narrowing
 from virtualization.connectors.postgresql.client import Client
 from virtualization.connectors.postgresql.facts import Facts
+from virtualization.connectors.postgresql.parallel import ParallelRows, Scan, reads_in_sequence
 from virtualization.pieces import Pieces
 from virtualization.plan import Batches, OutputColumn, QueryContext
 from virtualization.types import arrow_field
@@ -29,14 +30,23 @@ class StatementFragment:
     zoned: bool = False
     """Does it look at the session's time zone? It is then the caller's."""
 
+    table: str | None = None
+    """Of a plain scan of a big table, as it stands in the text: it may be read in ranges, see ``parallel``."""
+
+    filtered: bool = False
+    """Has the scan a condition? The source may know a shorter way to its rows then."""
+
     client: Client = field(repr=False, compare=False, kw_only=True)
     facts: Facts = field(repr=False, compare=False, kw_only=True)
     most_keys: int = narrowing.MOST_KEYS
     """See ``virtualization.plan.TakesKeys``."""
 
     def open(self, context: QueryContext) -> Batches:
-        """One session of the pool, one statement, batches as they come."""
-        return self.client.stream(self.text, self._schema(), self.what, context, zone=context.timezone if self.zoned else None)
+        """One session of the pool, one statement, batches as they come; several for a big table."""
+        zone = context.timezone if self.zoned else None
+        if self.table is not None and not (self.filtered and not reads_in_sequence(self.client, self.text, self.what)):
+            return ParallelRows(self.client, Scan(self.text, self.table), self._schema(), self.what, context, zone)
+        return self.client.stream(self.text, self._schema(), self.what, context, zone)
 
     @property
     def statement_text(self) -> str:
@@ -50,7 +60,7 @@ class StatementFragment:
     def with_keys(self, column: str, keys: Any) -> StatementFragment:  # noqa: ANN401 an Arrow array
         """See ``virtualization.plan.TakesKeys``."""
         text = narrowing.narrowed(self.text, self.columns, column, keys, self.facts)
-        return self if text is None else replace(self, text=text)
+        return self if text is None else replace(self, text=text, table=None)
 
     def duckdb_sql(self) -> None:
         """Rows come through ``open``."""

@@ -67,6 +67,12 @@ class Settings:
     pool_timeout: float = 30.0
     """Seconds a fragment waits for a free connection."""
 
+    scan_connections: int = 4
+    """Connections that read one big table at once, ranges of pages each, in one snapshot; 1: never more than one."""
+
+    scan_pages: int = 20_000
+    """From so many pages (of 8 KiB) on a table is big: below, one connection has read it before others have begun."""
+
     fetch_bytes: int = 2 * 1024 * 1024
     """Size of one record batch: what one fragment holds in memory, and how soon the first rows come."""
 
@@ -117,6 +123,8 @@ _OPTIONS: Readers = {
     "max_connections": whole(1),
     "pool_timeout": number(0.1),
     "pushdown": switch,
+    "scan_connections": whole(1),
+    "scan_pages": whole(1),
     "schemas": _names,
     "sslmode": _ssl_mode,
     "sslrootcert": _root,

@@ -48,6 +48,21 @@ SELECT DISTINCT ON (b.number) b.number, b.name::text AS name, b.required, t.typt
 ANALYZE there, with the parts of a partitioned table."""
 
 
+_PAGES = """
+SELECT pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint AS pages
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_am m ON m.oid = c.relam
+ WHERE n.nspname = {schema} AND c.relname = {name} AND c.relkind IN ('r', 'm') AND NOT c.relhassubclass AND m.amname = 'heap'
+   AND NOT pg_catalog.pg_is_in_recovery()
+"""
+
+
+def table_pages(client: Client, location: str) -> int:
+    """Pages of a table that can be read in ranges of them; 0: it can't (a view, a parent of other tables, a server in recovery)."""
+    schema, name = location_parts(location)
+    rows = client.rows(_PAGES.format(schema=_literal(schema), name=_literal(name)), f"table {location}")
+    return int(rows[0]["pages"]) if rows else 0
+
+
 _STATISTICS = ("null_frac", "avg_width", "n_distinct", "histogram_bounds", "most_common_vals", "most_common_freqs")
 
 

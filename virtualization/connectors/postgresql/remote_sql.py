@@ -16,6 +16,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.schema import MappingSchema
 
+from virtualization.binding.grouping import AGGREGATES
 from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.postgresql.facts import Facts
 from virtualization.connectors.postgresql.result_types import METADATA
@@ -110,10 +111,29 @@ def _aliases(query: exp.Expr) -> Iterable[str]:
     return {node.alias_or_name for node in query.find_all(exp.Table)}
 
 
-def _derived(table: VirtualTable, columns: Sequence[Column], facts: Facts) -> str:
+def scanned_table(query: exp.Query, tables: Mapping[str, VirtualTable]) -> VirtualTable | None:
+    """The one table of a query that only picks rows of it and computes row by row; None: it is more than that."""
+    if not isinstance(query, exp.Select) or any(query.args.get(part) for part in _MORE) or len(tables) != 1:
+        return None
+    if sum(1 for _ in query.find_all(exp.Table)) != 1 or query.find(exp.AggFunc, exp.Window, exp.Subquery, exp.WithinGroup) is not None:
+        return None
+    if any(call.name.lower() in AGGREGATES for call in query.find_all(exp.Anonymous)):
+        return None
+    return next(iter(tables.values()))
+
+
+_MORE = ("with_", "joins", "laterals", "group", "having", "distinct", "order", "limit", "offset", "windows")
+
+
+def table_name(table: VirtualTable) -> str:
+    """As it stands in remote texts."""
     schema, name = location_parts(table.location)
+    return f"{quoted(schema)}.{quoted(name)}"
+
+
+def _derived(table: VirtualTable, columns: Sequence[Column], facts: Facts) -> str:
     items = ", ".join(f"{_cast(column, facts)} AS {quoted(column.name)}" for column in columns)
-    return f"(SELECT {items} FROM {quoted(schema)}.{quoted(name)})"
+    return f"(SELECT {items} FROM {table_name(table)})"
 
 
 def _cast(column: Column, facts: Facts) -> str:

@@ -1,0 +1,156 @@
+"""A big table over several connections: all its rows, of one moment, and never more connections than allowed."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.patience import PATIENCE
+from tests.services.postgresql import PostgresqlServer
+from tests.virtualization.connectors.conformance import read, table
+from virtualization.catalog import Column, Credential, DataSource
+from virtualization.connectors.postgresql import PostgresqlConnector, parallel
+from virtualization.errors import CancelledError, DataError
+from virtualization.parse import parse
+from virtualization.plan import Accepted, Fragment, FragmentRequest, QueryContext
+
+pytestmark = pytest.mark.service
+DATABASE = "parallel_tests"
+ROWS = 60_000
+BIG = table("public.big", [Column("id", "bigint"), Column("pad", "text")], "big")
+
+
+@pytest.fixture(scope="module")
+def remote(postgresql: PostgresqlServer) -> Iterator[PostgresqlServer]:
+    with postgresql.connect() as admin:
+        admin.execute(f"CREATE DATABASE {DATABASE}")
+    with postgresql.connect(DATABASE) as made:
+        made.execute(f"CREATE TABLE big AS SELECT g::bigint AS id, repeat('x', 80) AS pad FROM generate_series(1, {ROWS}) g")
+        made.execute("CREATE INDEX ON big (id)")
+        made.execute("CREATE TABLE moving AS SELECT * FROM big")
+        made.execute("VACUUM ANALYZE")
+    yield postgresql
+    with postgresql.connect() as admin:
+        admin.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+
+
+@pytest.fixture(autouse=True)
+def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "FEWEST_PAGES", 50)
+
+
+def connected(server: PostgresqlServer, **options: str) -> PostgresqlConnector:
+    login = Credential("postgres", server.password)
+    given = {"scan_pages": "500", "fetch_bytes": "8192", **options}
+    return PostgresqlConnector(DataSource("src", "postgresql", f"postgresql://127.0.0.1:{server.port}/{DATABASE}", given, login))
+
+
+@pytest.fixture
+def connector(remote: PostgresqlServer) -> Iterator[PostgresqlConnector]:
+    made = connected(remote)
+    yield made
+    made.close()
+
+
+def pushed(connector: PostgresqlConnector, sql: str, name: str = "big") -> Fragment:
+    of = table(f"public.{name}", [Column("id", "bigint"), Column("pad", "text")], name)
+    answer = connector.push(FragmentRequest(parse(sql), {"t": of}, DataSource("src", "postgresql", "")))
+    assert isinstance(answer, Accepted), answer
+    return answer.fragment
+
+
+def ranges(server: PostgresqlServer, trace: str) -> list[str]:
+    """Processes of the source that read ranges, one per range."""
+    return [line.split(" ")[0] for line in server.log.splitlines() if f"[bdc {trace}] LOG:" in line and "WHERE ctid >=" in line]
+
+
+def until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def ids(rows: object) -> list[int]:
+    return sorted(rows["id"].to_pylist())  # type: ignore[index]
+
+
+def test_all_rows_over_several_connections(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+    iterator = iter(connector.scan(BIG, ["id", "pad"], []).fragment.open(QueryContext(trace="parallel-all")))
+    found = [next(iterator), next(iterator)]
+    until(lambda: len(re.findall(r"\[bdc parallel-all\] LOG:.*SET TRANSACTION SNAPSHOT", remote.log)) == 3)
+    found += iterator
+    assert sorted(value for batch in found for value in batch.column(0).to_pylist()) == list(range(1, ROWS + 1))
+    told = ranges(remote, "parallel-all")
+    assert len(told) == 16 and len(set(told)) == 4
+
+
+def test_the_rows_are_those_of_one_moment(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+    batches = pushed(connector, "SELECT t.id AS id, t.pad AS pad FROM public.t AS t", "moving").open(QueryContext(trace="torn"))
+    with remote.connect(DATABASE) as writer:
+        iterator = iter(batches)
+        first = next(iterator)
+        writer.execute("UPDATE moving SET id = -id")
+        writer.execute("INSERT INTO moving SELECT 0, 'new' FROM generate_series(1, 5000)")
+        seen = [first, *iterator]
+    found = sorted(value for batch in seen for value in batch.column(0).to_pylist())
+    assert found == list(range(1, ROWS + 1))
+
+
+def test_few_rows_cost_one_connection(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+    batches = connector.scan(BIG, ["id"], []).fragment.open(QueryContext(trace="parallel-few"))
+    next(iter(batches))
+    batches.close()
+    batches.close()
+    assert len(ranges(remote, "parallel-few")) == 1
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_the_cap_holds_and_nobody_waits_for_it(remote: PostgresqlServer, most: int) -> None:
+    connector = connected(remote, max_connections=str(most), pool_timeout="0.5")
+    assert ids(read(connector.scan(BIG, ["id"], []).fragment, QueryContext(trace=f"cap-{most}"))) == list(range(1, ROWS + 1))
+    assert len(set(ranges(remote, f"cap-{most}"))) <= most
+    assert ids(read(connector.scan(BIG, ["id"], []).fragment)) == list(range(1, ROWS + 1))
+    connector.close()
+
+
+def test_a_condition_with_an_index_goes_as_one_statement(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+    rows = read(pushed(connector, "SELECT t.id AS id FROM public.t AS t WHERE t.id < 10"), QueryContext(trace="parallel-index"))
+    assert ids(rows) == list(range(1, 10)) and not ranges(remote, "parallel-index")
+
+
+def test_a_condition_without_one_goes_in_ranges(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+    with remote.connect(DATABASE) as admin:
+        admin.execute(f"ALTER DATABASE {DATABASE} SET max_parallel_workers_per_gather = 0")
+    own = connected(remote)
+    sql = 'SELECT t.id + 1 AS id FROM public.t AS t WHERE t.id % 2 = 0 AND t.pad <> \') FROM "public"."big")\''
+    assert ids(read(pushed(own, sql), QueryContext(trace="parallel-odd"))) == list(range(3, ROWS + 2, 2))
+    assert len(ranges(remote, "parallel-odd")) > 4
+    own.close()
+
+
+def test_an_error_in_any_range_reaches_the_reader(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+    with pytest.raises(DataError, match="division by zero"):
+        read(pushed(connector, f"SELECT 1 / (t.id - {ROWS - 5}) AS id FROM public.t AS t"))
+    assert ids(read(connector.scan(BIG, ["id"], []).fragment)) == list(range(1, ROWS + 1))
+
+
+def test_a_cancel_stops_all(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+    context = QueryContext(trace="parallel-cancel")
+    iterator = iter(connector.scan(BIG, ["id", "pad"], []).fragment.open(context))
+    next(iterator)
+    next(iterator)
+    context.cancel()
+    with pytest.raises(CancelledError):
+        for _ in iterator:
+            pass
+
+    def idle() -> bool:
+        with remote.connect(DATABASE) as admin:
+            asked = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bdc parallel-cancel'"
+            return admin.execute(asked).fetchone() == (0,)
+
+    until(idle)

@@ -1,0 +1,211 @@
+"""One big table read over several connections at once: ranges of its pages (``ctid``), all in one exported snapshot.
+
+    first session   BEGIN REPEATABLE READ; pg_export_snapshot() ---> range 0 … first batch … further ranges
+    other sessions  BEGIN REPEATABLE READ; SET TRANSACTION SNAPSHOT ---> further ranges
+
+So the rows are those of one moment, however long it takes. The others begin once the first batch was taken: a reader who wants few rows
+costs one connection. They take only connections that are free right now, so that parallel scans never wait for each other.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import adbc_driver_manager
+import pyarrow as pa
+
+from virtualization.connectors.postgresql.client import Client, Running, execute
+from virtualization.driver_batches import to_contract
+from virtualization.errors import CancelledError, VirtualizationError
+from virtualization.plan import QueryContext
+
+RANGES_EACH = 4
+"""Ranges per connection: one that has sparse pages, or a slow start, takes fewer."""
+FEWEST_PAGES = 1_000
+"""Of one range: some 8 MiB."""
+OLDEST = 140000
+"""From this version on a condition on ctid reads only its pages."""
+
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_SEQUENTIAL = re.compile(r"^Seq Scan on ")
+
+
+class Scan:
+    """The statement of a scan cut at the place where a range of pages goes; ``table``: as it stands in the text."""
+
+    def __init__(self, text: str, table: str) -> None:
+        self._head, mark, self._tail = text.partition(f" FROM {table})")
+        assert mark, text
+        self._table = table
+
+    def facts(self) -> str:
+        """The statement that exports the first session's snapshot and tells the table's size."""
+        name = self._table.replace("'", "''")
+        size = f"pg_relation_size('{name}'::regclass) / current_setting('block_size')::bigint"
+        return f"SELECT pg_export_snapshot() AS snapshot, {size} AS pages"
+
+    def statements(self, pages: int, connections: int) -> list[str]:
+        """One per range, from the table's first page to beyond its last."""
+        count = max(1, min(connections * RANGES_EACH, pages // FEWEST_PAGES))
+        places = [pages * number // count for number in range(count)]
+        return [self._range(low, high) for low, high in zip(places, [*places[1:], None], strict=True)]
+
+    def _range(self, low: int, high: int | None) -> str:
+        condition = f"ctid >= '({low},0)'::tid" + (f" AND ctid < '({high},0)'::tid" if high is not None else "")
+        return f"{self._head} FROM {self._table} WHERE {condition}){self._tail}"
+
+
+def reads_in_sequence(client: Client, text: str, what: str) -> bool:
+    """Would the source read the whole table, by itself, in one process? (With an index, or with workers, it is faster than ranges are.)"""
+    return _SEQUENTIAL.match(client.plan_of(text, what)) is not None
+
+
+class ParallelRows:
+    """See ``virtualization.plan.Batches``. ``connections``: at most so many at once."""
+
+    def __init__(self, client: Client, scan: Scan, schema: pa.Schema, what: str, context: QueryContext, zone: str | None = None) -> None:
+        self._client = client
+        self._schema = schema
+        self._what = what
+        self._context = context
+        self._zone = zone
+        self._connections = client.settings.scan_connections
+        self._batches: queue.Queue[pa.RecordBatch | VirtualizationError | None] = queue.Queue(self._connections * 2)
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._running: list[Running] = []
+        self._threads: list[threading.Thread] = []
+        self._first, told = client.begin(what, context, lambda cursor: self._export(cursor, scan), zone)
+        self._running.append(self._first)
+        self._snapshot = str(told["snapshot"])
+        self._statements = scan.statements(int(told["pages"]), self._connections)[::-1]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """As promised by the fragment."""
+        return self._schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            reader = self._read(self._first, self._statements.pop())
+            for batch in reader:
+                yield batch
+                break
+            self._start(lambda: self._work(self._first, reader))
+            for _ in range(min(self._connections - 1, len(self._statements))):
+                self._start(self._help)
+            yield from self._arriving(len(self._threads))
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop everywhere; harmless when repeated or after the end."""
+        if self._over.is_set():
+            return
+        self._over.set()
+        with self._lock:
+            left, self._running = self._running, []
+        for running in left:
+            running.cancel()
+        self._drain()
+        for thread in self._threads:
+            thread.join()
+        for running in left:
+            running.end(reusable=False)
+
+    def _arriving(self, workers: int) -> Iterator[pa.RecordBatch]:
+        while workers:
+            item = self._batches.get()
+            if item is None:
+                workers -= 1
+            elif isinstance(item, VirtualizationError):
+                raise item
+            else:
+                yield item
+
+    def _start(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._guarded, args=(work,), name="scan", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Whatever happens in a worker reaches the reader."""
+        try:
+            work()
+        except VirtualizationError as error:
+            self._put(error)
+        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+            self._put(self._client.fault(error, self._what, self._context))
+        finally:
+            self._put(None)
+
+    def _help(self) -> None:
+        """A further session, where one is free; where it can't see the snapshot (any more) the others do without it."""
+        running = self._client.begin_free(self._what, self._context, [_BEGIN, f"SET TRANSACTION SNAPSHOT '{self._snapshot}'"], self._zone)
+        if running is None:
+            return
+        with self._lock:
+            if not self._over.is_set():
+                self._running.append(running)
+        if self._over.is_set():
+            running.end(reusable=False)
+        else:
+            self._work(running, iter(()))
+
+    def _work(self, running: Running, begun: Iterator[pa.RecordBatch]) -> None:
+        rows: Iterator[pa.RecordBatch] | None = begun
+        while rows is not None:
+            for batch in rows:
+                if not self._put(batch):
+                    return
+            rows = self._next(running)
+        running.cursor.execute("COMMIT")
+        with self._lock:
+            mine = running in self._running
+            if mine:
+                self._running.remove(running)
+        if mine:
+            running.end(reusable=True)
+
+    def _next(self, running: Running) -> Iterator[pa.RecordBatch] | None:
+        if self._context.cancelled:
+            raise CancelledError("canceling statement due to user request")  # between two statements nothing else notices
+        with self._lock:
+            if not self._statements or self._over.is_set():
+                return None
+            statement = self._statements.pop()
+        return self._read(running, statement)
+
+    def _read(self, running: Running, statement: str) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in execute(running.cursor, statement, self._client.settings.fetch_bytes):
+                if batch.num_rows:
+                    yield to_contract(batch, self._schema, "the answer of the source")
+        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+            raise self._client.fault(error, self._what, self._context) from None
+
+    def _put(self, item: pa.RecordBatch | VirtualizationError | None) -> bool:
+        """False: nobody reads any more."""
+        while not self._over.is_set():
+            try:
+                self._batches.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                self._batches.get_nowait()
+            except queue.Empty:
+                return
+
+    def _export(self, cursor: Any, scan: Scan) -> dict[str, Any]:  # noqa: ANN401 the driver's cursor
+        cursor.execute(_BEGIN)
+        rows: Sequence[dict[str, Any]] = execute(cursor, scan.facts(), self._client.settings.fetch_bytes).read_all().to_pylist()
+        return rows[0]
