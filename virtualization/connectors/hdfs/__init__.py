@@ -60,6 +60,8 @@ class HdfsConnector:
     def detect(self, location: str, options: Mapping[str, str]) -> Detected:
         """Columns and types by what the files hold, statistics too."""
         found = detect(self._reader, location, options)
+        if "rejected_of" in found.options:
+            return found
         table = VirtualTable("", location, "", location, found.columns, found.options, found.rows)
         scan = self._files(Scan(table, found.columns, (), (), found.columns), table_format(table, location))
         return replace(found, statistics=statistics(self._client, scan, table))
@@ -72,6 +74,11 @@ class HdfsConnector:
                 raise UnknownColumnError(f'column "{name}" of virtual table "{table.schema}.{table.name}" does not exist')
         wanted = tuple(by_name[name] for name in columns) or table.columns[:1]
         shape = table_format(table, table.location)
+        if shape.rejected_of is not None:
+            why = tuple(
+                Kept(one.sql("postgres"), "not_on_list", "the list of rejected rows is made while the files are read") for one in predicates
+            )
+            return Scanned(self._files(Scan(table, wanted, (), (), wanted), shape), tuple(predicates), why)
         folders = {column.name for column in partition_columns(table, shape)}
         types = {column.name: pg_type(column.type) for column in table.columns}
         taken: list[str] = []

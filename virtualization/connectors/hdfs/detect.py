@@ -9,6 +9,7 @@ is an error that names file, column and value; declare a wider type then.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
@@ -21,6 +22,7 @@ from virtualization.connectors.hdfs.evidence import by_evidence
 from virtualization.connectors.hdfs.heads import csv_rows, head
 from virtualization.connectors.hdfs.options import FileFormat, file_format, format_of_path
 from virtualization.connectors.hdfs.partitions import partition_values
+from virtualization.connectors.hdfs.rejects import REJECTED_COLUMNS, columns_of
 from virtualization.connectors.hdfs.table_files import Reader
 from virtualization.connectors.hdfs.types import detected_type
 from virtualization.errors import RemoteObjectError, SourceError
@@ -32,6 +34,8 @@ _FOOTERS = 20
 
 def detect(reader: Reader, location: str, options: Mapping[str, str]) -> Detected:
     """Columns, the options that were found out, estimated rows; errors name the path."""
+    if "rejected_of" in options:
+        return _rejected(reader, location, options)
     kept = {name: str(value) for name, value in options.items()}
     if "format" not in kept and is_table(reader.client, location):
         kept["format"] = "delta"
@@ -56,6 +60,25 @@ def detect(reader: Reader, location: str, options: Mapping[str, str]) -> Detecte
     values = [partition_values(file, shape) for file in files] if shape.partitions else []
     parts = tuple(Column(name, by_evidence([row[n] for row in values]), True, name) for n, name in enumerate(shape.partitions))
     return Detected((*detected.columns, *parts), kept, detected.rows, detected.unmapped)
+
+
+def _rejected(reader: Reader, location: str, options: Mapping[str, str]) -> Detected:
+    """Of the list of rejected rows: what it lists is read as ``rejected_of`` says, or as it is detected."""
+    said = options["rejected_of"]
+    others = {name: value for name, value in options.items() if name != "rejected_of"}
+    if said == "detected":
+        found = detect(reader, location, others)
+        columns = [{"name": one.name, "type": one.type, "remote": one.remote_name} for one in found.columns]
+        return Detected(REJECTED_COLUMNS, {**found.options, "rejected_of": json.dumps(columns, ensure_ascii=False)})
+    columns_of(said)
+    shape = file_format(options, _example(reader, location), f"location {location}")
+    return Detected(REJECTED_COLUMNS, {"format": shape.format, **options})
+
+
+def _example(reader: Reader, location: str) -> str:
+    """The path of a file whose extension tells the format, where there is one."""
+    files = reader.client.files(location)
+    return next((file.path for file in files if format_of_path(file.path)), location)
 
 
 def _folders(files: Sequence[RemoteFile]) -> list[str]:

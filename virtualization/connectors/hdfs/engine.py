@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import duckdb
@@ -74,9 +74,17 @@ def _csv_message(text: str) -> str:
 class ScanStream:
     """Batches as DuckDB reads them; leaving early stops the reading."""
 
-    def __init__(self, cursor: Any, reader: Any, schema: pa.Schema, ended: Callable[[], None], context: QueryContext) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        cursor: Any,  # noqa: ANN401
+        readers: Iterator[Any],
+        schema: pa.Schema,
+        ended: Callable[[], None],
+        context: QueryContext,
+    ) -> None:
         self._cursor = cursor
-        self._reader = reader
+        self._readers = readers
+        self._reader = next(readers)
         self._schema = schema
         self._ended = ended
         self._context = context
@@ -93,10 +101,7 @@ class ScanStream:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         while self._open:
             try:
-                batch = self._reader.read_next_batch()
-            except StopIteration:
-                self.close()
-                return
+                batch = self._next()
             except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
                 meant = self.explain(error)  # before close: it needs the listing
                 self.close()
@@ -106,12 +111,26 @@ class ScanStream:
             if self._context.cancelled:
                 self.close()
                 raise CancelledError("canceling statement due to user request")
+            if batch is None:
+                self.close()
+                return
             if batch.num_rows:
                 columns = [
                     values if values.type == of.type else values.cast(of.type)
                     for values, of in zip(batch.columns, self._schema, strict=True)
                 ]
                 yield pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+    def _next(self) -> Any:  # noqa: ANN401
+        """The next batch of this reader or the next ones; None after the last."""
+        while True:
+            try:
+                return self._reader.read_next_batch()
+            except StopIteration:
+                following = next(self._readers, None)
+                if following is None:
+                    return None
+                self._reader = following
 
     def _interrupt(self) -> None:
         with self._lock:
@@ -131,6 +150,14 @@ class ScanStream:
         self._ended()
 
 
-def stream(cursor: Any, sql: str, schema: pa.Schema, ended: Callable[[], None], context: QueryContext) -> ScanStream:  # noqa: ANN401
-    """Start ``sql``. Only ``cursor.sql`` streams: ``execute`` would hold the whole answer."""
-    return ScanStream(cursor, cursor.sql(sql).to_arrow_reader(_BATCH_ROWS), schema, ended, context)
+def stream(
+    cursor: Any,  # noqa: ANN401
+    queries: Iterable[str],
+    schema: pa.Schema,
+    ended: Callable[[], None],
+    context: QueryContext,
+) -> ScanStream:
+    """Start the first of ``queries``; each later one when those before have ended. Only ``cursor.sql`` streams: ``execute`` would hold
+    the whole answer."""
+    readers = (cursor.sql(sql).to_arrow_reader(_BATCH_ROWS) for sql in queries)
+    return ScanStream(cursor, readers, schema, ended, context)

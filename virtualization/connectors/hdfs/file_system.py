@@ -87,6 +87,13 @@ def fault_behind(text: str, client: Client) -> VirtualizationError | None:
     return next((fault for fault in told if fault.message in text), None)
 
 
+def place_in(text: str) -> tuple[Listing, int] | None:
+    """The file that an engine's message names, while its listing is there."""
+    match = _PATH.search(text)
+    listing = _LISTINGS.get(match[1]) if match else None
+    return (listing, int(match[2])) if match is not None and listing is not None else None
+
+
 def with_real_paths(text: str) -> str:
     """An engine's message with the names that people know."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,14 +11,18 @@ import pyarrow as pa
 
 from virtualization.catalog import Column
 from virtualization.connectors.hdfs import narrowing, typed_files
+from virtualization.connectors.hdfs.checked_sql import EXTRA, CheckedFile
 from virtualization.connectors.hdfs.client import RemoteFile
-from virtualization.connectors.hdfs.engine import concerns_files, fault, stream
-from virtualization.connectors.hdfs.file_system import Listing, fault_behind, forget, register, remember
+from virtualization.connectors.hdfs.engine import ScanStream, concerns_files, fault, stream
+from virtualization.connectors.hdfs.file_system import Listing, fault_behind, forget, place_in, register, remember
 from virtualization.connectors.hdfs.layout import Layout
-from virtualization.connectors.hdfs.options import STREAMED, FileFormat
-from virtualization.connectors.hdfs.scan_sql import Scan, groups, scan_sql, streamed_name
+from virtualization.connectors.hdfs.lines import MOST_BYTES
+from virtualization.connectors.hdfs.options import STREAMED, FileFormat, RejectLimit
+from virtualization.connectors.hdfs.rejects import Accepted, Progress, Rejected, columns_of, first_rejected, rejecting
+from virtualization.connectors.hdfs.scan_sql import NOT_A_VALUE, Scan, groups, scan_sql, streamed_name
 from virtualization.connectors.hdfs.table_files import Reader
-from virtualization.errors import VirtualizationError
+from virtualization.connectors.hdfs.types import duckdb_type
+from virtualization.errors import DataError, VirtualizationError
 from virtualization.plan import Batches, OutputColumn, QueryContext
 from virtualization.types import pg_type, schema_of
 
@@ -47,14 +51,22 @@ class FilesFragment:
 
     def open(self, context: QueryContext) -> Batches:
         """Read with this connector's own engine."""
+        if rejecting(self.shape):
+            return self._open_checked(context)
         reading = self._reading()
-        listing = reading.listing
         cursor = self.reader.engine.cursor()
-        try:
+
+        def start() -> ScanStream:
             reading.register(cursor)
-            rows = stream(cursor, reading.sql, _schema(self.scan.columns), lambda: forget(listing), context)
+            return stream(cursor, [reading.sql], _schema(self.scan.columns), lambda: forget(reading.listing), context)
+
+        return self._started(start, cursor, reading.listing)
+
+    def _started(self, start: Callable[[], ScanStream], cursor: Any, listing: Listing) -> ScanStream:  # noqa: ANN401 duckdb is untyped
+        try:
+            rows = start()
         except (duckdb.Error, pa.ArrowException, OSError) as error:
-            meant = fault(error, listing, self.source)  # before forget: it needs the listing
+            meant = self._explained(error, listing)  # before forget: it needs the listing
             cursor.close()
             forget(listing)
             raise meant from None
@@ -62,8 +74,38 @@ class FilesFragment:
             cursor.close()
             forget(listing)
             raise
-        rows.explain = lambda error: fault(error, listing, self.source)
+        rows.explain = lambda error: self._explained(error, listing)
         return rows
+
+    def _open_checked(self, context: QueryContext) -> Batches:
+        checked = self._checked()
+        if not checked:
+            empty = (
+                "SELECT " + ", ".join(f"CAST(NULL AS {duckdb_type(pg_type(c.type), c.name)})" for c in self.scan.columns) + " WHERE false"
+            )
+            cursor = self.reader.engine.cursor()
+            return stream(cursor, [empty], _schema(self.scan.columns), lambda: None, context)
+        progress = Progress(checked)
+        listing = checked[0].listing
+        cursor = self.reader.engine.cursor()
+        schema = pa.schema([*_schema(checked[0].scan.columns), *EXTRA])
+        rows = self._started(lambda: stream(cursor, progress.queries(), schema, lambda: forget(listing), context), cursor, listing)
+        if self.shape.rejected_of is not None:
+            return Rejected(rows, _schema(self.scan.columns), progress.file)
+        return Accepted(rows, _schema(self.scan.columns), progress.file, self.shape.rejects or RejectLimit(0), self.source)
+
+    def _checked(self) -> list[CheckedFile]:
+        """The files whose rows are looked at one by one."""
+        scan = self.scan
+        if self.shape.rejected_of is not None:
+            table = replace(scan.table, columns=columns_of(self.shape.rejected_of))
+            scan = Scan(table, (), (), (), table.columns)
+        found = self.reader.found(scan.table.location, self.shape)
+        files, layouts = self.reader.to_read(scan, found)
+        listing = remember(self.reader.client, files)
+        limit = found.shape.rejects
+        most = int(limit.value) + 1 if limit is not None and limit.sample is None else 0
+        return [CheckedFile(listing, number, layouts[number], scan, found.shape, most) for number, file in enumerate(files) if file.size]
 
     def with_keys(self, column: str, keys: Any) -> FilesFragment:  # noqa: ANN401 an Arrow array
         """See ``virtualization.plan.TakesKeys``."""
@@ -71,7 +113,7 @@ class FilesFragment:
 
     def duckdb_sql(self) -> str | None:
         """The scan over the files as they are now. Good for the query that begins now: do not keep it."""
-        return None if self.shape.format in STREAMED else self._reading().sql
+        return None if self.shape.format in STREAMED or rejecting(self.shape) else self._reading().sql
 
     def prepare_duckdb(self, connection: object) -> None:
         """Register the file system with the connection's instance."""
@@ -83,7 +125,26 @@ class FilesFragment:
         own = fault_behind(text, self.reader.client)
         if own is not None or not concerns_files(text):
             return own
-        return fault(error, None, self.source)
+        return self._explained(error, None)
+
+    def _explained(self, error: Exception, listing: Listing | None) -> VirtualizationError:
+        """With the line of a value that can't be read, which costs a second look into its file."""
+        meant = fault(error, listing, self.source)
+        place = place_in(str(error)) if NOT_A_VALUE in meant.message and self.shape.is_text else None
+        if place is None or place[0].files[place[1]].size > MOST_BYTES:
+            return meant
+        first = self._first_rejected(*place)
+        return meant if first is None else DataError(f'data source "{self.source}": {first}', hint=meant.hint)
+
+    def _first_rejected(self, listing: Listing, number: int) -> str | None:
+        layout = self.reader.layouts.of([listing.files[number]], self.shape)[0]
+        progress = Progress([CheckedFile(listing, number, layout, self.scan, self.shape)])
+        cursor = self.reader.engine.cursor()
+        schema = pa.schema([*_schema(self.scan.columns), *EXTRA])
+        try:
+            return first_rejected(stream(cursor, progress.queries(), schema, lambda: None, QueryContext()), progress)
+        except (duckdb.Error, pa.ArrowException, VirtualizationError):
+            return None  # the message does without
 
     def files(self) -> list[RemoteFile]:
         """The files that would be read now."""

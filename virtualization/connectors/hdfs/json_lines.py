@@ -23,20 +23,26 @@ _INEXACT_INSIDE = "[0-9][.eE]"
 _LINE_START = "{"
 
 
-def json_texts(lines: str, names: Mapping[str, bool], place: str) -> str:
+def json_texts(lines: str, names: Mapping[str, bool], place: str | None) -> str:
     """What stands after FROM: a column of texts for each of ``names`` and ``__f``, from the relation ``lines`` (``__line``, ``__f``).
     A name's value says whether JSON itself is wanted (``->``, with NULL for JSON's null) or what it says as a text (``->>``). Empty
-    lines are no rows; a line that is no JSON object fails with its file (``place``, SQL)."""
+    lines are no rows; a line that is no JSON object fails with its file (``place``, SQL). Without a place it is a row of NULLs whose
+    ``__wrong`` tells it (else that is NULL), and ``__record`` of ``lines`` is handed on."""
     paths = [_pointer(name) for name in names]
     values = [_json(path) if wanted else f"__v[{at}]" for at, (path, wanted) in enumerate(zip(paths, names.values(), strict=True), 1)]
     items = [
         f"{_exact(value, path, wanted)} AS {quoted(name)}" for value, path, (name, wanted) in zip(values, paths, names.items(), strict=True)
     ]
     asked = ", ".join(map(literal, paths)) or "'/'"
-    said = f"error({literal(DATA_MARK + 'line in ')} || {place} || {literal(' is no JSON object: ')} || left(__line, 100))"
-    parsed = f"CASE WHEN {is_object('__line')} THEN json_extract_string(__line, [{asked}]) ELSE {said} END"
-    rows = f"SELECT __f, __line, {parsed} AS __v FROM {lines} WHERE trim(__line) <> ''"
-    return f"(SELECT {', '.join(['__f', *items])} FROM ({rows}))"
+    fine = is_object("__line")
+    said = "NULL"
+    if place is not None:
+        said = f"error({literal(DATA_MARK + 'line in ')} || {place} || {literal(' is no JSON object: ')} || left(__line, 100))"
+    parsed = f"CASE WHEN {fine} THEN json_extract_string(__line, [{asked}]) ELSE {said} END AS __v"
+    rows = f"SELECT *, {parsed} FROM {lines} WHERE trim(__line) <> ''"
+    if place is not None:
+        return f"(SELECT {', '.join(['__f', *items])} FROM ({rows}))"
+    return f"(SELECT {', '.join(['__f', '__record', 'CASE WHEN __v IS NULL THEN __line END AS __wrong', *items])} FROM ({rows}))"
 
 
 def is_object(line: str) -> str:
@@ -49,7 +55,7 @@ def _pointer(name: str) -> str:
 
 
 def _json(path: str, line: str = "__line") -> str:
-    return f"nullif(CAST(json_extract({line}, {literal(path)}) AS VARCHAR), 'null')"
+    return f"CASE WHEN __v IS NOT NULL THEN nullif(CAST(json_extract({line}, {literal(path)}) AS VARCHAR), 'null') END"
 
 
 def _exact(value: str, path: str, is_json: bool) -> str:

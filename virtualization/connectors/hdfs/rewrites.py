@@ -1,4 +1,4 @@
-"""Which predicates the file reader applies: comparisons of a column with constants whose meaning is the same in DuckDB.
+"""Which predicates the file reader applies: comparisons of columns of one type, and with constants, whose meaning is the same in DuckDB.
 
 Everything else stays above the scan. Texts compare by code point in both.
 """
@@ -17,6 +17,7 @@ _LOGIC = (exp.And, exp.Or, exp.Not, exp.Paren)
 _SIGNS: Mapping[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 _UNDERSTOOD = frozenset({"this", "expression", "low", "high", "expressions", "negate", "quoted", "table"})
 _INTEGERS = ("smallint", "integer", "bigint")
+_ORDERED = (*_INTEGERS, "date", "timestamp without time zone", "text", "character varying")
 _ISO_DATE = re.compile(r"^\d{4}-\d\d-\d\d$")
 _ISO_TIMESTAMP = re.compile(r"^\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$")
 
@@ -25,7 +26,7 @@ def duckdb_predicate(predicate: exp.Expr, types: Mapping[str, PgType]) -> str | 
     """DuckDB SQL over the table's columns, or why not."""
     made = _made(predicate, types)
     if made is None:
-        return Kept(predicate.sql("postgres"), "not_on_list", "the file reader takes comparisons of a column with constants only")
+        return Kept(predicate.sql("postgres"), "not_on_list", "the file reader takes comparisons of columns and constants only")
     return made
 
 
@@ -63,9 +64,19 @@ def _word(node: exp.Expr) -> str:
 def _comparison(node: exp.Expr, types: Mapping[str, PgType]) -> str | None:
     left, right = node.this, node.args["expression"]
     sign = _SIGNS[type(node)]
+    if isinstance(left, exp.Column) and isinstance(right, exp.Column):
+        return _of_columns(left, sign, right, types)
     if isinstance(left, exp.Column):
         return _with_constants(left, [right], f"{{0}} {sign} {{1}}", types)
     return _with_constants(right, [left], f"{{1}} {sign} {{0}}", types)
+
+
+def _of_columns(left: exp.Column, sign: str, right: exp.Column, types: Mapping[str, PgType]) -> str | None:
+    """Of one type, whose order is the same in both."""
+    one, other = _column(left, types), _column(right, types)
+    if one is None or other is None or one[1] != other[1] or one[1].name not in _ORDERED:
+        return None
+    return f"({one[0]} {sign} {other[0]})"
 
 
 def _with_constants(node: exp.Expr, constants: list[exp.Expr], form: str, types: Mapping[str, PgType]) -> str | None:

@@ -69,7 +69,7 @@ def streamed_name(numbers: Sequence[int]) -> str:
 
 def _group(listing: Listing, numbers: list[int], layout: Layout, scan: Scan, shape: FileFormat) -> str:
     folders = {column.name for column in partition_columns(scan.table, shape)}
-    stored = _stored_names(layout, scan, shape, folders)
+    stored = stored_names(layout, scan.needed, scan.table, shape, folders)
     items = []
     for column in scan.needed:
         if column.name in folders:
@@ -98,10 +98,11 @@ def file_place(listing: Listing) -> str:
     return f"{literal(listing.path(0).split('__f=')[0] + '__f=')} || __f || '/x'"
 
 
-def _stored_names(layout: Layout, scan: Scan, shape: FileFormat, folders: set[str]) -> dict[str, bool]:
+def stored_names(layout: Layout, needed: Sequence[Column], table: VirtualTable, shape: FileFormat, folders: set[str]) -> dict[str, bool]:
+    """The columns that are read from a file, as ``source_sql`` takes them."""
     if shape.names_its_columns:
         return dict.fromkeys(layout.names, False)
-    columns = scan.needed if shape.format == "json" else scan.table.columns
+    columns = needed if shape.format == "json" else table.columns
     return {column.remote_name: pg_type(column.type).name in ("json", "jsonb") for column in columns if column.name not in folders}
 
 
@@ -129,9 +130,12 @@ def folder_value(listing: Listing, column: Column, shape: FileFormat) -> str:
     return f"(CAST([{shown}] AS VARCHAR[]))[__f + 1]"
 
 
-def source_sql(listing: Listing, numbers: Sequence[int], stored: Mapping[str, bool], shape: FileFormat, more: str = "") -> str:
+def source_sql(
+    listing: Listing, numbers: Sequence[int], stored: Mapping[str, bool], shape: FileFormat, *, more: str = "", checked: bool = False
+) -> str:
     """What stands after FROM: the files' own columns and ``__f``, the number of the file. ``stored``: their names, and whether JSON
-    is wanted. ``more``: further options of ``read_csv``."""
+    is wanted. ``more``: further options of ``read_csv``. ``checked``: number the rows too (``__record``), don't fail at lines that are no
+    JSON objects."""
     if shape.format in STREAMED:
         return streamed_name(numbers)
     paths = ", ".join(literal(listing.path(number)) for number in numbers)
@@ -142,12 +146,20 @@ def source_sql(listing: Listing, numbers: Sequence[int], stored: Mapping[str, bo
         f"{numbered}, auto_detect = false, strict_mode = true, null_padding = false, allow_quoted_nulls = false, "
         f"skip = {shape.first_row - 1}, encoding = {literal(shape.encoding)}{more}"
     )
-    if shape.format == "json":
-        line = "header = false, delim = '\x01', quote = '', escape = '', nullstr = '', columns = {'__line': 'VARCHAR'}"
-        return json_texts(f"read_csv([{paths}], {common}, {line})", stored, file_place(listing))
+    read = f"read_csv([{paths}], {common}, {_line() if shape.format == 'json' else _cells(stored, shape)})"
+    if checked:
+        read = f"(SELECT *, row_number() OVER () AS __record FROM {read})"
+    return json_texts(read, stored, None if checked else file_place(listing)) if shape.format == "json" else read
+
+
+def _line() -> str:
+    return "header = false, delim = '\x01', quote = '', escape = '', nullstr = '', columns = {'__line': 'VARCHAR'}"
+
+
+def _cells(stored: Mapping[str, bool], shape: FileFormat) -> str:
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in stored)
     nulls = "['']" if shape.null is None else f"['', {literal(shape.null)}]"
     return (
-        f"read_csv([{paths}], {common}, header = {str(shape.header).lower()}, delim = {literal(shape.delimiter)}, "
-        f"quote = {literal(shape.quote)}, escape = {literal(shape.escape)}, nullstr = {nulls}, columns = {{{columns}}})"
+        f"header = {str(shape.header).lower()}, delim = {literal(shape.delimiter)}, quote = {literal(shape.quote)}, "
+        f"escape = {literal(shape.escape)}, nullstr = {nulls}, columns = {{{columns}}}"
     )
