@@ -91,7 +91,7 @@ class Database:
 
     def query(self, sql: str, parameters: Sequence[Any]) -> Answer:
         """An Oracle SELECT; OracleError as Oracle would say it."""
-        text = translated(re.sub(r":(\d+)", r"ora__bind\1", sql))
+        text = translated(sql)
         for number in range(len(parameters), 0, -1):
             text = re.sub(rf"ora\.bind{number}\b", _constant(parameters[number - 1]), text)
         if any(f'"{table}"' in text for table in self.hidden):

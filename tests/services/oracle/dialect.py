@@ -52,6 +52,7 @@ def translated(sql: str) -> str:
     _check_words(sql)
     # functions by other names, so that sqlglot doesn't read more into them than a call
     renamed = re.sub(r"\b(" + "|".join(sorted(_RENAMED)) + r")\(", lambda match: f"ora__{match[1].lower()}(", _outside_texts(sql))
+    renamed = re.sub(r":(\d+)\b", r"ora__bind\1", renamed)
     renamed = re.sub("\\b(?:DATE|TIMESTAMP) (\0\\d+\0)", r"ora__moment(\1)", renamed)
     try:
         tree = parse_one(_with_texts(renamed, sql), dialect="oracle")

@@ -53,7 +53,7 @@ class Form:
     """For ``=`` with a constant ``{k}``, an index's chance: true where ``exact`` is equal, maybe elsewhere; it is added to that."""
 
     sent: str = "{v}"
-    """As it travels."""
+    """As it travels (``{c}``: the bare column, where it is one)."""
 
     fetched: str | None = None
     """One of FETCHED; None: the generic way."""
@@ -124,6 +124,15 @@ class Capabilities:
 
     types: Mapping[str, str] = field(default_factory=dict)
     """Remote type name -> declared type, before the generic map; ``{p}`` and ``{s}``: size and digits."""
+
+    bare_keys: bool = False
+    """May a group's select list hold the bare column beside a key over it (equal keys: equal values)?"""
+
+    unsized: str = "numeric"
+    """The declared type of a decimal without digits."""
+
+    unsized_as: tuple[int, ...] = ()
+    """Size and digits that the driver tells of one."""
 
     forms: Mapping[str, Form] = field(default_factory=dict)
 

@@ -72,8 +72,9 @@ def statement_fault(error: Exception, where: str, secret: str | None) -> Virtual
     state, native, said = parts(error)
     said, words = hidden(said, secret), said.lower()
     if "too large to be written into the allocated buffer" in words:
-        hint = "The option max_value_bytes of the source sets the limit of one value; or leave the column out."
-        return DataError(f"{where}: a value is longer than the source's max_value_bytes", detail=said, hint=hint)
+        hint = "Raise the option max_value_bytes of the source, mend the column's length at the source, or leave the column out."
+        why = "a value is longer than the source's max_value_bytes, or than the driver says that its column's may be"
+        return DataError(f"{where}: {why}", detail=said, hint=hint)
     if is_lost(error):
         return SourceUnreachableError(f"{where}: the connection was lost: {said}", hint="Run the query again when the source is up.")
     if state in _TIME_STATES:

@@ -156,10 +156,7 @@ class Metadata:
             raise RemoteObjectError(
                 f'data source "{self._settings.source}": table {location} is in several schemas: {shown}', hint="Name one: schema.table."
             )
-        return tuple(
-            RemoteColumn(row[3], _bare(str(row[5])), int(row[4]), int(row[6] or 0), int(row[8] or 0), row[10] != 0)
-            for row in sorted(found, key=lambda row: int(row[16]))
-        )
+        return tuple(_remote_column(row) for row in sorted(found, key=lambda row: int(row[16])))
 
     @contextlib.contextmanager
     def _cursor(self, what: str) -> Iterator[Any]:
@@ -202,6 +199,12 @@ def _pattern(cursor: Any, name: str) -> str:  # noqa: ANN401 pyodbc's
     return re.sub(r"([%_\\])" if escape == "\\" else r"([%_])", lambda sign: escape + sign[1], name) if escape else name
 
 
+def _remote_column(row: Any) -> RemoteColumn:  # noqa: ANN401 pyodbc's
+    named = re.search(r"\((\d+)(?:\s*,\s*(\d+))?\)", str(row[5]))  # some drivers leave the digits in the type's name, and tell others
+    size, digits = (int(named[1]), int(named[2] or 0)) if named else (int(row[6] or 0), int(row[8] or 0))
+    return RemoteColumn(row[3], _bare(str(row[5])), int(row[4]), size, digits, row[10] != 0)
+
+
 def _bare(name: str) -> str:
     return " ".join(re.sub(r"\([^)]*\)", " ", name).upper().split())
 
@@ -212,8 +215,9 @@ def declared_type(column: RemoteColumn, known: Capabilities) -> str | None:
     template = by_name.get(column.type) or _BY_SQL_TYPE.get(column.code)
     if template is None:
         return None
-    if "{p}" in template and not (1 <= column.size <= 1000 and 0 <= column.digits <= column.size):
-        return "numeric"
+    sized = 1 <= column.size <= 1000 and 0 <= column.digits <= column.size
+    if "{p}" in template and (not sized or (column.size, column.digits) == known.unsized_as):
+        return known.unsized
     return pg_type(template.format(p=column.size, s=column.digits)).text
 
 

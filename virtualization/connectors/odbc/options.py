@@ -16,7 +16,7 @@ from virtualization.source_options import Readers, number, options_of, switch, w
 SCHEME = "odbc:"
 _LOGIN = frozenset({"uid", "user", "username", "user id", "userid", "pwd", "password"})
 _FILES = frozenset({"filedsn", "savefile"})
-_ATTRIBUTE = re.compile(r"\s*([^=;{}]+?)\s*=\s*(?:\{((?:[^}]|\}\})*)\}|([^;]*?))\s*(?:;|$)")
+_ATTRIBUTE = re.compile(r"\s*([^=;{}]+?)\s*=\s*(?:\{((?:[^}]|\}\})*)\}|([^;{}]*?))\s*(?:;|$)")
 
 
 @dataclass(frozen=True)

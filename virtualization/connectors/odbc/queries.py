@@ -112,14 +112,16 @@ class _Block:
         name = item.alias or (item.name if isinstance(item, exp.Column) else "?column?")
         if is_aggregate(node):
             made = aggregate(node, self._tables.resolve, self._known)
-            return Output(name, made.of, self._known.form(made.family).sent.format(v=made.sql), self._known.fetched(made.family))
+            return Output(
+                name, made.of, self._known.form(made.family).sent.format(v=made.sql, c=made.sql), self._known.fetched(made.family)
+            )
         if not isinstance(node, exp.Column) or isinstance(node.this, exp.Star) or self._tables.resolve(node) is None:
             raise refuse(node, "not_on_list", "only columns and aggregates are asked for")
         if self._grouped:
             key = self._keys.get(_key(node))
             if key is None:
                 raise refuse(node, "not_on_list", "a column that groups don't have")
-            return output(name, key.of, key.exact, self._known)
+            return output(name, key.of, key.exact, key.plain if self._known.bare_keys else None, self._known)
         alias = node.table or next(iter(self._named))
         return self._tables.output(alias, node.name, name)
 

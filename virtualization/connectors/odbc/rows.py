@@ -33,15 +33,16 @@ class Output:
     fetched: str
 
 
-def output(name: str, of: PgType, value: str, known: Capabilities) -> Output:
-    """``value`` (of a column, or exact) as it travels; DefinitionError for a type that this driver's product is not known to send."""
+def output(name: str, of: PgType, value: str, plain: str | None, known: Capabilities) -> Output:
+    """``value`` (of the column ``plain``, or exact) as it travels; DefinitionError for a type that this driver's product is not known to
+    send."""
     kind = family(of)
     if kind == "other" and not known.any_type and of.name not in ("character", "uuid", "json"):
         raise DefinitionError(
             f'column "{name}" is declared {of.text}, which is not carried from this ODBC driver',
             hint="Declare it text, or cast it at the source (in a view).",
         )
-    return Output(name, of, known.form(kind).sent.format(v=value), known.fetched(kind))
+    return Output(name, of, known.form(kind).sent.format(v=value, c=plain or value), known.fetched(kind))
 
 
 def columns(outputs: Sequence[Output]) -> tuple[OutputColumn, ...]:
@@ -91,6 +92,9 @@ def _from_text(values: pa.Array[Any], one: Output, target: pa.DataType) -> pa.Ar
         return _truth(values)
     if pa.types.is_floating(target) or pa.types.is_integer(target):
         values = pc.utf8_trim_whitespace(values)
+    if pa.types.is_time(target):  # Arrow reads times only behind a date
+        join: Any = pc.binary_join_element_wise
+        values = pc.cast(join("1970-01-01", values, " "), pa.timestamp("us"))
     return pc.cast(values, target)
 
 

@@ -59,7 +59,7 @@ class Tables:
     def output(self, alias: str, name: str, shown: str) -> Output:
         """The column in the select list, under the name ``shown``."""
         column, _ = self._column(alias, name)
-        return output(shown, pg_type(column.type), self._value(alias, column), self.known)
+        return output(shown, pg_type(column.type), self._value(alias, column), self._plain(alias, column), self.known)
 
     def _why_not(self, column: Column, remote: RemoteColumn) -> str | None:
         if fits(remote, column.type, self.known):
