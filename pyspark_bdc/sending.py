@@ -62,7 +62,10 @@ class Streams:
         return _Stream(location, json.dumps(command).encode(), self._schema, options, self._sending.piece_rows)
 
     def finish(self) -> dict[int, int]:
-        """Rows per shard, all of them durable there. WriteError."""
+        """Rows per shard, all of them durable there. WriteError. Each shard hears of the end before the first one's answer is waited for:
+        the shards commit side by side."""
+        for stream in self._open.values():
+            stream.end()
         return {shard: stream.finish() for shard, stream in self._open.items()}
 
     def close(self) -> None:
@@ -97,8 +100,15 @@ class _Stream:
         self._rows += piece.num_rows
         self._told(lambda: self._writer.write_batch(piece))
 
-    def finish(self) -> int:
+    def end(self) -> None:
         self._flush()
+        self._told(self._write_end)
+
+    def _write_end(self) -> None:
+        self._writer.write_metadata(json.dumps({"rows": self._rows}).encode())
+        self._writer.done_writing()
+
+    def finish(self) -> int:
         answer = self._told(self._answered)
         if answer["rows"] != self._rows:
             raise WriteError(f"{self._location} says that {answer['rows']} of {self._rows} rows arrived")
@@ -106,8 +116,6 @@ class _Stream:
         return self._rows
 
     def _answered(self) -> dict[str, Any]:
-        self._writer.write_metadata(json.dumps({"rows": self._rows}).encode())
-        self._writer.done_writing()
         said = self._answers.read()
         self._writer.close()
         if said is None:

@@ -18,9 +18,6 @@ from pools.memory import give_back, resident_bytes
 LEAST_ENGINE = 48 << 20
 """Below it DuckDB can't answer a group-by over a few columns."""
 
-ROOMY_ENGINE = 1 << 30
-"""From here on several streams may collect some hundred megabytes."""
-
 FRESH_SECONDS = 0.05
 """A look at the process's memory is good for so long: it costs as much as a tenth of a point query."""
 
@@ -50,11 +47,6 @@ class Memory:
     def engine(self) -> int:
         """Bytes for DuckDB: six tenths of what the process does not use by itself."""
         return max(LEAST_ENGINE, (self.limit - self._own) * 6 // 10)
-
-    @property
-    def buffered_row_groups(self) -> int:
-        """Row groups that DuckDB collects per stream before it writes them: its own default where there is room."""
-        return 5 if self.engine >= ROOMY_ENGINE else 1
 
     @property
     def streams(self) -> int:

@@ -77,7 +77,9 @@ class Store:
         return {
             "memory_limit": f"{self.memory.engine}B",
             "threads": self.limits.threads,
-            "write_buffer_row_group_count": self.memory.buffered_row_groups,
+            # a row group is packed and written when it is full, while its stream goes on; with DuckDB's 5, COMMIT does most of a small
+            # stream's work, one stream of a load after the other
+            "write_buffer_row_group_count": 1,
             "temp_directory": str(self.folder / "spill"),
             "default_null_order": "nulls_last_on_asc_first_on_desc",  # PostgreSQL's
             "allow_unsigned_extensions": False,
