@@ -151,10 +151,15 @@ def _of_group(node: Node) -> Kept:
         why = "postgres_fdw ships no DISTINCT"
         return _above(node, what) or Kept(what, "fdw_distinct", why, f"GROUP BY the same columns is shipped; or: {_OR_DIRECT}")
     what = f"{calls}{f' GROUP BY {keys}' if keys else ''}"
-    why = (
-        "postgres_fdw does not ship this aggregate: GROUPING SETS, an expression that is not immutable, or a function that is not built in"
-    )
-    return _above(node, what) or Kept(what, "fdw_aggregate", why, DIRECT)
+    return _above(node, what) or _of_aggregate(node, what, set(_calls(calls)))
+
+
+def _of_aggregate(node: Node, what: str, calls: set[str]) -> Kept:
+    if "Grouping Sets" not in node and calls <= _SHIPPED:
+        why = "by its estimates the master's planner holds it to be cheaper here"
+        return Kept(what, "fdw_cost", why, f"ANALYZE, or bdc table refresh, tells it how many rows and groups there are; or: {_OR_DIRECT}")
+    why = "postgres_fdw ships no GROUPING SETS, and aggregates of immutable, built-in functions only where that looks cheaper"
+    return Kept(what, "fdw_aggregate", why, DIRECT)
 
 
 def _above(node: Node, what: str) -> Kept | None:
