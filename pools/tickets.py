@@ -11,8 +11,9 @@ from __future__ import annotations
 import base64
 import binascii
 import pathlib
+import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import jwt
@@ -46,6 +47,8 @@ class Signer:
 
     def __init__(self, private_key: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(private_key)
+        self._marks: dict[str, int] = {}
+        self._knowing = threading.Lock()
 
     @classmethod
     def read(cls, path: pathlib.Path) -> Signer:
@@ -57,10 +60,21 @@ class Signer:
         """What the shards need: base64 of 32 bytes."""
         return base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
 
+    def know(self, marks: Mapping[str, int]) -> None:
+        """How far shards have come (identity → mark): their tickets say it from now on, so that an older copy of one refuses itself."""
+        with self._knowing:
+            self._marks |= {shard: mark for shard, mark in marks.items() if mark > self._marks.get(shard, 0)}
+
+    def marks(self, shards: Iterable[str]) -> dict[str, int]:
+        """What is known of these."""
+        return {shard: self._marks[shard] for shard in shards if shard in self._marks}
+
     def sign(self, audience: Audience, op: str, seconds: float, claims: Mapping[str, Any]) -> str:
         """A ticket that is good for ``seconds`` from now; ``claims`` are JSON values (``None`` ones are left out)."""
         now = time.time()
         own = {name: value for name, value in claims.items() if value is not None}
+        if (mark := self._marks.get(claims.get("shard", ""))) is not None:
+            own.setdefault("mark", mark)
         return jwt.encode(own | {"aud": audience, "op": op, "iat": int(now), "exp": int(now + seconds + 1)}, self._key, ALGORITHM)
 
 

@@ -90,12 +90,14 @@ class ReadState:
 
     snapshot: int
     pending: tuple[PendingLoad, ...] = ()
+    marks: tuple[tuple[str, int], ...] = ()
+    """How far each shard (its identity) has come: an older copy of its file can't answer."""
 
     @classmethod
     def read(cls, entry: Mapping[str, Any]) -> ReadState:
-        """From ``bdc.pool_snapshot()``: ``{"snapshot": S, "pending": [[load, version, [table ids]], …]}``."""
+        """From ``bdc.pool_snapshot()``: ``{"snapshot": S, "pending": [[load, version, [table ids]], …], "marks": {shard: mark}}``."""
         pending = tuple(PendingLoad(load, version, tuple(tables)) for load, version, tables in entry.get("pending") or ())
-        return cls(entry["snapshot"], pending)
+        return cls(entry["snapshot"], pending, tuple((entry.get("marks") or {}).items()))
 
 
 ReadStates = Callable[[Sequence[str]], ReadState]

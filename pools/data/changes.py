@@ -65,7 +65,7 @@ class Changes:
         change = Change.of(db, body)
         self._store.check_disk()
         state = self._store.ledger.table((db, change.table.id))
-        with state.sealing:
+        with self._store.ledger.load_lock((db, change.load)), state.sealing:
             done = self._done(db, change)
             if done is not None:
                 return {"rows": done.ended}
@@ -81,6 +81,8 @@ class Changes:
         with self._store.ledger.lock:
             if key in self._store.ledger.aborted:
                 raise ShardError("40001", "the load was aborted", hint="Begin it again.")
+            if change.statement is not None:
+                self._store.ledger.refuse_rolled_back(key, change.savepoint, change.statement)
             found = self._store.ledger.of_load(key, change.table.id)
         if any(one.state in ("sealed", "published") for one in found):
             raise ShardError("55000", "the load is sealed: it can change nothing any more")

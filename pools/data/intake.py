@@ -176,6 +176,7 @@ class Intake:
             sealed = any(one.state in ("sealed", "published") for one in ledger.of_load(put.key))
             if sealed or put.key in ledger.aborted:
                 raise ShardError("55000", "the load was sealed or aborted before the stream ended")
+            ledger.refuse_rolled_back(put.key, put.savepoint, put.partition)
 
     def _insert(self, cursor: duckdb.DuckDBPyConnection, put: Put, segment: Segment, form: BatchForm, messages: Iterable[_Message]) -> None:
         columns = ", ".join((*form.columns, "seg", "dead"))

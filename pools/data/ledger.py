@@ -149,6 +149,9 @@ class Ledger:
         self.aborted: dict[LoadKey, float] = {}
         """Loads aborted since the start: a stream that is still under way must not be staged."""
 
+        self.rolled_back: dict[LoadKey, list[tuple[int, int]]] = defaultdict(list)
+        """(savepoint, last statement) of each ROLLBACK TO since the start: what is still under way then must not be staged either."""
+
         self._load_locks: dict[LoadKey, threading.RLock] = {}
         self._readers: set[int] = set()
         self._next_reader = 0
@@ -187,6 +190,12 @@ class Ledger:
         """The load's segments, of one table or all."""
         with self.lock:
             return [one for one in self.loads.get(key, {}).values() if table is None or one.table == table]
+
+    def refuse_rolled_back(self, key: LoadKey, savepoint: int, statement: int) -> None:
+        """40001 for what comes late: its transaction has gone back to a savepoint before it, and on."""
+        with self.lock:
+            if any(savepoint >= since and statement <= last for since, last in self.rolled_back.get(key, ())):
+                raise ShardError("40001", "the statement was rolled back before it arrived", hint="Try the transaction again.")
 
     def generations_of(self, key: LoadKey) -> list[tuple[TableState, Generation]]:
         """The generations that the load makes by overwriting."""

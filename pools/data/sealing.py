@@ -51,7 +51,7 @@ class Loads:
                     locks.enter_context(part.state.sealing)
                 self._seal(key, parts, check_key)
         winners = [one for part in parts for one in part.sealing.winners]
-        return {"rows": sum(one.rows for one in winners), "dead": sum(one.ended for one in winners)}
+        return {"rows": sum(one.rows for one in winners), "dead": sum(one.ended for one in winners), "mark": self._store.mark}
 
     def _part(self, key: LoadKey, claim: Mapping[str, Any]) -> _Part:
         mode, given = required(dict(claim), "mode", "winners")
@@ -84,7 +84,7 @@ class Loads:
         losers = [one for one in store.ledger.of_load(key) if one not in winners and one.state == "staged"]
         made = [self._generation(key, part) for part in parts if part.mode in ("overwrite", "truncate")]
         ended = dict.fromkeys((one.number for one in winners), 0)
-        with store.transaction() as cursor:
+        with store.marked() as cursor:
             # first of all: in a transaction that has written, no checkpoint renumbers the rows that an upsert finds and then ends
             update(cursor, [one.number for one in winners], state="sealed")
             update(cursor, [one.number for one in losers], state="aborted")
@@ -110,7 +110,7 @@ class Loads:
     def publish(self, db: str, loads: Iterable[Iterable[Any]]) -> dict[str, int]:
         """Sealed → published. What is published or forgotten already, or was never here, is left as it is."""
         published = sum(self._publish((db, identifier(load, "load")), int(version)) for load, version, *_ in loads)
-        return {"published": published}
+        return {"published": published, "mark": self._store.mark}
 
     def _publish(self, key: LoadKey, version: int) -> bool:
         store, now = self._store, time.time()
@@ -122,7 +122,7 @@ class Loads:
             staged = [one for one in segments if one.state == "staged"]
             if not sealed and not made and not staged:
                 return False
-            with store.transaction() as cursor:
+            with store.marked() as cursor:
                 update(cursor, [one.number for one in staged], state="aborted")
                 update(cursor, [one.number for one in sealed], state="published", version=version, published=now)
                 for state, generation in made:
@@ -134,16 +134,21 @@ class Loads:
                     one.state, one.version, one.published = "published", version, now
                 for _, generation in made:
                     generation.state, generation.version, generation.since = "published", version, now
+                store.ledger.rolled_back.pop(key, None)
         return bool(sealed or made)
 
     def abort(self, db: str, body: Mapping[str, Any]) -> dict[str, int]:
-        """Staged and sealed → aborted; with ``savepoint`` only what was staged since. 55000 for a load that is published."""
+        """Staged and sealed → aborted; with ``savepoint`` only what was staged since, or is yet to come of what was sent up to
+        ``statement``. 55000 for a load that is published."""
         (load,) = required(dict(body), "load")
         key, since = (db, identifier(load, "load")), body.get("savepoint")
         store = self._store
-        if since is None:
-            with store.ledger.lock:
+        with store.ledger.lock:
+            if since is None:
                 store.ledger.aborted[key] = time.time()
+                store.ledger.rolled_back.pop(key, None)
+            else:
+                store.ledger.rolled_back[key].append((int(since), int(body.get("statement", -1))))
         with store.ledger.load_lock(key):
             segments = store.ledger.of_load(key)
             if any(one.state == "published" for one in segments):

@@ -89,4 +89,11 @@ class Shard:
                 detail=f"The ticket is for shard {shard}, this is {self.store.shard}.",
                 hint="Restore the shard from a backup: bdc data restore.",
             )
+        if (claims.get("mark") or 0) > self.store.mark:
+            raise ShardError(
+                "55000",
+                f"the folder of data-{self.number} was replaced by an older copy: loads that were committed since are missing in it",
+                detail=f"Change {claims['mark']} of this shard is known, its file ends with change {self.store.mark}.",
+                hint="Put the newer folder back, or move this one away: the shard comes back empty; then bdc data restore.",
+            )
         return claims

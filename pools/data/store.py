@@ -48,6 +48,9 @@ CREATE TABLE meta.generations (
 CREATE TABLE meta.horizons (db VARCHAR NOT NULL, table_id VARCHAR NOT NULL, horizon BIGINT NOT NULL);
 """
 
+_MARKS = "CREATE TABLE IF NOT EXISTS meta.marks (mark BIGINT NOT NULL)"
+"""One row per seal and publication since the last start; files of before have no such table."""
+
 _SEGMENT_FIELDS = (
     *("number", "db", "load", "table", "generation", "mode", "partition", "attempt", "savepoint", "state"),
     *("version", "rows", "bytes", "ended", "marks", "created", "published"),
@@ -70,7 +73,11 @@ class Store:
         self._numbers = threading.Lock()
         self._making = threading.Lock()
         self._next_segment = self._block_end = 0
+        self.mark = self._last_mark = 0
+        """How often the state of a load has changed here for good, as the file says: an older copy of it says less."""
+
         self.shard = self._open_meta()
+        self._open_marks()
         self._read_ledger()
 
     def _config(self) -> dict[str, Any]:
@@ -133,6 +140,18 @@ class Store:
                     cursor.execute("UPDATE meta.shard SET next_segment = ?", [self._block_end])
             self._next_segment += 1
             return self._next_segment - 1
+
+    @contextmanager
+    def marked(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction after which the file can be told from any older copy of it."""
+        with self._numbers:
+            self._last_mark += 1
+            mark = self._last_mark
+        with self.transaction() as cursor:
+            yield cursor
+            cursor.execute("INSERT INTO meta.marks VALUES (?)", [mark])
+        with self._numbers:
+            self.mark = max(self.mark, mark)
 
     def free_bytes(self) -> int:
         """Of the disk, as far as this process may use it."""
@@ -221,6 +240,14 @@ class Store:
             raise ShardError("0A000", f"the shard's file has format {row[1]}, this version reads {FORMAT}")
         self._next_segment = self._block_end = row[2]
         return str(row[0])
+
+    def _open_marks(self) -> None:
+        with self.transaction() as cursor:
+            cursor.execute(_MARKS)
+            row = cursor.execute("SELECT coalesce(max(mark), 0) FROM meta.marks").fetchone()
+            assert row is not None
+            self.mark = self._last_mark = int(row[0])
+            cursor.execute("DELETE FROM meta.marks WHERE mark < ?", [self.mark])
 
     def _read_ledger(self) -> None:
         ledger = self.ledger

@@ -99,6 +99,10 @@ class Coordinator:
             raise StatementError(
                 "08006", "the load was not begun: the master is away", detail=str(away), hint="Try again, with the same load_id."
             ) from None
+        return self._read(answer)
+
+    def _read(self, answer: Mapping[str, Any]) -> Load:
+        self.shards.signer.know(answer.get("marks") or {})
         return Load.read(answer)
 
     def put_tickets(self, load: Load) -> dict[int, str]:
@@ -113,7 +117,7 @@ class Coordinator:
             raise _unknown_outcome(number, away) from None
         if answer is None:
             raise StatementError("42704", f"load {number} does not exist", hint="SELECT * FROM bdc.loads lists them.")
-        load = Load.read(answer)
+        load = self._read(answer)
         if load.user != who.user:
             raise StatementError("42501", f"load {number} is another user's")
         return load
@@ -209,14 +213,15 @@ class Coordinator:
 
     async def _decide(self, who: Identity, load: Load, rows: int, session: str | None = None, xid: str | None = None) -> Committed:
         ledger = self.ledgers.of(who.database)
+        marks = self.shards.signer.marks(shard["id"] for shard in claims.shards_of(load.tables).values())
 
         async def decide() -> dict[str, Any]:
             if session is None:
-                return await ledger.decide(load.id, xid, rows)
+                return await ledger.decide(load.id, xid, rows, marks)
             transaction = await ledger.transaction_of(session, load.id)
             if transaction is None:  # nobody waits for the answer, and what the master's transaction wrote of its own is lost
                 return await ledger.abort(load.id, "the master's transaction has ended before its COMMIT")
-            return await ledger.decide(load.id, transaction["xid"], rows)
+            return await ledger.decide(load.id, transaction["xid"], rows, marks)
 
         try:
             answer = await _patiently(decide)

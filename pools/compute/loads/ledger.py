@@ -47,9 +47,10 @@ class Ledger:
         """See ``pool_begin_load``."""
         return await self._object("SELECT bdc.pool_begin_load(%s, %s::jsonb)", user, json.dumps(request))
 
-    async def decide(self, load: str, xid: str | None, rows: int) -> dict[str, Any]:
+    async def decide(self, load: str, xid: str | None, rows: int, marks: Mapping[str, int]) -> dict[str, Any]:
         """See ``pool_decide_load``."""
-        return await self._object("SELECT bdc.pool_decide_load(%s::uuid, %s::xid8, %s::bigint)", load, xid, rows)
+        statement = "SELECT bdc.pool_decide_load(%s::uuid, %s::xid8, %s::bigint, %s::jsonb)"
+        return await self._object(statement, load, xid, rows, json.dumps(marks))
 
     async def abort(self, load: str, reason: str) -> dict[str, Any]:
         """See ``pool_abort_load``."""
@@ -72,9 +73,9 @@ class Ledger:
         """See ``pool_states``."""
         return await self._value("SELECT bdc.pool_states(%s::uuid[])", list(loads)) or {}
 
-    async def applied(self, loads: Sequence[str]) -> None:
+    async def applied(self, loads: Sequence[str], marks: Mapping[str, int]) -> None:
         """See ``pool_applied``."""
-        await self._value("SELECT bdc.pool_applied(%s::uuid[])", list(loads))
+        await self._value("SELECT bdc.pool_applied(%s::uuid[], %s::jsonb)", list(loads), json.dumps(marks))
 
     async def analyze(self, table: str, rows: int) -> bool:
         """See ``pool_analyze``."""

@@ -79,7 +79,8 @@ class Publisher:
         applied = [one.load for one in loads if one.load not in failed]
         if applied:
             try:
-                await self._ledgers.of(database).applied(applied)
+                marks = self._shards.signer.marks(shard["id"] for shard in shards.values())
+                await self._ledgers.of(database).applied(applied, marks)
             except (MasterAway, StatementError) as error:
                 log.warning("loads are published, but the master does not know yet", database=database, why=str(error))
                 return 0

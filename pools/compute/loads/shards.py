@@ -28,7 +28,8 @@ CONTROL_SECONDS = 60.0
 """For so long a control ticket is good."""
 
 ANSWER_SECONDS = 60.0
-HELLO_SECONDS = 5.0
+HELLO_SECONDS = 20.0
+"""A shard that is down says so at once; one on a busy machine may need some seconds."""
 
 SEAL_SECONDS = 1800.0
 """A seal compares keys with the whole table."""
@@ -80,7 +81,11 @@ class Shards:
         """Ask one shard, ``{"number", "id"}``, for the database with this identity; the rows of its answer."""
         number = int(shard["number"])
         ticket = self.signer.sign("data-shard", "control", CONTROL_SECONDS, {"db": database, "shard": shard["id"]})
-        return await self._asked(number, action, {"ticket": ticket, **body}, seconds)
+        rows = await self._asked(number, action, {"ticket": ticket, **body}, seconds)
+        for row in rows:
+            if "mark" in row:
+                self.signer.know({shard["id"]: row["mark"]})
+        return rows
 
     async def hello(self, number: int) -> dict[str, Any]:
         """The shard's identity and free space; needs no ticket."""

@@ -68,6 +68,7 @@ class Sweeper:
             if not held:
                 return Swept(busy=True)
             found = await ledger.sweep()
+            self._coordinator.shards.signer.know(found.get("marks") or {})
             published, aborted = await self._unapplied(database, ledger, found.get("unapplied") or [])
             dropped = await self._dropped(ledger, found.get("dropped") or [])
             await self._left(ledger, found.get("left") or [])
@@ -87,7 +88,7 @@ class Sweeper:
         aborted = [load for load in loads if load["state"] == "aborted"]
         done = [load["load"] for load in aborted if await self._aborted_everywhere(load)]
         if done:
-            await ledger.applied(done)
+            await ledger.applied(done, {})
         return published, len(done)
 
     async def _aborted_everywhere(self, load: Mapping[str, Any]) -> bool:

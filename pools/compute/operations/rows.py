@@ -29,12 +29,14 @@ class State:
     snapshot: int
     pending: Sequence[tuple[str, int]]
     tables: tuple[Table, ...]
+    marks: Mapping[str, int]
 
     @classmethod
     def read(cls, answer: Mapping[str, Any]) -> State:
         """From its JSON."""
         pending = [(load, version) for load, version in answer["pending"]]
-        return cls(answer["database"], answer["identity"], answer["snapshot"], pending, tuple(answer["tables"]))
+        tables = tuple(answer["tables"])
+        return cls(answer["database"], answer["identity"], answer["snapshot"], pending, tables, answer.get("marks") or {})
 
 
 def schema_of(table: Table) -> pa.Schema:
@@ -58,6 +60,7 @@ def read_shard(shards: Shards, state: State, table: Table, shard: Mapping[str, A
         "db": state.identity,
         "shard": shard["id"],
         "tables": [{"id": table["id"], "alias": "t", "schema_version": table["schema_version"], "columns": columns, "key": []}],
+        "mark": state.marks.get(shard["id"]),
         "snapshot": state.snapshot,
         "pending": [list(load) for load in state.pending],
         "sql": f"SELECT {', '.join(quoted(column['name']) for column in columns)} FROM t",

@@ -238,7 +238,7 @@ class LoadTransaction:
         load = self._load
         for written in self._written.values():
             written.winners = [one for one in written.winners if one[0] < number]
-        body = {"load": load.id, "savepoint": number, "reason": "rolled back to a savepoint"}
+        body = {"load": load.id, "savepoint": number, "statement": self._partitions, "reason": "rolled back to a savepoint"}
         shards = claims.shards_of(load.tables)
         await asyncio.gather(*(self._coordinator.shards.act(shard, load.identity, "abort", body) for shard in shards.values()))
 

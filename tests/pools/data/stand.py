@@ -61,6 +61,9 @@ class Client:
     def __init__(self, port: int) -> None:
         self.port = port
         self.flight = flight.FlightClient(f"grpc://127.0.0.1:{port}")
+        self.mark = 0
+        """The last that the shard told with an answer."""
+
         self.shard = self.act("hello")[0]["shard"]
 
     def ticket(self, op: str, **claims: Any) -> str:
@@ -70,9 +73,12 @@ class Client:
         if name != "hello":
             body.setdefault("ticket", self.ticket("control"))
         try:
-            return [json.loads(one.body.to_pybytes()) for one in self.flight.do_action((name, json.dumps(body).encode()))]
+            rows = [json.loads(one.body.to_pybytes()) for one in self.flight.do_action((name, json.dumps(body).encode()))]
         except pa.ArrowException as error:
             raise refused(error) from None
+        for row in rows:
+            self.mark = row.pop("mark", self.mark)
+        return rows
 
     def put(self, of: dict[str, Any], rows: pa.Table, load: str, partition: int = 0, attempt: int = 0, **more: Any) -> dict[str, int]:
         mode, told = more.pop("mode", "append"), more.pop("told", rows.num_rows)

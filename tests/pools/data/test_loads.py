@@ -88,6 +88,23 @@ def test_rollback_to_a_savepoint(client: Client) -> None:
     assert client.column(of, 1) == [0, 9]
 
 
+def test_what_comes_late_does_not_outlive_its_savepoint(client: Client) -> None:
+    """The session gave up on a statement whose answer it never got, and rolled back to the savepoint before it; only then it arrives."""
+    of, load = table({"a": "bigint"}), str(uuid.uuid4())
+    client.load(of, numbers(1), 1)
+    own = {k: v for k, v in of.items() if k != "generation"}
+    change = {"load": load, "table": own, "snapshot": 1, "pending": [], "set": {"a": "a + 1"}}
+    client.put(of, numbers(5), load, 1, savepoint=0)
+    assert client.act("abort", load=load, savepoint=1, statement=3) == [{"segments": 0}]
+    with pytest.raises(RefusedError, match=r"40001 .*rolled back"):
+        client.act("modify", **change, savepoint=1, statement=2)
+    with pytest.raises(RefusedError, match=r"40001 .*rolled back"):
+        client.put(of, numbers(7), load, 3, savepoint=1)
+    assert client.act("modify", **change, savepoint=1, statement=4) == [{"rows": 2}]
+    client.seal(of, load, [[1, 0, 1]], "modify")
+    assert client.column(of, 2, pending=[[load, 2]]) == [2, 6]
+
+
 def test_overwrite_is_seen_at_once_and_old_snapshots_keep_the_old_rows(client: Client) -> None:
     of = table({"a": "bigint"})
     client.load(of, numbers(1, 2), 1)

@@ -49,9 +49,24 @@ def test_decided_once(data_table: str, data_pool: Pool) -> None:
     assert data_pool.abort(load)["state"] == "committed"
     asked = data_pool.ask("snapshot")
     assert asked["snapshot"] == before + 1 and asked["pending"] == [[load, before + 1, [data_table]]]
-    assert set(asked) == {"version", "identity", "snapshot", "pending"}
+    assert set(asked) == {"version", "identity", "snapshot", "pending", "marks"}
     data_pool.ask("applied", [load])
     assert data_pool.ask("snapshot")["pending"] == []
+
+
+def test_marks_of_shards_only_grow(data_table: str, data_pool: Pool) -> None:
+    """Told by decisions that stand, and by publications."""
+    shard, load, refused = str(uuid.uuid4()), data_pool.begin()["load"], data_pool.begin()["load"]
+
+    def told(by: str, *arguments: object) -> int | None:
+        data_pool.connection.execute(f"SELECT bdc.pool_{by}".encode(), arguments)
+        return data_pool.ask("snapshot")["marks"].get(shard)
+
+    data_pool.abort(refused, "the driver gave up")
+    assert told("decide_load(%s, NULL, 1, %s)", refused, f'{{"{shard}": 9}}') is None
+    assert told("decide_load(%s, NULL, 1, %s)", load, f'{{"{shard}": 5}}') == 5
+    assert told("applied(%s::uuid[], %s)", [load], f'{{"{shard}": 4}}') == 5
+    assert told("applied(%s::uuid[], %s)", [], f'{{"{shard}": 6}}') == 6
 
 
 def test_an_aborted_load_stays_aborted(data_table: str, data_pool: Pool) -> None:

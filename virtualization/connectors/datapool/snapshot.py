@@ -27,6 +27,7 @@ def claims(statement: Statement, state: ReadState, shards: Mapping[int, str], nu
         "db": statement.tables[0].data.identity,
         "shard": shards[number],
         "tables": [table.claim for table in statement.tables],
+        "mark": dict(state.marks).get(shards[number]),
         "snapshot": state.snapshot,
         "pending": [[load.load, load.version] for load in state.pending if read & set(load.tables)],
         "sql": statement.sql,

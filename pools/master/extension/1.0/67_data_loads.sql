@@ -37,6 +37,19 @@ INSERT INTO bdc.data_clock SELECT (extract(epoch FROM clock_timestamp()) * 1000)
 CREATE SEQUENCE bdc.data_generations;
 SELECT pg_catalog.setval('bdc.data_generations', (extract(epoch FROM clock_timestamp()) * 1000)::bigint);
 
+-- How far each shard has come, by its own count (load-protocol.md, "Marks"): a file that knows less is an older copy.
+CREATE TABLE bdc.data_marks (shard uuid PRIMARY KEY, mark bigint NOT NULL) WITH (fillfactor = 50);
+COMMENT ON TABLE bdc.data_marks IS 'The newest mark of each shard that a decision or a publication has told; not dumped';
+
+CREATE FUNCTION bdc.note_marks(marks jsonb) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO bdc.data_marks SELECT told.key::uuid, told.value::bigint FROM jsonb_each_text(marks) AS told ORDER BY told.key
+  ON CONFLICT (shard) DO UPDATE SET mark = EXCLUDED.mark WHERE data_marks.mark < EXCLUDED.mark
+$$;
+
+CREATE FUNCTION bdc.marks() RETURNS jsonb LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(jsonb_object_agg(shard, mark), '{}') FROM bdc.data_marks
+$$;
+
 CREATE FUNCTION bdc.data_table_name(wanted uuid) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT coalesce((SELECT coalesce((bdc.relation_of(schema_name, table_name)::regclass)::text, format('%I.%I', schema_name, table_name))
                    FROM bdc.table_definitions WHERE id = wanted), wanted::text)
@@ -139,7 +152,7 @@ CREATE FUNCTION bdc.keyed(tables jsonb, keys jsonb) RETURNS jsonb LANGUAGE sql I
 $$;
 
 CREATE FUNCTION bdc.begun_load(l bdc.data_loads, created boolean) RETURNS jsonb LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT bdc.load_document(l) || jsonb_build_object('created', created)
+  SELECT bdc.load_document(l) || jsonb_build_object('created', created, 'marks', bdc.marks())
 $$;
 
 -- The table that an aborted load has made, as long as nobody else has begun to write it: it would be there empty, and in the way of the next

@@ -114,7 +114,8 @@ BEGIN
 END $$;
 
 -- {"state", "version"?, "error"?}. A refusal is an answer, because an error would take back the "aborted" that goes with it.
-CREATE FUNCTION bdc.pool_decide_load(load uuid, xid xid8 DEFAULT NULL, rows bigint DEFAULT NULL) RETURNS jsonb
+-- marks: {shard: mark} of those that have sealed it.
+CREATE FUNCTION bdc.pool_decide_load(load uuid, xid xid8 DEFAULT NULL, rows bigint DEFAULT NULL, marks jsonb DEFAULT '{}') RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   deadline timestamptz := clock_timestamp() + interval '5 seconds';
@@ -136,6 +137,9 @@ BEGIN
   END LOOP;
   IF l.load IS NULL THEN
     RETURN jsonb_build_object('state', 'aborted', 'error', jsonb_build_object('sqlstate', '42704', 'message', format('load %s is not known', load)));
+  END IF;
+  IF l.state IN ('committed', 'prepared') THEN
+    PERFORM bdc.note_marks(marks);
   END IF;
   RETURN bdc.load_standing(l);
 END $$;
@@ -197,7 +201,7 @@ END $$;
 CREATE FUNCTION bdc.pool_load(load uuid) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM bdc.resolve_prepared();
-  RETURN (SELECT bdc.load_document(l) FROM bdc.data_loads AS l WHERE l.load = pool_load.load);
+  RETURN (SELECT bdc.load_document(l) || jsonb_build_object('marks', bdc.marks()) FROM bdc.data_loads AS l WHERE l.load = pool_load.load);
 END $$;
 
 CREATE FUNCTION bdc.pool_loads() RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -214,7 +218,8 @@ BEGIN
     FROM bdc.data_loads WHERE load = ANY (loads));
 END $$;
 
-CREATE FUNCTION bdc.pool_applied(loads uuid[]) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION bdc.pool_applied(loads uuid[], marks jsonb DEFAULT '{}') RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT bdc.note_marks(marks);
   UPDATE bdc.data_loads SET applied = true WHERE load = ANY (loads) AND state IN ('committed', 'aborted') AND NOT applied
 $$;
 
@@ -229,7 +234,7 @@ BEGIN
   IF EXISTS (SELECT FROM bdc.data_loads WHERE state = 'prepared') THEN
     PERFORM bdc.resolve_prepared();
   END IF;
-  RETURN (SELECT jsonb_build_object('version', (SELECT version::text FROM bdc.catalog_version), 'identity', bdc.identity(), 'snapshot', c.version,
+  RETURN (SELECT jsonb_build_object('version', (SELECT version::text FROM bdc.catalog_version), 'identity', bdc.identity(), 'snapshot', c.version, 'marks', bdc.marks(),
     'pending', (SELECT coalesce(jsonb_agg(jsonb_build_array(load, l.version, jsonb_path_query_array(l.tables, '$[*].id')) ORDER BY l.version), '[]')
                 FROM bdc.data_loads AS l WHERE state = 'committed' AND NOT applied))
     FROM bdc.data_clock AS c);
@@ -247,7 +252,7 @@ BEGIN
   RETURN jsonb_build_object(
     'unapplied', (SELECT coalesce(jsonb_agg(bdc.load_document(l) ORDER BY l.decided_at), '[]') FROM bdc.data_loads AS l WHERE state IN ('committed', 'aborted') AND NOT applied),
     'dropped', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', table_id, 'identity', identity, 'shards', shards)), '[]') FROM bdc.data_dropped),
-    'left', bdc.left_behind());
+    'left', bdc.left_behind(), 'marks', bdc.marks());
 END $$;
 
 -- A table stays in the list while a load into it may still bring rows; one whose definition was restored meanwhile has lost its rows.

@@ -132,7 +132,7 @@ BEGIN
     END IF;
   END LOOP;
   PERFORM bdc.resolve_prepared();
-  RETURN (SELECT jsonb_build_object('database', current_database(), 'identity', bdc.identity(), 'snapshot', c.version,
+  RETURN (SELECT jsonb_build_object('database', current_database(), 'identity', bdc.identity(), 'snapshot', c.version, 'marks', bdc.marks(),
     'pending', (SELECT coalesce(jsonb_agg(jsonb_build_array(l.load, l.version) ORDER BY l.version), '[]') FROM bdc.data_loads AS l WHERE state = 'committed' AND NOT applied),
     'tables', (SELECT coalesce(jsonb_agg(bdc.data_document(t.id) || jsonb_build_object('relation', jsonb_build_array(n.nspname, r.relname),
                  'grants', (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(a.grantee::regrole::text, a.privilege_type)), '[]') FROM aclexplode(r.relacl) AS a WHERE a.grantee <> 0)) ORDER BY n.nspname, r.relname), '[]')

@@ -129,8 +129,8 @@ def test_the_coordinator_dies_after_the_decision(data_pool: DataPool, alice: Cli
     second, other = begun(alice, table, 3, 4)
 
     async def decide(coordinator: Coordinator) -> None:
-        await coordinator.ledgers.of("bdc").decide(first, None, 2)
-        await coordinator.ledgers.of("bdc").decide(second, None, 2)
+        await coordinator.ledgers.of("bdc").decide(first, None, 2, {})
+        await coordinator.ledgers.of("bdc").decide(second, None, 2, {})
 
     sealed(data_pool, first, winner)
     sealed(data_pool, second, other)
