@@ -87,13 +87,15 @@ class History:
     def _read(self, file: pathlib.Path) -> None:
         """What the last process wrote; a line that was cut off is left out."""
         try:
-            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            text = file.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return
         except OSError as error:
             log.warning("the history of queries can't be read", file=file.name, why=str(error))
             return
-        self._lines = len(lines)
+        lines = text.splitlines()
+        # after a line that was cut off nothing can be appended: the file is written anew
+        self._lines = len(lines) if text.endswith("\n") else 2 * self._size
         for line in lines[-self._size :]:
             with contextlib.suppress(json.JSONDecodeError):
                 self._entries.append(json.loads(line))
