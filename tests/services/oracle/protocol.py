@@ -41,6 +41,7 @@ class Cursor:
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
+        self.kinds: list[int] = []
         self.binds: list[Any] = []
         self.columns: tuple[tuple[str, int], ...] = ()
         self.rows: list[tuple[Any, ...]] = []
@@ -274,9 +275,9 @@ class Session(socketserver.BaseRequestHandler):
         if defines:
             return self._rows(number, size, as_long=True)
         if binds:
-            kinds = [self._bind_kind(buffer) for _ in range(binds)]
+            cursor.kinds = [self._bind_kind(buffer) for _ in range(binds)]
             buffer.u1()
-            cursor.binds = [_bound(kind, buffer.clr()) for kind in kinds]
+            cursor.binds = [_bound(kind, buffer.clr()) for kind in cursor.kinds]
         return self._start(number, cursor, size, describe=True)
 
     def _bind_kind(self, buffer: Buffer) -> int:
@@ -287,7 +288,12 @@ class Session(socketserver.BaseRequestHandler):
 
     def _again(self, buffer: Buffer) -> bytes:
         number, size = buffer.ub(), buffer.ub()
-        return self._start(number, self._cursors[number], size, describe=False)
+        buffer.skip("nn")
+        cursor = self._cursors[number]
+        if buffer.more:
+            buffer.u1()
+            cursor.binds = [_bound(kind, buffer.clr()) for kind in cursor.kinds]
+        return self._start(number, cursor, size, describe=False)
 
     def _start(self, number: int, cursor: Cursor, size: int, *, describe: bool) -> bytes:
         self.stand_in.statements.append(cursor.sql)

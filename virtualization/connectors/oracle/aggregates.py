@@ -11,6 +11,7 @@ from virtualization.connectors.oracle import arithmetic, comparisons, literals
 from virtualization.connectors.oracle.arguments import check
 from virtualization.connectors.oracle.expressions import Expressions, Handler
 from virtualization.connectors.oracle.values import INTEGERS, MOST_DIGITS, Value, integer, plain, refuse
+from virtualization.types import PgType, pg_type
 
 _MOST_ROWS_DIGITS = 12
 """A sum has at most so many digits more than what is summed."""
@@ -119,7 +120,8 @@ def window(made: Expressions, node: exp.Expr) -> Value:
         parts.append(f"ORDER BY {', '.join(sorted_by(made, item, made.told(item.this)) for item in order.expressions)}")
     if node.args.get("spec") is not None:
         parts.append(_frame(node.args["spec"]))
-    return value.but(text=f"{value.text} OVER ({' '.join(parts)})", column=False)
+    text = f"{value.text} OVER ({' '.join(parts)})"
+    return value.but(text=text, condition=f"({text} = 1)" if value.kind == "boolean" else None, column=False)
 
 
 def _window_function(made: Expressions, node: exp.Expr) -> Value:
@@ -138,7 +140,7 @@ def _window_function(made: Expressions, node: exp.Expr) -> Value:
         if steps is None or steps < 0 or value.remote in ("lob", "folded"):
             raise refuse(node, "window", "this form of lag or lead")
         text = f"{type(node).__name__.upper()}({value.text}, {steps})"
-        return value.but(text=text, nullable=True, literal=None, condition=f"({text} = 1)" if value.kind == "boolean" else None)
+        return value.but(text=text, pg=PgType(pg_type(value.pg).name, pg_type(value.pg).oid).text, nullable=True, literal=None)
     raise refuse(node, "window", "this window function")
 
 
