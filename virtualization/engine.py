@@ -23,7 +23,7 @@ from virtualization.connections import Connections, Factory
 from virtualization.errors import InternalError, SqlError, UnsupportedError
 from virtualization.explanation import Actual, Explanation
 from virtualization.metering import metered
-from virtualization.narrowing import NarrowedResult, Narrowing
+from virtualization.narrowing import Lessons, NarrowedResult, Narrowing
 from virtualization.parse import parse
 from virtualization.plan import Connector, Executor, Fragment, Kept, OutputColumn, Plan, QueryContext, Result
 from virtualization.planner.plan_query import plan_query
@@ -50,6 +50,7 @@ class Engine:
         self._described: OrderedDict[int, tuple[Plan, tuple[OutputColumn, ...]]] = OrderedDict()
         self._shapes = Shapes()
         self._templates = Templates()
+        self._lessons = Lessons()
 
     def plan(self, sql: str | exp.Query, catalog: Catalog) -> Plan:
         """The plan of a query. VirtualizationError for a text that can't be parsed, bound or run by any executor."""
@@ -81,7 +82,7 @@ class Engine:
         if plan.residual is None:
             context.answered = context.moved[0]
             return FragmentResult(fragments[0].open(context), plan.columns or plan.fragments[0].columns)
-        narrowing = Narrowing(fragments, plan.flows, context)
+        narrowing = Narrowing(fragments, plan.flows, self._lessons, context)
         try:
             result = self._executor(plan.executor).run(plan.residual, narrowing.fragments, context)
         except BaseException:
@@ -159,8 +160,8 @@ class Engine:
         raise UnsupportedError(f"{NO_EXECUTOR} ({why})", hint=refusals[0][1].fix if refusals else None)
 
     def _computed(self, query: exp.Query, fragments: tuple[Fragment, ...]) -> Computed | None:
-        """See ``virtualization.planner.computed_keys``."""
-        for executor in self.executors:
+        """See ``virtualization.planner.computed_keys``. By the first executor only: another's few connections must not wait for each other."""
+        for executor in self.executors[:1]:
             if executor.refuses(query, fragments) is None:
                 return Computed(query, executor, executor.describe(query, fragments), fragments)
         return None

@@ -7,6 +7,9 @@ not read on: what has come is handed to the executor, followed by the rest, and 
 from __future__ import annotations
 
 import dataclasses
+import threading
+import time
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -22,22 +25,46 @@ from virtualization.plan import Batches, Fragment, KeyFlow, OutputColumn, QueryC
 HELD_BYTES = 64 * 1024 * 1024
 """Of one giver, in memory."""
 
-ROWS_PER_KEY = 4
+ROWS_PER_KEY = 2
 """A giver is not read further than so many rows per key that its takers take."""
 
+REMEMBERED_SECONDS = 600.0
+LESSONS_KEPT = 1000
+
 pc: Any = pyarrow.compute
+
+
+class Lessons:
+    """Givers that had more than their takers take: whatever was estimated, they are not tried again soon. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._until: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def learn(self, fragment: Fragment) -> None:
+        """``fragment`` was too big."""
+        with self._lock:
+            self._until[(fragment.source, fragment.text)] = time.monotonic() + REMEMBERED_SECONDS
+            while len(self._until) > LESSONS_KEPT:
+                self._until.popitem(last=False)
+
+    def worth_trying(self, fragment: Fragment) -> bool:
+        """Is nothing known against it?"""
+        with self._lock:
+            return self._until.get((fragment.source, fragment.text), 0.0) < time.monotonic()
 
 
 class Narrowing:
     """The fragments of one running plan, after its ``flows``. ``close`` ends givers that nobody read to their end."""
 
-    def __init__(self, fragments: Sequence[Fragment], flows: Sequence[KeyFlow], context: QueryContext) -> None:
+    def __init__(self, fragments: Sequence[Fragment], flows: Sequence[KeyFlow], lessons: Lessons, context: QueryContext) -> None:
         self.fragments = list(fragments)
         self._context = context
         self._unread: list[Batches] = []
         try:
             for giver in dict.fromkeys(flow.giver for flow in flows):
-                self._give(giver, [flow for flow in flows if flow.giver == giver])
+                if lessons.worth_trying(fragments[giver]) and not self._give(giver, [flow for flow in flows if flow.giver == giver]):
+                    lessons.learn(fragments[giver])
         except BaseException:
             self.close()
             raise
@@ -49,7 +76,8 @@ class Narrowing:
             with suppress(VirtualizationError):  # what a source says that is left early is no news
                 batches.close()
 
-    def _give(self, giver: int, flows: Sequence[KeyFlow]) -> None:
+    def _give(self, giver: int, flows: Sequence[KeyFlow]) -> bool:
+        """False: it is too big."""
         fragment = over(self.fragments[giver], self.fragments)
         batches = fragment.open(self._context)
         self._unread.append(batches)
@@ -64,6 +92,7 @@ class Narrowing:
             batches.close()  # the executor reads it in parallel and with what it learns itself: better anew than on through here
         else:
             self.fragments[giver] = Held(fragment, batches.schema, tuple(held), rows, batches)
+        return whole
 
     def _read(self, rows: Iterator[pa.RecordBatch], most: int) -> tuple[list[pa.RecordBatch], bool]:
         """What came, and was that all?"""

@@ -9,7 +9,7 @@ import pyarrow as pa
 import sqlglot
 
 from tests.virtualization.stand_ins import MemoryFragment, memory_table
-from virtualization.narrowing import ROWS_PER_KEY, Narrowing
+from virtualization.narrowing import ROWS_PER_KEY, Lessons, Narrowing
 from virtualization.plan import KeyFlow, QueryContext
 from virtualization.planner.key_flows import choose
 
@@ -39,7 +39,7 @@ def values(fragment: Any) -> list[object]:
 
 def test_keys_are_distinct_and_without_nulls_and_rows_are_read_once() -> None:
     giver, taker = MemoryFragment(rows("k", [3, None, 3, 1])), Taker(rows("j", [1]))
-    narrowing = Narrowing([giver, taker], FLOW, QueryContext())
+    narrowing = Narrowing([giver, taker], FLOW, Lessons(), QueryContext())
     assert taker.asked == [("j", [3, 1])]
     assert values(narrowing.fragments[0]) == values(narrowing.fragments[0]) == [3, None, 3, 1]
     assert len(giver.opened) == 1
@@ -47,14 +47,14 @@ def test_keys_are_distinct_and_without_nulls_and_rows_are_read_once() -> None:
 
 def test_no_keys_are_keys_too() -> None:
     taker = Taker(rows("j", [1]))
-    Narrowing([MemoryFragment(rows("k", [None])), taker], FLOW, QueryContext())
+    Narrowing([MemoryFragment(rows("k", [None])), taker], FLOW, Lessons(), QueryContext())
     assert taker.asked == [("j", [])]
 
 
 def test_too_many_rows_are_handed_on_in_order() -> None:
     many: list[object] = list(range(10 * ROWS_PER_KEY * 3))
     giver, taker = MemoryFragment(rows("k", many), batch_rows=7), Taker(rows("j", [1]))
-    narrowing = Narrowing([giver, taker], FLOW, QueryContext())
+    narrowing = Narrowing([giver, taker], FLOW, Lessons(), QueryContext())
     assert taker.asked == []
     assert values(narrowing.fragments[0]) == many
     assert values(narrowing.fragments[0]) == many  # a second reader has the source asked again
@@ -65,14 +65,21 @@ def test_too_many_rows_are_handed_on_in_order() -> None:
 def test_what_the_executor_can_read_itself_is_left_to_it() -> None:
     many: list[object] = list(range(10 * ROWS_PER_KEY * 3))
     giver = MemoryFragment(rows("k", many), batch_rows=7, sql="SELECT 1")
-    narrowing = Narrowing([giver, Taker(rows("j", [1]))], FLOW, QueryContext())
+    narrowing = Narrowing([giver, Taker(rows("j", [1]))], FLOW, Lessons(), QueryContext())
     assert narrowing.fragments[0] is giver
     assert [batches.closed for batches in giver.opened] == [True]
 
 
+def test_a_giver_that_was_too_big_is_not_tried_again() -> None:
+    giver, lessons = MemoryFragment(rows("k", list(range(100))), sql="SELECT 1"), Lessons()
+    for _ in range(2):
+        Narrowing([giver, Taker(rows("j", [1]))], FLOW, lessons, QueryContext())
+    assert len(giver.opened) == 1
+
+
 def test_too_many_keys_are_not_sent() -> None:
     taker = Taker(rows("j", [1]))
-    Narrowing([MemoryFragment(rows("k", list(range(11)))), taker], FLOW, QueryContext())
+    Narrowing([MemoryFragment(rows("k", list(range(11)))), taker], FLOW, Lessons(), QueryContext())
     assert taker.asked == []
 
 

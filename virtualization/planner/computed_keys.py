@@ -50,7 +50,8 @@ def _candidates(residual: exp.Expr) -> Iterator[exp.Select]:
 
 def _is_apart(query: exp.Select) -> bool:
     computed = any(query.args.get(part) for part in ("group", "having", "joins", "limit"))
-    return computed and len(query.selects) == 1 and not (free_aliases(query) or free_ctes(query) or session_call(query))
+    foreign = any(fragment_number(exp.to_table(name)) is None for name in free_ctes(query))
+    return computed and len(query.selects) == 1 and not (foreign or free_aliases(query) or session_call(query))
 
 
 def _read(number: int, column: str) -> exp.Select:

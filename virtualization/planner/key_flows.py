@@ -23,6 +23,9 @@ PAYS_BELOW = 0.3
 SMALL_ROWS = 2_000.0
 """A taker with so few rows is read whole."""
 
+FEWEST_KEYS = 1_000
+"""So many are always told."""
+
 DOUBT = 5.0
 """A giver may be expected to have so many times more rows than its taker takes keys: the estimate is a guess, and reading ends in time."""
 
@@ -46,7 +49,7 @@ def choose(query: exp.Expr, fragments: Sequence[Fragment], estimates: Sequence[f
             taker = edge.taker.fragment
             if edge.giver.fragment != giver or taker not in waiting:
                 continue
-            most = fragments[taker].most_keys  # type: ignore[attr-defined]  # TakesKeys: see _possible
+            most = _most(fragments[taker], rows[taker])
             if taker in forced or _pays(rows[giver], rows[taker], most):
                 flows.append(KeyFlow(giver, edge.giver.column, taker, edge.taker.column, most))
                 rows[taker] = min(rows[taker], rows[giver] * FAN_OUT)
@@ -59,6 +62,11 @@ def _possible(edge: Edge, fragments: Sequence[Fragment], types: Sequence[dict[st
         return False
     given, taken = types[giver.fragment].get(giver.column), types[taker.fragment].get(taker.column)
     return given is not None and taken is not None and same_kind(given, taken)
+
+
+def _most(taker: Fragment, rows: float) -> int:
+    """How many keys pay: of a taker of few rows, few."""
+    return int(max(FEWEST_KEYS, min(taker.most_keys, rows * PAYS_BELOW))) if isinstance(taker, TakesKeys) else 0
 
 
 def _pays(giver: float, taker: float, most: int) -> bool:
