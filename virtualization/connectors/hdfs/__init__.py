@@ -9,6 +9,7 @@ import posixpath
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from sqlglot import exp
 
@@ -25,6 +26,8 @@ from virtualization.connectors.hdfs.ranges import Range, ranges
 from virtualization.connectors.hdfs.rewrites import duckdb_predicate
 from virtualization.connectors.hdfs.scan_sql import Scan
 from virtualization.connectors.hdfs.statistics import statistics
+from virtualization.connectors.hdfs.summaries import FORMATS as SUMMARY_FORMATS
+from virtualization.connectors.hdfs.summaries import FootersFragment, summaries
 from virtualization.connectors.hdfs.table_files import Reader
 from virtualization.connectors.hdfs.types import duckdb_type
 from virtualization.errors import UnknownColumnError
@@ -111,13 +114,27 @@ class HdfsConnector:
         return FilesFragment(self._settings.source, scan, shape, text, self._reader)
 
     def push(self, request: FragmentRequest) -> Accepted | Declined:
-        """Files are scanned; the executor sees the scan inline and does the rest beside it."""
+        """Count, least and greatest values by footers. Else files are scanned; the executor sees the scan inline and does the rest
+        beside it."""
+        asked = summaries(request)
+        if asked is not None:
+            made, table, parts = asked
+            looked_at = tuple(dict.fromkeys(one.column.name for one in made if one.column is not None))
+            bare = [cast(exp.Expression, part.transform(_unqualified)) for part in parts]
+            scanned = self.scan(table, looked_at, bare) if table_format(table, table.location).format in SUMMARY_FORMATS else None
+            fragment = scanned.fragment if scanned is not None and not scanned.left else None
+            if isinstance(fragment, FilesFragment) and not fragment.scan.predicates:
+                return Accepted(FootersFragment(fragment, made))
         why = "files have no engine of their own; the executor runs this over the scan"
         return Declined((Kept(request.query.sql("postgres"), "no_engine", why),))
 
     def close(self) -> None:
         """Streams that still run keep their cursors."""
         self._engine.close()
+
+
+def _unqualified(node: exp.Expr) -> exp.Expr:
+    return exp.column(node.this) if isinstance(node, exp.Column) else node
 
 
 def _in_words(root: str, scan: Scan, kind: str) -> str:

@@ -38,6 +38,8 @@ class FilesFragment:
     reader: Reader = field(repr=False, compare=False)
     most_keys: int = narrowing.MOST_KEYS
     """See ``virtualization.plan.TakesKeys``."""
+    summary: tuple[str, pa.Schema] | None = None
+    """Aggregates over the scan (DuckDB SQL) that are asked for instead of its rows, and their schema."""
 
     @property
     def columns(self) -> tuple[OutputColumn, ...]:
@@ -58,7 +60,8 @@ class FilesFragment:
 
         def start() -> ScanStream:
             reading.register(cursor)
-            return stream(cursor, [reading.sql], _schema(self.scan.columns), lambda: forget(reading.listing), context)
+            words, schema = self.summary or ("*", _schema(self.scan.columns))
+            return stream(cursor, [f"SELECT {words} FROM ({reading.sql})"], schema, lambda: forget(reading.listing), context)
 
         return self._started(start, cursor, reading.listing)
 
