@@ -29,6 +29,8 @@ _LOGIN: Mapping[int, str] = {
 _STARTING = frozenset({1033, 1034, 1089, 1090, 12526, 12527, 12528})
 _FULL = frozenset({18, 20, 2391, 12516, 12519, 12520})
 _LIMITS = frozenset({40, 2392, 2393, 2394, 2395, 56735})
+_NO_SERVICE = ("DPY-6001", "DPY-6003", "ORA-12514", "ORA-12505")
+"""The driver says them inside of its own DPY-6005."""
 _CANCELLED = 1013
 _NUMBERS: Mapping[int, str] = {1476: "division by zero", 1426: "a number is out of range", 1438: "a number does not fit its declared type"}
 _VALUES = frozenset({1722, 1858, 1861, 1489, 6502, 1401, 12899, 1427, 22835, 932})
@@ -54,7 +56,8 @@ def connect_fault(error: Exception, source: str, address: str) -> Virtualization
     if full == "DPY-3015":
         hint = "The user's password is stored in a form of before 11g only: set it anew at the source."
         return SourceCredentialError(f"{where} refused the login: {text}", hint=hint)
-    if full in ("DPY-6001", "DPY-6003") or code in (12514, 12505):
+    everything = " ".join([str(error), *_causes(error)])
+    if any(word in everything for word in _NO_SERVICE):
         hint = "Check the service name in the source's location (lsnrctl services shows them); option sid=on where it is a SID."
         return RemoteObjectError(f"{where}: the listener does not know this service", hint=hint)
     if full == "DPY-3010":
@@ -65,6 +68,8 @@ def connect_fault(error: Exception, source: str, address: str) -> Virtualization
         return SourceError(
             f"{where} takes no more sessions: {text}", hint="Lower max_connections, or raise SESSIONS or the profile's limit."
         )
+    if any(f"ORA-{number:05d}" in everything for number in _FULL | _STARTING):
+        return SourceUnreachableError(f"{where} takes no sessions now: {text}", hint="Is the database open, and not at its limits?")
     reason = " ".join([text, *_causes(error)])
     if "CERTIFICATE" in reason.upper() or "SSL" in reason or "distinguished name" in reason:
         hint = "Does this port speak TLS, and is its certificate signed by one that is trusted (options tls_ca, tls_server_dn)?"
