@@ -112,6 +112,7 @@ class Engine:
         if not analyze:
             return Explanation.of(plan, catalog)
         context = context or QueryContext()
+        context.profile = True
         start = time.perf_counter()
         result = self.run(plan, context)
         try:
@@ -160,7 +161,7 @@ class Engine:
         raise UnsupportedError(f"{NO_EXECUTOR} ({why})", hint=refusals[0][1].fix if refusals else None)
 
     def _computed(self, query: exp.Query, fragments: tuple[Fragment, ...]) -> Computed | None:
-        """See ``virtualization.planner.computed_keys``. By the first executor only: another's few connections must not wait for each other."""
+        """See ``planner.computed_keys``. By the first executor only: those with few connections would wait for each other."""
         for executor in self.executors[:1]:
             if executor.refuses(query, fragments) is None:
                 return Computed(query, executor, executor.describe(query, fragments), fragments)

@@ -215,7 +215,7 @@ def _estimated(fragment: FragmentExplanation) -> str:
 def _actual(counts: Counts, *, inside: bool) -> str:
     if counts.opened:
         return f"actual: {_counted(counts, counts.milliseconds).removeprefix('actual ')} opened={counts.opened}"
-    return "actual: not counted (DuckDB reads it)" if inside else "actual: not needed (never opened)"
+    return "actual: not counted, or not needed" if inside else "actual: not needed (never opened)"
 
 
 def _counted(counts: Counts, milliseconds: float) -> str:

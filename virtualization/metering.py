@@ -13,7 +13,7 @@ from virtualization.plan import Batches, Counts, Fragment, OutputColumn, Plan, Q
 
 
 class Meter:
-    """A fragment that counts. Where an executor reads the source itself (``duckdb_sql``), nothing passes through here to be counted."""
+    """A fragment that counts. Where an executor reads the source itself (``duckdb_sql``), nothing passes through here: it may ``note``."""
 
     def __init__(self, fragment: Fragment, counts: Counts) -> None:
         self.fragment = fragment
@@ -44,6 +44,13 @@ class Meter:
         start = time.perf_counter()
         self.counts.asked = self.fragment
         return Counted(self.fragment.open(context), self.counts, start)
+
+    def note(self, rows: int, size: int, milliseconds: float) -> None:
+        """An engine tells what it read by itself."""
+        self.counts.rows += rows
+        self.counts.bytes += size
+        self.counts.milliseconds += milliseconds
+        self.counts.opened += 1
 
     def duckdb_sql(self) -> str | None:
         """As the fragment."""

@@ -140,7 +140,7 @@ def explain(  # noqa: PLR0913 - one parameter per option
     with connected(settings, Login(login_database, login_user)) as connection, translated():
         rows = connection.execute("SELECT * FROM bdc.explain(%s, %s, %s)", (wanted, form, analyze)).fetchall()
     texts = [str(row) if form == "text" else json.dumps(json.loads(row), indent=2, ensure_ascii=False) for (row,) in rows]
-    return Lines(lines=[line for text in texts for line in text.splitlines()])
+    return Lines(lines=[line for text in texts for line in text.splitlines() or [""]])
 
 
 sql.add_command(history)

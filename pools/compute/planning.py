@@ -145,6 +145,7 @@ class Planning:
             catalog = self._session.catalog()
             query.state = "running"
             explained = await query.on_thread(lambda: runner().explain(sql, catalog, query.context, analyze))
+            query.rows = query.context.answered.rows
             return explained, plan
         except BaseException as error:
             query.failed(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,7 @@ from virtualization.catalog import Column
 from virtualization.duckdb_sql.kinds import kind_of_text
 from virtualization.duckdb_sql.statements import Translated, placeholder
 from virtualization.errors import CancelledError, VirtualizationError
+from virtualization.metering import Meter
 from virtualization.plan import Batches, Fragment, QueryContext
 from virtualization.types import schema_of
 
@@ -24,7 +26,7 @@ class Inputs:
         self._cursor = cursor
         self._context = context
         self._open: list[Batches] = []
-        self._inline: list[Fragment] = []
+        self._inline: list[tuple[Fragment, str]] = []
         self.error: VirtualizationError | None = None
         """What a source said: the engine would only repeat its text."""
 
@@ -40,7 +42,7 @@ class Inputs:
         inline = fragment.duckdb_sql()
         if inline is not None:
             fragment.prepare_duckdb(self._cursor)
-            self._inline.append(fragment)
+            self._inline.append((fragment, inline))
             casts = [f"CAST(x.c{at} AS {_duckdb_type(column.type)}) AS c{at}" for at, column in enumerate(fragment.columns)]
             return f"(SELECT {', '.join(casts)} FROM ({inline}) AS x({names}))"
         stream = f"bdc_stream_{number}"
@@ -70,8 +72,16 @@ class Inputs:
 
     def meaning(self, error: Exception) -> VirtualizationError | None:
         """What ``error`` is when an inline scan failed (a value in a file that does not fit); None: the engine itself failed."""
-        told = (fragment.fault(error) for fragment in self._inline)
+        told = (fragment.fault(error) for fragment, _ in self._inline)
         return self.error or next((meant for meant in told if meant is not None), None)
+
+    def note_scans(self) -> None:
+        """Tell the fragments that the engine read itself what its profile says of them: each file's path stands in one's text only."""
+        for scan in _scans(json.loads(self._cursor.get_profiling_information("json") or "{}").get("operator", [])):
+            path = str(scan["extra_info"].get("Filename(s)", "")).split(",")[0]
+            for fragment, text in self._inline:
+                if path and path in text and isinstance(fragment, Meter):
+                    fragment.note(scan["intermediate_rows"], scan["intermediate_size_bytes"], scan["timing"] * 1000)
 
     def close(self) -> None:
         """Leave all streams; the sources stop."""
@@ -79,6 +89,14 @@ class Inputs:
         for batches in opened:
             with suppress(VirtualizationError):  # what a cancelled source says while it is closed is no news
                 batches.close()
+
+
+def _scans(operators: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The scans of a profile's operators."""
+    for operator in operators:
+        if operator["type"] == "TABLE_SCAN":
+            yield operator
+        yield from _scans(operator.get("children", []))
 
 
 def _duckdb_type(text: str) -> str:
