@@ -10,10 +10,10 @@ from virtualization.catalog import DataSource, VirtualTable
 from virtualization.connectors.hdfs.date_formats import strptime_format
 from virtualization.errors import DefinitionError
 
-SOURCE_OPTIONS = ("timeout", "user")
+SOURCE_OPTIONS = ("pushdown", "timeout", "user")
 TABLE_OPTIONS = (
-    "date_format", "delimiter", "encoding", "escape", "first_row", "format", "header", "null", "partitions", "quote", "reject_sample_value",
-    "reject_type", "reject_value", "rejected_of", "timestamp_format", "version",
+    "date_format", "delimiter", "encoding", "escape", "first_row", "format", "header", "null", "partitions", "pushdown", "quote",
+    "reject_sample_value", "reject_type", "reject_value", "rejected_of", "timestamp_format", "version",
 )  # fmt: skip
 FORMATS = ("avro", "csv", "delta", "json", "orc", "parquet")
 TEXTS = ("csv", "json")

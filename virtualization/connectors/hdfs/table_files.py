@@ -84,6 +84,7 @@ class Reader:
 
     def _check_columns(self, scan: Scan, found: TableFiles, layouts: Sequence[Layout]) -> None:
         """A column that some files lack is NULL there. One that no file of the table has is a mistake."""
+        layouts = [layout for layout in layouts if layout.names]  # files without content have none
         if not layouts or not found.shape.names_its_columns:
             return
         folders = {column.name for column in partition_columns(scan.table, found.shape)}
