@@ -126,6 +126,7 @@ class OracleConnector:
             what=f"{'table' if len(objects) == 1 else 'tables'} {', '.join(objects)}",
             outputs=made.outputs,
             client=self._client,
+            utf8=self._known().utf8,
         )
 
 

@@ -34,7 +34,7 @@ _NO_SERVICE = ("DPY-6001", "DPY-6003", "ORA-12514", "ORA-12505")
 _CANCELLED = 1013
 _NUMBERS: Mapping[int, str] = {1476: "division by zero", 1426: "a number is out of range", 1438: "a number does not fit its declared type"}
 _VALUES = frozenset({1722, 1858, 1861, 1489, 6502, 1401, 12899, 1427, 22835, 932})
-_REFRESH = "Look at the table at the source; CALL bdc.refresh_table(…) takes over its columns."
+_REFRESH = "Look at the table at the source; bdc table refresh NAME --columns (CALL bdc.refresh_table(…)) takes over its columns."
 _CONVERSIONS = ("DPY-4036", "DPY-4037", "DPY-4039", "DPY-4042")
 
 
@@ -109,9 +109,7 @@ def _refused(where: str, text: str, code: int, full: str) -> VirtualizationError
     if code in _NUMBERS:
         return DataError(f"{_NUMBERS[code]} ({where})", detail=text)
     if code in _VALUES or 1830 <= code <= 1899 or full in _CONVERSIONS:
-        hint = (
-            "If the column has changed its type at the source, CALL bdc.refresh_table(…) takes it over; a NUMBER can be declared numeric."
-        )
+        hint = "If the column has changed its type at the source, bdc table refresh NAME --columns (CALL bdc.refresh_table(…)) takes it over; a NUMBER can be declared numeric."
         return DataError(f"{text} ({where})", hint=hint)
     return SourceError(f"{where}: {text}")
 

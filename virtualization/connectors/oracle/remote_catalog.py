@@ -79,7 +79,7 @@ class RemoteTables:
         if missing:
             raise RemoteObjectError(
                 f'data source "{self._client.settings.source}", table {table.location}: column "{missing[0]}" does not exist',
-                hint="Look at the table at the source; CALL bdc.refresh_table(…) takes over its columns.",
+                hint="Look at the table at the source; bdc table refresh NAME --columns takes over its columns.",
             )
         return {one.name: column_value(alias, one.type, remote[one.remote_name], facts.utf8) for one in table.columns}
 

@@ -312,4 +312,4 @@ def limits(query: exp.Query) -> str:
         if part is not None and (number is None or not 0 <= number < 2**63):
             raise refuse(part, "limit", "LIMIT and OFFSET are taken as plain numbers")
     text = "" if numbers[1] is None else f" OFFSET {numbers[1]} ROWS"
-    return text if numbers[0] is None else f"{text} FETCH NEXT {numbers[0]} ROWS ONLY"
+    return text if numbers[0] is None else f"{text} FETCH FIRST {numbers[0]} ROWS ONLY"

@@ -95,7 +95,7 @@ def column_value(alias: str, declared: str, column: RemoteColumn, utf8: bool) ->
     if made is None:
         raise DefinitionError(
             f'column "{column.name}" is {column.shown} at the source and can\'t be read as {of.text}',
-            hint="CALL bdc.refresh_table(…) takes over the source's types; a view at the source can convert it.",
+            hint="bdc table refresh NAME --columns takes over the source's types; a view at the source can convert it.",
         )
     remote = made.remote
     if made.kind == "text" and not remote:
