@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
+import pathlib
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
 import duckdb
+import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import orc
 from sqlglot import parse_one
 
 from tests.patience import SOON
@@ -460,3 +464,49 @@ def test_datanode_killed_during_the_query(connector: HdfsConnector, lake: HdfsSe
         assert len(ids(connector.scan(table("/c/rows", format="csv"), ["id"], []).fragment)) == len(ROWS)
     finally:
         lake.restart_datanode(0)
+
+
+@pytest.mark.parametrize("kind", ["json", "orc", "avro", "delta"])
+def test_other_formats(connector: HdfsConnector, lake: HdfsServer, kind: str) -> None:
+    """From real DataNodes; everything else about formats is in ``hdfs/``, over local files."""
+    values = pa.table({"id": range(30_000), "s": [f"é {n}" for n in range(30_000)]})
+    if kind == "delta":
+        folder = pathlib.Path(__file__).parent / "hdfs" / "data" / "sales"
+        for file in folder.rglob("*.*"):
+            if file.is_file():
+                lake.write(f"/f/delta/{file.relative_to(folder)}", file.read_bytes(), replication=1)
+    else:
+        lake.write(f"/f/{kind}/a.{kind}", WRITERS[kind](values))
+    detected = connector.detect(f"/f/{kind}", {})
+    assert detected.options["format"] == kind
+    found = VirtualTable("public", "t", "src", f"/f/{kind}", detected.columns, detected.options)
+    assert rows(connector, found, '"id" = 7', columns=["id"]) == [(7,)]
+    assert len(rows(connector, found)) == (39 if kind == "delta" else 30_000)
+
+
+def avro(values: pa.Table) -> bytes:
+    out = io.BytesIO()
+    fields = [{"name": "id", "type": "long"}, {"name": "s", "type": "string"}]
+    fastavro.writer(out, {"type": "record", "name": "r", "fields": fields}, values.to_pylist())
+    return out.getvalue()
+
+
+def as_orc(values: pa.Table) -> bytes:
+    out = io.BytesIO()
+    orc.write_table(values, out)
+    return out.getvalue()
+
+
+WRITERS: dict[str, Callable[[pa.Table], bytes]] = {
+    "json": lambda values: "".join(json.dumps(row) + "\n" for row in values.to_pylist()).encode(),
+    "orc": as_orc,
+    "avro": avro,
+}
+
+
+def test_rejected_rows(connector: HdfsConnector, lake: HdfsServer) -> None:
+    lake.write("/rejects/a.csv", "id\n1\nx\n3\n")
+    assert rows(connector, table("/rejects", [ID], format="csv", reject_value="1")) == [(1,), (3,)]
+    detected = connector.detect("/rejects", {"rejected_of": "id bigint"})
+    found = VirtualTable("public", "t", "src", "/rejects", detected.columns, detected.options)
+    assert rows(connector, found, columns=["file", "line", "value"]) == [("/rejects/a.csv", 3, "x")]

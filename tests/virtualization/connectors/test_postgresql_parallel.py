@@ -44,7 +44,7 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def connected(server: PostgresqlServer, **options: str) -> PostgresqlConnector:
     login = Credential("postgres", server.password)
-    given = {"scan_pages": "500", "fetch_bytes": "8192", **options}
+    given = {"scan_pages": "500", "scan_connections": "4", "fetch_bytes": "8192", **options}
     return PostgresqlConnector(DataSource("src", "postgresql", f"postgresql://127.0.0.1:{server.port}/{DATABASE}", given, login))
 
 

@@ -34,6 +34,7 @@ from virtualization.plan import (
     Scanned,
     TestedSource,
 )
+from virtualization.source_options import PUSHDOWN
 from virtualization.types import PgType, pg_type
 
 PAGES_SECONDS = 60.0
@@ -63,8 +64,9 @@ class PostgresqlConnector:
 
     def detect(self, location: str, options: Mapping[str, str]) -> Detected:
         """Columns, NOT NULL and the planner's row estimate."""
-        if options:
-            raise DefinitionError(f'a table of a PostgreSQL source takes no option "{next(iter(options))}"')
+        unknown = next((name for name in options if name != PUSHDOWN), None)
+        if unknown is not None:
+            raise DefinitionError(f'a table of a PostgreSQL source takes no option "{unknown}"', hint=f"Known options: {PUSHDOWN}.")
         return remote_columns(self._client, location)
 
     def scan(self, table: VirtualTable, columns: Sequence[str], predicates: Sequence[exp.Expression]) -> Scanned:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from virtualization.connectors.postgresql.conditions import first_argument, order_key, row_of
+from virtualization.connectors.postgresql.conditions import by_places, first_argument, order_key, row_of
 from virtualization.connectors.postgresql.facts import Facts
 from virtualization.connectors.postgresql.functions import LETTERS
 from virtualization.connectors.postgresql.kinds import is_string, is_text, operands, orders_text
@@ -22,8 +22,7 @@ def collate(query: exp.Query | exp.Expr, facts: Facts) -> exp.Expr:
     order = CODE_POINTS
     if not facts.same_character_classes:
         for call in _upwards(made, exp.Expr):
-            row = row_of(call)
-            if isinstance(call, _LETTERS) or (row is not None and LETTERS in row.needs):
+            if _knows_letters(call):
                 _collate_first(call, UNICODE)
                 order = UNICODE  # which orders by code point, too; two collations in one expression would be an error
     if not facts.orders_by_code_point:
@@ -34,8 +33,24 @@ def collate(query: exp.Query | exp.Expr, facts: Facts) -> exp.Expr:
         for key in _upwards(made, exp.Ordered):
             inner = order_key(key).unalias()
             if orders_text([inner]) and not (isinstance(inner, exp.Literal) and not inner.is_string):
+                _collate_argument(key, order)
                 key.set("this", _collated(inner.copy(), order))
     return made
+
+
+def _knows_letters(node: exp.Expr) -> bool:
+    row = row_of(node)
+    return (isinstance(node, _LETTERS) and not (isinstance(node, exp.Substring) and by_places(node))) or (
+        row is not None and LETTERS in row.needs
+    )
+
+
+def _collate_argument(key: exp.Expr, collation: str) -> None:
+    """An aggregate with DISTINCT is ordered by its arguments only, so they say the collation, too."""
+    distinct = key.parent.this if key.parent is not None else None
+    for item in distinct.expressions if isinstance(distinct, exp.Distinct) else []:
+        if item == key.this:
+            item.replace(_collated(item.copy(), collation))
 
 
 def _upwards(root: exp.Expr, *kinds: type[exp.Expr]) -> list[exp.Expr]:

@@ -136,9 +136,12 @@ def first_argument(node: exp.Expr) -> exp.Expr | None:
 
 def substring(node: exp.Expr, facts: Facts) -> Kept | None:
     """By places; with a pattern it is a regular expression."""
-    if all(kind(part) in NUMBERS for name in ("start", "length") if (part := node.args.get(name)) is not None):
-        return None
-    return pattern(node, facts)
+    return None if by_places(node) else pattern(node, facts)
+
+
+def by_places(node: exp.Expr) -> bool:
+    """substring(… FROM 2 FOR 3), surely?"""
+    return all(kind(part) in NUMBERS for name in ("start", "length") if (part := node.args.get(name)) is not None)
 
 
 # Dates and zones

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,8 +68,9 @@ class Settings:
     pool_timeout: float = 30.0
     """Seconds a fragment waits for a free connection."""
 
-    scan_connections: int = 4
-    """Connections that read one big table at once, ranges of pages each, in one snapshot; 1: never more than one."""
+    scan_connections: int = min(4, len(os.sched_getaffinity(0)))
+    """Connections that read one big table at once, ranges of pages each, in one snapshot; 1: never more than one. More than this
+    process has processors for decoding would only wait (measured on two: two connections 1.5 times as fast as one, four no faster)."""
 
     scan_pages: int = 20_000
     """From so many pages (of 8 KiB) on a table is big: below, one connection has read it before others have begun."""
