@@ -9,6 +9,11 @@ from virtualization.catalog import DataSource
 from virtualization.errors import DefinitionError
 
 LARGEST = 10**9
+PUSHDOWN = "pushdown"
+"""Option of every source and table: ``on`` (where it pays), ``off``, or ``forced`` (keys of joins are sent whatever is expected)."""
+
+FORCED = "forced"
+OFF = "off"
 _WORDS = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 Readers = Mapping[str, Callable[[str], object]]
@@ -18,6 +23,8 @@ def options_of(source: DataSource, readers: Readers) -> dict[str, Any]:
     """The values by name; DefinitionError names an unknown option, or the one whose value is wrong, and why."""
     options: dict[str, Any] = {}
     for name, text in source.options.items():
+        if name == PUSHDOWN and str(text).lower() == FORCED:
+            continue  # on, and the planner's business
         if name not in readers:
             raise DefinitionError(f'data source "{source.name}": unknown option "{name}"', hint=f"Known options: {', '.join(readers)}.")
         try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pathlib
 import random
+import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +50,29 @@ def test_random_queries(lab: Mixed) -> None:
 def test_many_random_queries(lab: Mixed) -> None:
     fresh = random.SystemRandom().randrange(10**9)
     check(virtualization.default_engine(lab.scratch_dsn), lab.catalog, lab.scratch_dsn, limits(fresh, 3000))
+
+
+def forced(lab: Mixed) -> MemoryCatalog:
+    """Keys are sent wherever they may be, whatever is expected of it."""
+    tables = {key: replace(table, options={**table.options, "pushdown": "forced"}) for key, table in lab.catalog.virtual_tables.items()}
+    return replace(lab.catalog, virtual_tables=tables)
+
+
+def test_random_queries_with_keys_sent_to_the_other_source(lab: Mixed) -> None:
+    engine = virtualization.default_engine(lab.scratch_dsn)
+    check(engine, forced(lab), lab.scratch_dsn, limits(2, 60), pushed_only=True)
+
+
+def test_keys_arrive_at_the_other_source_in_both_directions(lab: Mixed, postgresql: PostgresqlServer) -> None:
+    to_postgresql = "SELECT o_id FROM orders WHERE o_id IN (SELECT l_order FROM lineitem WHERE l_part = 7)"
+    to_files = "SELECT count(*) FROM lineitem JOIN supplier ON s_id = l_supplier WHERE s_nation = 3"
+    computed = "SELECT o_id FROM orders WHERE o_id IN (SELECT l_order FROM lineitem GROUP BY l_order HAVING count(*) > 4)"
+    for sql, taker in ((to_postgresql, "o_id"), (to_files, "l_supplier"), (computed, "o_id")):
+        assert lab.difference(sql) is None
+        explained = virtualization.explain(sql, forced(lab), scratch_dsn=lab.scratch_dsn, analyze=True)
+        assert [line for fragment in explained.fragments for line in fragment.keys if line.startswith(f"{taker} from")], explained.text()
+        assert explained.actual is not None and explained.actual.answered.rows == len(lab.plain(sql)[1])
+    assert re.search(r"o_id.*= ANY \('\{[0-9,]+\}'::bigint\[\]\)", postgresql.log)
 
 
 def test_a_source_that_is_down_is_named(lab: Mixed) -> None:

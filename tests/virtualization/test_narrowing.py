@@ -11,7 +11,7 @@ import sqlglot
 from tests.virtualization.stand_ins import MemoryFragment, memory_table
 from virtualization.narrowing import ROWS_PER_KEY, Lessons, Narrowing
 from virtualization.plan import KeyFlow, QueryContext
-from virtualization.planner.key_flows import choose
+from virtualization.planner.key_flows import AS_IT_PAYS, Modes, choose
 
 
 @dataclass
@@ -83,9 +83,9 @@ def test_too_many_keys_are_not_sent() -> None:
     assert taker.asked == []
 
 
-def chosen(sql: str, *estimates: float, forced: tuple[int, ...] = ()) -> list[tuple[int, int]]:
+def chosen(sql: str, *estimates: float, modes: Modes = AS_IT_PAYS) -> list[tuple[int, int]]:
     fragments = [Taker(memory_table({"k": ("integer", []), "j": ("bigint", []), "d": ("date", [])})) for _ in estimates]
-    return [(flow.giver, flow.taker) for flow in choose(sqlglot.parse_one(sql, dialect="postgres"), fragments, estimates, forced)]
+    return [(flow.giver, flow.taker) for flow in choose(sqlglot.parse_one(sql, dialect="postgres"), fragments, estimates, modes)]
 
 
 JOIN = "SELECT 1 FROM __f0 AS a JOIN __f1 AS b ON a.k = b.j"
@@ -96,7 +96,8 @@ def test_the_small_side_gives_where_it_pays() -> None:
     assert chosen(JOIN, 1e6, 10) == [(1, 0)]
     assert chosen(JOIN, 4e5, 1e6) == []
     assert chosen(JOIN, 10, 1000) == []
-    assert chosen(JOIN, 20, 30, forced=(0, 1)) == [(0, 1)]
+    assert chosen(JOIN, 10, 1e6, modes=Modes(off=frozenset({1}))) == []
+    assert chosen(JOIN, 20, 30, modes=Modes(forced=frozenset({0, 1}))) == [(0, 1)]
 
 
 def test_whoever_took_keys_gives_its_own() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from virtualization.planner.fragment_names import fragment_name, fragment_number
 from virtualization.planner.joins import Leaf, from_parts, join_tree
 from virtualization.planner.offers import Offers
 from virtualization.planner.properties import (
@@ -15,7 +16,7 @@ from virtualization.planner.properties import (
     untyped_output,
 )
 from virtualization.planner.references import References
-from virtualization.planner.regions import Regions, fragment_name, fragment_number
+from virtualization.planner.regions import Regions
 
 _EXPRESSION_PARTS = ("expressions", "where", "group", "having", "order", "distinct", "windows", "limit", "offset")
 

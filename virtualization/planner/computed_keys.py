@@ -9,31 +9,35 @@ from sqlglot import exp
 from virtualization.computed import Computed
 from virtualization.plan import Fragment, KeyFlow
 from virtualization.planner.estimates import query_rows
+from virtualization.planner.fragment_names import fragment_name, fragment_number
 from virtualization.planner.key_flows import choose
 from virtualization.planner.offers import Offers
 from virtualization.planner.properties import conjuncts, free_aliases, free_ctes, session_call
-from virtualization.planner.regions import fragment_name, fragment_number
 
 Computing = Callable[[exp.Query, tuple[Fragment, ...]], Computed | None]
 """Makes the fragment of a sub-query over the plan's fragments; None where no executor takes it."""
 
 
 def with_computed_keys(residual: exp.Expr, offers: Offers, computing: Computing) -> tuple[exp.Expr, tuple[KeyFlow, ...]]:
-    """The residual with such sub-queries replaced, their fragments added to ``offers``, and all flows."""
-    flows = choose(residual, offers.fragments, offers.estimates, offers.forced())
+    """The residual with such sub-queries replaced, their fragments added to ``offers``, and all flows; their takers lie in ``offers``."""
+    takers = offers.takers()
+    flows = choose(residual, takers, offers.estimates, offers.modes())
     for place in range(len(list(_candidates(residual)))):
         attempt = residual.copy()
         query = list(_candidates(attempt))[place]
         made = computing(query.copy(), tuple(offers.fragments))
         if made is None:
             continue
-        number = len(offers.fragments)
+        number = len(takers)
         query.replace(_read(number, made.columns[0].name))
-        fragments, estimates = [*offers.fragments, made], [*offers.estimates, _rows(query, offers.estimates)]
-        found = choose(attempt, fragments, estimates, offers.forced())
+        estimates = [*offers.estimates, _rows(query, offers.estimates)]
+        found = choose(attempt, [*takers, made], estimates, offers.modes())
         if any(flow.giver == number for flow in found):
-            offers.fragments, offers.estimates = fragments, estimates
-            return attempt, found
+            takers, residual, flows = [*takers, made], attempt, found
+            break
+    taking = {flow.taker for flow in flows}
+    own = [*offers.fragments, *takers[len(offers.fragments) :]]
+    offers.fragments = [taker if number in taking else fragment for number, (taker, fragment) in enumerate(zip(takers, own, strict=True))]
     return residual, flows
 
 

@@ -8,7 +8,8 @@ waiting for keys would take. ``forced`` (option ``pushdown`` of a table or sourc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -33,8 +34,19 @@ FAN_OUT = 10.0
 """Rows of a taker per key, where nobody knows."""
 
 
-def choose(query: exp.Expr, fragments: Sequence[Fragment], estimates: Sequence[float], forced: Collection[int] = ()) -> tuple[KeyFlow, ...]:
-    """The flows among ``fragments`` that ``query``, the residual, allows; ``forced``: takers that take anyway."""
+@dataclass(frozen=True)
+class Modes:
+    """What somebody asked for: numbers of fragments that take keys whatever is expected, and of those that never do."""
+
+    forced: frozenset[int] = frozenset()
+    off: frozenset[int] = frozenset()
+
+
+AS_IT_PAYS = Modes()
+
+
+def choose(query: exp.Expr, fragments: Sequence[Fragment], estimates: Sequence[float], modes: Modes = AS_IT_PAYS) -> tuple[KeyFlow, ...]:
+    """The flows among ``fragments`` that ``query``, the residual, allows."""
     read = reads(query)
     read_before = sum((reads(fragment.query) for fragment in fragments if isinstance(fragment, Computed)), Counter[int]())
     types = [{column.name: column.type for column in fragment.columns} for fragment in fragments]
@@ -47,10 +59,10 @@ def choose(query: exp.Expr, fragments: Sequence[Fragment], estimates: Sequence[f
         waiting.discard(giver)
         for edge in possible:
             taker = edge.taker.fragment
-            if edge.giver.fragment != giver or taker not in waiting:
+            if edge.giver.fragment != giver or taker not in waiting or taker in modes.off:
                 continue
             most = _most(fragments[taker], rows[taker])
-            if taker in forced or _pays(rows[giver], rows[taker], most):
+            if taker in modes.forced or _pays(rows[giver], rows[taker], most):
                 flows.append(KeyFlow(giver, edge.giver.column, taker, edge.taker.column, most))
                 rows[taker] = min(rows[taker], rows[giver] * FAN_OUT)
     return tuple(flows)

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from virtualization.planner.fragment_names import fragment_number
 from virtualization.planner.properties import conjuncts, is_row_by_row
-from virtualization.planner.regions import fragment_number
 
 
 @dataclass(frozen=True)

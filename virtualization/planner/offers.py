@@ -9,10 +9,13 @@ from typing import cast
 from sqlglot import exp
 
 from virtualization.catalog import Catalog, DataSource, VirtualTable
-from virtualization.plan import Accepted, Connector, Fragment, FragmentRequest, Kept, Scanned
+from virtualization.plan import Accepted, Connector, Fragment, FragmentRequest, Kept, Scanned, TakesKeys
+from virtualization.planner.asked_again import Again, AskedAgain, narrowed_query, scan_condition
 from virtualization.planner.estimates import query_rows, rows_by_alias, scanned_rows
 from virtualization.planner.first_rows import FirstRows
+from virtualization.planner.key_flows import Modes
 from virtualization.planner.properties import base_tables, free_aliases, free_ctes, session_call, shown
+from virtualization.source_options import FORCED, OFF, PUSHDOWN
 
 NO_ENGINE = "no_engine"
 """What file connectors answer to every query: no news for EXPLAIN, the executor works right on their scans."""
@@ -32,6 +35,7 @@ class Offers:
         self._connectors = connectors
         self._known: dict[tuple[str, str], int] = {}  # (source, what was asked) -> number of the fragment
         self._reads: Counter[int] = Counter()
+        self._again: dict[int, Again] = {}  # by which a fragment is had for some keys only
 
     def keep(self, what: exp.Expr, code: str, why: str, fix: str | None = None) -> None:
         """Note why something stays here."""
@@ -43,17 +47,20 @@ class Offers:
 
     def is_off(self, table: VirtualTable) -> bool:
         """Has somebody switched pushdown off for this table or its source?"""
-        source = self._catalog.source(table.source)
-        return "off" in (str(table.options.get("pushdown", "")).lower(), str(source.options.get("pushdown", "")).lower())
+        return OFF in self._pushdown(table)
 
-    def forced(self) -> set[int]:
-        """Fragments with a table for which somebody asked that keys be tried whatever is expected."""
-        return {number for number, fragment in enumerate(self.fragments) if any(self._is_forced(key) for key in fragment.tables)}
+    def modes(self) -> Modes:
+        """The fragments that take keys whatever is expected, and those that never do."""
+        return Modes(self._with_option(FORCED), self._with_option(OFF))
 
-    def _is_forced(self, key: tuple[str, str]) -> bool:
-        table = self._catalog.table(*key)
+    def _with_option(self, value: str) -> frozenset[int]:
+        asked = {table.key for table in self.tables.values() if value in self._pushdown(table)}
+        return frozenset(number for number, fragment in enumerate(self.fragments) if asked & set(fragment.tables))
+
+    def _pushdown(self, table: VirtualTable) -> tuple[str, str]:
+        """What the table's and its source's options say."""
         source = self._catalog.source(table.source)
-        return "forced" in (str(table.options.get("pushdown", "")).lower(), str(source.options.get("pushdown", "")).lower())
+        return str(table.options.get(PUSHDOWN, "")).lower(), str(source.options.get(PUSHDOWN, "")).lower()
 
     def source_of(self, node: exp.Expr) -> str | None:
         """The one source of all tables below; None for none, several, or switched-off ones."""
@@ -83,9 +90,19 @@ class Offers:
             return self._read(self._known[key])
         tables = {table.alias: self.tables[table.alias] for table in base_tables(query)}
         data_source = self._catalog.source(source)
-        answer = self._connectors(data_source).push(FragmentRequest(cast(exp.Query, query.copy()), tables, data_source))
+        connector = self._connectors(data_source)
+        answer = connector.push(FragmentRequest(cast(exp.Query, query.copy()), tables, data_source))
         if isinstance(answer, Accepted):
-            return self._add(key, answer.fragment, query_rows(query, rows_by_alias(query, self.tables)))
+            asked = cast(exp.Query, query.copy())
+
+            def again(column: str, values: list[exp.Expr]) -> Fragment | None:
+                narrowed = narrowed_query(asked, column, values)
+                found = connector.push(FragmentRequest(narrowed, tables, data_source)) if narrowed is not None else None
+                return found.fragment if isinstance(found, Accepted) else None
+
+            number = self._add(key, answer.fragment, query_rows(query, rows_by_alias(query, self.tables)))
+            self._again[number] = again
+            return number
         self.note(reason for reason in answer.kept if reason.code != NO_ENGINE)
         return None
 
@@ -107,13 +124,35 @@ class Offers:
         self.note(scanned.kept)
         key = (table.source, f"{table.key} {columns} {scanned.fragment.text}")
         number = self._known.get(key)
-        rows = scanned_rows(table, [one for one in predicates if one not in left])
-        return (self._add(key, scanned.fragment, rows) if number is None else self._read(number)), columns, left
+        if number is not None:
+            return self._read(number), columns, left
+        number = self._add(key, scanned.fragment, scanned_rows(table, [one for one in predicates if one not in left]))
+        self._again[number] = self._scan_again(table, columns, [one for one in predicates if one not in left])
+        return number, columns, left
+
+    def _scan_again(self, table: VirtualTable, columns: list[str], predicates: Sequence[exp.Expr]) -> Again:
+        types = {column.name: column.type for column in table.columns}
+        kept = [predicate.copy() for predicate in predicates]
+
+        def again(column: str, values: list[exp.Expr]) -> Fragment | None:
+            condition = scan_condition(column, types[column], values)
+            found = self._ask_scan(table, columns, [*kept, condition])
+            return None if found.left else found.fragment
+
+        return again
+
+    def takers(self) -> list[Fragment]:
+        """The fragments; those whose connector can be asked again for some keys only, as such."""
+        return [
+            fragment if isinstance(fragment, TakesKeys) or number not in self._again else AskedAgain(fragment, self._again[number])
+            for number, fragment in enumerate(self.fragments)
+        ]
 
     def first_rows(self, number: int, rows: int) -> None:
         """Only ``rows`` rows of a fragment are wanted, whichever; no effect when another part of the query reads it too."""
         if self._reads[number] == 1:
             self.fragments[number] = FirstRows(self.fragments[number], rows)
+            self._again.pop(number, None)
             self._known = {key: known for key, known in self._known.items() if known != number}
 
     def _ask_scan(self, table: VirtualTable, columns: list[str], predicates: Sequence[exp.Expr]) -> Scanned:

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from virtualization.binding.datatypes import data_type
 from virtualization.binding.naming import unique
+from virtualization.planner.fragment_names import fragment_name
 from virtualization.planner.implied import implied
 from virtualization.planner.joins import JoinNode, JoinTree, Leaf, conditions, from_parts, leaves
 from virtualization.planner.offers import Offers
@@ -321,17 +322,6 @@ def _unqualified(node: exp.Expr) -> exp.Expr:
     for column in copy.find_all(exp.Column):
         column.set("table", None)
     return copy
-
-
-def fragment_name(number: int) -> str:
-    """The name under which residual SQL reads a fragment."""
-    return f"__f{number}"
-
-
-def fragment_number(node: exp.Expr) -> int | None:
-    """Which fragment an item of FROM reads as it is; None: it is something else."""
-    number = node.name.removeprefix("__f") if isinstance(node, exp.Table) and not node.db else ""
-    return int(number) if number.isdigit() and node.name == fragment_name(int(number)) else None
 
 
 def _fragment_table(number: int, alias: str) -> exp.Table:
