@@ -50,7 +50,7 @@ class Reader:
         snapshot = self.snapshots.of(location, shape.version)
         strange = [name for name in shape.partitions if name not in snapshot.partitions]
         if strange:
-            raise RemoteObjectError(f'Delta table {location} is not partitioned by "{strange[0]}"', hint="CALL bdc.refresh_table(…)")
+            raise RemoteObjectError(f'Delta table {location} is not partitioned by "{strange[0]}"', hint="bdc table refresh NAME --columns")
         return TableFiles(snapshot.files, replace(shape, partitions=snapshot.partitions), snapshot)
 
     def to_read(self, scan: Scan, found: TableFiles) -> tuple[list[RemoteFile], list[Layout]]:
@@ -104,7 +104,7 @@ class Reader:
         shown = ", ".join(layouts[0].names[:20])
         raise RemoteObjectError(
             f'no file of {scan.table.location} has a column "{min(wanted)}"',
-            hint=f"{found.files[0].path} has: {shown}. CALL bdc.refresh_table(…) takes over changed columns.",
+            hint=f"{found.files[0].path} has: {shown}. bdc table refresh NAME --columns takes over changed columns.",
         )
 
 

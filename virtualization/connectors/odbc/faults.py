@@ -15,7 +15,7 @@ from virtualization.errors import (
     VirtualizationError,
 )
 
-REFRESH = "Look at the table at the source; CALL bdc.refresh_table(…) takes over its columns."
+REFRESH = "Look at the table at the source; bdc table refresh NAME --columns (CALL bdc.refresh_table(…)) takes over its columns."
 _STATE = re.compile(r"State: (\w{5}), Native error: (-?\d+), Message: (.*)", re.DOTALL)
 _MARKS = re.compile(r"^(\[[^\]]*\]\s*)+")
 _CREDENTIAL = ("authentication failed", "access denied for user", "login failed", "no password supplied", "pg_hba.conf")
