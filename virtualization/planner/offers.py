@@ -136,7 +136,7 @@ class Offers:
 
         def again(column: str, values: list[exp.Expr]) -> Fragment | None:
             condition = scan_condition(column, types[column], values)
-            found = self._ask_scan(table, columns, [*kept, condition])
+            found = self._ask_scan(table, columns, [*(one.copy() for one in kept), condition])
             return None if found.left else found.fragment
 
         return again
