@@ -109,7 +109,7 @@ def _refused(where: str, text: str, code: int, full: str) -> VirtualizationError
     if code in _NUMBERS:
         return DataError(f"{_NUMBERS[code]} ({where})", detail=text)
     if code in _VALUES or 1830 <= code <= 1899 or full in _CONVERSIONS:
-        hint = "Has the column changed its type? bdc table refresh NAME --columns (CALL bdc.refresh_table) takes it over; NUMBER can be numeric."
+        hint = "Another type by now? bdc table refresh NAME --columns (CALL bdc.refresh_table) takes it over; NUMBER can be numeric."
         return DataError(f"{text} ({where})", hint=hint)
     return SourceError(f"{where}: {text}")
 
