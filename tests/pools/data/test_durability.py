@@ -90,7 +90,9 @@ def check(client: Client, facts: Facts) -> None:
 def storm(folder: pathlib.Path, rounds: int) -> None:
     facts, numbers = Facts(), iter(range(1 << 40))
     process = Process(folder, compaction_seconds=0.2)
-    for _ in range(rounds):
+    done = 0
+    while done < rounds or not facts.decided:  # on a busy machine the first rounds may end before anything was
+        done += 1
         client = process.start()
         recover(client, facts)
         check(client, facts)
@@ -109,7 +111,6 @@ def storm(folder: pathlib.Path, rounds: int) -> None:
     client = process.start()
     check(client, facts)
     assert process.stop() == 0
-    assert facts.decided
 
 
 def test_kill_at_random_moments(tmp_path: pathlib.Path) -> None:
