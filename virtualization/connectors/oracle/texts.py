@@ -97,7 +97,9 @@ def joined(made: Expressions, node: exp.Expr) -> Value:
     parts = list(node.flatten(unnest=True))
     values = [made.value(part) for part in parts]
     for value in values:
-        if value.kind == "unknown" and not value.empty:
+        if value.literal == "":
+            raise refuse(node, "empty_string", "the empty text is NULL at the source")
+        if value.kind == "unknown":
             continue
         if value.kind != "text" or value.remote in ("lob", "converted", "folded"):
             raise refuse(node, "not_text", "only texts are joined at the source", "Cast to text first.")
