@@ -80,6 +80,7 @@ REASONS: dict[str, Reason] = {
     "fdw_set_operation": Reason((MASTER,), "UNION, INTERSECT, EXCEPT: postgres_fdw ships each part by itself", _DIRECT),
     "fdw_sub_query": Reason((MASTER,), "a sub-query in an expression, or a WITH query that is read by itself", _DIRECT),
     "fdw_window": Reason((MASTER,), "postgres_fdw ships no window functions", _DIRECT),
+    "fdw_write": Reason((MASTER,), "rows that are written go through the master, or one by one", "`CALL bdc.merge(…)`."),
     "groups_on_shards": Reason(
         (DATAPOOL,),
         "groups, windows or distinct rows whose rows lie on several shards",

@@ -17,13 +17,20 @@ EXPLAIN = "explain"
 
 FILLED_IN = "The master fills in values while it runs, shown as NULL here"
 
+WRITES = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
+WRITE = "The data pool writes: the shards of the table hold the rows back until COMMIT."
+ROW_BY_ROW = "The compute pool refuses this one when it is run: rows to be changed one by one."
+
 Explain = Callable[[str, bool], Awaitable[tuple[Explanation, Plan]]]
 
 
 async def asked_explanation(content: Mapping[str, Any], explain: Explain) -> list[object]:
     """Rows of the answer to a request ``explain``. A statement with parameters (the inner side of a nested loop) has no values yet: it is
-    explained with NULLs and never run."""
+    explained with NULLs and never run; of one that writes there is nothing to plan."""
     sql = str(content.get("sql", ""))
+    known = WRITE if sql.split(" ", 1)[0] in WRITES else ROW_BY_ROW if row_by_row(sql) else None
+    if known is not None:
+        return [{"plan": {"note": known}}] if content.get("format") == "json" else [{"line": known}]
     parameters = declared(sql, ())
     analyze = bool(content.get("analyze")) and not parameters
     explained, _ = await explain(fill(sql, ["NULL"] * len(parameters)), analyze)
@@ -33,6 +40,11 @@ async def asked_explanation(content: Mapping[str, Any], explain: Explain) -> lis
         return [{"plan": plan if note is None else {"note": note, **plan}}]
     lines = explained.text().splitlines()
     return [{"line": line} for line in ([note] if note else []) + lines]
+
+
+def row_by_row(sql: str) -> bool:
+    """Is it what postgres_fdw sends for an UPDATE or DELETE that it can't ship: rows with their places, to be changed one by one?"""
+    return sql.endswith("FOR UPDATE") and "ctid" in sql
 
 
 def kept_rows(plan: object, form: object) -> list[object]:

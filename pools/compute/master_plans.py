@@ -69,7 +69,9 @@ def _reasons(node: Node, parents: Sequence[Node]) -> Iterator[Kept]:
     kind = str(node.get("Node Type"))
     if "Subplan Name" in node:
         yield Kept(str(node["Subplan Name"]), "fdw_sub_query", "postgres_fdw ships no sub-query by itself and no WITH query", DIRECT)
-    if _is_remote(node):
+    if kind == "ModifyTable":
+        yield from _of_write(node)
+    elif _is_remote(node):
         yield from _of_scan(node)
     elif kind in _JOINS:
         yield _of_join(node)
@@ -81,6 +83,18 @@ def _reasons(node: Node, parents: Sequence[Node]) -> Iterator[Kept]:
         yield from _of_output(node, "")
     elif kind in _OTHERS:
         yield _of_other(node, kind)
+
+
+def _of_write(node: Node) -> Iterator[Kept]:
+    """Rows that are read in the pool, go through the master and are written in the pool. UPDATE and DELETE that were shipped whole have a
+    Foreign Scan with an Operation below."""
+    operation = str(node.get("Operation", "")).upper()
+    if operation == "INSERT" and any(_remote_below(child) for child in node.get("Plans", ())):
+        why = "the rows of INSERT … SELECT go through the master: postgres_fdw sends them by batches"
+        yield Kept(operation, "fdw_write", why, "CALL bdc.merge(…) adds the rows of one table to another inside of the pool.")
+    elif operation in ("UPDATE", "DELETE") and _is_remote(node):
+        why = "postgres_fdw can't ship it whole, and would change row by row: the compute pool refuses that when it is run"
+        yield Kept(operation, "fdw_write", why, "Write it with built-in functions over the table's own columns, or CALL bdc.merge(…).")
 
 
 def _of_other(node: Node, kind: str) -> Kept:

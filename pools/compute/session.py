@@ -14,6 +14,7 @@ from pools.compute import answers, requests, statements
 from pools.compute.catalogs import Catalogs, Identity
 from pools.compute.cursors import Cursor, FetchedRows
 from pools.compute.errors import StatementError
+from pools.compute.explaining import row_by_row
 from pools.compute.identities import personal
 from pools.compute.planning import Planning
 from pools.compute.queries import Origin, Queries, Query
@@ -51,8 +52,8 @@ class Pool:
 
 
 def _refuse_row_by_row(sql: str) -> None:
-    """What postgres_fdw sends for an UPDATE or DELETE that it can't ship: rows with their places, to be changed one by one."""
-    if sql.endswith("FOR UPDATE") and "ctid" in sql:
+    """What can't be carried out here."""
+    if row_by_row(sql):
         raise StatementError(
             "0A000",
             "this UPDATE or DELETE can't be carried out on virtual tables: the master could not ship it whole",
