@@ -29,11 +29,8 @@ class Blocks:
         self._references = References(root)
         self._regions = Regions(offers, self._references, self.cut)
 
-    def residual(self, root: exp.Expr) -> exp.Expr | None:
-        """What is left of the statement; None when one fragment is all of it."""
-        number = self._offers.whole(root)
-        if number is not None:
-            return None
+    def residual(self, root: exp.Expr) -> exp.Expr:
+        """What is left of a statement that no source took as a whole; ``root`` is changed."""
         residual = self._parts(root)
         self._references.rewrite(residual)
         return residual

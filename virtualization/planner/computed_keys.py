@@ -33,7 +33,7 @@ def with_computed_keys(residual: exp.Expr, offers: Offers, computing: Computing)
         estimates = [*offers.estimates, _rows(query, offers.estimates)]
         found = choose(attempt, [*takers, made], estimates, offers.modes())
         if any(flow.giver == number for flow in found):
-            takers, residual, flows = [*takers, made], attempt, found
+            takers, residual, flows, offers.estimates = [*takers, made], attempt, found, estimates
             break
     taking = {flow.taker for flow in flows}
     own = [*offers.fragments, *takers[len(offers.fragments) :]]

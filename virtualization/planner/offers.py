@@ -93,7 +93,7 @@ class Offers:
         connector = self._connectors(data_source)
         answer = connector.push(FragmentRequest(cast(exp.Query, query.copy()), tables, data_source))
         if isinstance(answer, Accepted):
-            asked = cast(exp.Query, query.copy())
+            asked = cast(exp.Query, query)  # nobody changes it once it was taken
 
             def again(column: str, values: list[exp.Expr]) -> Fragment | None:
                 narrowed = narrowed_query(asked, column, values)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -58,16 +59,17 @@ def annotated(query: exp.Query, tables: Mapping[str, VirtualTable]) -> exp.Query
     for node in query.find_all(exp.Table):
         table = tables.get(aliases[id(node)])
         if table is not None:
-            columns = {column.name: _sqlglot_type(column) for column in table.columns}
+            columns = {column.name: _sqlglot_type(column.type) for column in table.columns}
             schema.add_table(node.copy(), columns, dialect="postgres", normalize=False, match_depth=False)
     typed = annotate_types(query, schema=schema, expression_metadata=METADATA, dialect="postgres")
     assert isinstance(typed, exp.Query)
     return typed
 
 
-def _sqlglot_type(column: Column) -> exp.DataType:
+@lru_cache(maxsize=2000)
+def _sqlglot_type(of: str) -> exp.DataType:
     try:
-        return exp.DataType.build(column.type, dialect="postgres")
+        return exp.DataType.build(of, dialect="postgres")
     except SqlglotError:
         return exp.DataType.build("unknown")
 
