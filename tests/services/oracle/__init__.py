@@ -5,6 +5,10 @@ the rules written down here (``rules.sql``). That the text is what Oracle takes 
 """
 
 from tests.services.oracle.dialect import OracleError
-from tests.services.oracle.server import StandIn, live_source, oracle_stand_in
+from tests.services.oracle.live import Live, live
+from tests.services.oracle.server import StandIn, oracle_stand_in
 
-__all__ = ["OracleError", "StandIn", "live_source", "oracle_stand_in"]
+Oracle = StandIn | Live
+"""What tests of answers run against."""
+
+__all__ = ["Live", "Oracle", "OracleError", "StandIn", "live", "oracle_stand_in"]

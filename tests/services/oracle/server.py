@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import socketserver
 import ssl
 import threading
 import traceback
-import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -116,14 +114,3 @@ def oracle_stand_in(postgresql: PostgresqlServer, database: str) -> Iterator[Sta
             yield made
     finally:
         behind.close()
-
-
-def live_source(**options: str) -> DataSource | None:
-    """The source that ``BDC_TEST_ORACLE_DSN`` names (``oracle://user:password@host:port/service``); None: there is none."""
-    given = os.environ.get("BDC_TEST_ORACLE_DSN")
-    if not given:
-        return None
-    url = urllib.parse.urlsplit(given)
-    location = f"{url.scheme}://{url.hostname}:{url.port or 1521}{url.path}"
-    credential = Credential(urllib.parse.unquote(url.username or ""), urllib.parse.unquote(url.password or ""))
-    return DataSource("src", "oracle", location, {"connect_timeout": "60", **options}, credential)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from tests.services.oracle import StandIn
+from tests.services.oracle import Oracle
 from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.oracle import OracleConnector
 
@@ -67,7 +67,7 @@ def other_rows() -> Iterator[tuple[Any, ...]]:
         yield n, None if n % 7 == 1 else n * 3 % 60, f"k{n % 12}", Decimal(n * 11).scaleb(-2), None if n % 5 == 2 else f"label {n % 4}"
 
 
-def create(oracle: StandIn) -> tuple[VirtualTable, ...]:
+def create(oracle: Oracle) -> tuple[VirtualTable, ...]:
     """The tables there, and the virtual tables ``edges`` and ``other`` over them, with the columns that are detected and two more."""
     oracle.database.create("EDGES", COLUMNS, rows())
     columns = (

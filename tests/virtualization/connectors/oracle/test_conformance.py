@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.services.oracle import StandIn
+from tests.services.oracle import Oracle
 from tests.services.postgresql import free_port
 from tests.virtualization.connectors.conformance import COLUMNS, FILTERS, ROWS, ConnectorConformance, ids, read, table
 from virtualization.catalog import Credential, DataSource, VirtualTable
@@ -25,7 +25,7 @@ def stored(value: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def connector(oracle: StandIn) -> Iterator[OracleConnector]:
+def connector(oracle: Oracle) -> Iterator[OracleConnector]:
     columns = [(column.name, of) for column, of in zip(COLUMNS, TYPES, strict=True)]
     oracle.database.create("c rows", columns, [tuple(map(stored, row)) for row in ROWS])
     oracle.database.create("C_EMPTY", columns, [])
@@ -36,7 +36,7 @@ def connector(oracle: StandIn) -> Iterator[OracleConnector]:
 
 
 @pytest.fixture
-def broken(oracle: StandIn) -> Iterator[list[Connector]]:
+def broken(oracle: Oracle) -> Iterator[list[Connector]]:
     login = Credential("nobody", "planted-secret")
     nowhere = DataSource("src", "oracle", f"oracle://127.0.0.1:{free_port()}/standin", {}, login)
     made: list[Connector] = [OracleConnector(one) for one in (nowhere, DataSource("src", "oracle", oracle.source().location, {}, login))]

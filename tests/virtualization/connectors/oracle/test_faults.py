@@ -33,18 +33,18 @@ ROWS = 300
 
 
 @pytest.fixture(scope="module", autouse=True)
-def faults(oracle: StandIn) -> None:
-    oracle.database.create("FAULTS", [("ID", "NUMBER(9,0)")], [(number,) for number in range(ROWS)])
+def faults(stand_in: StandIn) -> None:
+    stand_in.database.create("FAULTS", [("ID", "NUMBER(9,0)")], [(number,) for number in range(ROWS)])
 
 
 @pytest.fixture
-def calm(oracle: StandIn) -> Iterator[StandIn]:
+def calm(stand_in: StandIn) -> Iterator[StandIn]:
     """The stand-in, well behaved before and after."""
-    yield oracle
-    oracle.delay, oracle.dropping, oracle.login_error = 0.0, False, None
-    oracle.errors.clear()
-    oracle.unknown_clients.clear()
-    oracle.database.hidden.clear()
+    yield stand_in
+    stand_in.delay, stand_in.dropping, stand_in.login_error = 0.0, False, None
+    stand_in.errors.clear()
+    stand_in.unknown_clients.clear()
+    stand_in.database.hidden.clear()
 
 
 def wait_until(done: Callable[[], bool], what: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.services.oracle import StandIn
+from tests.services.oracle import Oracle
 from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.oracle import OracleConnector
 from virtualization.plan import QueryContext, TakesKeys
@@ -24,7 +24,7 @@ ROWS = [(n, f"n{n}", START + datetime.timedelta(hours=12 * n), Decimal(n * 25).s
 
 
 @pytest.fixture(scope="module")
-def made(oracle: StandIn) -> Iterator[tuple[OracleConnector, VirtualTable]]:
+def made(oracle: Oracle) -> Iterator[tuple[OracleConnector, VirtualTable]]:
     oracle.database.create("KEYED", COLUMNS, [*ROWS, (None,) * len(COLUMNS)])
     connector = OracleConnector(oracle.source())
     columns = (*connector.detect("SHOP.KEYED", {}).columns, Column("day", "date", True, "AT"))

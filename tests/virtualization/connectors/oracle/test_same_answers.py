@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.services.oracle import StandIn
+from tests.services.oracle import Oracle
 from tests.services.postgresql import PostgresqlServer
 from tests.virtualization.connectors.mongodb.lab import Lab
 from tests.virtualization.connectors.oracle import edges
@@ -39,7 +39,7 @@ def statements() -> list[tuple[str, bool]]:
 
 
 @pytest.fixture(scope="module")
-def lab(oracle: StandIn, postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(oracle: Oracle, postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     tables = edges.create(oracle)
     with postgresql.connect() as server:
         for name in ("scratch", "reference"):

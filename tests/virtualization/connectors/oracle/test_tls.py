@@ -20,7 +20,7 @@ pytestmark = pytest.mark.service
 
 
 @pytest.fixture(scope="module")
-def served(oracle: StandIn) -> Iterator[tuple[DataSource, str]]:
+def served(stand_in: StandIn) -> Iterator[tuple[DataSource, str]]:
     """A listener that wants TLS, and its certificate."""
     certificate, key = made_certificate()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -28,7 +28,7 @@ def served(oracle: StandIn) -> Iterator[tuple[DataSource, str]]:
         (folder / "cert.pem").write_bytes(certificate)
         (folder / "key.pem").write_bytes(key)
         context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    with listening(StandIn(oracle.database), context) as made:
+    with listening(StandIn(stand_in.database), context) as made:
         yield replace(made.source(), location=f"oracles://localhost:{made.port}/{made.service}"), certificate.decode()
 
 
