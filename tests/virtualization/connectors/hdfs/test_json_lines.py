@@ -63,7 +63,7 @@ _NUMBERS = st.one_of(st.integers(-(10**25), 10**25), st.decimals(allow_nan=False
 _TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(st.tuples(_NUMBERS, _TEXTS), min_size=1, max_size=8))
 def test_what_was_written_is_read(lake: Lake, values: list[tuple[Any, str]]) -> None:
     lake.write("/p.json", "".join(f'{{"t": {json.dumps(text)}, "n": {number}, "u": {json.dumps(text)}}}\n' for number, text in values))
