@@ -1,4 +1,4 @@
-"""One stand-in for the folder's tests; each module has tables of its own. ``BDC_TEST_ORACLE_DSN`` names a real Oracle for those of answers."""
+"""One stand-in for the folder's tests; a module has tables of its own. ``BDC_TEST_ORACLE_DSN``: a real Oracle for those of answers."""
 
 from __future__ import annotations
 
