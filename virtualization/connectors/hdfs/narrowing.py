@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
+from virtualization.connectors.hdfs.ranges import range_of
 from virtualization.connectors.hdfs.scan_sql import Scan
 from virtualization.connectors.hdfs.types import duckdb_type, literal, quoted
 from virtualization.encoding.text import text_column
@@ -43,7 +44,7 @@ def narrowed(scan: Scan, column: str, keys: Any) -> Scan:  # noqa: ANN401 an Arr
         ends = pc.min_max(keys)
         first, last = (pc.index(keys, ends[end]).as_py() for end in ("min", "max"))
         told.insert(0, f"{name} BETWEEN {shown[first]} AND {shown[last]}")
-    return replace(scan, predicates=(*scan.predicates, *told))
+    return replace(scan, predicates=(*scan.predicates, *told), ranges=(*scan.ranges, *range_of(column, of, keys.to_pylist())))
 
 
 def _writable(keys: Any) -> bool:  # noqa: ANN401

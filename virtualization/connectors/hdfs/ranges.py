@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -53,6 +53,13 @@ def ranges(predicate: exp.Expr, types: Mapping[str, PgType]) -> tuple[Range, ...
             return (Range(told[0].column, min(one.least for one in told), max(one.greatest for one in told)),)
         return ()
     return _comparison(node, types)
+
+
+def range_of(column: str, of: PgType, values: Sequence[Any]) -> tuple[Range, ...]:
+    """The range that holds ``values`` of a column, none where statistics can't be compared with them."""
+    if not values or of.array or of.name not in _READERS:
+        return ()
+    return (Range(column, min(values), max(values)),)
 
 
 def _comparison(node: exp.Expr, types: Mapping[str, PgType]) -> tuple[Range, ...]:

@@ -143,3 +143,10 @@ def test_empty_table(lake: Lake) -> None:
     assert rows(lake, of) == [] and fragment(lake, of).files() == []
     lake.write("/p/x.txt", "x")
     assert lake.connector.objects("/")[0].location == "/p"
+
+
+def test_files_are_skipped_by_keys(sales: Lake) -> None:
+    of = fragment(sales, detected(sales, "/sales"), columns=["id", "day"])
+    assert len(of.files()) == 4
+    for column, keys in (("id", pa.array([44, 48])), ("day", pa.array([datetime.date(2024, 4, 18)])), ("id", pa.array([Decimal("44")]))):
+        assert ["region=c" in file.path for file in of.with_keys(column, keys).files()] == [True]
