@@ -126,6 +126,10 @@ def test_stays_here_where_the_source_differs(facts: Facts, sql: str, code: str |
         ("SELECT id FROM t WHERE name > ALL (SELECT code FROM t)", '"t"."name" COLLATE "C" > ALL'),
         ("SELECT string_agg(name, ',' ORDER BY name DESC) FROM t", '\',\' ORDER BY "t"."name" COLLATE "C" DESC)'),
         ("SELECT array_agg(DISTINCT name ORDER BY name) FROM t", 'DISTINCT "t"."name" COLLATE "C" ORDER BY "t"."name" COLLATE "C")'),
+        (
+            "SELECT string_agg(DISTINCT code, ',' ORDER BY code) FROM t",
+            'DISTINCT CAST("t"."code" AS TEXT) COLLATE "C", \',\' ORDER BY CAST("t"."code" AS TEXT) COLLATE "C"',
+        ),
         ("SELECT substring(name FROM 2 FOR 3) FROM t", 'SUBSTRING("t"."name" FROM 2 FOR 3)'),
         ("SELECT name FROM t UNION SELECT code FROM t ORDER BY 1 LIMIT 2", 'AS "q"("c0") ORDER BY "q"."c0" COLLATE "C" LIMIT 2'),
         ("SELECT q.n FROM (SELECT DISTINCT name, n FROM t ORDER BY 2, 1 OFFSET 5) q", 'ORDER BY "q"."c1", "q"."c0" COLLATE "C" OFFSET 5'),

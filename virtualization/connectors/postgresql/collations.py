@@ -7,7 +7,7 @@ from sqlglot import exp
 from virtualization.connectors.postgresql.conditions import by_places, first_argument, order_key, row_of
 from virtualization.connectors.postgresql.facts import Facts
 from virtualization.connectors.postgresql.functions import LETTERS
-from virtualization.connectors.postgresql.kinds import is_string, is_text, operands, orders_text
+from virtualization.connectors.postgresql.kinds import Type, is_string, is_text, kind, operands, orders_text
 
 CODE_POINTS = '"C"'
 UNICODE = 'pg_catalog."pg_c_utf8"'
@@ -33,8 +33,7 @@ def collate(query: exp.Query | exp.Expr, facts: Facts) -> exp.Expr:
         for key in _upwards(made, exp.Ordered):
             inner = order_key(key).unalias()
             if orders_text([inner]) and not (isinstance(inner, exp.Literal) and not inner.is_string):
-                _collate_argument(key, order)
-                key.set("this", _collated(inner.copy(), order))
+                key.set("this", _collate_argument(key, order) or _collated(inner.copy(), order))
     return made
 
 
@@ -45,12 +44,19 @@ def _knows_letters(node: exp.Expr) -> bool:
     )
 
 
-def _collate_argument(key: exp.Expr, collation: str) -> None:
-    """An aggregate with DISTINCT is ordered by its arguments only, so they say the collation, too."""
-    distinct = key.parent.this if key.parent is not None else None
+def _collate_argument(key: exp.Expr, collation: str) -> exp.Expr | None:
+    """An aggregate with DISTINCT is ordered by its arguments only, so they say the collation, too; the key as they are now."""
+    order = key.parent
+    assert order is not None
+    distinct = order.this
     for item in distinct.expressions if isinstance(distinct, exp.Distinct) else []:
         if item == key.this:
-            item.replace(_collated(item.copy(), collation))
+            # string_agg makes its argument a text, by a cast that the key would lack
+            casts = isinstance(order.parent, exp.GroupConcat) and kind(item) != Type.TEXT
+            made = _collated(exp.cast(item.copy(), "text", dialect="postgres") if casts else item.copy(), collation)
+            item.replace(made)
+            return made.copy()
+    return None
 
 
 def _upwards(root: exp.Expr, *kinds: type[exp.Expr]) -> list[exp.Expr]:
