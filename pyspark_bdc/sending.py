@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,10 @@ from pyspark_bdc.load import Load, Shard
 PIECE_ROWS = 8192
 """Small batches are joined up to this many rows before they are sent. About a megabyte: what is larger than eight, a shard's
 C library maps and unmaps anew for each piece, a third of the kernel's part of a load (docs/decisions/2026-11-21-put-path.md)."""
+
+REACHABLE_SECONDS = 60.0
+_ANSWERED: dict[str, float] = {}
+"""When each location has answered last, in this process."""
 
 
 @dataclass(frozen=True)
@@ -149,12 +154,16 @@ class _Stream:
 
 
 def reachable(shard: Shard, seconds: float = 3.0) -> bool:
-    """Does the shard answer from here? (Its tickets are for shards only: ``hello`` needs none.)"""
+    """Does the shard answer from here? (Its tickets are for shards only: ``hello`` needs none.) One that did a moment ago is not asked:
+    a Python worker has many tasks."""
+    if time.monotonic() - _ANSWERED.get(shard.location, -REACHABLE_SECONDS) < REACHABLE_SECONDS:
+        return True
     try:
         with connect(shard.location) as client:
             list(client.do_action(flight.Action("hello", b"{}"), flight.FlightCallOptions(timeout=seconds)))
     except (flight.FlightUnavailableError, flight.FlightTimedOutError, OSError):
         return False
     except flight.FlightError:
-        return True
+        pass  # it did answer
+    _ANSWERED[shard.location] = time.monotonic()
     return True

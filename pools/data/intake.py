@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pools.data.batches import BatchForm
 from pools.data.errors import ShardError, required
-from pools.data.ledger import LoadKey, Segment
+from pools.data.ledger import LoadKey, Place, Segment
 from pools.data.store import Store, record, rollback
 from pools.data.tables import TableSpec, identifier, table_of
 
@@ -57,6 +57,11 @@ class Put:
     def key(self) -> LoadKey:
         """Of its load."""
         return self.table.db, self.load
+
+    @property
+    def place(self) -> Place:
+        """Within its load."""
+        return self.table.id, self.partition, self.attempt
 
     @classmethod
     def of(cls, claims: dict[str, Any], command: dict[str, Any]) -> Put:
@@ -121,11 +126,11 @@ class Intake:
         number = store.next_segment()
         with ledger.lock:
             self._refuse_late(put)
-            if not ledger.changed.wait_for(lambda: _same(ledger.of_load(put.key), put, "staging") is None, WAIT_SECONDS):
+            if not ledger.changed.wait_for(lambda: not _under_way(ledger.stream(put.key, put.place)), WAIT_SECONDS):
                 raise ShardError(
                     "55006", "the same partition and attempt is being sent in another stream", hint="Use a new attempt number."
                 )
-            found = _same(ledger.of_load(put.key), put)
+            found = ledger.stream(put.key, put.place)
             if found is not None:
                 return found, False
             self._refuse_late(put)
@@ -140,10 +145,8 @@ class Intake:
         ledger = self._store.ledger
         if put.key in ledger.aborted:
             raise ShardError("40001", "the load was aborted", hint="Begin it again.")
-        of_load = ledger.of_load(put.key)
-        done = any(one.state in ("sealed", "published") for one in of_load)
-        same = _same(of_load, put)
-        if (done and same is None) or (same is not None and same.state in ("aborted", "gone")):
+        same = ledger.stream(put.key, put.place)
+        if (put.key in ledger.sealed and same is None) or (same is not None and same.state in ("aborted", "gone")):
             raise ShardError("55000", "the load is sealed: this stream is not one of those that its commit named")
 
     def _receive(self, put: Put, segment: Segment, stream: Stream) -> None:
@@ -173,8 +176,7 @@ class Intake:
     def _refuse_late_commit(self, put: Put) -> None:
         ledger = self._store.ledger
         with ledger.lock:
-            sealed = any(one.state in ("sealed", "published") for one in ledger.of_load(put.key))
-            if sealed or put.key in ledger.aborted:
+            if put.key in ledger.sealed or put.key in ledger.aborted:
                 raise ShardError("55000", "the load was sealed or aborted before the stream ended")
             ledger.refuse_rolled_back(put.key, put.savepoint, put.partition)
 
@@ -227,11 +229,8 @@ class Intake:
                 self._streams -= 1
 
 
-def _same(of_load: list[Segment], put: Put, state: str | None = None) -> Segment | None:
-    for one in of_load:
-        if (one.table, one.partition, one.attempt) == (put.table.id, put.partition, put.attempt) and state in (None, one.state):
-            return one
-    return None
+def _under_way(stream: Segment | None) -> bool:
+    return stream is not None and stream.state == "staging"
 
 
 def _answer(segment: Segment) -> dict[str, int]:

@@ -89,7 +89,8 @@ def _joined(ledger: Ledger, sealing: Sealing) -> str:
         mine = ledger.of_load((sealing.table.db, sealing.load), sealing.table.id)
     absent = _numbers([*(one for one in others if one.state not in ("published", "sealed")), *mine])
     still = [one for one in others if one.state != "published" and one.marks]
-    losers = [one for one in mine if one not in sealing.winners and one.marks]
+    won = {one.number for one in sealing.winners}
+    losers = [one for one in mine if one.marks and one.number not in won]
     alive = f"dead = 0 OR dead IN ({_numbers([*still, *losers])})"
     same = " AND ".join(f"older.{column.physical} = newer.{column.physical}" for column in sealing.table.key_columns)
     older = f"(SELECT rowid, seg, dead, {sealing.keys} FROM {sealing.physical} WHERE seg NOT IN ({absent}) AND ({alive})) older"

@@ -24,6 +24,9 @@ TableKey = tuple[str, str]
 LoadKey = tuple[str, str]
 """(database's identity, load)"""
 
+Place = tuple[str, int, int]
+"""(table, partition, attempt): of a stream within its load."""
+
 LOCK_SECONDS = 60.0
 
 
@@ -56,6 +59,11 @@ class Segment:
     published: float = 0.0
     gone_at: int = 0
     """Reader number from which on nobody sees its rows any more."""
+
+    @property
+    def place(self) -> Place:
+        """Within its load."""
+        return self.table, self.partition, self.attempt
 
 
 @dataclass(slots=True)
@@ -146,6 +154,10 @@ class Ledger:
         self.changed = threading.Condition(self.lock)
         self.tables: dict[TableKey, TableState] = {}
         self.loads: dict[LoadKey, dict[int, Segment]] = defaultdict(dict)
+        self._streams: dict[LoadKey, dict[Place, Segment]] = defaultdict(dict)
+        self.sealed: set[LoadKey] = set()
+        """Loads that have sealed or published segments."""
+
         self.aborted: dict[LoadKey, float] = {}
         """Loads aborted since the start: a stream that is still under way must not be staged."""
 
@@ -173,18 +185,32 @@ class Ledger:
         """A new segment, before any of its rows can be seen."""
         with self.lock:
             self.table((segment.db, segment.table)).segments[segment.number] = segment
-            self.loads[segment.db, segment.load][segment.number] = segment
+            key = (segment.db, segment.load)
+            self.loads[key][segment.number] = segment
+            if segment.mode != "modify":
+                self._streams[key][segment.place] = segment
+            if segment.state in ("sealed", "published"):
+                self.sealed.add(key)
 
     def forget(self, segment: Segment) -> None:
         """A segment of which nothing is left, or whose rows all may see."""
         with self.lock:
             self.table((segment.db, segment.table)).segments.pop(segment.number, None)
-            of_load = self.loads.get((segment.db, segment.load), {})
+            key = (segment.db, segment.load)
+            of_load = self.loads.get(key, {})
             of_load.pop(segment.number, None)
+            if self.stream(key, segment.place) is segment:
+                self._streams[key].pop(segment.place)
             if not of_load:
-                self.loads.pop((segment.db, segment.load), None)
-                self._load_locks.pop((segment.db, segment.load), None)
+                for known in (self.loads, self._streams, self._load_locks):
+                    known.pop(key, None)
+                self.sealed.discard(key)
             self.changed.notify_all()
+
+    def stream(self, key: LoadKey, place: Place) -> Segment | None:
+        """What a stream of the load brought, or is bringing."""
+        with self.lock:
+            return self._streams.get(key, {}).get(place)
 
     def of_load(self, key: LoadKey, table: str | None = None) -> list[Segment]:
         """The load's segments, of one table or all."""

@@ -13,7 +13,7 @@ import duckdb
 from pools.data import keys
 from pools.data.errors import ShardError, required
 from pools.data.keys import Sealing
-from pools.data.ledger import Generation, LoadKey, Segment, TableState
+from pools.data.ledger import Generation, Ledger, LoadKey, Place, Segment, TableState
 from pools.data.store import Store, update
 from pools.data.tables import identifier, table_of
 
@@ -58,11 +58,11 @@ class Loads:
         table = table_of(key[0], claim)
         if table.generation is None:
             raise ShardError("08P01", "seal names the table's generation")
-        segments = self._store.ledger.of_load(key, table.id)
-        winners = [_winner(segments, int(partition), int(attempt), int(rows)) for partition, attempt, rows in given]
+        ledger = self._store.ledger
+        winners = [_winner(ledger, key, (table.id, int(partition), int(attempt)), int(rows)) for partition, attempt, rows in given]
         if len({one.partition for one in winners}) != len(winners):
             raise ShardError("08P01", "a partition has two winners")
-        changes = [one for one in segments if one.mode == "modify" and one.state in ("staged", "sealed", "published")]
+        changes = [one for one in ledger.of_load(key, table.id) if one.mode == "modify" and one.state in ("staged", "sealed", "published")]
         sealing = Sealing(table, table.generation, key[1], tuple({one.number: one for one in (*winners, *changes)}.values()))
         return _Part(sealing, mode, self._store.ledger.table((table.db, table.id)))
 
@@ -81,9 +81,9 @@ class Loads:
     def _seal(self, key: LoadKey, parts: list[_Part], check_key: bool) -> None:
         store = self._store
         winners = [one for part in parts for one in part.sealing.winners]
-        losers = [one for one in store.ledger.of_load(key) if one not in winners and one.state == "staged"]
-        made = [self._generation(key, part) for part in parts if part.mode in ("overwrite", "truncate")]
         ended = dict.fromkeys((one.number for one in winners), 0)
+        losers = [one for one in store.ledger.of_load(key) if one.number not in ended and one.state == "staged"]
+        made = [self._generation(key, part) for part in parts if part.mode in ("overwrite", "truncate")]
         with store.marked() as cursor:
             # first of all: in a transaction that has written, no checkpoint renumbers the rows that an upsert finds and then ends
             update(cursor, [one.number for one in winners], state="sealed")
@@ -96,6 +96,7 @@ class Loads:
             for state, generation in made:
                 _set_generation(cursor, state, generation, "sealed", 0, 0.0)
         with store.ledger.lock:
+            store.ledger.sealed |= {key} if winners else set()
             for one in winners:
                 one.state, one.ended = "sealed", one.ended + ended[one.number]
             for one in losers:
@@ -162,18 +163,20 @@ class Loads:
             with store.ledger.lock:
                 for one in given_up:
                     one.state = "aborted"
+                if not any(one.state == "sealed" for one in segments):
+                    store.ledger.sealed.discard(key)
                 for _, generation in made:
                     generation.state = "open"
         return {"segments": len(given_up)}
 
 
-def _winner(segments: list[Segment], partition: int, attempt: int, rows: int) -> Segment:
-    for one in segments:
-        if (one.partition, one.attempt) == (partition, attempt) and one.state in ("staged", "sealed", "published"):
-            if one.rows != rows:
-                raise ShardError("55000", f"partition {partition} attempt {attempt} has {one.rows} rows here, the commit says {rows}")
-            return one
-    raise ShardError("55000", f"partition {partition} attempt {attempt} is not staged in this shard", hint="Write the partition again.")
+def _winner(ledger: Ledger, key: LoadKey, place: Place, rows: int) -> Segment:
+    one, (_, partition, attempt) = ledger.stream(key, place), place
+    if one is None or one.state not in ("staged", "sealed", "published"):
+        raise ShardError("55000", f"partition {partition} attempt {attempt} is not staged in this shard", hint="Write the partition again.")
+    if one.rows != rows:
+        raise ShardError("55000", f"partition {partition} attempt {attempt} has {one.rows} rows here, the commit says {rows}")
+    return one
 
 
 def _keys(cursor: duckdb.DuckDBPyConnection, store: Store, part: _Part, check_key: bool, ended: dict[int, int]) -> None:
