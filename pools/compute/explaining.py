@@ -28,7 +28,8 @@ async def asked_explanation(content: Mapping[str, Any], explain: Explain) -> lis
     """Rows of the answer to a request ``explain``. A statement with parameters (the inner side of a nested loop) has no values yet: it is
     explained with NULLs and never run; of one that writes there is nothing to plan."""
     sql = str(content.get("sql", ""))
-    known = WRITE if sql.split(" ", 1)[0] in WRITES else ROW_BY_ROW if row_by_row(sql) else None
+    writes = sql.split(" ", 1)[0] in WRITES
+    known = ROW_BY_ROW if row_by_row(sql) or (writes and sql.endswith("WHERE ctid = $1")) else WRITE if writes else None
     if known is not None:
         return [{"plan": {"note": known}}] if content.get("format") == "json" else [{"line": known}]
     parameters = declared(sql, ())
