@@ -9,10 +9,11 @@ CHANNEL: list[tuple[str, Any]] = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
-"""gRPC's own back-off grows to two minutes: a shard that was restarted would be away for so long."""
+"""gRPC's own back-off grows to two minutes: a shard that was restarted would be away for so long. The second is, whatever its name says,
+how long taking up a connection may last; who is refused does not wait for it."""
 
 MANY = b"many"
 """A shard's message where the rows of a brief question are too many for one: they are to be had as a stream (DoGet)."""

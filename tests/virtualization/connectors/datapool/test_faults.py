@@ -13,6 +13,7 @@ import pytest
 
 from tests.patience import SOON
 from tests.services.postgresql import free_port
+from tests.services.proxy import Proxy
 from tests.virtualization.connectors.datapool.shards import SOURCE, Shards, arrow
 from virtualization.catalog import Column, MemoryCatalog, VirtualTable
 from virtualization.connectors.datapool import DatapoolConnector
@@ -62,6 +63,22 @@ def test_a_shard_that_is_away_is_named(ask: Ask, pool: Shards) -> None:
     for sql in ("SELECT count(*) FROM t", "SELECT id FROM t"):
         error = fails(ask, sql, locations=locations)
         assert isinstance(error, SourceUnreachableError) and "shard 1 of the data pool" in error.message and error.hint
+
+
+class Late(Proxy):
+    """Takes connections in after a moment, as a shard does on a busy machine."""
+
+    def _accept(self) -> None:
+        time.sleep(0.7)
+        super()._accept()
+
+
+def test_a_shard_that_is_slow_to_take_a_connection_is_waited_for(pool: Shards) -> None:
+    late = Late(pool.servers[0].port)
+    connector = DatapoolConnector(SOURCE, dataclasses.replace(pool.access, locations={0: f"grpc://127.0.0.1:{late.port}"}))
+    assert connector._client.hello(0)["number"] == 0
+    connector.close()
+    late.close()
 
 
 def test_a_sample_is_drawn_by_the_shards_where_the_rows_are_only_carried(ask: Ask, pool: Shards) -> None:
