@@ -24,6 +24,8 @@ from virtualization.errors import InternalError, SourceTimeoutError, Virtualizat
 from virtualization.plan import QueryContext
 
 _AHEAD = 2
+_LARGEST_ROW = 64 * 1024 * 1024
+"""Bytes that buffers for a single row may take, whatever ``fetch_bytes`` says."""
 
 
 class Client:
@@ -177,13 +179,19 @@ class Stream:
         return session.connection.read_arrow_batches(
             self._sql,
             batch_size=settings.fetch_rows,
-            max_bytes_per_batch=settings.fetch_bytes,
+            max_bytes_per_batch=max(settings.fetch_bytes, min(self._row_bytes(), _LARGEST_ROW)),
             max_text_size=settings.max_value_bytes,
             max_binary_size=settings.max_value_bytes,
+            falliable_allocations=True,  # else buffers that memory has no room for end the whole process
             schema=rows.fetched_schema(self._outputs),
             fetch_concurrently=False,
             payload_text_encoding=driver_manager.rows_module().TextEncoding.UTF16,
         )
+
+    def _row_bytes(self) -> int:
+        """What one row may need in buffers where the driver knows no lengths (texts come as UTF-16)."""
+        wide = sum(one.fetched in ("text", "binary") for one in self._outputs)
+        return wide * (2 * self._client.settings.max_value_bytes + 64) + 16 * len(self._outputs)
 
     def _deliver(self, reader: Any) -> bool:  # noqa: ANN401 arrow-odbc's
         """False: nobody wants the rest."""

@@ -97,7 +97,9 @@ class Conditions:
         operand = self.compared(node.this)
         if not node.expressions:
             raise refuse(node, "not_on_list", "IN a sub-query")
-        return f"{operand.exact} IN ({', '.join(constant(item, operand, self._known) for item in node.expressions)})"
+        # NULL in a list is unknown everywhere; a list of keys that turned out empty is nothing else
+        values = ["NULL" if isinstance(item.unnest(), exp.Null) else constant(item, operand, self._known) for item in node.expressions]
+        return f"{operand.exact} IN ({', '.join(values)})"
 
     def _between(self, node: exp.Expr) -> str:
         operand = self.ordered(node, self.compared(node.this))

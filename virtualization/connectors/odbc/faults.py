@@ -75,6 +75,9 @@ def statement_fault(error: Exception, where: str, secret: str | None) -> Virtual
         hint = "Raise the option max_value_bytes of the source, mend the column's length at the source, or leave the column out."
         why = "a value is longer than the source's max_value_bytes, or than the driver says that its column's may be"
         return DataError(f"{where}: {why}", detail=said, hint=hint)
+    if "odbc buffer is limited to a size" in words:
+        hint = "Ask for fewer columns, lower the source's option max_value_bytes, or raise fetch_bytes."
+        return SourceError(f"{where}: the texts of one row may need more than the source's buffers have", detail=said, hint=hint)
     if is_lost(error):
         return SourceUnreachableError(f"{where}: the connection was lost: {said}", hint="Run the query again when the source is up.")
     if state in _TIME_STATES:

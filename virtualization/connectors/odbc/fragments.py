@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from virtualization.connectors.odbc.client import Client
 from virtualization.connectors.odbc.rows import Output
+from virtualization.pieces import Pieces
 from virtualization.plan import Batches, OutputColumn, QueryContext
 
 
@@ -26,6 +27,15 @@ class StatementFragment:
     def open(self, context: QueryContext) -> Batches:
         """One session of the pool, one statement, batches as they come."""
         return self.client.stream(self.text, self.outputs, self.what, context)
+
+    @property
+    def statement_text(self) -> str:
+        """See ``virtualization.templates``: integers stand in it as they do in the query."""
+        return self.text
+
+    def with_text(self, text: Pieces) -> StatementFragment:
+        """The same statement with other constants."""
+        return replace(self, text=text.text)
 
     def duckdb_sql(self) -> None:
         """Rows come through ``open``."""

@@ -19,6 +19,7 @@ from virtualization.errors import (
     DefinitionError,
     RemoteObjectError,
     SourceCredentialError,
+    SourceError,
     SourceTimeoutError,
     SourceUnreachableError,
 )
@@ -41,6 +42,8 @@ def shop(mariadb: MariadbServer) -> MariadbServer:
         "CREATE USER stranger@'%' IDENTIFIED BY 'planted-secret'",
         "GRANT SELECT ON faults.long_ TO stranger@'%'",
         f"CREATE TABLE faults.wide ({', '.join(f'c{number} int' for number in range(1000))})",
+        f"CREATE TABLE faults.texts ({', '.join(f'c{number} longtext' for number in range(200))})",
+        "INSERT INTO faults.texts (c1) VALUES ('a'), ('b')",
     )
     return mariadb
 
@@ -176,6 +179,15 @@ def test_many_columns(connect: Callable[..., OdbcConnector]) -> None:
     assert len(detected.columns) == 1000
     table = VirtualTable("public", "t", "src", "wide", detected.columns)
     assert read(connector.scan(table, [column.name for column in table.columns], []).fragment).num_columns == 1000
+
+
+def test_many_long_texts(connect: Callable[..., OdbcConnector]) -> None:
+    table = VirtualTable("public", "t", "src", "texts", tuple(Column(f"c{number}", "text") for number in range(200)))
+    names = [column.name for column in table.columns]
+    assert read(connect().scan(table, names, []).fragment)["c1"].to_pylist() == ["a", "b"]
+    with pytest.raises(SourceError, match="texts of one row may need more") as caught:
+        read(connect(max_value_bytes="1000000000").scan(table, names, []).fragment)
+    assert caught.value.hint and "max_value_bytes" in caught.value.hint
 
 
 def test_a_driver_that_nothing_is_known_of(

@@ -16,7 +16,9 @@ from virtualization.connectors.sqlserver.options import settings
 from virtualization.plan import Connector
 
 PLACE = os.environ.get("BDC_TEST_SQLSERVER_DSN")
-pytestmark = [pytest.mark.service, pytest.mark.skipif(PLACE is None, reason="BDC_TEST_SQLSERVER_DSN names no SQL Server")]
+pytestmark = pytest.mark.service
+if PLACE is None:
+    pytest.skip("BDC_TEST_SQLSERVER_DSN names no SQL Server", allow_module_level=True)
 DEFINITION = (
     "[id] bigint, [n] int, [amount] decimal(12,2), [ratio] float, [flag] bit, [name] nvarchar(100), [Day Of] date, [at] datetime2(6)"
 )
