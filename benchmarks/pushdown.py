@@ -17,7 +17,10 @@ from dataclasses import dataclass, field
 
 from benchmarks.report import Figure, Report
 
-COLUMNS: dict[str, tuple[str, int]] = {"postgresql": ("benchmarks.pushdown_postgresql:column", 18)}
+COLUMNS: dict[str, tuple[str, int]] = {
+    "postgresql": ("benchmarks.pushdown_postgresql:column", 18),
+    "oracle": ("benchmarks.pushdown_oracle:column", 17),
+}
 """Kind of source → (module:function, how many probes should reach it)."""
 Rows = list[list[str]]
 
