@@ -22,7 +22,7 @@ from virtualization.errors import CancelledError, VirtualizationError
 from virtualization.metering import Meter
 from virtualization.plan import Batches, Fragment, KeyFlow, OutputColumn, QueryContext, Result, TakesKeys
 
-HELD_BYTES = 64 * 1024 * 1024
+HELD_BYTES = 32 * 1024 * 1024
 """Of one giver, in memory."""
 
 ROWS_PER_KEY = 2
