@@ -33,7 +33,7 @@ def why_not() -> str | None:
         return f"apt-get install {' '.join(missing)} (as root) brings what is missing"
     print(f"installing {' '.join(missing)}", file=sys.stderr)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *missing]):
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", *missing]):
         done = subprocess.run(["apt-get", *command], capture_output=True, text=True, env=environment, timeout=_INSTALL_SECONDS)
         if done.returncode:
             return f"apt-get {command[0]} failed: {done.stderr.strip()[-300:]}"

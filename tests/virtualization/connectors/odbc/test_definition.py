@@ -88,7 +88,7 @@ def test_without_unixodbc_the_install_line_is_said(monkeypatch: pytest.MonkeyPat
         raise ImportError("libodbc.so.2: cannot open shared object file: No such file or directory")
 
     monkeypatch.setattr(driver_manager.importlib, "import_module", gone)
-    with pytest.raises(DefinitionError, match="libodbc.so.2") as caught:
+    with pytest.raises(DefinitionError, match=r"libodbc\.so\.2") as caught:
         OdbcConnector(source()).test()
     assert "apt-get install unixodbc" in (caught.value.hint or "")
 
