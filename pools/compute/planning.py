@@ -1,4 +1,4 @@
-"""From a query's text to running rows: short answers, requests of the master, else the planner, on threads."""
+"""From a query's text to running rows: short answers, requests of the master (``asked``), else the planner, on threads."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pools.compute import answers, requests
+from pools.compute.asked import Asked
 from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError
-from pools.compute.explaining import EXPLAIN, asked_explanation
 from pools.compute.queries import Query
-from pools.compute.remote_queries import REMOTE_QUERY, RemoteQuery
 from pools.compute.rows import FixedRows, Rows, types_of
 from pools.compute.runner import Explanation, QueryRunner
 from pools.compute.snapshot import Snapshot
 from pools.compute.source import Source
 from pools.compute.statements import Explain
 from pools.compute.streams import QueryRows
-from pools.compute.verification import VERIFY, Wanted
 from virtualization.errors import UnknownTableError
 from virtualization.plan import OutputColumn, Plan, Result
 
@@ -69,7 +66,7 @@ class Planning:
         """The running query; ``formats`` in which its rows will most likely be asked for."""
         request = requests.recognise(sql)
         if request is not None:
-            return await self._requested(request)
+            return await Asked(self._session, self).rows(request)
         await self._session.confirmed()
         if _may_be_short(sql):
             count = answers.counting(sql, self._session.catalog())
@@ -89,7 +86,7 @@ class Planning:
         known = answers.answer(sql, self._session.facts(), self._session.catalog()) if _may_be_short(sql) else None
         if known is not None:
             return known.columns
-        query = await self._opened(sql)
+        query = await self.opened(sql)
         query.recorded = False
         try:
 
@@ -104,7 +101,7 @@ class Planning:
 
     async def batches(self, sql: str, user: str | None = None) -> AsyncIterator[RecordBatch]:
         """Rows of a query for a write, as they come; the query is this session's in every respect. ``user``: for whom the master asks."""
-        query = await self._opened(sql, user)
+        query = await self.opened(sql, user)
         result: Result | None = None
         try:
             runner = self._pool.runner
@@ -136,7 +133,7 @@ class Planning:
     async def explained(self, sql: str, analyze: bool, who: Identity | None = None) -> tuple[Explanation, Plan]:
         """How a query is carried out; ``analyze`` runs it, as a query like any other. ``who``: for whom the master asks. The text is the
         caller's own, whatever the master's plan said: what it names must be the caller's to read."""
-        query = await self._opened(sql, who.user if who is not None else None)
+        query = await self.opened(sql, who.user if who is not None else None)
         query.recorded = analyze
         try:
             runner = self._pool.runner
@@ -161,7 +158,8 @@ class Planning:
         total = 100.0 + rows * 0.01
         return f"Virtual Scan  (cost=100.00..{total:.2f} rows={max(1, round(rows))} width={sum(lengths)})"
 
-    async def _opened(self, sql: str, user: str | None = None) -> Query:
+    async def opened(self, sql: str, user: str | None = None) -> Query:
+        """A query of this session with its place among those that run; ``user``: for whom the master asks. ``finished`` must follow."""
         session = self._session
         entered: list[Query] = []
 
@@ -178,7 +176,7 @@ class Planning:
     async def _running(self, sql: str, formats: tuple[int, ...]) -> Rows:
         session = self._session
         text, sample = answers.sampled(sql)
-        query = await self._opened(sql)
+        query = await self.opened(sql)
         query.context.sample = sample
         rows: list[QueryRows] = []
         try:
@@ -231,105 +229,15 @@ class Planning:
             await self._check(self._session.identity, plan)
 
     async def _check(self, identity: Identity, plan: Plan) -> None:
-        await self._check_tables(identity, {key for fragment in plan.fragments for key in fragment.tables})
+        await self.check_tables(identity, {key for fragment in plan.fragments for key in fragment.tables})
 
-    async def _check_tables(self, identity: Identity, tables: set[tuple[str, str]]) -> None:
+    async def check_tables(self, identity: Identity, tables: set[tuple[str, str]]) -> None:
+        """StatementError 42501 for the first one that the user may not read."""
         if not tables:
             return
         table = await self._pool.catalogs.forbidden(identity, tables)
         if table is not None:
             raise StatementError("42501", f"permission denied for foreign table {table[1]}", detail=f"Schema: {table[0]}.")
-
-    async def _requested(self, request: requests.Request) -> Rows:
-        identity = self._session.identity
-        if not identity.mapping or identity.user != requests.CALLER:
-            raise StatementError("42501", "permission denied for table compute_request")
-        content = self._pool.requests.parse(request)
-        responses = self._pool.requests.live(content)
-        if responses is None:
-            query = Query(0, self._session.origin, content["action"], self._session.context(), self._pool.queries.threads)
-            self._session.track(query)
-            try:
-                responses = await self._answered(query, content)
-            finally:
-                self._session.queries.discard(query)
-        return FixedRows(*requests.shaped(request, responses))
-
-    async def _answered(self, query: Query, content: dict[str, object]) -> list[object]:
-        def work(catalog: Snapshot) -> list[object]:
-            return self._pool.requests.answer(content, catalog)
-
-        await self._session.confirmed()
-        data = self._pool.data
-        if content["action"] == requests.MERGE:
-            return [{"rows": await self._merged(query, content)}]
-        if content["action"] == VERIFY:
-            return [await self._verified(query, content)]
-        if data is not None and content["action"] in data.actions:
-            return await query.wait(asyncio.ensure_future(data.answer(content, self._session.catalog())))
-        if content["action"] == EXPLAIN:
-            return await asked_explanation(content, partial(self.explained, who=self._caller(content)))
-        if content["action"] == REMOTE_QUERY:
-            return await self._passed_through(content)
-        known = self._session.catalog()
-        return await query.on_thread(lambda: work(known))
-
-    async def _merged(self, query: Query, content: dict[str, Any]) -> int:
-        from pools.compute.writes.merging import Merge, merge
-
-        data = self._pool.data
-        if data is None:
-            raise StatementError("0A000", "the cluster has no data pool")
-        try:
-            wanted = Merge.of(content, self._session.catalog())
-        except KeyError as error:
-            raise StatementError("22023", f"the request lacks {error}") from error
-        except UnknownTableError:
-            wanted = Merge.of(content, await self._session.refreshed_catalog())
-        who = self._caller(content)
-        user = who.user
-        working = asyncio.ensure_future(merge(data.coordinator, who, wanted, lambda sql: self.batches(sql, user), self._session.of_master))
-        try:
-            return await query.wait(working)
-        finally:
-            working.cancel()
-
-    async def _verified(self, query: Query, content: dict[str, Any]) -> dict[str, object]:
-        """Only over tables that the caller may read."""
-        try:
-            wanted = Wanted.of(content, await self._session.refreshed_catalog())
-        except KeyError as error:
-            raise StatementError("22023", f"the request lacks {error}") from error
-        who = self._caller(content)
-        user = who.user
-        await self._check_tables(who, set(wanted.catalog.virtual_tables))
-
-        def work() -> dict[str, object]:
-            return wanted.run(
-                self._pool.runner(), self._pool.scratch(), lambda: self._session.context(user), lambda: query.context.cancelled
-            )
-
-        return await query.on_thread(work)
-
-    async def _passed_through(self, content: dict[str, Any]) -> list[object]:
-        """A text of the source's own language: a query like any other, of whoever asks for it through the master."""
-        wanted = RemoteQuery.of(content, self._caller(content).user)
-        source = self._pool.requests.source(content, self._session.catalog())
-        query = await self._opened(wanted.text, wanted.user)
-        try:
-            query.state = "running"
-            rows = await query.on_thread(lambda: wanted.run(self._pool.runner().connector(source), query.context))
-            query.rows = len(rows)
-            return rows
-        except BaseException as error:
-            query.failed(error)
-            raise
-        finally:
-            self._session.finished(query)
-
-    def _caller(self, content: dict[str, Any]) -> Identity:
-        """For whom the master asks."""
-        return Identity(str(content.get("user", "")), self._session.identity.database, mapping=False)
 
 
 def _may_be_short(sql: str) -> bool:
