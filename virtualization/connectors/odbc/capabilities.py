@@ -174,6 +174,12 @@ def known() -> tuple[Capabilities, ...]:
     return tuple(read(one.name.removesuffix(".toml"), tomllib.loads(one.read_text("utf-8"))) for one in files)
 
 
+@functools.cache
+def refused_attributes() -> frozenset[str]:
+    """Of all files."""
+    return frozenset(name for one in known() for name in one.refused_attributes)
+
+
 def read(name: str, document: Mapping[str, Any]) -> Capabilities:
     """Of one file's content; ValueError for a key that is none."""
     forms = {key: Form(**_arguments(Form, value)) for key, value in document.items() if key in FAMILIES}

@@ -21,6 +21,7 @@ _MARKS = re.compile(r"^(\[[^\]]*\]\s*)+")
 _CREDENTIAL = ("authentication failed", "access denied for user", "login failed", "no password supplied", "pg_hba.conf")
 _RIGHTS = ("permission denied", "command denied", "access denied", "permission was denied")
 _ACCESS_DENIED, _NO_RIGHT_ON_TABLE, _NO_RIGHT_ON_COLUMN = 1045, 1142, 1143
+_LOST = (2006, 2013, 1927, 1053, 4031)  # MariaDB's: gone away, lost, killed, shutting down, idle for too long
 _OBJECT_STATES = ("42S02", "42S22", "42P01", "42703", "3F000", "42704", "HV00R")
 _OBJECT_WORDS = ("no such table", "no such column", "doesn't exist", "unknown column", "invalid object name", "invalid column name")
 _TIME_STATES = ("HYT00", "HYT01")
@@ -49,7 +50,7 @@ def hidden(text: str, secret: str | None) -> str:
 def is_lost(error: Exception) -> bool:
     """Did the connection break?"""
     state, native, said = parts(error)
-    return (state or "").startswith("08") or native in (2006, 2013) or "server closed the connection" in said.lower()
+    return (state or "").startswith("08") or native in _LOST or "server closed the connection" in said.lower()
 
 
 def connect_fault(error: Exception, where: str, secret: str | None) -> VirtualizationError:

@@ -16,7 +16,7 @@ from virtualization.connectors.odbc.capabilities import Capabilities, capabiliti
 from virtualization.connectors.odbc.faults import connect_fault, statement_fault
 from virtualization.connectors.odbc.names import location_parts, quoted
 from virtualization.connectors.odbc.options import Settings
-from virtualization.errors import DefinitionError, RemoteObjectError
+from virtualization.errors import RemoteObjectError
 from virtualization.plan import Detected, RemoteObject
 from virtualization.types import pg_type
 
@@ -122,12 +122,6 @@ class Metadata:
                 for name in ("SQL_DRIVER_NAME", "SQL_DBMS_NAME", "SQL_DBMS_VER", "SQL_IDENTIFIER_QUOTE_CHAR", "SQL_SCHEMA_TERM")
             }
         found = capabilities(info["SQL_DRIVER_NAME"], info["SQL_DBMS_NAME"])
-        for name, _ in self._settings.attributes:
-            if name.lower() in found.refused_attributes:
-                raise DefinitionError(
-                    f'data source "{self._settings.source}": attribute "{name}" is not taken in a location',
-                    hint="It would load a library, read a file or run a statement.",
-                )
         return Facts(
             info["SQL_DRIVER_NAME"], info["SQL_DBMS_NAME"], info["SQL_DBMS_VER"], info["SQL_IDENTIFIER_QUOTE_CHAR"] or '"',
             bool(info["SQL_SCHEMA_TERM"]), found,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from virtualization.catalog import DataSource
+from virtualization.connectors.odbc.capabilities import refused_attributes
 from virtualization.errors import DefinitionError
 from virtualization.source_options import Readers, number, options_of, switch, whole
 
@@ -132,8 +133,8 @@ def _attributes(source: DataSource) -> tuple[tuple[str, str], ...]:
         if name in _LOGIN:
             hint = "Give user and password as the source's credential."
             raise DefinitionError(f'{form}, without "{name}"', hint=hint)
-        if name in _FILES:
-            raise DefinitionError(f'{form}: "{name}" would read or write a file of the compute pool\'s machine')
+        if name in _FILES or name in refused_attributes():  # before any driver sees it, so of all drivers
+            raise DefinitionError(f'{form}: "{name}" is not taken: it would load a library, use a file of the machine, or run a statement')
         if names.count(name) > 1:
             raise DefinitionError(f'{form}: "{name}" stands there twice')
     if ("driver" in names) == ("dsn" in names):

@@ -16,7 +16,6 @@ from virtualization.catalog import Column, Credential, DataSource, VirtualTable
 from virtualization.connectors.odbc import OdbcConnector, capabilities
 from virtualization.errors import (
     CancelledError,
-    DefinitionError,
     RemoteObjectError,
     SourceCredentialError,
     SourceError,
@@ -155,13 +154,10 @@ def test_wrong_password_and_missing_rights(shop: MariadbServer) -> None:
     right.close()
 
 
-def test_wrong_database_and_a_refused_attribute(shop: MariadbServer) -> None:
+def test_wrong_database(shop: MariadbServer) -> None:
     source = shop.source("nowhere")
     with pytest.raises((RemoteObjectError, SourceCredentialError), match="nowhere"):
         OdbcConnector(source).test()
-    sly = DataSource("src", "odbc", f"{shop.source('faults').location};INITSTMT=SELECT 1", {}, source.credential)
-    with pytest.raises(DefinitionError, match='attribute "INITSTMT" is not taken'):
-        OdbcConnector(sly).test()
 
 
 def test_a_table_dropped_after_planning(shop: MariadbServer, connect: Callable[..., OdbcConnector]) -> None:
