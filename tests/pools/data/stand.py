@@ -21,6 +21,7 @@ from pools.data.flight import ShardServer
 from pools.data.settings import Limits, ShardSettings
 from pools.data.shard import Shard
 from pools.data.store import Store
+from pools.memory import ALLOCATION
 from pools.tickets import Signer, make_private_key
 from tests.patience import PATIENCE
 
@@ -163,7 +164,7 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
             cwd=pathlib.Path(__file__).parents[3],
-            env=os.environ | {"TZ": "UTC"},
+            env=os.environ | ALLOCATION | {"TZ": "UTC"},  # as a cluster starts it: its memory is measured
         )
         assert self.process.stdout is not None
         for line in self.process.stdout:
