@@ -6,7 +6,7 @@ A condition in a *positive* place (WHERE, ON, HAVING, CASE WHEN) may be unknown 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from sqlglot import exp
@@ -116,6 +116,8 @@ class Expressions:
         sign, how = _SIGNS[type(node)]
         if isinstance(node.expression, exp.Any) and isinstance(node, exp.EQ):
             return self._any(node, positive)
+        # '' <> 'a' is true here, and unknown there
+        positive = positive and not isinstance(node, exp.NEQ)
         left, right = pair(node, self.value(node.this), self.value(node.expression), how, positive=positive)
         return f"({left.text} {sign} {right.text})"
 
@@ -265,10 +267,16 @@ def together(node: exp.Expr, found: list[Value]) -> Value:
     if len(kinds) > 1 or "opaque" in kinds or "lob" in remotes or "folded" in remotes:
         raise refuse(node, "type", "the branches have different types", "Cast them to one type.")
     if kinds == {"text"}:
-        return shape.but(pg=found[0].pg if len(types) == 1 else "text", remote=max(remotes, key=len))
+        return shape.but(pg=found[0].pg if len(types) == 1 else "text", remote=weakest(remotes))
     if len(types) > 1:
         raise refuse(node, "type", "the branches have different types", "Cast them to one type.")
     return shape.but(remote="timestamp" if "timestamp" in remotes else shape.remote)
+
+
+def weakest(remotes: Iterable[str]) -> str:
+    """Of texts that become one: what is not compared by its bytes makes all of it so."""
+    told = set(remotes)
+    return next((remote for remote in ("collated", "national") if remote in told), "")
 
 
 def _numbers(found: list[Value], nullable: bool) -> Value:

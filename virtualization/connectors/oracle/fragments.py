@@ -8,11 +8,12 @@ from typing import Any
 from virtualization.connectors.oracle import narrowing
 from virtualization.connectors.oracle.client import Client
 from virtualization.connectors.oracle.statements import Output
+from virtualization.fragments import RowsThroughOpen
 from virtualization.plan import Batches, OutputColumn, QueryContext
 
 
 @dataclass(frozen=True)
-class StatementFragment:
+class StatementFragment(RowsThroughOpen):
     """See ``virtualization.plan.Fragment``."""
 
     source: str
@@ -36,14 +37,3 @@ class StatementFragment:
         """See ``virtualization.plan.TakesKeys``."""
         text = narrowing.narrowed(self.text, self.outputs, column, keys, self.utf8)
         return self if text is None else replace(self, text=text)
-
-    def duckdb_sql(self) -> None:
-        """Rows come through ``open``."""
-        return
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """Nothing to register."""
-
-    def fault(self, error: Exception) -> None:
-        """Nothing of it runs inside an engine."""
-        return

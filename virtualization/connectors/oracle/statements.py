@@ -126,6 +126,8 @@ class Statements:
         outputs = tuple(self._united(query, one, other) for one, other in zip(arms[0].outputs, arms[1].outputs, strict=True))
         text = f"({arms[0].text}) {sign}{'' if distinct else ' ALL'} ({arms[1].text})"
         order = query.args.get("order")
+        if parent is not None and (query.args.get("limit") is not None or query.args.get("offset") is not None):
+            raise refuse(query, "limit", "LIMIT inside of an expression's sub-query")
         if order is not None:
             keys = [self._set_key(query, item, outputs) for item in order.expressions]
             text += f" ORDER BY {', '.join(keys)}"
@@ -172,6 +174,7 @@ class Selecting:
         """RefusedError: see ``Statements.whole``."""
         query = self._query
         source = self._from()
+        self._check_place()
         where = query.args.get("where")
         filters = f" WHERE {self._made.condition(where.this)}" if where is not None else ""
         outputs = tuple(self._output(item) for item in query.selects)
@@ -182,6 +185,16 @@ class Selecting:
         order = self._order(outputs, bool(distinct))
         text = f"SELECT {distinct}{', '.join(self._shown(outputs))} FROM {source}{filters}{group}{held}{order}{limits(query)}"
         return Query(text, outputs)
+
+    def _check_place(self) -> None:
+        limited = self._query.args.get("limit") is not None or self._query.args.get("offset") is not None
+        if limited and self._scope.parent is not None:
+            # 12.1 carries it out as a view inside of the sub-query, from where the outer query's columns can't be seen
+            raise refuse(self._query, "limit", "LIMIT inside of an expression's sub-query")
+        group = self._query.args.get("group")
+        if group is not None and group.find(exp.Rollup, exp.Cube, exp.GroupingSets) is not None:
+            for name, columns in self._scope.tables.items():  # a key is NULL in the rows above its groups
+                self._scope.tables[name] = {column: value.but(nullable=True) for column, value in columns.items()}
 
     def _from(self) -> str:
         first = self._query.args.get("from_")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from virtualization.connectors.oracle import literals
-from virtualization.connectors.oracle.expressions import Expressions, Handler
+from virtualization.connectors.oracle.expressions import Expressions, Handler, weakest
 from virtualization.connectors.oracle.values import Value, integer, refuse
 
 _LOWER, _UPPER = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -107,7 +107,7 @@ def joined(made: Expressions, node: exp.Expr) -> Value:
             raise refuse(node, "empty_string", "the empty text is NULL at the source")
     missing = " OR ".join(f"{value.text} IS NULL" for value in values if value.nullable)
     chain = " || ".join(value.text for value in values)
-    remote = max((value.remote for value in values), key=len)
+    remote = weakest(value.remote for value in values)
     return Value(f"CASE WHEN NOT ({missing}) THEN {chain} END" if missing else f"({chain})", "text", remote=remote, nullable=bool(missing))
 
 

@@ -99,6 +99,7 @@ whole: SELECT id, length(name) AS l FROM edges
 whole: SELECT id, substring(name, 1, 2) AS s, left(name, 1) AS l FROM edges
 whole: SELECT id FROM edges WHERE substring(name, 2, 1) = 'b'
 SELECT id FROM edges WHERE NOT substring(name, 2, 1) = 'b'
+SELECT id FROM edges WHERE substring(name, 2, 1) <> 'b'
 SELECT id, substring(name, 2, 1) AS s FROM edges
 SELECT id, length(substring(name, 2)) AS s FROM edges
 whole: SELECT id FROM edges WHERE trim(name) = 'a'
@@ -136,6 +137,7 @@ SELECT key, avg(price) AS a FROM edges GROUP BY key ORDER BY a
 whole: SELECT key, truth, count(*) FROM edges GROUP BY ROLLUP (key, truth)
 whole: SELECT key, truth, sum(price) FROM edges GROUP BY CUBE (key, truth)
 whole: SELECT key, truth, sum(price) FROM edges GROUP BY GROUPING SETS ((key), (truth), ())
+whole: SELECT key || '!' AS k, count(*) FROM edges GROUP BY ROLLUP (key)
 whole: SELECT DISTINCT key, small FROM edges
 whole: SELECT DISTINCT plain FROM edges
 whole: SELECT DISTINCT name FROM edges ORDER BY name DESC LIMIT 5

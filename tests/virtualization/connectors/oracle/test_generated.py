@@ -33,6 +33,8 @@ def test_golden(sql: str, expected: str) -> None:
         ("o_note = ''", "empty_string"),
         ("o_note <> ''", "empty_string"),
         ("NOT substring(o_note, 2) = 'x'", "empty_string"),
+        ("substring(o_note, 2) <> 'x'", "empty_string"),
+        ("o_id = (SELECT c_id FROM customer ORDER BY c_name LIMIT 1)", "limit"),
         ("o_note || '' = 'x'", "empty_string"),
         ("length(trim(o_note)) = 0", "empty_string"),
         ("o_char > 'a'", "blank_padded"),
