@@ -26,7 +26,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "INSERT … SELECT of 1 M rows through the master into the data pool, beside a local table",
     ),
     "planning": ("benchmarks.planning:run", "milliseconds to plan: new texts, 10,000 tables, seen before, a join of eight"),
-    "pushdown": ("benchmarks.pushdown:run", "eighteen probes: what reaches the source, by its log, beside DuckDB, chDB, Spark, postgres_fdw"),
+    "pushdown": (
+        "benchmarks.pushdown:run",
+        "eighteen probes: what reaches the source, by its log, beside DuckDB, chDB, Spark, postgres_fdw",
+    ),
     "roundtrip": ("benchmarks.roundtrip:run", "point query on a remote PostgreSQL table through the master"),
     "roundtrip_datapool": ("benchmarks.roundtrip_datapool:run", "point query by hash key on 6 M rows in two shards"),
     "shards": ("benchmarks.shards:run", "load, scan, group-by with 1, 2, 4, 8 shards: seconds and CPU"),
