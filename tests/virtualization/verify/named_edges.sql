@@ -67,8 +67,17 @@ SELECT date_trunc('year', moment) FROM times
 SELECT day + interval '1 month' FROM times WHERE id < 5
 SELECT day::text FROM times
 SELECT day FROM times WHERE day > date '2024-02-28'::timestamp
+SELECT day FROM times UNION ALL SELECT date 'infinity' ORDER BY 1 DESC
+SELECT id, day = 'infinity', isfinite(day), day < '0044-03-15 BC' FROM times
+SELECT date '0044-03-15 BC' + id, extract(year FROM date '0044-03-15 BC'), to_char(day, 'YYYY BC') FROM times
+SELECT id FROM times WHERE day BETWEEN '-infinity' AND 'infinity'
+SELECT max(moment), min(moment) FROM times WHERE moment <> timestamp 'infinity'
 
 -- time zones and daylight saving
+SELECT id FROM times WHERE moment::timestamptz = instant
+SELECT date_trunc('month', day), day::timestamptz, to_char(instant, 'YYYY-MM-DD HH24:MI:SS') FROM times
+SELECT moment AT TIME ZONE 'Europe/Berlin' AT TIME ZONE 'America/New_York' FROM times WHERE id = 8
+SELECT instant + interval '1 day' - instant, instant - interval '1 month' FROM times
 SELECT instant FROM times
 SELECT instant AT TIME ZONE 'Europe/Berlin' FROM times
 SELECT moment AT TIME ZONE 'Europe/Berlin' FROM times WHERE id <> 5
@@ -90,7 +99,21 @@ SELECT coalesce(name, 'none') FROM texts
 SELECT id FROM texts WHERE short NOT IN ('', 'A')
 SELECT length(''), ''::text FROM texts
 
+-- groups, windows and sets
+SELECT kind, qty, grouping(kind, qty), count(*) FILTER (WHERE amount > 5), sum(amount) FROM sales GROUP BY CUBE (kind, qty)
+SELECT name, rank() OVER (ORDER BY name), dense_rank() OVER (ORDER BY lower(name) DESC NULLS LAST) FROM texts
+SELECT double, rank() OVER (ORDER BY double), count(*) OVER (PARTITION BY double) FROM floats
+SELECT id FROM numbers WHERE id NOT IN (SELECT ref FROM texts)
+SELECT id FROM numbers n WHERE NOT EXISTS (SELECT 1 FROM texts t WHERE t.ref = n.id)
+SELECT DISTINCT ON (kind) kind, id, amount FROM sales ORDER BY kind, amount DESC NULLS LAST, id
+SELECT string_agg(DISTINCT short, ',' ORDER BY short), array_agg(code ORDER BY code, id) FROM texts
+SELECT n.id, l.c FROM numbers n, LATERAL (SELECT count(*) AS c FROM texts t WHERE t.ref = n.id) l
+
 -- NaN, infinities and minus zero
+SELECT double::numeric FROM floats WHERE id IN (1, 2, 8)
+SELECT double::integer FROM floats WHERE id <> 2
+SELECT free::integer FROM numbers WHERE id < 5 AND id <> 3
+SELECT greatest(double, 1), least(double, 'NaN'), sign(double), abs(double) FROM floats
 SELECT * FROM floats
 SELECT id FROM floats WHERE double = 'NaN'
 SELECT id FROM floats WHERE double > 1
@@ -121,6 +144,8 @@ SELECT id FROM texts WHERE name LIKE ''
 SELECT id FROM texts WHERE name LIKE 'a\'
 SELECT id FROM texts WHERE name LIKE '_'
 SELECT t.id, s.id FROM texts t JOIN times s ON t.name LIKE s.who
+SELECT id FROM texts WHERE name LIKE ANY (ARRAY['a\%b', 'b%'])
+SELECT id FROM texts WHERE name ~ '^a[_%]b$' OR short SIMILAR TO '50!%' ESCAPE '!'
 
 -- long lists
 SELECT id FROM sales WHERE item IN (@LONG@)
