@@ -28,7 +28,8 @@ class Engine:
         """A connection of its own to the instance."""
         with self._lock:
             if self._instance is None:
-                self._instance = duckdb.connect(":memory:", config={"threads": 4})
+                # a scan needs little; what needs more (a value of a gigabyte) is refused, nothing is spilled
+                self._instance = duckdb.connect(":memory:", config={"threads": 4, "memory_limit": "2GB", "temp_directory": ""})
                 self._instance.execute("SET TimeZone = 'UTC'")
                 register(self._instance)
             return self._instance.cursor()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from virtualization.connectors.hdfs.layout import Layout
@@ -42,7 +43,10 @@ def _group_bounds(chunk: Any, rows: int) -> Bounds | None:  # noqa: ANN401
         return Bounds(none=True)
     if told is None or not told.has_min_max:
         return None
-    return Bounds(told.min, told.max)
+    try:
+        return Bounds(told.min, told.max)
+    except (ValueError, OverflowError, pa.ArrowException):
+        return None  # beyond what Python's dates hold, or nanoseconds
 
 
 def _place(footer: pq.FileMetaData, name: str) -> int | None:

@@ -114,3 +114,14 @@ def test_orc_and_wrong_declarations(lake: Lake, engine: Engine) -> None:
     assert answer(engine, table("/o.orc", "id bigint"), "SELECT max(id) FROM t") == ([(5,)], True)
     with pytest.raises(RemoteObjectError, match="int64"):
         answer(engine, table("/o.orc", "id integer"), "SELECT max(id) FROM t")
+
+
+def test_bounds_that_python_does_not_hold(lake: Lake, engine: Engine) -> None:
+    days = pa.array([0, 3_000_000], pa.int32()).cast(pa.date32())
+    write(lake, "/far.parquet", pa.table({"day": days, "at": pa.array([1, 2_001], pa.timestamp("ns"))}))
+    of = table("/far.parquet", "day date; at timestamp without time zone")
+    assert answer(engine, of, "SELECT count(*), min(day), max(at) FROM t") == (
+        [(2, datetime.date(1970, 1, 1), datetime.datetime(1970, 1, 1, 0, 0, 0, 2))],
+        True,
+    )
+    assert answer(engine, of, "SELECT count(*) FROM t WHERE day > '2024-01-01' AND at < '2024-01-01'")[0] == [(1,)]
