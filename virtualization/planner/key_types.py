@@ -6,13 +6,13 @@ from virtualization.types import PgType, pg_type
 
 _INTEGERS = ("smallint", "integer", "bigint")
 _TEXTS = ("text", "character varying")
-_ALONE = ("date", "timestamp without time zone", "timestamp with time zone", "uuid")
+_ALONE = ("date", "timestamp without time zone", "timestamp with time zone")
 
 
 def comparable(giver: PgType, taker: PgType) -> bool:
     """Is a value of ``giver``'s type, written as PostgreSQL writes it, equal to one of ``taker``'s exactly when SQL's ``=`` says so?
 
-    Not character(n), whose blanks don't count, nor floating point (NaN, -0), nor numerics without a scale."""
+    Not character(n), whose blanks don't count, nor floating point (NaN, -0), nor what travels as text (numerics without a scale, uuid)."""
     if giver.array or taker.array:
         return False
     if giver.name in _INTEGERS or giver.name == taker.name == "numeric":

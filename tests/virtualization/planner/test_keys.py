@@ -57,6 +57,7 @@ def test_who_takes_keys_from_whom(sql: str, expected: str) -> None:
         ("double precision", "double precision", False),
         ("date", "timestamp without time zone", False),
         ("date", "date", True),
+        ("uuid", "uuid", False),
         ("integer[]", "integer[]", False),
         ("boolean", "boolean", False),
     ],
