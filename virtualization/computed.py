@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 from sqlglot import exp
 
-from virtualization.errors import VirtualizationError
+from virtualization.fragments import RowsThroughOpen
 from virtualization.plan import Batches, Executor, Fragment, OutputColumn, QueryContext, Result
 from virtualization.types import arrow_field
 
 
 @dataclass(frozen=True)
-class Computed:
+class Computed(RowsThroughOpen):
     """See the module, and ``virtualization.plan.Fragment``. ``query`` reads ``fragments``, all those of the plan before it."""
 
     query: exp.Query
@@ -38,17 +38,6 @@ class Computed:
     def open(self, context: QueryContext) -> Batches:
         """Run it."""
         return _Answer(self.executor.run(self.query, self.fragments, context))
-
-    def duckdb_sql(self) -> None:
-        """Rows come through ``open``."""
-        return
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """Nothing to register."""
-
-    def fault(self, error: Exception) -> VirtualizationError | None:
-        """None: it has run before."""
-        return None
 
 
 class _Answer:

@@ -8,36 +8,16 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from virtualization.errors import VirtualizationError
-from virtualization.plan import Batches, Counts, Fragment, OutputColumn, Plan, QueryContext
+from virtualization.fragments import FragmentOver
+from virtualization.plan import Batches, Counts, Fragment, Plan, QueryContext
 
 
-class Meter:
+class Meter(FragmentOver):
     """A fragment that counts. Where an executor reads the source itself (``duckdb_sql``), nothing passes through here: it may ``note``."""
 
     def __init__(self, fragment: Fragment, counts: Counts) -> None:
         self.fragment = fragment
         self.counts = counts
-
-    @property
-    def source(self) -> str:
-        """As the fragment."""
-        return self.fragment.source
-
-    @property
-    def columns(self) -> tuple[OutputColumn, ...]:
-        """As the fragment."""
-        return self.fragment.columns
-
-    @property
-    def text(self) -> str:
-        """As the fragment."""
-        return self.fragment.text
-
-    @property
-    def tables(self) -> tuple[tuple[str, str], ...]:
-        """As the fragment."""
-        return self.fragment.tables
 
     def open(self, context: QueryContext) -> Batches:
         """Open and count."""
@@ -51,18 +31,6 @@ class Meter:
         self.counts.bytes += size
         self.counts.milliseconds += milliseconds
         self.counts.opened += 1
-
-    def duckdb_sql(self) -> str | None:
-        """As the fragment."""
-        return self.fragment.duckdb_sql()
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """As the fragment."""
-        self.fragment.prepare_duckdb(connection)
-
-    def fault(self, error: Exception) -> VirtualizationError | None:
-        """As the fragment."""
-        return self.fragment.fault(error)
 
 
 def metered(fragments: tuple[Fragment, ...], context: QueryContext) -> tuple[Fragment, ...]:

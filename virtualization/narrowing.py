@@ -19,6 +19,7 @@ import pyarrow.compute
 
 from virtualization.computed import Computed
 from virtualization.errors import CancelledError, VirtualizationError
+from virtualization.fragments import FragmentOver
 from virtualization.metering import Meter
 from virtualization.plan import Batches, Fragment, KeyFlow, OutputColumn, QueryContext, Result, TakesKeys
 
@@ -130,7 +131,7 @@ def with_keys(fragment: Fragment, column: str, keys: Any) -> Fragment:  # noqa: 
 
 
 @dataclasses.dataclass(eq=False)
-class Held:
+class Held(FragmentOver):
     """A fragment of which rows are here already: all, or the first, with the ``rest`` to come. See ``virtualization.plan.Fragment``."""
 
     fragment: Fragment
@@ -139,26 +140,6 @@ class Held:
     rest: Iterator[pa.RecordBatch] | None = None
     batches: Batches | None = None
     """Whose rest it is."""
-
-    @property
-    def source(self) -> str:
-        """As the fragment."""
-        return self.fragment.source
-
-    @property
-    def columns(self) -> tuple[OutputColumn, ...]:
-        """As the fragment."""
-        return self.fragment.columns
-
-    @property
-    def text(self) -> str:
-        """As the fragment."""
-        return self.fragment.text
-
-    @property
-    def tables(self) -> tuple[tuple[str, str], ...]:
-        """As the fragment."""
-        return self.fragment.tables
 
     def open(self, context: QueryContext) -> Batches:
         """From memory. A rest can be had once only: whoever comes later has the source asked again."""
@@ -172,13 +153,6 @@ class Held:
     def duckdb_sql(self) -> None:
         """The rows are here."""
         return
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """Nothing to do."""
-
-    def fault(self, error: Exception) -> VirtualizationError | None:
-        """As the fragment."""
-        return self.fragment.fault(error)
 
 
 class _HeldBatches:

@@ -15,8 +15,8 @@ from sqlglot import exp
 
 from virtualization.binding.datatypes import data_type
 from virtualization.encoding.text import text_column
-from virtualization.errors import VirtualizationError
-from virtualization.plan import Batches, Fragment, OutputColumn, QueryContext
+from virtualization.fragments import FragmentOver
+from virtualization.plan import Fragment
 from virtualization.planner.properties import conjunction, conjuncts
 from virtualization.types import pg_type
 
@@ -28,54 +28,18 @@ Again = Callable[[str, list[exp.Expr]], Fragment | None]
 
 
 @dataclass(frozen=True)
-class AskedAgain:
+class AskedAgain(FragmentOver):
     """``fragment``, of which fewer rows can be asked for. See ``virtualization.plan.Fragment`` and ``TakesKeys``."""
 
     fragment: Fragment
     again: Again = field(repr=False, compare=False)
     most_keys: int = MOST_KEYS
 
-    @property
-    def source(self) -> str:
-        """As the fragment."""
-        return self.fragment.source
-
-    @property
-    def columns(self) -> tuple[OutputColumn, ...]:
-        """As the fragment."""
-        return self.fragment.columns
-
-    @property
-    def text(self) -> str:
-        """As the fragment."""
-        return self.fragment.text
-
-    @property
-    def tables(self) -> tuple[tuple[str, str], ...]:
-        """As the fragment."""
-        return self.fragment.tables
-
     def with_keys(self, column: str, keys: Any) -> Fragment:  # noqa: ANN401 an Arrow array
         """See ``TakesKeys``. No keys at all: one that is no value, since lists can't be empty."""
         values: list[exp.Expr] | None = literals(keys) if len(keys) else [exp.Null()]
         narrowed = self.again(column, values) if values is not None else None
         return narrowed if narrowed is not None and narrowed.columns == self.columns else self.fragment
-
-    def open(self, context: QueryContext) -> Batches:
-        """As the fragment."""
-        return self.fragment.open(context)
-
-    def duckdb_sql(self) -> str | None:
-        """As the fragment."""
-        return self.fragment.duckdb_sql()
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """As the fragment."""
-        self.fragment.prepare_duckdb(connection)
-
-    def fault(self, error: Exception) -> VirtualizationError | None:
-        """As the fragment."""
-        return self.fragment.fault(error)
 
 
 def literals(keys: Any) -> list[exp.Expr] | None:  # noqa: ANN401

@@ -7,36 +7,21 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from virtualization.errors import VirtualizationError
-from virtualization.plan import Batches, Fragment, OutputColumn, QueryContext
+from virtualization.fragments import FragmentOver
+from virtualization.plan import Batches, Fragment, QueryContext
 
 
 @dataclass(frozen=True)
-class FirstRows:
+class FirstRows(FragmentOver):
     """``fragment`` up to ``rows`` rows, any rows. See ``virtualization.plan.Fragment``."""
 
     fragment: Fragment
     rows: int
 
     @property
-    def source(self) -> str:
-        """As the fragment."""
-        return self.fragment.source
-
-    @property
-    def columns(self) -> tuple[OutputColumn, ...]:
-        """As the fragment."""
-        return self.fragment.columns
-
-    @property
     def text(self) -> str:
         """What the source gets; it is left after the first rows."""
         return f"{self.fragment.text}\n(left after {self.rows:,} rows)"
-
-    @property
-    def tables(self) -> tuple[tuple[str, str], ...]:
-        """As the fragment."""
-        return self.fragment.tables
 
     def open(self, context: QueryContext) -> Batches:
         """Run it; the source is left as soon as there are enough rows."""
@@ -46,14 +31,6 @@ class FirstRows:
         """The same limit inside DuckDB."""
         inner = self.fragment.duckdb_sql()
         return None if inner is None else f"SELECT * FROM ({inner}) LIMIT {self.rows}"
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """As the fragment."""
-        self.fragment.prepare_duckdb(connection)
-
-    def fault(self, error: Exception) -> VirtualizationError | None:
-        """As the fragment."""
-        return self.fragment.fault(error)
 
 
 class _Cut:

@@ -20,6 +20,7 @@ from virtualization.connectors.datapool.tickets import Tickets
 from virtualization.duckdb_sql.kinds import Kind
 from virtualization.duckdb_sql.statements import placeholder
 from virtualization.errors import SourceUnreachableError
+from virtualization.fragments import RowsThroughOpen
 from virtualization.pieces import Pieces
 from virtualization.placement import ReadState
 from virtualization.plan import Batches, OutputColumn, QueryContext
@@ -86,7 +87,7 @@ class Merge:
 
 
 @dataclass(frozen=True)
-class ShardsFragment:
+class ShardsFragment(RowsThroughOpen):
     """See ``virtualization.plan.Fragment``."""
 
     source: str
@@ -187,17 +188,6 @@ class ShardsFragment:
         route = self.route if self.route.key is None else self.route.with_key(why.text, json.loads(key.text))
         merged = replace(self.merge, sql=merge.text) if merge.values else self.merge
         return replace(self, statement=replace(self.statement, text=sql), merge=merged, route=route)
-
-    def duckdb_sql(self) -> None:
-        """Rows come through ``open``."""
-        return
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """Nothing to register."""
-
-    def fault(self, error: Exception) -> None:
-        """Nothing of it runs inside the executor's engine."""
-        return
 
 
 def _numbered(shards: tuple[int, ...]) -> str:

@@ -18,6 +18,7 @@ from virtualization.connectors.hdfs.layout import Layout
 from virtualization.connectors.hdfs.partitions import partition_columns
 from virtualization.connectors.hdfs.types import quoted, typed_value
 from virtualization.errors import VirtualizationError
+from virtualization.fragments import RowsThroughOpen
 from virtualization.plan import Batches, FragmentRequest, OutputColumn, QueryContext
 from virtualization.types import pg_type, schema_of
 
@@ -86,7 +87,7 @@ def _summary(node: exp.Expr, table: VirtualTable) -> Summary | None:
 
 
 @dataclass(frozen=True)
-class FootersFragment:
+class FootersFragment(RowsThroughOpen):
     """See ``virtualization.plan.Fragment``. Where a footer does not tell, the rows are read."""
 
     scan: FilesFragment
@@ -121,13 +122,6 @@ class FootersFragment:
             return replace(self.scan, summary=(", ".join(one.sql for one in self.asked), schema)).open(context)
         values = [pa.array([value], field.type) for value, field in zip(told, schema, strict=True)]
         return _OneBatch(pa.RecordBatch.from_arrays(values, schema=schema))
-
-    def duckdb_sql(self) -> None:
-        """The row comes through ``open``."""
-        return
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """Nothing to do."""
 
     def fault(self, error: Exception) -> VirtualizationError | None:
         """As the scan."""

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 import bson.json_util
 
 from virtualization.connectors.mongodb.client import Client, Pipeline
+from virtualization.fragments import RowsThroughOpen
 from virtualization.plan import Batches, OutputColumn, QueryContext
 
 _JSON = bson.json_util.JSONOptions(json_mode=bson.json_util.JSONMode.RELAXED)
 
 
 @dataclass(frozen=True)
-class PipelineFragment:
+class PipelineFragment(RowsThroughOpen):
     """See ``virtualization.plan.Fragment``."""
 
     source: str
@@ -26,17 +27,6 @@ class PipelineFragment:
     def open(self, context: QueryContext) -> Batches:
         """One cursor in a session of its own, batches as they come."""
         return self.client.stream(self.pipeline, context)
-
-    def duckdb_sql(self) -> None:
-        """Rows come through ``open``."""
-        return
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """Nothing to register."""
-
-    def fault(self, error: Exception) -> None:
-        """Nothing of it runs inside an engine."""
-        return
 
 
 def fragment(client: Client, pipeline: Pipeline, tables: tuple[tuple[str, str], ...]) -> PipelineFragment:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from virtualization.connectors.odbc.client import Client
 from virtualization.connectors.odbc.rows import Output
+from virtualization.fragments import RowsThroughOpen
 from virtualization.pieces import Pieces
 from virtualization.plan import Batches, OutputColumn, QueryContext
 
 
 @dataclass(frozen=True)
-class StatementFragment:
+class StatementFragment(RowsThroughOpen):
     """See ``virtualization.plan.Fragment``."""
 
     source: str
@@ -36,14 +37,3 @@ class StatementFragment:
     def with_text(self, text: Pieces) -> StatementFragment:
         """The same statement with other constants."""
         return replace(self, text=text.text)
-
-    def duckdb_sql(self) -> None:
-        """Rows come through ``open``."""
-        return
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """Nothing to register."""
-
-    def fault(self, error: Exception) -> None:
-        """Nothing of it runs inside an engine."""
-        return

@@ -1,4 +1,4 @@
-"""Open sessions at one source: at most so many, the most recently used one first. Thread-safe.
+"""Open sessions at one source.
 
 ODBC's own cancel needs a statement's handle, which arrow-odbc keeps to itself; so where the driver's file knows how, a running statement
 is ended by its session's number from another connection.
@@ -7,9 +7,7 @@ is ended by its session's number from another connection.
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -18,72 +16,35 @@ from virtualization.connectors.odbc import driver_manager
 from virtualization.connectors.odbc.capabilities import Capabilities
 from virtualization.connectors.odbc.faults import connect_fault, statement_fault
 from virtualization.connectors.odbc.options import Settings
-from virtualization.errors import CancelledError, SourceTimeoutError, VirtualizationError
+from virtualization.errors import VirtualizationError
 from virtualization.plan import QueryContext
+from virtualization.session_pool import PooledSession, SessionPool
 
-_IDLE_SECONDS = 300.0
 _SMALL = 4096
 
 
-@dataclass
-class Session:
+@dataclass(kw_only=True)
+class Session(PooledSession):
     """``number``: by which another session can end what this one runs."""
 
     connection: Any
     number: str | None = None
-    reused: bool = False
-    idle_since: float = field(default_factory=time.monotonic)
 
 
 class Sessions:
-    """Of one source."""
+    """Of one source; thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._idle: list[Session] = []
-        self._open = 0
-        self._closed = False
-        self._changed = threading.Condition()
+        self._sessions: SessionPool[Session] = SessionPool(settings.source, settings.max_connections, settings.pool_timeout, _end)
+        self.give_back = self._sessions.give_back
+        self.discard = self._sessions.discard
+        self.discard_idle = self._sessions.discard_idle
+        self.close = self._sessions.close
 
     def take(self, known: Capabilities, context: QueryContext) -> Session:
         """An idle one, or a new one; SourceError when none is to be had."""
-        session = self._wait(context)
-        if session is not None:
-            session.reused = True
-            return session
-        try:
-            return self._connect(known)
-        except BaseException:
-            self._forget_one()
-            raise
-
-    def give_back(self, session: Session) -> None:
-        """Keep a session whose statement ended well."""
-        with self._changed:
-            if not self._closed:
-                session.idle_since = time.monotonic()
-                self._idle.append(session)
-                self._changed.notify()
-                return
-        self.discard(session)
-
-    def discard(self, session: Session) -> None:
-        """Its connection ends when nothing holds it any more."""
-        session.connection = None
-        self._forget_one()
-
-    def discard_idle(self) -> None:
-        """One session was found broken, so the server was probably restarted."""
-        with self._changed:
-            idle, self._idle = self._idle, []
-        for session in idle:
-            self.discard(session)
-
-    def close(self) -> None:
-        """No session stays; running statements finish first."""
-        with self._changed:
-            self._closed = True
-        self.discard_idle()
+        return self._sessions.take(context, lambda: self._connect(known))
 
     def end_statement(self, known: Capabilities, number: str) -> None:
         """Stop what another session runs; an error means that there was nothing to stop, or that the source is away."""
@@ -92,44 +53,6 @@ class Sessions:
         error_type = driver_manager.rows_module().Error
         with contextlib.suppress(error_type, VirtualizationError):  # the context asks again as long as the statement runs
             run(self._opened(known), known.cancel.format(session=int(number)))
-
-    def _wait(self, context: QueryContext) -> Session | None:
-        end = time.monotonic() + self._settings.pool_timeout
-        withdraw = context.on_cancel(self._wake)
-        try:
-            with self._changed:
-                while True:
-                    if context.cancelled:
-                        raise CancelledError("canceling statement due to user request")
-                    if self._idle:
-                        return self._newest()
-                    if self._open < self._settings.max_connections:
-                        self._open += 1
-                        return None
-                    if not self._changed.wait(end - time.monotonic()) and time.monotonic() >= end:
-                        raise SourceTimeoutError(
-                            f'data source "{self._settings.source}": no free connection within {self._settings.pool_timeout:g} s',
-                            hint="Options max_connections and pool_timeout of the source set the limits.",
-                        )
-        finally:
-            withdraw()
-
-    def _newest(self) -> Session:
-        session = self._idle.pop()
-        old = time.monotonic() - _IDLE_SECONDS
-        while self._idle and self._idle[0].idle_since < old:
-            self._open -= 1
-            self._idle.pop(0)
-        return session
-
-    def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
-    def _forget_one(self) -> None:
-        with self._changed:
-            self._open -= 1
-            self._changed.notify()
 
     def _connect(self, known: Capabilities) -> Session:
         connection = self._opened(known)
@@ -142,7 +65,7 @@ class Sessions:
         except driver_manager.rows_module().Error as error:
             where = f'data source "{self._settings.source}", a new session'
             raise statement_fault(error, where, self._settings.secret) from None
-        return Session(connection, number)
+        return Session(connection=connection, number=number)
 
     def _opened(self, known: Capabilities) -> Any:  # noqa: ANN401 arrow-odbc's
         settings, module = self._settings, driver_manager.rows_module()
@@ -151,6 +74,11 @@ class Sessions:
         except module.Error as error:
             where = f'data source "{settings.source}" ({settings.address})'
             raise connect_fault(error, where, settings.secret) from None
+
+
+def _end(session: Session) -> None:
+    """Its connection ends when nothing holds it any more."""
+    session.connection = None
 
 
 def run(connection: Any, statement: str) -> str | None:  # noqa: ANN401 arrow-odbc's

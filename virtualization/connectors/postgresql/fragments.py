@@ -11,13 +11,14 @@ from virtualization.connectors.postgresql import narrowing
 from virtualization.connectors.postgresql.client import Client
 from virtualization.connectors.postgresql.facts import Facts
 from virtualization.connectors.postgresql.parallel import ParallelRows, Scan, reads_in_sequence
+from virtualization.fragments import RowsThroughOpen
 from virtualization.pieces import Pieces
 from virtualization.plan import Batches, OutputColumn, QueryContext
 from virtualization.types import arrow_field
 
 
 @dataclass(frozen=True)
-class StatementFragment:
+class StatementFragment(RowsThroughOpen):
     """See ``virtualization.plan.Fragment``."""
 
     source: str
@@ -61,17 +62,6 @@ class StatementFragment:
         """See ``virtualization.plan.TakesKeys``."""
         text = narrowing.narrowed(self.text, self.columns, column, keys, self.facts)
         return self if text is None else replace(self, text=text, table=None)
-
-    def duckdb_sql(self) -> None:
-        """Rows come through ``open``."""
-        return
-
-    def prepare_duckdb(self, connection: object) -> None:
-        """Nothing to register."""
-
-    def fault(self, error: Exception) -> None:
-        """Nothing of it runs inside an engine."""
-        return
 
     def _schema(self) -> pa.Schema:
         return pa.schema([arrow_field(column.name, column.type) for column in self.columns])
