@@ -67,9 +67,9 @@ class Client:
         """All rows if they are few, else a stream of them."""
         if context.cancelled:
             raise CancelledError("canceling statement due to user request")
-        client = self.client(number)
-        with self._lock:
-            kept = self._kept.setdefault(number, KeptStreams(client))
+        kept = self._kept.get(number)
+        if kept is None:
+            kept = self._kept.setdefault(number, KeptStreams(self.client(number)))
         try:
             answer = kept.ask(ticket, context)
             if answer == MANY:

@@ -93,11 +93,14 @@ def test_a_restarted_shard_answers_the_next_question(tmp_path: pathlib.Path) -> 
     def ask(now: ShardClient) -> bytes:
         return kept.ask(_ticket(now, of), QueryContext())
 
-    first = ask(client)
-    process.kill()
-    assert len(kept._resting) == 1
-    assert ask(process.start()) == first
-    kept.close()
+    try:
+        first = ask(client)
+        process.kill()
+        assert len(kept._resting) == 1
+        assert ask(process.start()) == first
+    finally:
+        kept.close()
+        process.kill()
 
 
 def _ticket(client: ShardClient, of: dict[str, object]) -> bytes:
