@@ -61,10 +61,10 @@ class CheckedFile:
             elif column.remote_name not in stored:
                 value = f"CAST(NULL AS {duckdb_type(of, column.name)})"
             else:
-                texts.append(f"{quoted(column.remote_name)} AS t{at}")
-                value = converted(f"t{at}", of, shape)
-                if value != f"t{at}":
-                    bad.append((at, f"t{at} IS NOT NULL AND {quoted(column.name)} IS NULL"))
+                texts.append(f"{quoted(column.remote_name)} AS __bdc_t{at}")
+                value = converted(f"__bdc_t{at}", of, shape)
+                if value != f"__bdc_t{at}":
+                    bad.append((at, f"__bdc_t{at} IS NOT NULL AND {quoted(column.name)} IS NULL"))
             values.append(f"{value} AS {quoted(column.name)}")
         more = f", ignore_errors = true, store_rejects = true, rejects_limit = {self.most}, {self._tables}"
         source = source_sql(self.listing, [self.number], stored, shape, more=more, checked=True)
@@ -78,7 +78,7 @@ class CheckedFile:
         first = f"WHEN __wrong IS NOT NULL THEN {NO_OBJECT} " if is_json else ""
         shown = f"WHEN __wrong IS NOT NULL THEN left(__wrong, {_SHOWN}) " if is_json else ""
         wrong = "CASE " + first + " ".join(f"WHEN {condition} THEN {at}" for at, condition in bad) + " END" if bad or is_json else "NULL"
-        value = "CASE " + shown + " ".join(f"WHEN {condition} THEN left(t{at}, {_SHOWN})" for at, condition in bad) + " END"
+        value = "CASE " + shown + " ".join(f"WHEN {condition} THEN left(__bdc_t{at}, {_SHOWN})" for at, condition in bad) + " END"
         keep = " AND ".join(self.scan.predicates) or "true"
         names = "".join(f"{quoted(column.name)}, " for column in self.scan.columns)
         return (

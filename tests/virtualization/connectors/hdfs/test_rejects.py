@@ -144,3 +144,9 @@ def test_lines_after_skipped_ones(lake: Lake, header: str, lines: str) -> None:
     start = 3 + len(lines.splitlines())
     found = rejected(lake, "/skip.csv", "id bigint, s text", first_row="3", header=header)
     assert [row[1:3] for row in found] == [(start + 2, None), (start + 3, "id")]
+
+
+def test_columns_named_like_anything(lake: Lake) -> None:
+    lake.write("/n.csv", "t1,t0,f\n1,2,x\ny,3,z\n")
+    of = table("/n.csv", "t1 bigint; t0 text; f text", reject_value="1")
+    assert rows(lake, of, '"t1" = 1') == [(1, "2", "x")]
