@@ -85,7 +85,7 @@ def test_all_rows_over_several_connections(connector: PostgresqlConnector, remot
     found += iterator
     assert sorted(value for batch in found for value in batch.column(0).to_pylist()) == list(range(1, ROWS + 1))
     told = ranges(remote, "parallel-all")
-    assert len(told) == 16 and len(set(told)) == 4
+    assert len(told) == 16 and 1 < len(set(told)) <= 4
 
 
 def test_the_rows_are_those_of_one_moment(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
