@@ -143,8 +143,9 @@ def outcome(probe: Probe, ask: Ask, truth: Callable[[str], Rows]) -> str:
 
 
 def plain(text: str) -> str:
-    """A statement in small letters, without quotes of names, brackets and casts, blanks once."""
+    """A statement in small letters, without quotes of names and numbers, brackets and casts, blanks once."""
     text = re.sub(r"::[a-z ]+(\(\d+(,\d+)?\))?", "", text.lower().replace('"', "").replace("`", ""))
+    text = re.sub(r"'(-?\d+(\.\d+)?)'", r"\1", text)
     return " ".join(re.sub(r"[()]", " ", text).split())
 
 

@@ -42,7 +42,7 @@ ROWS = {
     "nation": "SELECT g, 'NATION ' || g, g % 5 FROM generate_series(0, 24) g",
     "region": "SELECT g, 'REGION ' || g FROM generate_series(0, 4) g",
 }
-_LINE = re.compile(r"^(\d+) \[[^\]]*\] LOG:  (?:statement|execute [^:]*|parse [^:]*): (.*)", re.DOTALL)
+_LINE = re.compile(r"^(\d+) \[.*?\] LOG:  (?:statement|execute [^:]*|parse [^:]*): (.*)", re.DOTALL)
 
 
 @contextmanager
