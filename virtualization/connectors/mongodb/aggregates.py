@@ -15,10 +15,11 @@ import pyarrow as pa
 from sqlglot import exp
 
 from virtualization.connectors.mongodb.conditions import Operand
-from virtualization.connectors.mongodb.constants import mixed, refuse
+from virtualization.connectors.mongodb.constants import mixed
 from virtualization.connectors.mongodb.types import Expression, Kind, wired
 from virtualization.duckdb_sql.quotients import quotient
 from virtualization.encoding.text import text_column
+from virtualization.refusal import refuse
 from virtualization.types import PgType, pg_type
 
 _DIGITS = "Declare the column numeric(15,2)."

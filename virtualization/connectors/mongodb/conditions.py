@@ -16,8 +16,9 @@ from typing import Any
 from bson import ObjectId
 from sqlglot import exp
 
-from virtualization.connectors.mongodb.constants import RefusedError, constant, mixed, refuse
+from virtualization.connectors.mongodb.constants import constant, mixed
 from virtualization.connectors.mongodb.types import NOTHING_THERE, Kind
+from virtualization.refusal import RefusedError, refuse
 from virtualization.types import pg_type
 
 Filter = dict[str, Any]

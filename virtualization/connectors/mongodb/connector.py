@@ -9,13 +9,13 @@ from sqlglot import exp
 
 from virtualization.catalog import DataSource, VirtualTable
 from virtualization.connectors.mongodb.client import Client
-from virtualization.connectors.mongodb.constants import RefusedError
 from virtualization.connectors.mongodb.detect import detect, objects
 from virtualization.connectors.mongodb.fragments import fragment
 from virtualization.connectors.mongodb.options import settings
 from virtualization.connectors.mongodb.queries import query_pipeline
 from virtualization.connectors.mongodb.scans import scan_pipeline
 from virtualization.plan import Accepted, Declined, Detected, FragmentRequest, Kept, RemoteObject, Scanned, TestedSource
+from virtualization.refusal import RefusedError
 
 
 class MongodbConnector:

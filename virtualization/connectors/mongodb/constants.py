@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from virtualization.binding.datatypes import type_name
 from virtualization.connectors.mongodb.types import Kind
-from virtualization.plan import Kept
+from virtualization.refusal import RefusedError, refuse
 
 _INTEGER = re.compile(r"^-?\d{1,18}$")
 _DECIMAL = re.compile(r"^-?\d{1,30}(\.\d{1,30})?$")
@@ -28,19 +28,6 @@ _CASTS = {
     "timestamp": ("date", "timestamp without time zone"),
     "boolean": ("boolean",),
 }
-
-
-class RefusedError(Exception):
-    """This part of a query does not run at the source; ``kept`` says why."""
-
-    def __init__(self, kept: Kept) -> None:
-        super().__init__(kept.why)
-        self.kept = kept
-
-
-def refuse(node: exp.Expr, code: str, why: str, fix: str | None = None) -> RefusedError:
-    """The reason why ``node`` stays here."""
-    return RefusedError(Kept(node.sql("postgres"), code, why, fix))
 
 
 def mixed(node: exp.Expr) -> RefusedError:

@@ -8,9 +8,9 @@ from sqlglot import exp
 
 from virtualization.connectors.mongodb.aggregates import Aggregate, aggregate, is_aggregate, travelling
 from virtualization.connectors.mongodb.conditions import Operand, Resolve
-from virtualization.connectors.mongodb.constants import refuse
 from virtualization.connectors.mongodb.rows import Output
 from virtualization.connectors.mongodb.types import Expression, Kind
+from virtualization.refusal import refuse
 from virtualization.types import pg_type
 
 Stage = dict[str, Any]

@@ -15,11 +15,11 @@ from virtualization.catalog import VirtualTable
 from virtualization.connectors.mongodb.aggregates import is_aggregate
 from virtualization.connectors.mongodb.client import Pipeline
 from virtualization.connectors.mongodb.conditions import Filter, Operand, coarse, condition
-from virtualization.connectors.mongodb.constants import refuse
 from virtualization.connectors.mongodb.groups import Groups
 from virtualization.connectors.mongodb.rows import Output
 from virtualization.connectors.mongodb.typed_columns import TypedColumns
 from virtualization.connectors.mongodb.types import wired
+from virtualization.refusal import refuse
 
 Stage = dict[str, Any]
 _PARTS = frozenset({"expressions", "from_", "where", "group", "having", "order", "limit", "offset", "distinct"})

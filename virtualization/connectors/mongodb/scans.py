@@ -10,10 +10,10 @@ from sqlglot import exp
 from virtualization.catalog import VirtualTable
 from virtualization.connectors.mongodb.client import Pipeline
 from virtualization.connectors.mongodb.conditions import coarse, condition
-from virtualization.connectors.mongodb.constants import RefusedError
 from virtualization.connectors.mongodb.rows import Output
 from virtualization.connectors.mongodb.typed_columns import TypedColumns
 from virtualization.plan import Kept
+from virtualization.refusal import RefusedError
 
 _PREFIX = "__bdc_f"
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from virtualization.connectors.odbc.capabilities import Capabilities
-from virtualization.connectors.odbc.values import COMPARED, Operand, Resolve, refuse
+from virtualization.connectors.odbc.values import COMPARED, Operand, Resolve
+from virtualization.refusal import refuse
 from virtualization.types import PgType, pg_type
 
 _BIGINT, _NUMERIC, _TEXT = (pg_type(name) for name in ("bigint", "numeric", "text"))

@@ -8,7 +8,8 @@ from dataclasses import replace
 from sqlglot import exp
 
 from virtualization.connectors.odbc.capabilities import Capabilities, Form
-from virtualization.connectors.odbc.values import COMPARED, Operand, Resolve, constant, refuse, text_constant
+from virtualization.connectors.odbc.values import COMPARED, Operand, Resolve, constant, text_constant
+from virtualization.refusal import refuse
 
 _SIGNS: Mapping[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 _TURNED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}

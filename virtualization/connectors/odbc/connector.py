@@ -16,9 +16,9 @@ from virtualization.connectors.odbc.queries import query_statement
 from virtualization.connectors.odbc.rows import Output, columns
 from virtualization.connectors.odbc.scans import scan_statement
 from virtualization.connectors.odbc.tables import Tables
-from virtualization.connectors.odbc.values import RefusedError
 from virtualization.errors import DefinitionError
 from virtualization.plan import Accepted, Declined, Detected, FragmentRequest, Kept, RemoteObject, Scanned, TestedSource
+from virtualization.refusal import RefusedError
 
 
 class OdbcConnector:

@@ -13,7 +13,8 @@ from virtualization.connectors.odbc.conditions import Conditions
 from virtualization.connectors.odbc.rows import Output, output
 from virtualization.connectors.odbc.scans import select_list
 from virtualization.connectors.odbc.tables import Tables
-from virtualization.connectors.odbc.values import Operand, refuse
+from virtualization.connectors.odbc.values import Operand
+from virtualization.refusal import refuse
 
 _PARTS = frozenset({"expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "limit", "offset", "kind"})
 _JOIN_PARTS = frozenset({"this", "on", "side", "kind"})

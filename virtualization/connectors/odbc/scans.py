@@ -9,8 +9,8 @@ from sqlglot import exp
 from virtualization.connectors.odbc.conditions import Conditions
 from virtualization.connectors.odbc.rows import Output
 from virtualization.connectors.odbc.tables import Tables
-from virtualization.connectors.odbc.values import RefusedError
 from virtualization.plan import Kept
+from virtualization.refusal import RefusedError
 
 Scan = tuple[str, tuple[Output, ...], tuple[exp.Expr, ...], tuple[Kept, ...]]
 """The statement, its outputs, the predicates that it does not apply, and why."""

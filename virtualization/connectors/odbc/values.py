@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from virtualization.binding.datatypes import type_name
 from virtualization.connectors.odbc.capabilities import Capabilities, Form
-from virtualization.plan import Kept
+from virtualization.refusal import refuse
 from virtualization.types import PgType
 
 _INTEGER = re.compile(r"^-?\d{1,18}$")
@@ -30,19 +30,6 @@ _CASTS = {
 }
 COMPARED = frozenset(_CASTS)
 """Families that may be compared at a source at all; each driver's file says which are."""
-
-
-class RefusedError(Exception):
-    """This part of a query does not run at the source; ``kept`` says why."""
-
-    def __init__(self, kept: Kept) -> None:
-        super().__init__(kept.why)
-        self.kept = kept
-
-
-def refuse(node: exp.Expr, code: str, why: str, fix: str | None = None) -> RefusedError:
-    """The reason why ``node`` stays here."""
-    return RefusedError(Kept(node.sql("postgres"), code, why, fix))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from virtualization.connectors.oracle.values import refuse
+from virtualization.refusal import refuse
 
 _QUERY = {"with_", "distinct", "order", "limit", "offset"}
 _PLAIN = {"this", "expression", "expressions"}

@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from virtualization.connectors.oracle import literals
 from virtualization.connectors.oracle.expressions import Expressions, Handler
-from virtualization.connectors.oracle.values import INTEGERS, MOST_DIGITS, Value, integer, refuse, wider
+from virtualization.connectors.oracle.values import INTEGERS, MOST_DIGITS, Value, integer, wider
+from virtualization.refusal import refuse
 
 _WIDTH = "Declare the columns with fewer digits, for example numeric(15,2)."
 _MOST_QUOTIENT_DIGITS = 36

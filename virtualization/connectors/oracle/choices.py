@@ -9,7 +9,8 @@ from sqlglot import exp
 from virtualization.binding.datatypes import type_name
 from virtualization.connectors.oracle import arithmetic, comparisons, literals
 from virtualization.connectors.oracle.expressions import Expressions, Handler, unified
-from virtualization.connectors.oracle.values import INTEGERS, MOST_DIGITS, Value, refuse
+from virtualization.connectors.oracle.values import INTEGERS, MOST_DIGITS, Value
+from virtualization.refusal import refuse
 from virtualization.types import PgType, pg_type
 
 

@@ -8,7 +8,8 @@ from fractions import Fraction
 from sqlglot import exp
 
 from virtualization.connectors.oracle import literals
-from virtualization.connectors.oracle.values import Value, refuse
+from virtualization.connectors.oracle.values import Value
+from virtualization.refusal import refuse
 
 EXACT_IN_DOUBLE = 2**53
 EQUALITY, ORDER = "equality", "order"

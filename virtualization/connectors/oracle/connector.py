@@ -16,7 +16,6 @@ from virtualization.connectors.oracle.fragments import StatementFragment
 from virtualization.connectors.oracle.options import settings
 from virtualization.connectors.oracle.remote_catalog import RemoteTables, detect, remote_objects
 from virtualization.connectors.oracle.statements import Query, Statements
-from virtualization.connectors.oracle.values import RefusedError
 from virtualization.errors import DefinitionError, UnknownColumnError
 from virtualization.plan import (
     Accepted,
@@ -29,6 +28,7 @@ from virtualization.plan import (
     Scanned,
     TestedSource,
 )
+from virtualization.refusal import RefusedError
 
 
 class OracleConnector:

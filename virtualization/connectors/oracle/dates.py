@@ -11,7 +11,8 @@ from sqlglot import exp
 
 from virtualization.connectors.oracle import arithmetic, literals
 from virtualization.connectors.oracle.expressions import Expressions, Handler
-from virtualization.connectors.oracle.values import Value, integer, refuse
+from virtualization.connectors.oracle.values import Value, integer
+from virtualization.refusal import refuse
 
 _MOST_DAYS = 5_400_000
 """Between Oracle's first and last day."""

@@ -15,7 +15,8 @@ from virtualization.connectors.oracle import literals
 from virtualization.connectors.oracle.arguments import check
 from virtualization.connectors.oracle.comparisons import EQUALITY, ORDER, pair
 from virtualization.connectors.oracle.scopes import Scope
-from virtualization.connectors.oracle.values import INTEGERS, Value, boolean, refuse, wider
+from virtualization.connectors.oracle.values import INTEGERS, Value, boolean, wider
+from virtualization.refusal import refuse
 
 MOST_IN_LIST = 1000
 """Elements of one IN list (ORA-01795)."""

@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from sqlglot import exp
 
-from virtualization.connectors.oracle.values import INTEGERS, MOST_DIGITS, Value, refuse
+from virtualization.connectors.oracle.values import INTEGERS, MOST_DIGITS, Value
+from virtualization.refusal import refuse
 
 LONGEST_TEXT = 4000
 """Bytes of a text constant."""

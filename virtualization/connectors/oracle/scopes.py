@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from virtualization.connectors.oracle.values import Value, refuse
+from virtualization.connectors.oracle.values import Value
+from virtualization.refusal import refuse
 
 Columns = Mapping[str, Value]
 

@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from virtualization.connectors.oracle import literals
 from virtualization.connectors.oracle.expressions import Expressions, Handler, weakest
-from virtualization.connectors.oracle.values import Value, integer, refuse
+from virtualization.connectors.oracle.values import Value, integer
+from virtualization.refusal import refuse
 
 _LOWER, _UPPER = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _MORE_UPPER = ("ıſ", "IS")

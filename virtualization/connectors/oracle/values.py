@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqlglot import exp
-
-from virtualization.plan import Kept
 from virtualization.types import pg_type
 
 MOST_DIGITS = 38
@@ -35,19 +32,6 @@ SIMPLE_KINDS = {
     "boolean": "boolean",
     "bytea": "bytes",
 }
-
-
-class RefusedError(Exception):
-    """Something is not sent to the source."""
-
-    def __init__(self, kept: Kept) -> None:
-        super().__init__(kept.why)
-        self.kept = kept
-
-
-def refuse(node: exp.Expr, code: str, why: str, fix: str | None = None) -> RefusedError:
-    """To be raised."""
-    return RefusedError(Kept(node.sql("postgres"), code, why, fix))
 
 
 @dataclass(frozen=True)

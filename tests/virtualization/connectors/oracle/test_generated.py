@@ -10,8 +10,8 @@ from tests.services.oracle.dialect import translated
 from tests.virtualization.connectors.oracle.generated import generated
 from virtualization.connectors.oracle.names import alias, location_parts
 from virtualization.connectors.oracle.types import RemoteColumn, column_value, detected
-from virtualization.connectors.oracle.values import RefusedError
 from virtualization.errors import DefinitionError
+from virtualization.refusal import RefusedError
 
 GOLDEN = pathlib.Path(__file__).with_name("golden.sql")
 
