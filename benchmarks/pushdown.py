@@ -142,9 +142,12 @@ def outcome(probe: Probe, ask: Ask, truth: Callable[[str], Rows]) -> str:
     return "Y" if len(processes) >= probe.sessions else "N"
 
 
+_TYPE = "character varying|double precision|timestamp with(?:out)? time zone|[a-z0-9]+"
+
+
 def plain(text: str) -> str:
     """A statement in small letters, without quotes of names and numbers, brackets and casts, blanks once."""
-    text = re.sub(r"::[a-z ]+(\(\d+(,\d+)?\))?", "", text.lower().replace('"', "").replace("`", ""))
+    text = re.sub(rf"::({_TYPE})(\(\d+(,\d+)?\))?", "", text.lower().replace('"', "").replace("`", ""))
     text = re.sub(r"'(-?\d+(\.\d+)?)'", r"\1", text)
     return " ".join(re.sub(r"[()]", " ", text).split())
 
