@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -59,6 +60,14 @@ class Task:
             for shard, rows in spreading(pa.RecordBatch.from_arrays(batch.columns, schema=schema)):
                 streams.send(shard, rows)
             renewed = self.load.renew_if_due(renewed)
+
+
+def keep_imports() -> None:
+    """Once per Python worker, after its first task: what it has imported by now is garbage never. Spark's daemon collects garbage after
+    each task, and going through all of that took two thirds of the time of a small one."""
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
 
 
 def _with(first: pa.RecordBatch, rest: Sequence[pa.RecordBatch] | Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -18,7 +18,7 @@ from pyspark.sql.datasource import DataSourceArrowWriter, DataSourceStreamArrowW
 from pyspark_bdc import streams
 from pyspark_bdc.errors import WriteError
 from pyspark_bdc.load import Load
-from pyspark_bdc.task import Account, Task
+from pyspark_bdc.task import Account, Task, keep_imports
 
 if TYPE_CHECKING:
     from pyspark_bdc.local import LocalLoad, Staged
@@ -42,7 +42,11 @@ class LoadWriter(DataSourceArrowWriter):
         if self._task.load.state != "open":
             return Sent(None)
         context = TaskContext.get()
-        return Sent(self._task.send(context.partitionId() if context is not None else 0, iterator))
+        if context is None:
+            return Sent(self._task.send(0, iterator))
+        sent = Sent(self._task.send(context.partitionId(), iterator))
+        keep_imports()
+        return sent
 
     def commit(self, messages: list[WriterCommitMessage | None]) -> None:
         """On the driver: names the attempts that count; all others are dropped."""
