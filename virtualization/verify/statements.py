@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from virtualization.verify.expressions import Expressions
@@ -32,6 +33,9 @@ AGGREGATES: dict[Kind, tuple[str, ...]] = {
     Kind.BOOLEAN: ("bool_or({0})", "bool_and({0})", "every({0})", "count({0})"),
     Kind.OTHER: ("count({0})",),
 }  # fmt: skip
+_SET = re.compile("DISTINCT|ORDER")
+"""What no aggregate over a window takes."""
+
 NUMBERED = ("row_number()", "lag({0})", "lead({0}, 2)", "first_value({0})", "last_value({0})", "ntile(3)", "nth_value({0}, 2)",
             "count({0})", "max({0})")  # fmt: skip
 """Need a total order."""
@@ -221,7 +225,7 @@ class _One:
             call, over = self._pick.choice(RANKED), f"{partition} ORDER BY {item.sql}{self._pick.choice(DIRECTIONS)}"
         else:
             call, over = (
-                self._pick.choice([c for c in AGGREGATES[item.kind] if "DISTINCT" not in c and "ORDER" not in c and c.count("(") == 1]),
+                self._pick.choice([c for c in AGGREGATES[item.kind] if c.endswith(")") and c.count("(") == 1 and not _SET.search(c)]),
                 partition,
             )
         shown = ", ".join(one.sql for one in self._pick.sample(made.items, min(2, len(made.items))))
