@@ -108,7 +108,10 @@ class Store:
             self._root.execute("CHECKPOINT")
         except duckdb.Error as error:  # a stream or a round of compaction has not ended in time: the write-ahead log holds what is needed
             log.warning("ended without a checkpoint: the next start replays the log", why=str(error).splitlines()[0])
-        self._root.close()
+        try:
+            self._root.close()
+        except duckdb.Error as error:  # a round of compaction is in the middle of a call: the end of the process closes the file
+            log.warning("the file is left open", why=str(error).splitlines()[0])
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -7,10 +7,13 @@ import time
 import uuid
 from collections.abc import Iterator
 
+import duckdb
 import pyarrow as pa
 import pytest
 from pyarrow import flight
 
+from pools.data.settings import Limits
+from pools.data.store import Store
 from tests.pools.data.stand import Client, Process, RefusedError, table
 
 ROWS, PARTITIONS = 3000, 3
@@ -121,6 +124,23 @@ def test_kill_at_random_moments(tmp_path: pathlib.Path) -> None:
 @pytest.mark.timeout(900)
 def test_kill_storm(tmp_path: pathlib.Path) -> None:
     storm(tmp_path, 60)
+
+
+class Busy:
+    """DuckDB's connection while another thread is in a call of it: it refuses instead of waiting."""
+
+    def refuse(self, *_: object) -> None:
+        raise duckdb.Error("connection is busy with another call")
+
+    execute = close = refuse
+
+
+def test_it_ends_while_a_round_of_compaction_is_in_a_call(tmp_path: pathlib.Path) -> None:
+    """It used to end with code 1, and the words that its file can't be opened."""
+    store = Store(tmp_path, Limits(reserve_mb=1))
+    root, store._root = store._root, Busy()
+    store.close()
+    root.close()
 
 
 def test_a_second_process_is_refused(tmp_path: pathlib.Path) -> None:
