@@ -230,3 +230,4 @@ def test_sigterm_and_secrets(cluster: Cluster, postgresql: PostgresqlServer) -> 
         assert secret not in cluster.log
     assert "Traceback" not in cluster.log
     assert "did not close" not in cluster.log
+    cluster.start_service()  # for whoever shares it

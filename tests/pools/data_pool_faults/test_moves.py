@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -35,17 +36,17 @@ class Killer:
         self.back: asyncio.Future[None] | None = None
         self._decide = Ledger.decide
 
-    async def __call__(self, ledger: Ledger, load: str, xid: str | None, rows: int) -> dict[str, Any]:
+    async def __call__(self, ledger: Ledger, load: str, xid: str | None, rows: int, marks: Mapping[str, int]) -> dict[str, Any]:
         self.calls += 1
         if self.calls > 1:
-            return await self._decide(ledger, load, xid, rows)
+            return await self._decide(ledger, load, xid, rows, marks)
         if self.moment == "after":
-            await self._decide(ledger, load, xid, rows)
+            await self._decide(ledger, load, xid, rows, marks)
         dying = asyncio.ensure_future(asyncio.to_thread(kill_master, self.pool))
         if self.moment != "during":
             await dying
         try:
-            answer = await self._decide(ledger, load, xid, rows) if self.moment == "during" else None
+            answer = await self._decide(ledger, load, xid, rows, marks) if self.moment == "during" else None
         finally:
             await dying
             self.back = asyncio.ensure_future(asyncio.to_thread(self.pool.start_master))
@@ -82,8 +83,8 @@ def test_the_master_is_killed_at_the_decision(lossy_pool: DataPool, monkeypatch:
     wanted = (ROWS, ROWS, ROWS * (ROWS + 1) // 2)
     killer = Killer(lossy_pool, moment)
 
-    async def decide(ledger: Ledger, load: str, xid: str | None, rows: int) -> dict[str, Any]:
-        return await killer(ledger, load, xid, rows)
+    async def decide(ledger: Ledger, load: str, xid: str | None, rows: int, marks: Mapping[str, int]) -> dict[str, Any]:
+        return await killer(ledger, load, xid, rows, marks)
 
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "decide", decide)

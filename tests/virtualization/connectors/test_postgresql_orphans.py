@@ -11,7 +11,7 @@ import pytest
 from tests.patience import PATIENCE, SOON
 from tests.services.postgresql import PostgresqlServer
 from virtualization.catalog import Credential, DataSource
-from virtualization.connectors.postgresql import client
+from virtualization.connectors.postgresql import client, sessions
 from virtualization.connectors.postgresql.options import settings
 
 KILLED = """
@@ -58,7 +58,7 @@ def test_a_killed_process_leaves_no_statement_at_the_source(postgresql: Postgres
 
 
 def test_a_server_that_cannot_watch_its_clients_is_used_without(postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "WATCH", "no_such_setting_on_an_old_server")
+    monkeypatch.setattr(sessions, "WATCH", "no_such_setting_on_an_old_server")
     location = f"postgresql://127.0.0.1:{postgresql.port}/postgres"
     source = DataSource("s", "postgresql", location, credential=Credential(postgresql.user, postgresql.password))
     found = client.Client(settings(source))
