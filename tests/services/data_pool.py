@@ -264,6 +264,7 @@ def data_pool(shards: int = 2, replicas: int = 1, shard_limits: ShardLimits | No
         addresses = tuple(ShardAddress(number, "127.0.0.1", port) for number, port in enumerate(shard_ports))
         computes = [_replica(folder, number, sql_ports[number], flight_ports[number], master, addresses) for number in range(replicas)]
         pool = DataPool(folder, master, secrets, signer, shard_services, computes, flight_ports)
+        stack.callback(_tell_internal_errors, pool)
         stack.callback(_stop_master, pool)
         for service in (*pool.shards, *pool.replicas):  # replicas end first; one that does not end keeps no other from it
             stack.callback(service.end)
@@ -279,6 +280,14 @@ def data_pool(shards: int = 2, replicas: int = 1, shard_limits: ShardLimits | No
         pool.add_user("alice")
         pool.add_user("bob")
         yield pool
+
+
+def _tell_internal_errors(pool: DataPool) -> None:
+    """Tests see a reference into a log that goes with the pool."""
+    for service in (*pool.replicas, *pool.shards):
+        _, *found = service.log.split("[error    ] internal error")
+        for each in found:
+            print(f"{service.name}: internal error{each[:4000]}", file=sys.__stderr__)
 
 
 def make_secret(signer: Signer) -> bytes:

@@ -31,6 +31,9 @@ ANSWER_SECONDS = 60.0
 HELLO_SECONDS = 20.0
 """A shard that is down says so at once; one on a busy machine may need some seconds."""
 
+HELLO_AGAIN = (0.1, 0.3, 0.9)
+"""Seconds between tries: one that has just been restarted is there, but gRPC, which was refused before, does not look for up to a second."""
+
 SEAL_SECONDS = 1800.0
 """A seal compares keys with the whole table."""
 
@@ -89,6 +92,11 @@ class Shards:
 
     async def hello(self, number: int) -> dict[str, Any]:
         """The shard's identity and free space; needs no ticket."""
+        for wait in HELLO_AGAIN:
+            try:
+                return (await self._asked(number, "hello", {}, HELLO_SECONDS))[0]
+            except ShardAwayError:
+                await asyncio.sleep(wait)
         return (await self._asked(number, "hello", {}, HELLO_SECONDS))[0]
 
     async def _asked(self, number: int, action: str, body: Mapping[str, Any], seconds: float) -> list[dict[str, Any]]:
