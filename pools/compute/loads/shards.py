@@ -32,7 +32,7 @@ HELLO_SECONDS = 20.0
 """A shard that is down says so at once; one on a busy machine may need some seconds."""
 
 HELLO_AGAIN = (0.1, 0.3, 0.9)
-"""Seconds between tries: one that has just been restarted is there, but gRPC, which was refused before, does not look for up to a second."""
+"""Seconds between tries: one that has just been restarted is there, but gRPC, which was refused before, does not try for a second."""
 
 SEAL_SECONDS = 1800.0
 """A seal compares keys with the whole table."""
