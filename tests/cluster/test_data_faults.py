@@ -16,6 +16,15 @@ from tests.services.flight_loads import LoadClient
 pytestmark = pytest.mark.service
 
 
+def answers(cluster: Stage) -> bool:
+    """Does the controller, which says for a moment that it has just started?"""
+    try:
+        cluster.bdc("status")
+    except RuntimeError:
+        return False
+    return True
+
+
 def test_the_controller_is_killed_and_loads_go_on(cluster: Stage) -> None:
     """It has no part in a load: begin, streams, commit and reading do without it."""
     home, table = home_of(cluster), f"t{secrets.token_hex(4)}"
@@ -25,6 +34,6 @@ def test_the_controller_is_killed_and_loads_go_on(cluster: Stage) -> None:
         os.kill(pids(home)["control"], signal.SIGKILL)
         assert loads.load(f"public.{table}", [pa.table({"id": [1, 2]}), pa.table({"id": [3]})])["rows"] == 3
         assert master.execute(f"SELECT count(*), sum(id) FROM {table}".encode()).fetchone() == (3, 6)
-        until(lambda: green(home), "all is green again")
+        until(lambda: green(home) and answers(cluster), "all is green again")
         master.execute("CALL bdc.drop_data_table(%s)", (table,))
     loads.close()

@@ -11,7 +11,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from tests.cluster.life import connect, home_of, kill_and_heal, pids, until
+from tests.cluster.life import connect, home_of, kill_and_heal, pids
 from tests.services.cluster import Row, Stage
 from tests.services.flight_loads import LoadClient, slices
 
@@ -52,13 +52,11 @@ def found(master: psycopg.Connection[Row], table: str) -> Row | None:
 
 
 def test_shards_are_seen(cluster: Stage) -> None:
-    def shards() -> dict[str, str]:
-        status = cluster.bdc("status", "--all")
-        assert isinstance(status, dict)
-        sql = next(service for service in status["services"] if service["name"] == "sql")
-        return {resource["name"]: resource["state"] for resource in sql["resources"] if resource["name"].startswith("data-")}
-
-    until(lambda: shards() == {"data-0": "ready", "data-1": "ready"}, "both shards are ready")
+    status = cluster.bdc("status", "--all")
+    assert isinstance(status, dict)
+    sql = next(service for service in status["services"] if service["name"] == "sql")
+    shards = {resource["name"]: resource["state"] for resource in sql["resources"] if resource["name"].startswith("data-")}
+    assert shards == {"data-0": "ready", "data-1": "ready"}
     assert cluster.endpoint("data-pool").startswith("grpc://127.0.0.1:")
 
 
