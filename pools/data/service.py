@@ -7,6 +7,7 @@ order: new calls are refused, streams get their time, the file is checkpointed a
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import logging
 import os
 import pathlib
@@ -27,6 +28,12 @@ from pools.data.store import Store
 
 log = structlog.get_logger()
 
+LOOK_SECONDS = 1.0
+"""Python runs a signal's handler in the main thread, which sleeps on if the kernel gave the signal to another one."""
+
+CLOSING_SECONDS = 12.0
+"""What closing may take after the streams' time; whoever started the process kills it a little later, without a word."""
+
 
 def serve(settings: ShardSettings, stop: threading.Event) -> None:
     """Until ``stop`` is set."""
@@ -39,8 +46,11 @@ def serve(settings: ShardSettings, stop: threading.Event) -> None:
             threading.Thread(target=shard.compaction.run, args=(stop,), name="compaction", daemon=True).start()
         seconds = round(time.monotonic() - began, 3)
         log.info("serving", port=server.port, shard=store.shard, number=settings.number, opened_seconds=seconds)
-        stop.wait()
+        while not stop.wait(LOOK_SECONDS):
+            pass
         log.info("stopping")
+        # a thread that hangs inside of DuckDB or gRPC may hold the interpreter: this tells where, without it; the log file is replayed
+        faulthandler.dump_traceback_later(settings.limits.stop_seconds + CLOSING_SECONDS, exit=True)
         server.stop(settings.limits.stop_seconds)
     finally:
         store.close()

@@ -2,6 +2,8 @@
 
 import pathlib
 import random
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -14,6 +16,7 @@ from pyarrow import flight
 
 from pools.data.settings import Limits
 from pools.data.store import Store
+from tests.patience import PATIENCE
 from tests.pools.data.stand import Client, Process, RefusedError, table
 
 ROWS, PARTITIONS = 3000, 3
@@ -141,6 +144,26 @@ def test_it_ends_while_a_round_of_compaction_is_in_a_call(tmp_path: pathlib.Path
     root, store._root = store._root, Busy()
     store.close()
     root.close()
+
+
+HANGS = """
+import signal, sys, threading, time
+from pools.data import service
+service.CLOSING_SECONDS = 0.2
+service.ShardServer.stop = lambda self, seconds: time.sleep(600)
+threading.Timer(0.2, signal.raise_signal, [signal.SIGTERM]).start()
+sys.exit(service.main(["--config", sys.argv[1]]))
+"""
+
+
+def test_an_end_that_hangs_is_cut_off_and_says_where(tmp_path: pathlib.Path) -> None:
+    process = Process(tmp_path, stop_seconds=0.2)
+    command = [sys.executable, "-c", HANGS, str(tmp_path / "data.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 1
+    assert "Timeout" in done.stderr and "in serve" in done.stderr
+    process.start()
+    assert process.stop() == 0
 
 
 def test_a_second_process_is_refused(tmp_path: pathlib.Path) -> None:
