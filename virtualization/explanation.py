@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from virtualization.catalog import Catalog
 from virtualization.errors import UnknownTableError
 from virtualization.metering import Avoidable, avoidable
-from virtualization.plan import Counts, Fragment, Kept, OutputColumn, Plan, QueryContext
+from virtualization.plan import Counts, Fragment, Kept, OutputColumn, Plan, QueryContext, ReadInRanges
 from virtualization.reasons import fix_of
 from virtualization.types import pg_type
 
@@ -52,11 +52,14 @@ class FragmentExplanation:
     keys: tuple[str, ...] = ()
     """Keys of other fragments that go along in what the source is asked, where there are not too many."""
 
+    ranges: str | None = None
+    """How it is read over several connections at once; None: it comes as one statement."""
+
     def json(self) -> dict[str, object]:
         """As plain data."""
         actual = self.actual
         counts = None if actual is None else {name: getattr(actual, name) for name in ("rows", "bytes", "milliseconds", "opened")}
-        plain = {name: getattr(self, name) for name in ("name", "source", "connector", "text", "asked", "read_by_executor")}
+        plain = {name: getattr(self, name) for name in ("name", "source", "connector", "text", "asked", "read_by_executor", "ranges")}
         estimates = {"estimated_rows": self.estimated_rows, "estimated_bytes": self.estimated_bytes}
         return {**plain, **estimates, "tables": list(self.tables), "keys": list(self.keys), "actual": counts}
 
@@ -98,6 +101,7 @@ class Explanation:
                         for flow in plan.flows
                         if flow.taker == number
                     ),
+                    ranges=fragment.ranges() if isinstance(fragment, ReadInRanges) else None,
                 )
             )
         residual = plan.residual.sql("postgres", pretty=True) if plan.residual is not None else None
@@ -201,6 +205,7 @@ def _fragment_lines(fragment: FragmentExplanation, *, named: bool, executor: str
     if fragment.actual is not None:
         yield f"  {_actual(fragment.actual, inside=fragment.read_by_executor)}"
     yield from (f"  keys: {line}" for line in fragment.keys)
+    yield from ([f"  read in {fragment.ranges}"] if fragment.ranges is not None else [])
     yield from ("  " + line for line in fragment.text.splitlines())
     if fragment.asked is not None:
         yield f"  asked with keys: {_cut(fragment.asked, _SHOWN_ASKED)}"

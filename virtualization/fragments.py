@@ -6,7 +6,7 @@ See ``virtualization.plan.Fragment``, the contract.
 from __future__ import annotations
 
 from virtualization.errors import VirtualizationError
-from virtualization.plan import Batches, Fragment, OutputColumn, QueryContext
+from virtualization.plan import Batches, Fragment, OutputColumn, QueryContext, ReadInRanges
 
 
 class RowsThroughOpen:
@@ -48,6 +48,10 @@ class FragmentOver:
     def tables(self) -> tuple[tuple[str, str], ...]:
         """As the fragment."""
         return self.fragment.tables
+
+    def ranges(self) -> str | None:
+        """As the fragment."""
+        return self.fragment.ranges() if isinstance(self.fragment, ReadInRanges) else None
 
     def open(self, context: QueryContext) -> Batches:
         """As the fragment."""

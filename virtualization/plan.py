@@ -228,6 +228,15 @@ class TakesKeys(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadInRanges(Protocol):
+    """A fragment that its connector may read over several connections at once, a range of one table each."""
+
+    def ranges(self) -> str | None:
+        """How, for EXPLAIN; None: it comes as one statement over one connection."""
+        ...
+
+
 @dataclass(frozen=True)
 class KeyFlow:
     """Fragment ``giver`` is read first; the values of its column go along in what ``taker``'s source is asked. More than ``most``

@@ -11,8 +11,9 @@ import pytest
 from tests.patience import PATIENCE
 from tests.services.postgresql import PostgresqlServer
 from tests.virtualization.connectors.conformance import read, table
-from virtualization.catalog import Column, Credential, DataSource
+from virtualization.catalog import Column, Credential, DataSource, MemoryCatalog
 from virtualization.connectors.postgresql import PostgresqlConnector, parallel
+from virtualization.engine import Engine
 from virtualization.errors import CancelledError, DataError
 from virtualization.parse import parse
 from virtualization.plan import Accepted, Fragment, FragmentRequest, QueryContext
@@ -154,3 +155,17 @@ def test_a_cancel_stops_all(connector: PostgresqlConnector, remote: PostgresqlSe
             return admin.execute(asked).fetchone() == (0,)
 
     until(idle)
+
+
+@pytest.mark.parametrize(("most", "said"), [("10", "up to 4 connections"), ("2", "up to 2 connections")])
+def test_explain_says_so(remote: PostgresqlServer, most: str, said: str) -> None:
+    made = connected(remote, max_connections=most)
+    source = DataSource("src", "postgresql", "")
+    engine, catalog = Engine([], {"postgresql": lambda _: made}), MemoryCatalog.of([source], [BIG])
+    explained = engine.explain("SELECT id FROM big", catalog)
+    assert f"  read in ranges of ctid over {said}, in one snapshot\n" in explained.text()
+    assert said in str(explained.json()["fragments"])
+    assert "unless the source knows a shorter way" in engine.explain("SELECT id FROM big WHERE id < 9", catalog).text()
+    joined = engine.explain("SELECT a.id FROM big a JOIN big b ON a.id = b.id", catalog)
+    assert "ranges" not in joined.text() and "'ranges': None" in str(joined.json()["fragments"])
+    engine.close()

@@ -49,6 +49,15 @@ class StatementFragment(RowsThroughOpen):
             return ParallelRows(self.client, Scan(self.text, self.table), self._schema(), self.what, context, zone)
         return self.client.stream(self.text, self._schema(), self.what, context, zone)
 
+    def ranges(self) -> str | None:
+        """See ``virtualization.plan.ReadInRanges``."""
+        if self.table is None:
+            return None
+        settings = self.client.settings
+        connections = min(settings.scan_connections, settings.max_connections)
+        unless = ", unless the source knows a shorter way to the rows of the condition" if self.filtered else ""
+        return f"ranges of ctid over up to {connections} connections, in one snapshot{unless}"
+
     @property
     def statement_text(self) -> str:
         """See ``virtualization.templates``."""
