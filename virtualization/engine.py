@@ -112,7 +112,6 @@ class Engine:
         if not analyze:
             return Explanation.of(plan, catalog)
         context = context or QueryContext()
-        context.profile = True
         start = time.perf_counter()
         result = self.run(plan, context)
         try:

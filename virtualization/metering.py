@@ -13,7 +13,8 @@ from virtualization.plan import Batches, Counts, Fragment, Plan, QueryContext
 
 
 class Meter(FragmentOver):
-    """A fragment that counts. Where an executor reads the source itself (``duckdb_sql``), nothing passes through here: it may ``note``."""
+    """A fragment that counts. Where an executor reads the source itself (``duckdb_sql``), nothing passes through here: it
+    does ``note`` at its end."""
 
     def __init__(self, fragment: Fragment, counts: Counts) -> None:
         self.fragment = fragment

@@ -92,8 +92,6 @@ class QueryContext:
         """Of each fragment of the plan that runs, in the plan's order; the engine sets and keeps them."""
         self.answered = Counts()
         """Of the plan's answer."""
-        self.profile = False
-        """Shall an engine count what it reads by itself? That costs a little."""
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []

@@ -146,7 +146,8 @@ def entry(query: Query) -> Entry:
 
 
 def _fragment(fragment: Fragment, counts: Counts) -> dict[str, object]:
-    """Without its text, which EXPLAIN tells. Nobody counts what an executor reads itself: then there are no numbers."""
+    """Without its text, which EXPLAIN tells. What an executor reads itself is counted at its end: a query that did not get there has no
+    numbers for it."""
     counted = counts.opened > 0
     return {
         "source": fragment.source,

@@ -101,8 +101,6 @@ class DuckDbResult:
             if context.cancelled:  # before there was anything to interrupt
                 raise CancelledError("canceling statement due to user request")
             sql = self._inputs.place(translated, fragments)
-            if context.profile:
-                cursor.execute("SET enable_profiling = 'no_output'")
             self._reader: Any = streamed(cursor, sql)
         except Exception as error:  # noqa: BLE001 raised again as what it means
             raise self._ended(error) from None
@@ -113,8 +111,7 @@ class DuckDbResult:
                 try:
                     batch = self._reader.read_next_batch()
                 except StopIteration:
-                    if self._context.profile:
-                        self._inputs.note_scans()
+                    self._inputs.note_scans()
                     return
                 except Exception as error:  # noqa: BLE001 raised again as what it means
                     raise self._ended(error) from None

@@ -35,6 +35,8 @@ class Inputs:
         sql = translated.sql
         for number, reads in translated.reads.items():
             sql = sql.replace(placeholder(number), self._table(number, fragments[number], reads))
+        if self._inline:  # what passes through nobody's hands here is counted by the engine itself (0.3 ms a query)
+            self._cursor.execute("SET enable_profiling = 'no_output'")
         return sql
 
     def _table(self, number: int, fragment: Fragment, reads: int) -> str:
@@ -76,7 +78,10 @@ class Inputs:
         return self.error or next((meant for meant in told if meant is not None), None)
 
     def note_scans(self) -> None:
-        """Tell the fragments that the engine read itself what its profile says of them: each file's path stands in one's text only."""
+        """Tell the fragments that the engine read itself what its profile says of them: each file's path stands in one's text only.
+        To be called when the last row was read: before, there is no profile."""
+        if not self._inline:
+            return
         for scan in _scans(json.loads(self._cursor.get_profiling_information("json") or "{}").get("operator", [])):
             path = str(scan["extra_info"].get("Filename(s)", "")).split(",")[0]
             for fragment, text in self._inline:
