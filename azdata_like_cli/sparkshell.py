@@ -13,9 +13,10 @@ from bdc.errors import UserError
 INSTALL = "pip install 'openbdc[spark-client]' (PySpark's client, 15 MB), or name a Python that has PySpark with --python"
 PROBE = "import importlib.util, sys; sys.exit(any(importlib.util.find_spec(name) is None for name in ('pyspark', 'grpc', 'pandas')))"
 SHELL = """
-import os
+import atexit, os
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.remote(os.environ.pop("BDC_SPARK_REMOTE")).getOrCreate()
+atexit.register(spark.stop)
 print(f"Spark {spark.version}: the session is 'spark'.")
 """
 
@@ -33,9 +34,9 @@ def client_python(given: str | None) -> str:
 
 
 def run_shell(endpoint: str, token: str, python: str) -> None:
-    """Until the user leaves it. Ctrl-C is the shell's."""
+    """Until the user leaves it. Ctrl-C is the shell's: here it is heard and does nothing (were it ignored, so it would be in the shell)."""
     environment = {**os.environ, "BDC_SPARK_REMOTE": f"{endpoint}/;token={token}"}
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
     try:
         subprocess.run([python, "-i", "-c", SHELL], env=environment, check=False)
     finally:

@@ -7,6 +7,7 @@ import json
 import pathlib
 import secrets
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import cast
@@ -16,6 +17,7 @@ import pytest
 from tests.cluster.life import until
 from tests.services import spark as spark_tests
 from tests.services.cluster import Stage
+from tests.services.terminal import INTERRUPT, terminal
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 HOUSE = ROOT / "examples" / "demo" / "house.py"
@@ -120,6 +122,26 @@ def test_the_demos_program_writes_house_from_spark_and_a_job_runs_beside_the_ser
     said = str(files.bdc("spark", "logs", str(number), output=None))
     assert "arguments: ['--{data}']" in said and "rows: 507 true" in said
 
+
+def test_somebody_types_into_the_shell(files: Stage) -> None:
+    """With the server that runs by now. Ctrl-C ends what runs, at the server too (its two tasks would keep the next one waiting)."""
+    shell = [sys.executable, "-m", "azdata_like_cli", "spark", "shell", "--python", str(spark_tests.install())]
+    with terminal(shell, files.environment) as typed:
+        typed.until("the session is 'spark'.", 200)
+        typed.type("spark.read.text('/sandbox/house.csv').count() * 1000 + 1\n")
+        typed.until("507001")
+        typed.type("spark.registerProgressHandler(lambda **so_far: so_far['inflight_tasks'] and print('under' + 'way', flush=True))\n")
+        typed.type("spark.range(10**15).where('id % 7 = 8').count()\n")
+        typed.until("underway")
+        typed.type(INTERRUPT)
+        typed.until("KeyboardInterrupt")
+        typed.type("spark.range(5).count() * 111\n")
+        typed.until("555")
+        typed.type("exit()\n")
+        assert typed.ended() == 0 and not typed.left()
+
+
+def test_the_server_is_stopped(files: Stage) -> None:
     files.bdc("spark", "stop", output=None)
     assert server(files)["state"] == "stopped"
     tree = files.bdc("status")
