@@ -125,6 +125,22 @@ def test_a_dump_is_restored_under_the_same_name(data_pool: DataPool, name: str) 
     becomes_its_own(data_pool, name)
 
 
+def test_a_dump_that_is_restored_half(data_pool: DataPool, name: str) -> None:
+    """The pool reads the catalog at any moment: also between the definitions of tables and where their rows lie."""
+    before, copied, after = tool(data_pool, "pg_dump", "-d", name).partition("COPY bdc.data_tables ")
+    assert copied and "COPY bdc.table_definitions " in before
+    server(data_pool, f"DROP DATABASE {name} WITH (FORCE)")
+    server(data_pool, f"CREATE DATABASE {name}")
+    restore = ("psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", name)
+    tool(data_pool, *restore, given=before)
+    with data_pool.connect("admin", database=name) as session:
+        await_pool(session)
+        with pytest.raises(errors.ObjectNotInPrerequisiteState, match="its definition is not whole"):
+            session.execute("SELECT id FROM t")
+    tool(data_pool, *restore, given=copied + after)
+    is_a_stranger(data_pool, name)
+
+
 def tool(pool: DataPool, program: str, *arguments: str, given: str | None = None) -> str:
     """One of PostgreSQL's own, as the superuser."""
     login = {"PGHOST": "127.0.0.1", "PGPORT": str(pool.master.port), "PGUSER": SUPERUSER, "PGPASSWORD": pool.secrets["master-superuser"]}

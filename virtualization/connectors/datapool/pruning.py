@@ -12,6 +12,7 @@ from sqlglot import exp
 from virtualization.buckets import bucket_numbers
 from virtualization.catalog import VirtualTable
 from virtualization.connectors.datapool.equalities import Equalities
+from virtualization.connectors.datapool.faults import ShardError
 from virtualization.connectors.datapool.rows import Layout, Rows
 from virtualization.connectors.datapool.single_bucket import bucket_of
 from virtualization.connectors.datapool.types import constant, family
@@ -23,8 +24,14 @@ MOST_COMBINATIONS = 1000
 
 
 def placement_of(table: VirtualTable) -> DataPlacement:
-    """Of a table of the data pool."""
-    assert table.data is not None
+    """Of a table of the data pool. 55000 while there is none: a dump that is being restored brings definitions table by table."""
+    if table.data is None:
+        raise ShardError(
+            "55000",
+            f'where the rows of "{table.schema}.{table.name}" lie is not known: its definition is not whole',
+            detail="A dump of the database is being restored, or was restored in part.",
+            hint="Try again when it is restored.",
+        )
     return table.data
 
 

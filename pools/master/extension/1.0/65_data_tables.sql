@@ -15,7 +15,8 @@ COMMENT ON COLUMN bdc.data_tables.placed IS 'snapshots before this one read the 
 COMMENT ON COLUMN bdc.data_tables.identity IS 'of the database whose rows these are; in a copy or a restored dump it is another''s';
 COMMENT ON COLUMN bdc.data_tables.next_column IS 'column ids (in bdc.table_definitions.columns) are never used again';
 SELECT pg_catalog.pg_extension_config_dump('bdc.data_tables', '');
-CREATE TRIGGER tell_change AFTER UPDATE ON bdc.data_tables FOR EACH STATEMENT EXECUTE FUNCTION bdc.tell_change();
+-- INSERT too: a dump brings definitions first and this after them, and who has read the catalog between must read it again
+CREATE TRIGGER tell_change AFTER INSERT OR UPDATE ON bdc.data_tables FOR EACH STATEMENT EXECUTE FUNCTION bdc.tell_change();
 
 CREATE TABLE bdc.data_heads (table_id uuid PRIMARY KEY, generation bigint NOT NULL DEFAULT 0);
 COMMENT ON TABLE bdc.data_heads IS 'The current generation of each table that has rows on shards; not dumped: a definition without it has none';
