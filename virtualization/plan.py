@@ -107,6 +107,10 @@ class QueryContext:
         """Has ``cancel`` been called?"""
         return self._cancelled.is_set()
 
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until ``cancel`` is called."""
+        self._cancelled.wait(seconds)
+
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Register; returns a function that takes the registration back. Calls at once if already cancelled. ``callback`` may be called
         any number of times, the last one a moment after the registration was taken back."""
@@ -360,7 +364,9 @@ class Plan:
     flows: tuple[KeyFlow, ...] = ()
     """In the order in which they are carried out, before the residual runs. Without them the answer is the same."""
     estimates: tuple[float, ...] = ()
-    """Rows expected of each fragment, from the row counts of its tables alone."""
+    """Rows expected of each fragment, from what is known of its tables."""
+    decisions: tuple[str, ...] = ()
+    """What was decided by cost, with the numbers: sentences for EXPLAIN."""
 
 
 class Result(Protocol):

@@ -10,7 +10,7 @@ CHANNEL: list[tuple[str, Any]] = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 5000),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 250),
 ]
 """gRPC's own back-off grows to two minutes: a shard that was restarted would be away for so long. The second is, whatever its name says,
 how long taking up a connection may last; who is refused does not wait for it."""

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 
 
 class Proxy:
-    """Passes bytes on to ``target``, a port of this machine."""
+    """Passes bytes on to ``target``, a port of this machine. ``port``: where it listens; 0: anywhere."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, port: int = 0) -> None:
         self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self.asked = 0
@@ -39,7 +39,7 @@ class Proxy:
     def close(self) -> None:
         """No more."""
         self._open = False
-        self._listener.close()
+        _end(self._listener)  # closed alone it would take one more in: a thread waits for that
         self.cut()
 
     def _accept(self) -> None:

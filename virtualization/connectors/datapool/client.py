@@ -26,6 +26,10 @@ _HELLO_SECONDS = 5.0
 _ELSEWHERE = frozenset({"08001", "55000"})
 """A shard does not answer, or has lost its folder: another one that has the same rows is asked."""
 
+_AGAIN = (0.1, 0.3)
+"""Seconds between tries where nobody else has the rows: a shard that was restarted is there, but gRPC, which was refused before, does not
+connect for up to 0.3 s (``CHANNEL``)."""
+
 Choices = Sequence[tuple[int, bytes]]
 """(shard, ticket) of one stream: shards that have the same rows, in the order in which they are to be asked."""
 
@@ -60,7 +64,7 @@ class Client:
         """The streams come as they come. ``brief``: the answer is there at once, so that the caller's own thread may wait for it; any
         other wait ends when the query is cancelled."""
         if len(streams) == 1 and brief:
-            return opened(streams[0], lambda number, ticket: self._brief(number, ticket, context))
+            return opened(streams[0], lambda number, ticket: self._brief(number, ticket, context), context)
         return ShardStreams(self, streams, context)
 
     def _brief(self, number: int, ticket: bytes, context: QueryContext) -> Batches:
@@ -172,7 +176,7 @@ class ShardStreams:
         self._schema: pa.Schema | None = None
         self._withdraw = context.on_cancel(self._wake)
         for choices in streams:
-            opening = partial(opened, choices, partial(ShardStream, client, context=context))
+            opening = partial(opened, choices, partial(ShardStream, client, context=context), context)
             threading.Thread(target=self._read, args=(opening,), name=f"shard {choices[0][0]}", daemon=True).start()
 
     @property
@@ -252,12 +256,17 @@ class _End:
     """One shard has sent all."""
 
 
-def opened(choices: Choices, open_: Callable[[int, bytes], T]) -> T:
-    """Of the first that answers and has its rows still."""
+def opened(choices: Choices, open_: Callable[[int, bytes], T], context: QueryContext) -> T:
+    """Of the first that answers and has its rows still; the last one is asked more than once."""
     for number, ticket in choices[:-1]:
         try:
             return open_(number, ticket)
         except (ShardError, SourceUnreachableError) as error:
             if error.code not in _ELSEWHERE:
                 raise
+    for seconds in _AGAIN:
+        try:
+            return open_(*choices[-1])
+        except SourceUnreachableError:
+            context.pause(seconds)
     return open_(*choices[-1])

@@ -81,6 +81,36 @@ def test_a_shard_that_is_slow_to_take_a_connection_is_waited_for(pool: Shards) -
     late.close()
 
 
+@pytest.mark.parametrize("sql", ["SELECT n FROM t WHERE id = 7", "SELECT sum(n) FROM t"])
+def test_a_shard_that_is_back_is_read_at_once(pool: Shards, table: VirtualTable, tmp_path: pathlib.Path, sql: str) -> None:
+    """However often it was asked in vain: gRPC waits longer after each time."""
+    gates = {number: Proxy(server.port) for number, server in enumerate(pool.servers)}
+    connector = DatapoolConnector(SOURCE, dataclasses.replace(pool.access, locations=locations(gates)))
+    executor = DuckDbExecutor(128 << 20, tmp_path, 1)
+    engine = Engine([executor], {"datapool": lambda source: connector})
+    catalog = MemoryCatalog.of([SOURCE], [table])
+
+    def answer() -> list[object]:
+        return [value for batch in engine.run(engine.plan(sql, catalog), pool.context()) for value in batch.column(0).to_pylist()]
+
+    before = answer()
+    for gate in gates.values():
+        gate.close()
+    for _ in range(4):
+        with pytest.raises(SourceUnreachableError):
+            answer()
+    again = [Proxy(server.port, gates[number].port) for number, server in enumerate(pool.servers)]
+    assert answer() == before
+    connector.close()
+    executor.close()
+    for gate in again:
+        gate.close()
+
+
+def locations(gates: dict[int, Proxy]) -> dict[int, str]:
+    return {number: f"grpc://127.0.0.1:{gate.port}" for number, gate in gates.items()}
+
+
 def test_a_sample_is_drawn_by_the_shards_where_the_rows_are_only_carried(ask: Ask, pool: Shards) -> None:
     for sql, rows in (("SELECT id FROM t WHERE n < 2", 20_000), ("SELECT count(*) FROM t", 1)):
         context = pool.context()
