@@ -19,6 +19,7 @@ from typing import Any
 import hdfs_native
 
 from virtualization.connectors.hdfs import identity
+from virtualization.connectors.hdfs.kept_ranges import KeptRanges
 from virtualization.connectors.hdfs.options import Settings
 from virtualization.errors import (
     DefinitionError,
@@ -55,6 +56,7 @@ class Client:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.kept = KeptRanges(settings.cache_bytes)
         self._native: Any = None
         self._reached = -_FRESH_SECONDS
         self._lock = threading.Lock()

@@ -27,6 +27,7 @@ from virtualization.errors import VirtualizationError
 
 PROTOCOL = "bdchdfs"
 _MAX_LISTINGS = 4096
+_MAX_OPENED = 64
 _MAX_FILES = 500_000
 _MAX_AGE_SECONDS = 24 * 3600.0
 _PATH = re.compile(rf"{PROTOCOL}://([0-9a-f]+)/__f=(\d+)/x[.\w]*")
@@ -51,6 +52,8 @@ class Listing:
 
 
 _LISTINGS: OrderedDict[str, Listing] = OrderedDict()
+_OPENED: OrderedDict[tuple[str, str], Any] = OrderedDict()
+"""Readers of files of listings: DuckDB opens a file three times for one scan, and each opening costs two requests to the NameNode."""
 _LOCK = threading.Lock()
 
 
@@ -70,6 +73,22 @@ def forget(listing: Listing) -> None:
     """End a listing."""
     with _LOCK:
         _LISTINGS.pop(listing.token, None)
+        for file in listing.files if _OPENED else ():
+            _OPENED.pop((listing.token, file.path), None)
+
+
+def _opened(listing: Listing, file: RemoteFile) -> Any:  # noqa: ANN401
+    """A reader of ``file``, opened once for a listing (unless many files were since)."""
+    key = (listing.token, file.path)
+    with _LOCK:
+        reader = _OPENED.get(key)
+    if reader is None:
+        reader = listing.client.open(file)
+        with _LOCK:
+            _OPENED[key] = reader
+            while len(_OPENED) > _MAX_OPENED:
+                _OPENED.popitem(last=False)
+    return reader
 
 
 def _find(path: str) -> tuple[Listing, RemoteFile]:
@@ -115,12 +134,13 @@ class RangeFile:
 
     mode = "rb"
 
-    def __init__(self, client: Client, file: RemoteFile, faults: list[VirtualizationError] | None = None) -> None:
-        """``faults`` hears our own errors where an engine is between the reader and us, which repeats their text only."""
+    def __init__(self, client: Client, file: RemoteFile, listing: Listing | None = None) -> None:
+        """``listing``: that of a query, to which the file belongs. It hears our own errors, since an engine is between the reader and us
+        that repeats their text only, and what was read lately is not asked for again."""
         self._client = client
-        self._reader = client.open(file)
-        self._path = file.path
-        self._faults = faults
+        self._reader = client.open(file) if listing is None else _opened(listing, file)
+        self._file = file
+        self._listing = listing
         self._local = threading.local()
         self._position = 0
         self.size = file.size
@@ -145,12 +165,15 @@ class RangeFile:
         if length <= 0:
             return b""
         try:
-            data: bytes = self._reader.read_range(start, length)
+            if self._listing is None:
+                data: bytes = self._reader.read_range(start, length)
+            else:
+                data = self._client.kept.read(self._file, start, length, self._reader.read_range)
         except Exception as error:  # noqa: BLE001 - whatever the native client raises
-            meant = self._client.fault(error, self._path)
-            if self._faults is None:
+            meant = self._client.fault(error, self._file.path)
+            if self._listing is None:
                 raise meant from None
-            self._faults.append(meant)
+            self._listing.faults.append(meant)
             raise OSError(meant.message) from None
         self._position = start + len(data)
         return data
@@ -189,7 +212,7 @@ class ListedFiles(AbstractFileSystem):  # type: ignore[misc]
             raise PermissionError("files of data sources are read only")
         listing, file = _find(f"{PROTOCOL}://{path}" if "://" not in path else path)
         try:
-            return RangeFile(listing.client, file, listing.faults)
+            return RangeFile(listing.client, file, listing)
         except VirtualizationError as error:
             listing.faults.append(error)
             raise OSError(error.message) from None

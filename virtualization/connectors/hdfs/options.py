@@ -10,7 +10,7 @@ from virtualization.catalog import DataSource, VirtualTable
 from virtualization.connectors.hdfs.date_formats import strptime_format
 from virtualization.errors import DefinitionError
 
-SOURCE_OPTIONS = ("pushdown", "timeout", "user")
+SOURCE_OPTIONS = ("cache_mb", "pushdown", "timeout", "user")
 TABLE_OPTIONS = (
     "date_format", "delimiter", "encoding", "escape", "first_row", "format", "header", "null", "partitions", "pushdown", "quote",
     "reject_sample_value", "reject_type", "reject_value", "rejected_of", "timestamp_format", "version",
@@ -47,6 +47,9 @@ class Settings:
     timeout: float = 10.0
     """Seconds for one request to the NameNode."""
 
+    cache_bytes: int = 256 << 20
+    """How much of the files read lately stays in memory, of each process."""
+
 
 def settings(source: DataSource) -> Settings:
     """Check ``source``; DefinitionError names the option or the part of the location."""
@@ -61,13 +64,21 @@ def settings(source: DataSource) -> Settings:
         if name not in SOURCE_OPTIONS:
             known = ", ".join(SOURCE_OPTIONS)
             raise DefinitionError(f'data source "{source.name}": unknown option "{name}"', hint=f"Known options: {known}.")
+    timeout = _number(source, "timeout", "10", 0.1, 3600, "seconds")
+    cache = _number(source, "cache_mb", "256", 0, 1 << 20, "MiB")
+    user = source.options.get("user") or source.credential.user or "openbdc"
+    return Settings(source.name, url.hostname, port, user, timeout, int(cache * (1 << 20)))
+
+
+def _number(source: DataSource, name: str, default: str, least: float, most: float, unit: str) -> float:
     try:
-        timeout = float(source.options.get("timeout", "10"))
-        if not 0.1 <= timeout <= 3600:
+        value = float(source.options.get(name, default))
+        if not least <= value <= most:
             raise ValueError("out of range")
     except ValueError:
-        raise DefinitionError(f'data source "{source.name}": option "timeout" must be seconds between 0.1 and 3600') from None
-    return Settings(source.name, url.hostname, port, source.options.get("user") or source.credential.user or "openbdc", timeout)
+        said = f'data source "{source.name}": option "{name}" must be {unit} between {least:g} and {most:g}'
+        raise DefinitionError(said) from None
+    return value
 
 
 @dataclass(frozen=True)
