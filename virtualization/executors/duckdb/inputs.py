@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +18,13 @@ from virtualization.metering import Meter
 from virtualization.plan import Batches, Fragment, QueryContext
 from virtualization.types import schema_of
 
+READ_AHEAD_BYTES = 32 << 20
+"""Of each stream that is joined with others: DuckDB takes a stream for one row, and orders joins accordingly. What ends within this is an
+Arrow table of known size instead; what does not is stored by DuckDB."""
+
+MANY_INPUTS = 3
+"""From so many on the order of joins matters, by numbers of distinct values: DuckDB counts them for tables of its own."""
+
 
 class Inputs:
     """The fragments of one query. A stream can be read once only: a fragment that the query reads twice is first stored (DuckDB
@@ -27,49 +35,76 @@ class Inputs:
         self._context = context
         self._open: list[Batches] = []
         self._inline: list[tuple[Fragment, str]] = []
+        self._failed = False
         self.error: VirtualizationError | None = None
         """What a source said: the engine would only repeat its text."""
 
     def place(self, translated: Translated, fragments: list[Fragment]) -> str:
         """Make every fragment that is read a table of the cursor; the text to run."""
+        texts = {number: self._inline_table(fragments[number]) for number in translated.reads}
+        streams = {number: self._opened(fragments[number]) for number, text in texts.items() if text is None}
+        joined = len(texts) > 1 and " UNION ALL " not in translated.sql
+        if joined:
+            self._read_ahead(list(streams.values()))
+        for number, stream in streams.items():
+            store = (joined and len(texts) >= MANY_INPUTS) if stream.whole else (joined or translated.reads[number] > 1)
+            texts[number] = self._registered(number, stream, store=store)
         sql = translated.sql
-        for number, reads in translated.reads.items():
-            sql = sql.replace(placeholder(number), self._table(number, fragments[number], reads))
+        for number, text in texts.items():
+            sql = sql.replace(placeholder(number), str(text))
         if self._inline:  # what passes through nobody's hands here is counted by the engine itself (0.3 ms a query)
             self._cursor.execute("SET enable_profiling = 'no_output'")
         return sql
 
-    def _table(self, number: int, fragment: Fragment, reads: int) -> str:
-        names = ", ".join(f"c{at}" for at in range(len(fragment.columns)))
+    def _inline_table(self, fragment: Fragment) -> str | None:
         inline = fragment.duckdb_sql()
-        if inline is not None:
-            fragment.prepare_duckdb(self._cursor)
-            self._inline.append((fragment, inline))
-            casts = [f"CAST(x.c{at} AS {_duckdb_type(column.type)}) AS c{at}" for at, column in enumerate(fragment.columns)]
-            return f"(SELECT {', '.join(casts)} FROM ({inline}) AS x({names}))"
-        stream = f"bdc_stream_{number}"
-        self._cursor.register(stream, self._reader(fragment))
-        if reads == 1:
-            return stream
-        self._cursor.execute(f"CREATE TEMP TABLE bdc_stored_{number} AS SELECT * FROM {stream}")
+        if inline is None:
+            return None
+        names = ", ".join(f"c{at}" for at in range(len(fragment.columns)))
+        fragment.prepare_duckdb(self._cursor)
+        self._inline.append((fragment, inline))
+        casts = [f"CAST(x.c{at} AS {_duckdb_type(column.type)}) AS c{at}" for at, column in enumerate(fragment.columns)]
+        return f"(SELECT {', '.join(casts)} FROM ({inline}) AS x({names}))"
+
+    def _registered(self, number: int, stream: _Stream, *, store: bool) -> str:
+        name = f"bdc_stream_{number}"
+        self._cursor.register(name, stream.table() if stream.whole else stream.reader())
+        if not store:
+            return name
+        self._cursor.execute(f"CREATE TEMP TABLE bdc_stored_{number} AS SELECT * FROM {name}")
+        self._cursor.unregister(name)
         return f"bdc_stored_{number}"
 
-    def _reader(self, fragment: Fragment) -> pa.RecordBatchReader:
+    def _opened(self, fragment: Fragment) -> _Stream:
         told = schema_of([Column(column.name, column.type) for column in fragment.columns])
         schema = pa.schema([pa.field(f"c{at}", field.type) for at, field in enumerate(told)])
         batches = fragment.open(self._context)
         self._open.append(batches)
-        return pa.RecordBatchReader.from_batches(schema, self._batches(batches, schema))
+        return _Stream(schema, self._batches(batches, schema))
+
+    def _read_ahead(self, streams: list[_Stream]) -> None:
+        """All at once: sources compute side by side."""
+        if len(streams) < 2:
+            for stream in streams:
+                stream.read_ahead()
+            return
+        with ThreadPoolExecutor(len(streams), thread_name_prefix="read-ahead") as threads:
+            reading = [threads.submit(stream.read_ahead) for stream in streams]
+        for one in reading:
+            one.result()
 
     def _batches(self, batches: Batches, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         try:
             for batch in batches:
                 if self._context.cancelled:
                     raise CancelledError("canceling statement due to user request")
+                if self._failed:
+                    return  # another source has: the answer of this one is of no use
                 columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
                 yield pa.RecordBatch.from_arrays(columns, schema=schema)
         except VirtualizationError as error:
-            self.error = error
+            self.error = self.error or error
+            self._failed = True
             raise
 
     def meaning(self, error: Exception) -> VirtualizationError | None:
@@ -94,6 +129,39 @@ class Inputs:
         for batches in opened:
             with suppress(VirtualizationError):  # what a cancelled source says while it is closed is no news
                 batches.close()
+
+
+class _Stream:
+    """The rows of one fragment, some of them read already."""
+
+    def __init__(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> None:
+        self.whole = False
+        self._schema = schema
+        self._rows = rows
+        self._ahead: list[pa.RecordBatch] = []
+
+    def read_ahead(self) -> None:
+        """Up to ``READ_AHEAD_BYTES``."""
+        size = 0
+        for batch in self._rows:
+            self._ahead.append(batch)
+            size += batch.nbytes
+            if size > READ_AHEAD_BYTES:
+                return
+        self.whole = True
+
+    def table(self) -> pa.Table:
+        """All of it, once it is ``whole``."""
+        return pa.Table.from_batches(self._ahead, self._schema)
+
+    def reader(self) -> pa.RecordBatchReader:
+        """What was read, and the rest as it comes."""
+        return pa.RecordBatchReader.from_batches(self._schema, self._remaining())
+
+    def _remaining(self) -> Iterator[pa.RecordBatch]:
+        while self._ahead:
+            yield self._ahead.pop(0)
+        yield from self._rows
 
 
 def _scans(operators: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
