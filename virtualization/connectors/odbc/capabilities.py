@@ -64,6 +64,9 @@ class Form:
     digits: int = 60
     """Of a constant, at most."""
 
+    calculated: tuple[str, ...] = ()
+    """Of ``remote``, those with whose values one calculates there as here (as long as the result is in range); empty: nothing is."""
+
     groups: bool = True
     """May be grouped by and counted distinct: equal values look the same."""
 
@@ -119,6 +122,28 @@ class Capabilities:
     """Are averages the same, digit by digit?"""
 
     counted: str = "COUNT({})"
+    functions: Mapping[str, str] = field(default_factory=dict)
+    """SQL of what means the same there, over ``{0}``, ``{1}`` …, by the names of ``functions.NAMES``; what is not here stays here."""
+
+    most_digits: int = 0
+    """Digits of an exact number at most; 0: nothing is calculated."""
+
+    truth: str = "CASE WHEN {0} THEN 1 WHEN NOT ({0}) THEN 0 END"
+    """A condition as a value."""
+
+    sub_queries: bool = False
+    """In FROM, WITH, IN, EXISTS, and as a value where they give one row for sure."""
+
+    one_row_checked: bool = False
+    """Is a sub-query that is a value, and gives several rows, an error there?"""
+
+    windows: bool = False
+    set_operations: tuple[str, ...] = ()
+    """Of ``union all``, ``union``, ``intersect``, ``except``."""
+
+    sent_texts: str = "any"
+    """``columns``: computed texts would be cut off on their way, so only bare columns are asked for."""
+
     any_type: bool = False
     """May types without a family of their own be declared: does the product send PostgreSQL's texts?"""
 

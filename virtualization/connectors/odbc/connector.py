@@ -12,7 +12,7 @@ from virtualization.connectors.odbc.client import Client
 from virtualization.connectors.odbc.fragments import StatementFragment
 from virtualization.connectors.odbc.metadata import Metadata
 from virtualization.connectors.odbc.options import Settings, settings
-from virtualization.connectors.odbc.queries import query_statement
+from virtualization.connectors.odbc.queries import query_statement, row_expressions
 from virtualization.connectors.odbc.rows import Output, columns
 from virtualization.connectors.odbc.scans import scan_statement
 from virtualization.connectors.odbc.tables import Tables
@@ -49,7 +49,9 @@ class OdbcConnector:
         named = {table.name: table}
         names = list(columns) or [table.columns[0].name]
         off = self._stays(predicates[0]) if predicates else None
-        text, outputs, left, kept = scan_statement(self._tables(named), table.name, names, [] if off is not None else predicates)
+        tables = self._tables(named)
+        wanted = [] if off is not None else predicates
+        text, outputs, left, kept = scan_statement(tables, table.name, names, wanted, row_expressions(tables).conditions)
         if off is not None:
             left, kept = tuple(predicates), (off,)
         return Scanned(self._fragment(text, outputs, named), left, kept)  # type: ignore[arg-type]

@@ -1,5 +1,8 @@
-"""A whole SELECT over one or more tables of the source as one statement: filter, joins, groups, HAVING, DISTINCT, order, LIMIT, OFFSET.
-Anything else is refused: sub-queries, set operations, windows, expressions in the select list."""
+"""Whole queries over tables of the source as one statement: filter, joins, groups, HAVING, DISTINCT, windows, order, LIMIT, OFFSET, and
+where the driver's file allows them sub-queries, WITH and set operations.
+
+Only the outermost columns travel: they are in the form that the driver carries; those of sub-queries are the bare values.
+"""
 
 from __future__ import annotations
 
@@ -8,173 +11,184 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from virtualization.catalog import VirtualTable
-from virtualization.connectors.odbc.aggregates import aggregate, is_aggregate
-from virtualization.connectors.odbc.conditions import Conditions
+from virtualization.connectors.odbc import aggregates, arithmetic, choices, functions
+from virtualization.connectors.odbc.conditions import SubQuery
+from virtualization.connectors.odbc.constants import whole_number
+from virtualization.connectors.odbc.expressions import Expressions, Handler
+from virtualization.connectors.odbc.names import quoted
+from virtualization.connectors.odbc.ordering import order_keys
 from virtualization.connectors.odbc.rows import Output, output
 from virtualization.connectors.odbc.scans import select_list
+from virtualization.connectors.odbc.selecting import Query, Scope, Selecting, limits
 from virtualization.connectors.odbc.tables import Tables
 from virtualization.connectors.odbc.values import Operand
+from virtualization.node_parts import check
 from virtualization.refusal import refuse
 
-_PARTS = frozenset({"expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "limit", "offset", "kind"})
-_JOIN_PARTS = frozenset({"this", "on", "side", "kind"})
-_LARGEST = 2**31 - 1
+HANDLERS: dict[type[exp.Expr], Handler] = arithmetic.HANDLERS | functions.HANDLERS | choices.HANDLERS | aggregates.HANDLERS
+_SET_OPERATIONS: dict[type[exp.Expr], str] = {exp.Union: "union", exp.Intersect: "intersect", exp.Except: "except"}
 
 
 def query_statement(query: exp.Query, tables: Tables, named: Mapping[str, VirtualTable]) -> tuple[str, tuple[Output, ...]]:
     """The statement and its outputs; RefusedError says why not."""
-    if not isinstance(query, exp.Select):
-        raise refuse(query, "not_on_list", f"{type(query).__name__} is not on the connector's list")
-    for name, value in query.args.items():
-        if value and name not in _PARTS:
-            raise refuse(query, "not_on_list", f"{name} is not on the connector's list")
-    return _Block(query, tables, named).statement()
+    return Statements(tables, named).whole(query)
 
 
-class _Block:
-    def __init__(self, query: exp.Select, tables: Tables, named: Mapping[str, VirtualTable]) -> None:
-        self._query = query
+def row_expressions(tables: Tables) -> Expressions:
+    """Over the columns of the only table."""
+    return Expressions(tables.resolve, tables.known, HANDLERS)
+
+
+class Statements:
+    """Of one statement. ``named``: the virtual tables by alias."""
+
+    def __init__(self, tables: Tables, named: Mapping[str, VirtualTable]) -> None:
+        self.known = tables.known
         self._tables = tables
         self._named = named
-        self._known = tables.known
-        self._rows = Conditions(tables.resolve, tables.known)
-        distinct = query.args.get("distinct")
-        if distinct is not None and distinct.args.get("on"):
-            raise refuse(query, "distinct_on", "which row DISTINCT ON keeps depends on an order that may differ")
-        group = query.args.get("group")
-        if group is not None and any(value for name, value in group.args.items() if name != "expressions"):
-            raise refuse(group, "not_on_list", "sets of groups")
-        aggregated = any(item.find(exp.AggFunc) for item in query.selects) or query.args.get("having") is not None
-        if distinct is not None and (aggregated or group is not None):
-            raise refuse(query, "not_on_list", "DISTINCT over groups")
-        keys = [item.unalias() for item in query.selects] if distinct is not None else group.expressions if group is not None else []
-        self._keys: dict[str, Operand] = {}
-        for node in keys:
-            meant = self._ordinal(node)
-            self._keys[_key(meant)] = self._key_operand(meant)
-        self._grouped = aggregated or bool(keys)
-        self._groups = Conditions(self._resolve_group, tables.known)
+        self._ctes: dict[str, tuple[str, Query]] = {}
+        self._made = 0
 
-    def statement(self) -> tuple[str, tuple[Output, ...]]:
-        """Each part in its place."""
-        query = self._query
-        outputs = tuple(self._output(item) for item in query.selects)
-        text = f"SELECT {select_list(outputs)} FROM {self._from()}"
-        where, having = query.args.get("where"), query.args.get("having")
-        if where is not None:
-            text += f" WHERE {self._rows.sql(where.this)}"
-        if self._keys:
-            text += f" GROUP BY {', '.join(dict.fromkeys(key.exact for key in self._keys.values()))}"
-        if having is not None:
-            text += f" HAVING {self._groups.sql(having.this)}"
-        return text + self._order() + self._limit(), outputs
+    def whole(self, query: exp.Query) -> tuple[str, tuple[Output, ...]]:
+        """See ``query_statement``."""
+        prefix = self._with(query)
+        made = self.query(query, None, top=True)
+        outputs = tuple(self._output(query, name, one) for name, one in zip(made.names, made.operands, strict=True))
+        return f"{prefix}SELECT {select_list(outputs)}{made.body}", outputs
 
-    def _from(self) -> str:
-        source = self._query.args.get("from_")
-        if source is None:
-            raise refuse(self._query, "not_a_table", "no table")
-        text = self._table(source.this)
-        for join in self._query.args.get("joins") or []:
-            text += self._join(join)
-        return text
+    def query(self, query: exp.Expr, parent: Scope | None, top: bool = False) -> Query:
+        """A query or sub-query; ``parent``: of the query around it."""
+        check(query)
+        if query.args.get("with_") is not None and not top:
+            raise refuse(query, "not_on_list", "WITH inside of a query")
+        if isinstance(query, exp.Subquery):
+            return self.query(query.unnest(), parent, top)
+        if isinstance(query, exp.SetOperation):
+            return self._set_operation(query, parent, top)
+        if not isinstance(query, exp.Select):
+            raise refuse(query, "not_on_list", f"{type(query).__name__} is not on the connector's list")
+        return Selecting(self, query, Scope(parent), top).made()
 
-    def _table(self, node: exp.Expr) -> str:
-        if not isinstance(node, exp.Table) or node.alias_or_name not in self._named or node.args.get("joins"):
+    def expressions(self, scope: Scope) -> Expressions:
+        """Over the columns that ``scope`` shows."""
+
+        def selects(query: exp.Expr) -> SubQuery:
+            self._check_sub_queries(query)
+            if query.args.get("limit") is not None or query.args.get("offset") is not None:
+                raise refuse(query, "limit", "LIMIT inside of an expression's sub-query")
+            found = self.query(query, scope)
+            return SubQuery(found.text(), found.text(lambda operand: operand.exact), found.operands, found.single)
+
+        return Expressions(scope.column, self.known, HANDLERS, selects)
+
+    def source(self, node: exp.Expr, scope: Scope) -> str:
+        """A table, sub-query or WITH query in FROM; its columns become known to ``scope``."""
+        if isinstance(node, exp.Subquery):
+            return self._derived(node, scope)
+        if not isinstance(node, exp.Table) or node.args.get("joins"):
             raise refuse(node, "not_a_table", "it is no table of this source")
-        if node.args.get("sample") or node.args.get("only"):
-            raise refuse(node, "not_on_list", "samples are not taken")
-        return self._tables.from_item(node.alias_or_name)
+        check(node)
+        name = node.alias_or_name
+        if not node.db and node.name in self._ctes:
+            written, made = self._ctes[node.name]
+            alias = self._alias()
+            scope.tables[name] = made.read(alias).get
+            return f"{written} {alias}"
+        if name not in self._named:
+            raise refuse(node, "not_a_table", "it is no table of this source")
+        scope.tables[name] = lambda column: self._tables.operand(name, column)
+        return self._tables.from_item(name)
 
-    def _join(self, join: exp.Join) -> str:
-        if any(value for name, value in join.args.items() if name not in _JOIN_PARTS):
-            raise refuse(join, "join", "this form of join is not taken")
-        on, side, kind = join.args.get("on"), (join.side or "").lower(), (join.kind or "").lower()
-        form = side or ("cross" if on is None else "inner")
-        if form not in self._known.joins or kind not in ("", "inner", "outer", "cross") or (on is None) != (form == "cross"):
-            raise refuse(join, "join", f"a {form} join is not taken at this source")
-        table = self._table(join.this)
-        return f" CROSS JOIN {table}" if on is None else f" {form.upper()} JOIN {table} ON {self._rows.sql(on)}"
+    def _derived(self, node: exp.Subquery, scope: Scope) -> str:
+        self._check_sub_queries(node)
+        check(node)
+        if node.args.get("alias") is None or node.args["alias"].columns:
+            raise refuse(node, "not_on_list", "this form of FROM")
+        made, alias = self.query(node.unnest(), None), self._alias()
+        scope.tables[node.alias_or_name] = made.read(alias).get
+        return f"({made.text()}) {alias}"
 
-    def _key_operand(self, node: exp.Expr) -> Operand:
-        operand = self._rows.compared(node)
-        if not operand.form.groups:
-            raise refuse(node, "type", f"groups by values that are {operand.of.text}", "Declare the column numeric(p,s).")
-        return operand
+    def _check_sub_queries(self, node: exp.Expr) -> None:
+        if not self.known.sub_queries:
+            raise refuse(node, "not_on_list", "sub-queries are not known to be the same at this source")
 
-    def _resolve_group(self, node: exp.Expr) -> Operand | None:
-        found = self._keys.get(_key(node))
-        if found is not None or not is_aggregate(node):
-            return found
-        made = aggregate(node, self._tables.resolve, self._known)
-        return Operand(made.sql, made.of, made.family, self._known.form(made.family))
+    def _alias(self) -> str:
+        self._made += 1
+        return quoted(f"q{self._made}", self._tables.facts.quote)
 
-    def _output(self, item: exp.Expr) -> Output:
-        node = item.unalias()
-        name = item.alias or (item.name if isinstance(item, exp.Column) else "?column?")
-        if is_aggregate(node):
-            made = aggregate(node, self._tables.resolve, self._known)
-            return Output(
-                name, made.of, self._known.form(made.family).sent.format(v=made.sql, c=made.sql), self._known.fetched(made.family)
-            )
-        if not isinstance(node, exp.Column) or isinstance(node.this, exp.Star) or self._tables.resolve(node) is None:
-            raise refuse(node, "not_on_list", "only columns and aggregates are asked for")
-        if self._grouped:
-            key = self._keys.get(_key(node))
-            if key is None:
-                raise refuse(node, "not_on_list", "a column that groups don't have")
-            return output(name, key.of, key.exact, key.plain if self._known.bare_keys else None, self._known)
-        alias = node.table or next(iter(self._named))
-        return self._tables.output(alias, node.name, name)
-
-    def _order(self) -> str:
-        order = self._query.args.get("order")
-        if order is None:
+    def _with(self, query: exp.Query) -> str:
+        clause = query.args.get("with_")
+        if clause is None:
             return ""
-        conditions = self._groups if self._grouped else self._rows
-        keys: list[str] = []
-        for item in order.expressions:
-            operand = conditions.ordered(item, conditions.compared(self._ordinal(item.this)))
-            if operand.family == "boolean":
-                raise refuse(item, "type", "truth values are ordered here")
-            descending, first = bool(item.args.get("desc")), bool(item.args.get("nulls_first"))
-            way = " DESC" if descending else ""
-            if self._known.nulls == "written":
-                keys.append(f"{operand.exact}{way} NULLS {'FIRST' if first else 'LAST'}")
-            else:
-                keys.append(f"CASE WHEN {operand.exact} IS NULL THEN {0 if first else 1} ELSE {1 if first else 0} END")
-                keys.append(f"{operand.exact}{way}")
-        return f" ORDER BY {', '.join(dict.fromkeys(keys))}"
+        self._check_sub_queries(query)
+        if clause.args.get("recursive"):
+            raise refuse(query, "recursive", "recursive queries are not taken")
+        texts = []
+        for cte in clause.expressions:
+            if cte.args["alias"].columns:
+                raise refuse(cte, "not_on_list", "names of columns in WITH")
+            made, name = self.query(cte.this, None), self._alias()
+            self._ctes[cte.alias] = (name, made)
+            texts.append(f"{name} AS ({made.text()})")
+        return f"WITH {', '.join(texts)} "
 
-    def _limit(self) -> str:
-        limit, offset = _number(self._query.args.get("limit")), _number(self._query.args.get("offset"))
-        if limit is None and offset is None:
-            return ""
-        if self._known.limit == "fetch":
-            order = "" if self._query.args.get("order") is not None else " ORDER BY (SELECT NULL)"
-            rest = f" FETCH NEXT {limit} ROWS ONLY" if limit is not None else ""
-            return f"{order} OFFSET {offset or 0} ROWS{rest}"
-        return f" LIMIT {_LARGEST if limit is None else limit}" + (f" OFFSET {offset}" if offset else "")
+    def _set_operation(self, query: exp.SetOperation, parent: Scope | None, top: bool) -> Query:
+        distinct = bool(query.args.get("distinct"))
+        words = _SET_OPERATIONS.get(type(query), "") + ("" if distinct else " all")
+        if words not in self.known.set_operations:
+            raise refuse(query, "not_on_list", f"{words} is not known to be the same at this source")
+        arms = [self.query(arm, parent) for arm in (query.left, query.right)]
+        if len(arms[0].operands) != len(arms[1].operands):
+            raise refuse(query, "not_on_list", "arms of different width")
+        alias = self._alias()
+        pairs = zip(arms[0].operands, arms[1].operands, strict=True)
+        operands = [self._united(query, one, other, distinct or words == "intersect") for one, other in pairs]
+        text = f" {words.upper()} ".join(self._arm(query, arm) for arm in arms)
+        read = tuple(one.computed(f"{alias}.c{number}") for number, one in enumerate(operands))
+        made = Query(arms[0].names, read, f" FROM ({text}) {alias}")
+        end = self._end(query, made) if top or query.args.get("limit") or query.args.get("offset") else ""
+        return Query(made.names, read, made.body + end, limited=bool(end))
 
-    def _ordinal(self, node: exp.Expr) -> exp.Expr:
-        """What a number in GROUP BY or ORDER BY, or an output's name, stands for."""
-        node = node.unnest()
-        selects = self._query.selects
-        if isinstance(node, exp.Literal) and not node.is_string:
-            return selects[int(node.name) - 1].unalias().unnest()
-        if isinstance(node, exp.Column) and not node.table:
-            return next((one.unalias().unnest() for one in selects if one.alias_or_name == node.name), node)
-        return node
+    def _united(self, node: exp.Expr, one: Operand, other: Operand, compared: bool) -> Operand:
+        for operand in (one, other):
+            if operand.why_not is not None:
+                raise refuse(node, "set_types", operand.why_not)
+            if compared and not operand.form.groups:
+                raise refuse(node, "type", f"which values that are {operand.of.text} are the same is not the same at the source")
+        shape = choices.together(node, [one, other])
+        if shape.untyped:
+            return shape.but(untyped=False)
+        return shape
 
+    def _arm(self, node: exp.Expr, arm: Query) -> str:
+        """Without brackets, which not every product takes there."""
+        text = arm.text(lambda operand: choices.united(node, operand))
+        if not arm.limited:
+            return text
+        alias = self._alias()
+        return f"SELECT {', '.join(f'{alias}.c{number} AS c{number}' for number in range(len(arm.operands)))} FROM ({text}) {alias}"
 
-def _key(node: exp.Expr) -> str:
-    return node.unnest().sql("postgres")
+    def _end(self, query: exp.SetOperation, made: Query) -> str:
+        order, columns = query.args.get("order"), dict(zip(made.names, made.operands, strict=True))
+        text = ""
+        if order is not None:
+            seen = Expressions(lambda node: columns.get(node.name) if not node.args.get("table") else None, self.known, {})
+            items = []
+            for item in order.expressions:
+                place = whole_number(item.this)
+                if place is not None and not 1 <= place <= len(made.names):
+                    raise refuse(item, "ordinal", "no such column")
+                meant = item.copy()
+                if place is not None:
+                    meant.set("this", exp.column(made.names[place - 1], quoted=True))
+                items.append(meant)
+            text = f" ORDER BY {', '.join(order_keys(seen, items))}"
+        return text + limits(query, self.known)
 
-
-def _number(part: exp.Expr | None) -> int | None:
-    if part is None:
-        return None
-    node = part.expression
-    least = 1 if isinstance(part, exp.Limit) else 0
-    if not isinstance(node, exp.Literal) or node.is_string or not node.name.isdigit() or not least <= int(node.name) <= _LARGEST:
-        raise refuse(part, "limit", "LIMIT and OFFSET are taken as plain numbers, LIMIT from 1 on")
-    return int(node.name)
+    def _output(self, node: exp.Expr, name: str, one: Operand) -> Output:
+        if one.family == "text" and one.plain is None and self.known.sent_texts == "columns":
+            raise refuse(node, "not_text", "the driver cuts off texts that are no columns")
+        if one.family == "decimal" and one.of.text == "numeric":  # computed: of a column declared so nobody knows the digits
+            form = self.known.form("decimal")
+            return Output(name, one.of, form.sent.format(v=one.value, c=one.plain or one.value), self.known.fetched("decimal"))
+        return output(name, one.of, one.value, one.plain, self.known)

@@ -16,10 +16,9 @@ Scan = tuple[str, tuple[Output, ...], tuple[exp.Expr, ...], tuple[Kept, ...]]
 """The statement, its outputs, the predicates that it does not apply, and why."""
 
 
-def scan_statement(tables: Tables, alias: str, names: Sequence[str], predicates: Sequence[exp.Expr]) -> Scan:
-    """Of the table ``alias``, the only one of ``tables``."""
+def scan_statement(tables: Tables, alias: str, names: Sequence[str], predicates: Sequence[exp.Expr], conditions: Conditions) -> Scan:
+    """Of the table ``alias``, the only one of ``tables``; ``conditions``: over its columns."""
     outputs = tuple(tables.output(alias, name, name) for name in names)
-    conditions = Conditions(tables.resolve, tables.known)
     taken, left, kept = [], [], []
     for predicate in predicates:
         try:

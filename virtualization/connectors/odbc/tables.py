@@ -8,13 +8,14 @@ from sqlglot import exp
 
 from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.odbc.capabilities import family
+from virtualization.connectors.odbc.constants import text_constant
 from virtualization.connectors.odbc.faults import REFRESH
 from virtualization.connectors.odbc.metadata import Facts, Metadata, RemoteColumn, fits
 from virtualization.connectors.odbc.names import quoted, remote_table
 from virtualization.connectors.odbc.rows import Output, output
-from virtualization.connectors.odbc.values import Operand, text_constant
+from virtualization.connectors.odbc.values import Digits, Operand, digits_of
 from virtualization.errors import DefinitionError, RemoteObjectError, UnknownColumnError
-from virtualization.types import pg_type
+from virtualization.types import PgType, pg_type
 
 _OPTIONS = ("pushdown",)
 
@@ -52,14 +53,21 @@ class Tables:
         column, remote = self._column(alias, name)
         of = pg_type(column.type)
         kind = family(of)
-        form = self.known.form(kind)
-        exact = form.exact.format(v=self._value(alias, column), c=self._plain(alias, column))
-        return Operand(exact, of, kind, form, self._plain(alias, column), self._why_not(column, remote))
+        form, value, plain = self.known.form(kind), self._value(alias, column), self._plain(alias, column)
+        exact = form.exact.format(v=value, c=plain)
+        return Operand(value, exact, of, kind, form, plain, self._why_not(column, remote), self._digits(of, remote))
 
     def output(self, alias: str, name: str, shown: str) -> Output:
         """The column in the select list, under the name ``shown``."""
         column, _ = self._column(alias, name)
         return output(shown, pg_type(column.type), self._value(alias, column), self._plain(alias, column), self.known)
+
+    def _digits(self, of: PgType, remote: RemoteColumn) -> Digits | None:
+        """None where it is not calculated with: the remote type has rules of its own, or the values may have other digits."""
+        digits = digits_of(of)
+        if digits is None or remote.type not in self.known.form(family(of)).calculated:
+            return None
+        return digits if digits.largest is not None or (remote.size, remote.digits) == of.precision_and_scale else None
 
     def _why_not(self, column: Column, remote: RemoteColumn) -> str | None:
         if fits(remote, column.type, self.known):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from sqlglot import exp
 
 from virtualization.connectors.oracle import arithmetic, comparisons, literals
-from virtualization.connectors.oracle.arguments import check
 from virtualization.connectors.oracle.expressions import Expressions, Handler
 from virtualization.connectors.oracle.values import INTEGERS, MOST_DIGITS, Value, integer, plain
+from virtualization.node_parts import check
 from virtualization.refusal import refuse
 from virtualization.types import PgType, pg_type
 

@@ -12,10 +12,10 @@ from typing import Protocol
 from sqlglot import exp
 
 from virtualization.connectors.oracle import literals
-from virtualization.connectors.oracle.arguments import check
 from virtualization.connectors.oracle.comparisons import EQUALITY, ORDER, pair
 from virtualization.connectors.oracle.scopes import Scope
 from virtualization.connectors.oracle.values import INTEGERS, Value, boolean, wider
+from virtualization.node_parts import check
 from virtualization.refusal import refuse
 
 MOST_IN_LIST = 1000

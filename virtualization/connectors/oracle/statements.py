@@ -13,11 +13,11 @@ from sqlglot import exp
 
 from virtualization.catalog import VirtualTable
 from virtualization.connectors.oracle import aggregates, arithmetic, choices, comparisons, dates, literals, texts
-from virtualization.connectors.oracle.arguments import check
 from virtualization.connectors.oracle.expressions import Expressions, Handler, as_read, together
 from virtualization.connectors.oracle.names import alias, location_parts, quoted
 from virtualization.connectors.oracle.scopes import Columns, Scope
 from virtualization.connectors.oracle.values import Value
+from virtualization.node_parts import check
 from virtualization.refusal import refuse
 
 HANDLERS: dict[type[exp.Expr], Handler] = arithmetic.HANDLERS | dates.HANDLERS | texts.HANDLERS | choices.HANDLERS | aggregates.HANDLERS

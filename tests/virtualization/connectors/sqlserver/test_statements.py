@@ -19,7 +19,8 @@ from virtualization.rules import rewrite
 GOLDEN = pathlib.Path(__file__).with_name("golden.sql")
 SOURCE = DataSource("src", "sqlserver", "sqlserver://db.example/Shop")
 TYPES = {
-    "id": ("bigint", "BIGINT"), "n": ("integer", "INT"), "amount": ("numeric(12,2)", "DECIMAL"), "ratio": ("double precision", "FLOAT"),
+    "id": ("bigint", "BIGINT"), "n": ("integer", "INT"), "amount": ("numeric(12,2)", "DECIMAL"),
+    "paid": ("numeric(19,4)", "MONEY"), "small": ("smallint", "TINYINT"), "code": ("text", "UNIQUEIDENTIFIER"), "ratio": ("double precision", "FLOAT"),
     "flag": ("boolean", "BIT"), "name": ("text", "NVARCHAR"), "d": ("date", "DATE"), "at": ("timestamp without time zone", "DATETIME2"),
     "seen": ("timestamp with time zone", "DATETIMEOFFSET"),
 }  # fmt: skip
@@ -38,7 +39,8 @@ class ToldMetadata:
         return Facts("libmsodbcsql-18.6.so.2.1", "Microsoft SQL Server", "16.00.4185", '"', True, found)
 
     def columns(self, location: str) -> tuple[RemoteColumn, ...]:
-        return tuple(RemoteColumn(name, remote, 0, 0, 0, True) for name, (_, remote) in TYPES.items())
+        sizes = {"DECIMAL": (12, 2), "MONEY": (19, 4)}
+        return tuple(RemoteColumn(name, remote, 0, *sizes.get(remote, (0, 0)), True) for name, (_, remote) in TYPES.items())
 
 
 def golden() -> list[tuple[str, str]]:
