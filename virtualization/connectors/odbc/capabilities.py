@@ -100,6 +100,12 @@ class Capabilities:
     cancel: str | None = None
     """A statement that ends what session ``{session}`` runs, from another one."""
 
+    reads_only: bool = False
+    """Do ``statements`` keep a session from writing?"""
+
+    dialect: str = ""
+    """sqlglot's name for the product's SQL; empty: the standard's."""
+
     limit: str = "limit"
     """``limit``: LIMIT n OFFSET m; ``fetch``: OFFSET m ROWS FETCH NEXT n ROWS ONLY."""
 

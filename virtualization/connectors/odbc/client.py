@@ -9,16 +9,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from virtualization.connectors.odbc import driver_manager, rows
+from virtualization.connectors.odbc import driver_manager
 from virtualization.connectors.odbc.capabilities import Capabilities
 from virtualization.connectors.odbc.faults import cancelled, is_lost, statement_fault
 from virtualization.connectors.odbc.options import Settings
-from virtualization.connectors.odbc.rows import Output
 from virtualization.connectors.odbc.sessions import Session, Sessions
 from virtualization.errors import InternalError, SourceTimeoutError, VirtualizationError
 from virtualization.plan import QueryContext
@@ -26,6 +25,27 @@ from virtualization.plan import QueryContext
 _AHEAD = 2
 _LARGEST_ROW = 64 * 1024 * 1024
 """Bytes that buffers for a single row may take, whatever ``fetch_bytes`` says."""
+
+
+class Shape(Protocol):
+    """What a statement's answer becomes."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of its batches."""
+        ...
+
+    def reading(self) -> Mapping[str, Any]:
+        """How arrow-odbc is asked for it: ``schema`` or ``map_schema``."""
+        ...
+
+    def row_bytes(self, value_bytes: int) -> int:
+        """What one row may need in buffers where the driver knows no lengths."""
+        ...
+
+    def made(self, batch: pa.RecordBatch, where: str) -> pa.RecordBatch:
+        """One batch of the driver's; DataError names the column whose value does not fit."""
+        ...
 
 
 class Client:
@@ -36,9 +56,9 @@ class Client:
         self.known = known
         self.sessions = Sessions(settings)
 
-    def stream(self, sql: str, outputs: Sequence[Output], what: str, context: QueryContext) -> Stream:
+    def stream(self, sql: str, shape: Shape, what: str, context: QueryContext) -> Stream:
         """Start ``sql``; ``what`` names its remote objects in errors."""
-        return Stream(self, sql, outputs, what, context)
+        return Stream(self, sql, shape, what, context)
 
     def round_trip(self, sql: str) -> float:
         """Milliseconds of a small statement on an open session."""
@@ -62,10 +82,10 @@ class Client:
 class Stream:
     """Batches of one statement, as they arrive. See ``virtualization.plan.Batches``."""
 
-    def __init__(self, client: Client, sql: str, outputs: Sequence[Output], what: str, context: QueryContext) -> None:
+    def __init__(self, client: Client, sql: str, shape: Shape, what: str, context: QueryContext) -> None:
         self._client = client
         self._sql = sql
-        self._outputs = outputs
+        self._shape = shape
         self._where = f'data source "{client.settings.source}", {what}'
         self._context = context
         self._changed = threading.Condition()
@@ -82,7 +102,7 @@ class Stream:
     @property
     def schema(self) -> pa.Schema:
         """As promised by the fragment."""
-        return rows.schema(self._outputs)
+        return self._shape.schema
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         while True:
@@ -179,24 +199,19 @@ class Stream:
         return session.connection.read_arrow_batches(
             self._sql,
             batch_size=settings.fetch_rows,
-            max_bytes_per_batch=max(settings.fetch_bytes, min(self._row_bytes(), _LARGEST_ROW)),
+            max_bytes_per_batch=max(settings.fetch_bytes, min(self._shape.row_bytes(settings.max_value_bytes), _LARGEST_ROW)),
             max_text_size=settings.max_value_bytes,
             max_binary_size=settings.max_value_bytes,
             falliable_allocations=True,  # else buffers that memory has no room for end the whole process
-            schema=rows.fetched_schema(self._outputs),
             fetch_concurrently=False,
             payload_text_encoding=driver_manager.rows_module().TextEncoding.UTF16,
+            **self._shape.reading(),
         )
-
-    def _row_bytes(self) -> int:
-        """What one row may need in buffers where the driver knows no lengths (texts come as UTF-16)."""
-        wide = sum(one.fetched in ("text", "binary") for one in self._outputs)
-        return wide * (2 * self._client.settings.max_value_bytes + 64) + 16 * len(self._outputs)
 
     def _deliver(self, reader: Any) -> bool:  # noqa: ANN401 arrow-odbc's
         """False: nobody wants the rest."""
         for batch in reader:
-            made = rows.to_contract(batch, self._outputs, self._where)
+            made = self._shape.made(batch, self._where)
             with self._changed:
                 while len(self._ready) >= _AHEAD and not self._unwanted:
                     self._changed.wait()

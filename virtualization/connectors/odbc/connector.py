@@ -12,12 +12,14 @@ from virtualization.connectors.odbc.client import Client
 from virtualization.connectors.odbc.fragments import StatementFragment
 from virtualization.connectors.odbc.metadata import Metadata
 from virtualization.connectors.odbc.options import Settings, settings
+from virtualization.connectors.odbc.passthrough import passthrough
 from virtualization.connectors.odbc.queries import query_statement, row_expressions
 from virtualization.connectors.odbc.rows import Output, columns
 from virtualization.connectors.odbc.scans import scan_statement
 from virtualization.connectors.odbc.tables import Tables
 from virtualization.errors import DefinitionError
-from virtualization.plan import Accepted, Declined, Detected, FragmentRequest, Kept, RemoteObject, Scanned, TestedSource
+from virtualization.passthrough import OwnSession
+from virtualization.plan import Accepted, Declined, Detected, FragmentRequest, Kept, QueryContext, RemoteObject, Scanned, TestedSource
 from virtualization.refusal import RefusedError
 
 
@@ -66,6 +68,10 @@ class OdbcConnector:
         except RefusedError as refused:
             return Declined((refused.kept,))
         return Accepted(self._fragment(text, outputs, request.tables))
+
+    def passthrough(self, text: str, context: QueryContext) -> OwnSession:
+        """See ``virtualization.passthrough``."""
+        return passthrough(self._settings, self._known(), text, context)
 
     def close(self) -> None:
         """End idle sessions now, busy ones when their statement ends."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from virtualization.connectors.odbc.client import Client
-from virtualization.connectors.odbc.rows import Output
+from virtualization.connectors.odbc.rows import Columns, Output
 from virtualization.fragments import RowsThroughOpen
 from virtualization.pieces import Pieces
 from virtualization.plan import Batches, OutputColumn, QueryContext
@@ -27,7 +27,7 @@ class StatementFragment(RowsThroughOpen):
 
     def open(self, context: QueryContext) -> Batches:
         """One session of the pool, one statement, batches as they come."""
-        return self.client.stream(self.text, self.outputs, self.what, context)
+        return self.client.stream(self.text, Columns(self.outputs), self.what, context)
 
     @property
     def statement_text(self) -> str:

@@ -6,7 +6,7 @@ Most types come as texts: every driver can make them, no digit is lost on the wa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,31 @@ def output(name: str, of: PgType, value: str, plain: str | None, known: Capabili
             hint="Declare it text, or cast it at the source (in a view).",
         )
     return Output(name, of, known.form(kind).sent.format(v=value, c=plain or value), known.fetched(kind))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """See ``client.Shape``: the columns of a virtual table's query."""
+
+    outputs: tuple[Output, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """As promised by the fragment."""
+        return schema(self.outputs)
+
+    def reading(self) -> Mapping[str, Any]:
+        """Each in the type that it is fetched as."""
+        return {"schema": fetched_schema(self.outputs)}
+
+    def row_bytes(self, value_bytes: int) -> int:
+        """Texts come as UTF-16."""
+        wide = sum(one.fetched in ("text", "binary") for one in self.outputs)
+        return wide * (2 * value_bytes + 64) + 16 * len(self.outputs)
+
+    def made(self, batch: pa.RecordBatch, where: str) -> pa.RecordBatch:
+        """See ``to_contract``."""
+        return to_contract(batch, self.outputs, where)
 
 
 def columns(outputs: Sequence[Output]) -> tuple[OutputColumn, ...]:

@@ -18,10 +18,11 @@ from virtualization.connectors.postgresql.client import Client
 from virtualization.connectors.postgresql.facts import Facts
 from virtualization.connectors.postgresql.fragments import StatementFragment
 from virtualization.connectors.postgresql.options import settings
-from virtualization.connectors.postgresql.passthrough import OwnSession, passthrough
+from virtualization.connectors.postgresql.passthrough import passthrough
 from virtualization.connectors.postgresql.remote_catalog import remote_columns, remote_objects, table_pages
 from virtualization.connectors.postgresql.types import described, wants_text
 from virtualization.errors import DefinitionError, UnknownColumnError
+from virtualization.passthrough import OwnSession
 from virtualization.plan import (
     Accepted,
     Declined,

@@ -4,17 +4,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
-import pyarrow as pa
-
-from virtualization.connectors.postgresql.client import Client, RowStream
+from virtualization.connectors.postgresql.client import Client
 from virtualization.connectors.postgresql.options import Settings
+from virtualization.passthrough import SCHEMA, WHAT, OwnSession
 from virtualization.plan import QueryContext
-from virtualization.types import arrow_field
-
-_WHAT = "the text given to bdc.remote_query"
-_SCHEMA = pa.schema([arrow_field("row", "text")])
 
 
 def passthrough(settings: Settings, text: str, context: QueryContext) -> OwnSession:
@@ -22,28 +16,7 @@ def passthrough(settings: Settings, text: str, context: QueryContext) -> OwnSess
     client = Client(dataclasses.replace(settings, max_connections=1))
     try:
         sql = f'SELECT pg_catalog.row_to_json("bdc row")::pg_catalog.text AS "row" FROM (\n{text}\n) AS "bdc row"'
-        return OwnSession(client, client.stream(sql, _SCHEMA, _WHAT, context))
+        return OwnSession(client.stream(sql, SCHEMA, WHAT, context), client.close)
     except BaseException:
         client.close()
         raise
-
-
-class OwnSession:
-    """Batches whose end is also their session's."""
-
-    def __init__(self, client: Client, rows: RowStream) -> None:
-        self._client = client
-        self._rows = rows
-
-    @property
-    def schema(self) -> pa.Schema:
-        """One column, a text."""
-        return self._rows.schema
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        yield from self._rows
-
-    def close(self) -> None:
-        """Harmless when repeated."""
-        self._rows.close()
-        self._client.close()
