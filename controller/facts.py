@@ -14,33 +14,41 @@ from controller.identity import USUAL_ADMIN, first_admin
 from controller.spark_places import SparkPlaces
 from controller.spec import ClusterSpec
 from controller.store import Store
+from pools.master.offload import file_name
 
 PUBLIC = "public.json"
 SEALING = "sealing_public_key"
 TICKETS = "ticket_public_key"
+MODULES = "modules"
+"""Folder of a cluster with the libraries that were built for its master."""
 
 
 @dataclass(frozen=True)
 class Facts:
     """``sealing_key``, ``ticket_key``: public, base64, None while there is none; ``postgresql_version``: major version of the master's
-    programs; ``first_admin``: HDFS's superuser; ``spark_users``: whose each Spark Connect server is, None: nobody's."""
+    programs; ``first_admin``: HDFS's superuser; ``spark_users``: whose each Spark Connect server is, None: nobody's; ``offload``: path of
+    the master's module, None where it could not be built."""
 
     sealing_key: str | None = None
     ticket_key: str | None = None
     postgresql_version: int = 18
     first_admin: str = USUAL_ADMIN
     spark_users: tuple[str | None, ...] = ()
+    offload: str | None = None
 
 
 def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
     """What only the machine knows, for the workloads."""
     store = Store(folder / "store")
+    version = postgresql_version(spec.spec.pools.master.postgresql.bin)
+    module = folder / MODULES / file_name(version)
     return Facts(
         sealing_key=_public(folder, SEALING),
         ticket_key=_public(folder, TICKETS),
-        postgresql_version=postgresql_version(spec.spec.pools.master.postgresql.bin),
+        postgresql_version=version,
         first_admin=first_admin(store),
         spark_users=SparkPlaces(store).users(),
+        offload=str(module) if module.is_file() else None,
     )
 
 

@@ -81,6 +81,7 @@ def _master(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Worklo
         flight_addresses=tuple(f"{{host:compute-{replica}}}:{port}" for replica, port in enumerate(ports.flight)),
         statement_timeout_seconds=pool.statement_timeout_seconds or 0,
         version=facts.postgresql_version,
+        offload=facts.offload if pool.offload == "auto" else None,
         settings={"max_connections": str(pool.max_connections), "shared_buffers": f"{pool.memory_megabytes}MB"},
     )
     try:

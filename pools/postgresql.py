@@ -161,7 +161,7 @@ def _initdb(server: PostgresqlServer) -> Prepare:
 def postgresql_conf(server: PostgresqlServer) -> str:
     """The whole file; what it does not name stays at PostgreSQL's default."""
     settings: dict[str, str] = {
-        "listen_addresses": _quoted(",".join(server.addresses)),
+        "listen_addresses": quoted(",".join(server.addresses)),
         "port": str(server.port),
         "unix_socket_directories": "'{run}'",
         "unix_socket_permissions": "0700",
@@ -177,7 +177,7 @@ def postgresql_conf(server: PostgresqlServer) -> str:
     if not server.durable:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
     if server.tls is not None:
-        settings |= {"ssl": "on", "ssl_cert_file": _quoted(server.tls.certificate), "ssl_key_file": _quoted(server.tls.key)}
+        settings |= {"ssl": "on", "ssl_cert_file": quoted(server.tls.certificate), "ssl_key_file": quoted(server.tls.key)}
     if server.extension_folder and server.version >= EXTENSION_PATH_SINCE:
         settings["extension_control_path"] = "'{config}:$system'"
     settings |= server.settings
@@ -230,6 +230,6 @@ def pg_hba_conf(server: PostgresqlServer) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _quoted(value: str) -> str:
-    """A string of postgresql.conf."""
+def quoted(value: str) -> str:
+    """``value`` as a string of postgresql.conf."""
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

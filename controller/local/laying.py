@@ -10,7 +10,7 @@ from pathlib import Path
 
 import controller
 from controller.errors import ConflictError, ControllerError, SubstrateError
-from controller.facts import facts
+from controller.facts import MODULES, facts, postgresql_version
 from controller.identity import cluster_id, remember_first_admin
 from controller.local import daemon
 from controller.local.errors import LocalError
@@ -29,9 +29,11 @@ from controller.substrates.local.secret_store import SEALING_KEY, TICKET_KEY, en
 from controller.substrates.local.substrate import LocalSubstrate
 from controller.substrates.local.users import ensure_users, ids
 from controller.workloads import all_workloads
+from pools.master.offload.building import NotBuiltError, built
 from pools.workload import Workload
 
 LONGEST_SOCKET = 107
+MODULE_MODE = 0o755
 SOCKET_ROOM = len("/run/compute-0/.s.PGSQL.65535.lock")
 
 
@@ -90,6 +92,7 @@ def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress, admin: str | N
         remember_first_admin(home.store, admin)
     if users:
         check_reachable(_must_reach(home, spec), *ids(users["master"]), users["master"])
+    lay_module(home, spec, progress)
     workloads = all_workloads(spec, facts(home.path, spec))  # there may be no keys yet
     ensure_secrets(home.secrets, {SEALING_KEY, TICKET_KEY, *(secret.name for workload in workloads for secret in workload.secrets)})
     write_public(home, spec, workloads)
@@ -112,6 +115,23 @@ def find_postgresql(spec: ClusterSpec) -> None:
         programs.check_postgresql(spec.spec.pools.master.postgresql.bin)
     except programs.ProgramMissingError as error:
         raise LocalError("program_missing", error.message, where="postgresql", hint=error.hint) from error
+
+
+def lay_module(home: ClusterHome, spec: ClusterSpec, progress: Progress) -> None:
+    """The master's module, built where it is not there yet, in the cluster's own folder: sessions can't begin without a library that the
+    server's settings name. Without a C compiler the cluster does without the module, and says so."""
+    given = spec.spec.pools.master.postgresql.bin
+    if spec.spec.pools.master.offload != "auto":
+        return
+    try:
+        pg_config = Path(programs.program("pg_config", given))
+        found = built(pg_config, postgresql_version(given), programs.artifacts() / "modules")
+        folder = home.path / MODULES
+        make_open(folder)
+        if not (folder / found.name).is_file():
+            write_atomic(folder / found.name, found.read_bytes(), MODULE_MODE)
+    except (NotBuiltError, programs.ProgramMissingError) as error:
+        progress.tell("master-0", "preparing", f"queries are handed to the compute pool in parts only: {error.message} ({error.hint})")
 
 
 def find_jars(progress: Progress) -> None:

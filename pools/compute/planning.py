@@ -20,6 +20,7 @@ from pools.compute.snapshot import Snapshot
 from pools.compute.source import Source
 from pools.compute.statements import Explain
 from pools.compute.streams import QueryRows
+from pools.compute.whole import time_zone
 from virtualization.errors import UnknownTableError
 from virtualization.plan import OutputColumn, Plan, Result
 
@@ -133,7 +134,8 @@ class Planning:
     async def explained(self, sql: str, analyze: bool, who: Identity | None = None) -> tuple[Explanation, Plan]:
         """How a query is carried out; ``analyze`` runs it, as a query like any other. ``who``: for whom the master asks. The text is the
         caller's own, whatever the master's plan said: what it names must be the caller's to read."""
-        query = await self.opened(sql, who.user if who is not None else None)
+        sql, zone = time_zone(sql)
+        query = await self.opened(sql, who.user if who is not None else None, zone)
         query.recorded = analyze
         try:
             runner = self._pool.runner
@@ -158,8 +160,9 @@ class Planning:
         total = 100.0 + rows * 0.01
         return f"Virtual Scan  (cost=100.00..{total:.2f} rows={max(1, round(rows))} width={sum(lengths)})"
 
-    async def opened(self, sql: str, user: str | None = None) -> Query:
-        """A query of this session with its place among those that run; ``user``: for whom the master asks. ``finished`` must follow."""
+    async def opened(self, sql: str, user: str | None = None, zone: str | None = None) -> Query:
+        """A query of this session with its place among those that run; ``user``: for whom the master asks, ``zone``: in which time zone.
+        ``finished`` must follow."""
         session = self._session
         entered: list[Query] = []
 
@@ -168,15 +171,16 @@ class Planning:
             session.track(query)
 
         try:
-            return await self._pool.queries.open(session.origin, sql, session.context(user), track)
+            return await self._pool.queries.open(session.origin, sql, session.context(user, zone), track)
         except BaseException:
             session.queries.difference_update(entered)
             raise
 
     async def _running(self, sql: str, formats: tuple[int, ...]) -> Rows:
         session = self._session
+        sql, zone = time_zone(sql)
         text, sample = answers.sampled(sql)
-        query = await self.opened(sql)
+        query = await self.opened(sql, zone=zone)
         query.context.sample = sample
         rows: list[QueryRows] = []
         try:

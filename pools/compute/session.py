@@ -158,12 +158,12 @@ class Session:
         words = self.trace.split()
         return words[2] if self.identity.mapping and len(words) > 2 and words[0] == "bdc" else None
 
-    def context(self, user: str | None = None) -> QueryContext:
-        """Of a new query; ``user``: for whom, when it is not the session's own."""
+    def context(self, user: str | None = None, zone: str | None = None) -> QueryContext:
+        """Of a new query; ``user``: for whom, ``zone``: in which time zone, when it is not the session's own."""
         memory = self.pool.limits.query_memory_mb
         return QueryContext(
             memory_bytes=None if memory is None else memory << 20,
-            timezone=self.variables.timezone,
+            timezone=zone or self.variables.timezone,
             user=user or self.identity.user,
             trace=self.trace,
             read_states=reading(self._state, self._writes.tables),

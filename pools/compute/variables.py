@@ -74,12 +74,20 @@ def _duration(name: str, value: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _zone(value: str) -> str:
+def known_zone(value: str) -> str | None:
+    """The IANA name of a time zone; None for an unknown one."""
     name = {"gmt": "UTC", "utc": "UTC", "z": "UTC"}.get(value.lower(), value)
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise _invalid("TimeZone", value, "Use a name of the IANA database, such as Europe/Berlin.") from None
+        return None
+    return name
+
+
+def _zone(value: str) -> str:
+    name = known_zone(value)
+    if name is None:
+        raise _invalid("TimeZone", value, "Use a name of the IANA database, such as Europe/Berlin.")
     return name
 
 

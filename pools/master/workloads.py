@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pools.master.extension import extension_files
-from pools.postgresql import PostgresqlServer, Tls, server_workload
+from pools.postgresql import PostgresqlServer, Tls, quoted, server_workload
 from pools.workload import ConfigFile, Endpoint, Secret, Workload
 
 SUPERUSER = "bdc_controller"
@@ -49,6 +49,8 @@ class MasterSettings:
     """Default time limit of a statement, 0: none. A session may set its own."""
     version: int = 18
     """Major version of the PostgreSQL that ``{program:postgres}`` is."""
+    offload: str | None = None
+    """Path of the module that hands whole queries to the compute pool (``pools.master.offload``); None: sessions do without."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """More lines of postgresql.conf, values as they stand there."""
 
@@ -73,7 +75,7 @@ def _server(settings: MasterSettings) -> Workload:
             version=settings.version,
             statement_timeout_ms=round(settings.statement_timeout_seconds * 1000),
             extension_folder=True,
-            settings={"client_connection_check_interval": VANISHED_CLIENT} | dict(settings.settings),
+            settings={"client_connection_check_interval": VANISHED_CLIENT, **_modules(settings)} | dict(settings.settings),
             files=tuple(ConfigFile(f"extension/{name}", content) for name, content in extension_files().items()),
             endpoints=(
                 Endpoint(
@@ -85,6 +87,10 @@ def _server(settings: MasterSettings) -> Workload:
             ),
         )
     )
+
+
+def _modules(settings: MasterSettings) -> dict[str, str]:
+    return {} if settings.offload is None else {"session_preload_libraries": quoted(f'"{settings.offload}"')}
 
 
 def _setup(settings: MasterSettings) -> Workload:

@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from controller.substrates.local.programs import artifacts
 from pools.compute.settings import Limits
 from pools.compute.workloads import ComputeSettings
 from pools.compute.workloads import workloads as compute_workloads
+from pools.master.offload.building import built
 from pools.master.roles import drop_role, ensure_role
 from pools.master.workloads import SUPERUSER, MasterSettings
 from pools.master.workloads import workloads as master_workloads
@@ -27,7 +29,7 @@ from pools.workload import Workload
 from tests.patience import PATIENCE
 from tests.pools.compute.standin import PASSWORD
 from tests.pools.master import substrate
-from tests.services.postgresql import free_port, reachable_folder
+from tests.services.postgresql import bin_folder, free_port, reachable_folder
 from virtualization.plan import QueryContext  # noqa: F401 (an import that fails here fails the fixture, not the process)
 
 from pools.compute.wire.scram import Verifier  # isort: skip
@@ -95,7 +97,8 @@ def running_cluster(limits: Limits | None = None) -> Iterator[Cluster]:
     secrets = {name: random_secrets.token_urlsafe(24) for name in ("master-superuser", "pool-password", "scratch-password")}
     secrets["sealing.key"] = base64.b64encode(key.private_bytes_raw()).decode()
     port, pool_port = free_port(), free_port()
-    master = MasterSettings(port=port, pool_ports=(pool_port,), sealing_key=public, settings={"fsync": "off"})
+    module = str(built(bin_folder() / "pg_config", 18, artifacts() / "modules"))
+    master = MasterSettings(port=port, pool_ports=(pool_port,), sealing_key=public, offload=module, settings={"fsync": "off"})
     compute = ComputeSettings(ports=(pool_port,), master_port=port, limits=limits or Limits(stop_seconds=1))
     scratch, service = compute_workloads(compute)
     server, job = master_workloads(master)
