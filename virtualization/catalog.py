@@ -54,6 +54,24 @@ class Column:
 
 
 @dataclass(frozen=True)
+class ColumnFacts:
+    """What is known of a column's values, in the terms of ``pg_stats``. ``distinct``: how many differ; negative: minus the share of the
+    rows, -1 where each row has its own. ``nulls``: share of NULLs. ``width``: bytes. ``least`` and ``greatest``: as PostgreSQL writes
+    them; None: nobody knows."""
+
+    distinct: float
+    nulls: float = 0.0
+    width: float = 0.0
+    least: str | None = None
+    greatest: str | None = None
+
+    @property
+    def listed(self) -> list[float | str | None]:
+        """As ``bdc.pool_catalog()`` gives it."""
+        return [self.distinct, self.nulls, self.width, self.least, self.greatest]
+
+
+@dataclass(frozen=True)
 class VirtualTable:
     """A table of ``source``; ``location`` names it there: ``schema.table`` (parts quoted as SQL where needed),
     or an HDFS path of a file, a folder, or a glob. ``options``: format and its options for files."""
@@ -68,6 +86,10 @@ class VirtualTable:
     """Estimated number of rows, where statistics are known."""
     data: DataPlacement | None = None
     """Of a table of the data pool: where its rows lie."""
+    facts: Mapping[str, ColumnFacts] = field(default_factory=dict)
+    """Of the columns of which something is known."""
+    analyzed: str | None = None
+    """When ``rows`` and ``facts`` were found (ISO 8601)."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -82,6 +104,11 @@ class Catalog(Protocol):
     def version(self) -> Hashable:
         """Differs between any two catalogs with different contents (in a cluster: database identity, version counter, search path):
         plans are cached by it."""
+        ...
+
+    @property
+    def pushdown(self) -> str:
+        """What this session asks for, beside the options of sources and tables: see ``virtualization.source_options.PUSHDOWN``."""
         ...
 
     def table(self, schema: str | None, name: str) -> VirtualTable:
@@ -104,6 +131,7 @@ class MemoryCatalog:
     sources: Mapping[str, DataSource]
     virtual_tables: Mapping[tuple[str, str], VirtualTable]
     search_path: tuple[str, ...] = ("public",)
+    pushdown: str = "on"
 
     @cached_property
     def version(self) -> Hashable:
@@ -111,7 +139,7 @@ class MemoryCatalog:
         secrets = [(source.name, source.credential.user, source.credential.secret) for source in self.sources.values()]
         sources = sorted(self.sources.items(), key=lambda item: item[0])
         tables = sorted(self.virtual_tables.items(), key=lambda item: item[0])
-        contents = f"{sources!r}{secrets!r}{tables!r}{self.search_path!r}"
+        contents = f"{sources!r}{secrets!r}{tables!r}{self.search_path!r}{self.pushdown}"
         return hashlib.sha256(contents.encode()).hexdigest()
 
     @classmethod

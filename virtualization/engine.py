@@ -22,11 +22,12 @@ from virtualization.computed import Computed
 from virtualization.connections import Connections, Factory
 from virtualization.errors import InternalError, SqlError, UnsupportedError
 from virtualization.explanation import Actual, Explanation
+from virtualization.links import Links
 from virtualization.metering import metered
 from virtualization.narrowing import Lessons, NarrowedResult, Narrowing
 from virtualization.parse import parse
 from virtualization.plan import Connector, Executor, Fragment, Kept, OutputColumn, Plan, QueryContext, Result
-from virtualization.planner.plan_query import plan_query
+from virtualization.planner.plan_query import Surroundings, plan_query
 from virtualization.results import FragmentResult, RenamedResult, with_names
 from virtualization.rules import rewrite
 from virtualization.shapes import Shapes
@@ -51,12 +52,14 @@ class Engine:
         self._shapes = Shapes()
         self._templates = Templates()
         self._lessons = Lessons()
+        self._links = Links()
+        self._around = Surroundings(self._connections.connector, self._computed, self._links.link)
 
     def plan(self, sql: str | exp.Query, catalog: Catalog) -> Plan:
         """The plan of a query. VirtualizationError for a text that can't be parsed, bound or run by any executor."""
         if isinstance(sql, exp.Query):
             return self._planned(sql.sql("postgres"), self._bound(sql, catalog), catalog)
-        key = (sql, catalog.version)
+        key = (sql, (catalog.version, self._links.version))
         with self._lock:
             known = self._plans.get(key)
             if known is not None:
@@ -78,7 +81,7 @@ class Engine:
     def run(self, plan: Plan, context: QueryContext | None = None) -> Result:
         """Start a plan; rows stream, counted in ``context``. Close the result to free what is behind it."""
         context = context or QueryContext()
-        fragments = metered(plan.fragments, context)
+        fragments = metered(plan.fragments, context, self._links.learn)
         if plan.residual is None:
             context.answered = context.moved[0]
             return FragmentResult(fragments[0].open(context), plan.columns or plan.fragments[0].columns)
@@ -144,7 +147,7 @@ class Engine:
 
     def _planned(self, sql: str, bound: Bound, catalog: Catalog) -> Plan:
         try:
-            plan = plan_query(sql, bound, catalog, self._connections.connector, self._computed)
+            plan = plan_query(sql, bound, catalog, self._around)
             return plan if plan.residual is None else self._with_executor(plan, plan.residual)
         except RecursionError as error:
             raise SqlError("the query is nested too deeply") from error

@@ -10,11 +10,7 @@ from virtualization.errors import UnknownTableError
 from virtualization.metering import Avoidable, avoidable
 from virtualization.plan import Counts, Fragment, Kept, OutputColumn, Plan, QueryContext, ReadInRanges
 from virtualization.reasons import fix_of
-from virtualization.types import pg_type
-
-TEXT_BYTES = 32
-"""Taken for a value whose type has no fixed length, where bytes are estimated."""
-
+from virtualization.types import TEXT_BYTES, pg_type
 
 COMPUTED = "computed"
 """In the place of a connector: a part that is run here before the rest, for its keys."""
@@ -76,6 +72,7 @@ class Explanation:
     kept: tuple[Kept, ...]
     actual: Actual | None = None
     avoidable: Avoidable = field(default_factory=Avoidable)
+    decisions: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan, catalog: Catalog, actual: Actual | None = None) -> Explanation:
@@ -106,7 +103,7 @@ class Explanation:
             )
         residual = plan.residual.sql("postgres", pretty=True) if plan.residual is not None else None
         saved = avoidable(plan, actual.moved, actual.answered) if actual is not None else Avoidable()
-        return cls(plan.sql, tuple(fragments), residual, plan.executor, plan.refusals, plan.kept, actual, saved)
+        return cls(plan.sql, tuple(fragments), residual, plan.executor, plan.refusals, plan.kept, actual, saved, plan.decisions)
 
     @property
     def rows(self) -> int | None:
@@ -126,6 +123,7 @@ class Explanation:
             "fragments": [fragment.json() for fragment in self.fragments],
             "refused_by": [{"executor": name, **reason(kept)} for name, kept in self.refusals],
             "kept": [reason(kept) for kept in self.kept],
+            "decisions": list(self.decisions),
             "avoidable": {**asdict(self.avoidable), "codes": list(self.avoidable.codes)} if actual is not None else None,
         }
 
@@ -145,6 +143,7 @@ class Explanation:
             yield from ("    " + line for line in self.residual.splitlines())
         for fragment in self.fragments:
             yield from _fragment_lines(fragment, named=self.residual is not None, executor=self.executor)
+        yield from ["Decided:", *(f"  - {one}" for one in self.decisions)] if self.decisions else []
         yield from kept_lines("Not pushed to a source:", self.kept)
         if self.avoidable.codes:
             codes = ", ".join(self.avoidable.codes)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -34,9 +35,13 @@ class Meter(FragmentOver):
         self.counts.opened += 1
 
 
-def metered(fragments: tuple[Fragment, ...], context: QueryContext) -> tuple[Fragment, ...]:
+Learn = Callable[[str, Counts], None]
+"""Told of each fragment, by its source's name, that was read to its end in one go."""
+
+
+def metered(fragments: tuple[Fragment, ...], context: QueryContext, learn: Learn = lambda source, counts: None) -> tuple[Fragment, ...]:
     """The fragments, counted in ``context.moved``."""
-    context.moved = tuple(Counts() for _ in fragments)
+    context.moved = tuple(Counts(whole=partial(learn, fragment.source)) for fragment in fragments)
     return tuple(Meter(fragment, counts) for fragment, counts in zip(fragments, context.moved, strict=True))
 
 
@@ -63,6 +68,8 @@ class Counted:
             yield batch
         if not counts.rows:
             counts.milliseconds = (time.perf_counter() - self._start) * 1000
+        if counts.opened == 1 and counts.whole is not None:
+            counts.whole(counts)
 
     def close(self) -> None:
         """As of the batches."""

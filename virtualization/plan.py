@@ -55,6 +55,8 @@ class Counts:
     opened: int = 0
     asked: Fragment | None = field(default=None, repr=False, compare=False)
     """What the source was asked at last: the plan's fragment, or the same with keys of another."""
+    whole: Callable[[Counts], None] | None = field(default=None, repr=False, compare=False)
+    """Called when a fragment was read to its end."""
 
 
 AGAIN_SECONDS = 0.05

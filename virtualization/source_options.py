@@ -14,6 +14,7 @@ PUSHDOWN = "pushdown"
 
 FORCED = "forced"
 OFF = "off"
+ON = "on"
 _WORDS = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 Readers = Mapping[str, Callable[[str], object]]

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from virtualization.catalog import Column
+from virtualization.catalog import Column, ColumnFacts
 from virtualization.encoding.text import text_column
 from virtualization.types import pg_type
 
@@ -87,6 +87,17 @@ def sample_statistics(
             one = replace(one, histogram_bounds=_shown(pa.array(_between(least, greatest), column.type), declared))
         if one.usable:
             found[declared.name] = one
+    return found
+
+
+def sampled_facts(sample: pa.Table, columns: Sequence[Column], rows: float) -> Mapping[str, ColumnFacts]:
+    """From some rows of a table of ``rows``, without bounds."""
+    found = {}
+    for declared, values in zip(columns, sample.columns, strict=True):
+        column = values.combine_chunks()
+        if column.null_count < len(column):
+            nulls, width, distinct = _sizes(column, rows)
+            found[declared.name] = ColumnFacts(distinct, nulls, width)
     return found
 
 

@@ -23,6 +23,9 @@ from virtualization.errors import DefinitionError
 PG_TYPE = b"pg:type"
 """Key of the field metadata."""
 
+TEXT_BYTES = 32
+"""Taken for a value whose type has no fixed length, where bytes are estimated."""
+
 NO_TYPMOD = -1
 MAX_DECIMAL_PRECISION = 38
 _VARLENA_HEADER = 4  # PostgreSQL adds it to the typmods of numeric, varchar and bpchar

@@ -20,8 +20,10 @@ from pools.compute.queries import Queries
 from pools.compute.remote_queries import REMOTE_QUERY
 from pools.compute.runner import QueryRunner
 from pools.compute.verification import VERIFY
+from virtualization.analysis import analyzed
 from virtualization.catalog import DataSource
 from virtualization.plan import OutputColumn
+from virtualization.statistics import SAMPLE_ROWS
 
 CALLER = "bdc_owner"
 """Only this role's mapping may ask: the procedures' owner."""
@@ -146,6 +148,12 @@ class Requests:
         unmapped = [list(entry) for entry in found.unmapped]
         return [{"columns": columns, "options": dict(found.options), "rows": found.rows, "unmapped": unmapped, "statistics": known}]
 
+    def _analyze(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
+        table, sample = snapshot.read_table(content["table"]), int(content.get("sample") or SAMPLE_ROWS)
+        found = analyzed(self.runner(), self.source(content, catalog), table, sample)
+        known = {name: dataclasses.asdict(one) for name, one in found.statistics.items()}
+        return [{"rows": found.rows, "statistics": known, "sampled": {name: one.listed for name, one in found.sampled.items()}}]
+
     def _kept_by_master(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
         return kept_rows(content["plan"], content.get("format"))
 
@@ -156,6 +164,7 @@ class Requests:
 _ACTIONS: Mapping[str, Callable[[Requests, Mapping[str, Any], snapshot.Snapshot], list[object]]] = {
     "test": Requests._test,
     "objects": Requests._objects,
+    "analyze": Requests._analyze,
     "detect": Requests._detect,
     "history": Requests._history,
     "kept_by_master": Requests._kept_by_master,

@@ -131,7 +131,7 @@ class Session:
 
     def catalog(self) -> Snapshot:
         """What is known now, along this session's search path."""
-        return self.pool.catalogs.current(self.identity.database).along(self.variables.search_path(self.identity.user))
+        return self._own(self.pool.catalogs.current(self.identity.database))
 
     async def confirmed(self) -> None:
         """From here on ``catalog`` is as new as this transaction's begin (outside of one and for its later queries: as now)."""
@@ -144,8 +144,10 @@ class Session:
 
     async def refreshed_catalog(self) -> Snapshot:
         """The same, read again."""
-        fresh = await self.pool.catalogs.refresh(self.identity.database)
-        return fresh.along(self.variables.search_path(self.identity.user))
+        return self._own(await self.pool.catalogs.refresh(self.identity.database))
+
+    def _own(self, catalog: Snapshot) -> Snapshot:
+        return catalog.along(self.variables.search_path(self.identity.user), self.variables.pushdown)
 
     @property
     def state(self) -> ReadState | None:

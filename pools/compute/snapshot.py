@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from virtualization.catalog import Column, Credential, DataSource, VirtualTable
+from virtualization.catalog import Column, ColumnFacts, Credential, DataSource, VirtualTable
 from virtualization.errors import DefinitionError, UnknownTableError
-from virtualization.placement import DataPlacement
+from virtualization.placement import DataPlacement, Shard
 
 Open = Callable[[str, str, str | None], str]
 """Opens a sealed secret; besides it takes the location and the user of the source, for which alone it opens."""
@@ -28,10 +29,13 @@ class Snapshot:
     """Data sources whose credential can't be opened: name → why."""
 
     read_version: str = ""
-    """``version`` without the search path; empty while there is none."""
+    """``version`` without the session's own; empty while there is none."""
 
     identity: str = ""
     """Of the database: a copy has another one."""
+
+    pushdown: str = "on"
+    """What the session asks for."""
 
     @property
     def knows_data_pool(self) -> bool:
@@ -43,12 +47,18 @@ class Snapshot:
         """Are there tables of the data pool?"""
         return any(table.data is not None for table in self.virtual_tables.values())
 
-    def along(self, search_path: tuple[str, ...]) -> Snapshot:
-        """The same, with unqualified names looked for in ``search_path``."""
-        if search_path == self.search_path:
+    @cached_property
+    def data_shards(self) -> frozenset[Shard]:
+        """On which the tables of the data pool lie, but for those whose rows are another database's."""
+        return frozenset(shard for table in self.virtual_tables.values() if table.data and table.data.owned for shard in table.data.shards)
+
+    def along(self, search_path: tuple[str, ...], pushdown: str = "on") -> Snapshot:
+        """The same, with unqualified names looked for in ``search_path``, and with as much ``pushdown`` as the session asks for."""
+        if search_path == self.search_path and pushdown == self.pushdown:
             return self
         read = self.read_version or self.version
-        return dataclasses.replace(self, search_path=search_path, version=f"{read}|{search_path!r}", read_version=read)
+        version = f"{read}|{search_path!r}|{pushdown}"
+        return dataclasses.replace(self, search_path=search_path, pushdown=pushdown, version=version, read_version=read)
 
     def table(self, schema: str | None, name: str) -> VirtualTable:
         """See ``Catalog``."""
@@ -117,6 +127,8 @@ def read_table(entry: Mapping[str, Any], identity: str | None = None) -> Virtual
         columns=columns,
         options=_strings(entry.get("options")),
         rows=entry.get("rows"),
+        facts={name: ColumnFacts(*known) for name, known in (entry.get("facts") or {}).items()},
+        analyzed=entry.get("analyzed_at"),
         data=DataPlacement.read(entry["data"], identity) if entry.get("data") else None,
     )
 

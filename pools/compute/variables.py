@@ -26,6 +26,9 @@ REPORTED = {
 }  # fmt: skip
 """Settings that the client is told of (ParameterStatus), by the name under which it knows them."""
 
+PUSHDOWN = "bdc.pushdown"
+"""What direct connections set for themselves: ``on`` (as the options of sources and tables say), ``off``, ``forced``."""
+
 _DEFAULTS = {
     "application_name": "", "bytea_output": "hex", "client_encoding": "UTF8", "client_min_messages": "notice", "datestyle": "ISO, MDY",
     "default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on", "extra_float_digits": "1",
@@ -36,7 +39,7 @@ _DEFAULTS = {
     "idle_in_transaction_session_timeout": "0", "lock_timeout": "0", "synchronize_seqscans": "on", "row_security": "on",
     "transaction": "", "escape_string_warning": "on", "transaction_timeout": "0", "default_transaction_deferrable": "off",
     "max_parallel_workers_per_gather": "0", "jit": "off", "work_mem": "4MB", "enable_seqscan": "on",
-    "wal_level": "replica", "max_connections": "500",
+    "wal_level": "replica", "max_connections": "500", PUSHDOWN: "on",
 }  # fmt: skip
 _FIXED = frozenset({
     "in_hot_standby", "integer_datetimes", "is_superuser", "lc_collate", "max_connections", "max_identifier_length",
@@ -91,7 +94,14 @@ def _zone(value: str) -> str:
     return name
 
 
+def _pushdown(name: str, value: str) -> str:
+    if value.lower() not in ("on", "off", "forced"):
+        raise _invalid(name, value, "on, off or forced.")
+    return value.lower()
+
+
 _CHECKS: dict[str, Callable[[str, str], str]] = {
+    PUSHDOWN: _pushdown,
     "bytea_output": _only("hex", canonical="hex"),
     "client_encoding": _only("utf8", "utf-8", "unicode", "'utf8'", canonical="UTF8"),
     "datestyle": _only("iso", "iso,mdy", "iso,dmy", "iso,ymd", "mdy", "dmy", "ymd", canonical="ISO, MDY"),
@@ -182,6 +192,11 @@ class Variables:
     def statement_timeout(self) -> float | None:
         """Seconds; None: no limit."""
         return milliseconds("statement_timeout", self.get("statement_timeout")) / 1000 or None
+
+    @property
+    def pushdown(self) -> str:
+        """Of all queries of the session."""
+        return self.get(PUSHDOWN)
 
     def search_path(self, user: str) -> tuple[str, ...]:
         """Schemas in which unqualified names are looked for."""

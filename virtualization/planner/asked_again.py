@@ -60,12 +60,12 @@ def scan_condition(column: str, of: str, values: list[exp.Expr]) -> exp.In:
 
 
 def narrowed_query(query: exp.Query, column: str, values: list[exp.Expr]) -> exp.Query | None:
-    """A query for ``Connector.push`` with the condition in its WHERE; None where that would not be the same."""
-    changing = ("group", "having", "distinct", "limit", "offset", "windows")
-    if not isinstance(query, exp.Select) or any(query.args.get(part) for part in changing):
+    """A query for ``Connector.push`` with the condition in its WHERE; None where that would not be the same. Of groups, only those with
+    other keys may go."""
+    if not isinstance(query, exp.Select) or any(query.args.get(part) for part in ("distinct", "limit", "offset", "windows")):
         return None
     item = next((one.unalias() for one in query.selects if one.alias_or_name == column), None)
-    if not isinstance(item, exp.Column) or any(one.find(exp.Window, exp.AggFunc) for one in query.selects):
+    if not isinstance(item, exp.Column) or any(one.find(exp.Window) for one in query.selects) or not _filters_groups(query, item):
         return None
     made = query.copy()
     where = made.args.get("where")
@@ -74,3 +74,11 @@ def narrowed_query(query: exp.Query, column: str, values: list[exp.Expr]) -> exp
     condition = conjunction([*conjuncts(where.this if where is not None else None), exp.In(this=read, expressions=values)])
     made.set("where", exp.Where(this=condition))
     return made
+
+
+def _filters_groups(query: exp.Select, item: exp.Column) -> bool:
+    """Where there are groups: is it a key of all of them?"""
+    group = query.args.get("group")
+    if group is None:
+        return query.args.get("having") is None and not any(one.find(exp.AggFunc) for one in query.selects)
+    return item in group.expressions and not any(value for name, value in group.args.items() if name != "expressions")

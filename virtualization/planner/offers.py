@@ -11,11 +11,12 @@ from sqlglot import exp
 from virtualization.catalog import Catalog, DataSource, VirtualTable
 from virtualization.plan import Accepted, Connector, Fragment, FragmentRequest, Kept, Scanned, TakesKeys
 from virtualization.planner.asked_again import Again, AskedAgain, narrowed_query, scan_condition
-from virtualization.planner.estimates import query_rows, rows_by_alias, scanned_rows
+from virtualization.planner.costs import Link, Links, assumed
+from virtualization.planner.estimates import known_of, query_rows, rows_by_alias, scanned_rows
 from virtualization.planner.first_rows import FirstRows
 from virtualization.planner.key_flows import Modes
 from virtualization.planner.properties import base_tables, free_aliases, free_ctes, session_call, shown
-from virtualization.source_options import FORCED, OFF, PUSHDOWN
+from virtualization.source_options import FORCED, OFF, ON, PUSHDOWN
 
 NO_ENGINE = "no_engine"
 """What file connectors answer to every query: no news for EXPLAIN, the executor works right on their scans."""
@@ -25,7 +26,7 @@ Connectors = Callable[[DataSource], Connector]
 class Offers:
     """The fragments of one plan. ``tables``: the statement's virtual tables by alias."""
 
-    def __init__(self, catalog: Catalog, connectors: Connectors, tables: Mapping[str, VirtualTable]) -> None:
+    def __init__(self, catalog: Catalog, connectors: Connectors, tables: Mapping[str, VirtualTable], links: Links = assumed) -> None:
         self.tables = tables
         self.fragments: list[Fragment] = []
         self.estimates: list[float] = []
@@ -33,6 +34,11 @@ class Offers:
         self.kept: list[Kept] = []
         self._catalog = catalog
         self._connectors = connectors
+        self._links = links
+        self.decisions: list[str] = []
+        """What was decided by cost, with its numbers, or by the session, for EXPLAIN."""
+        if catalog.pushdown != ON:
+            self.decide(f"pushdown is {catalog.pushdown} for this connection (bdc.pushdown)")
         self._known: dict[tuple[str, str], int] = {}  # (source, what was asked) -> number of the fragment
         self._reads: Counter[int] = Counter()
         self._again: dict[int, Again] = {}  # by which a fragment is had for some keys only
@@ -45,9 +51,22 @@ class Offers:
         """Note a connector's reasons; repeated ones once."""
         self.kept += [reason for reason in reasons if reason not in self.kept]
 
+    def decide(self, sentence: str) -> None:
+        """Note a decision; repeated ones once."""
+        if sentence not in self.decisions:
+            self.decisions.append(sentence)
+
+    def link(self, source: str) -> Link:
+        """How far away a source is."""
+        return self._links(self._catalog.source(source))
+
     def is_off(self, table: VirtualTable) -> bool:
         """Has somebody switched pushdown off for this table or its source?"""
         return OFF in self._pushdown(table)
+
+    def is_forced(self, node: exp.Expr) -> bool:
+        """Shall all tables below be asked for as little as possible, whatever is expected?"""
+        return all(FORCED in self._pushdown(self.tables[table.alias]) for table in base_tables(node))
 
     def modes(self) -> Modes:
         """The fragments that take keys whatever is expected, and those that never do."""
@@ -57,10 +76,10 @@ class Offers:
         asked = {table.key for table in self.tables.values() if value in self._pushdown(table)}
         return frozenset(number for number, fragment in enumerate(self.fragments) if asked & set(fragment.tables))
 
-    def _pushdown(self, table: VirtualTable) -> tuple[str, str]:
-        """What the table's and its source's options say."""
-        source = self._catalog.source(table.source)
-        return str(table.options.get(PUSHDOWN, "")).lower(), str(source.options.get(PUSHDOWN, "")).lower()
+    def _pushdown(self, table: VirtualTable) -> tuple[str, ...]:
+        """What the table's and its source's options say, and the session."""
+        options = (table.options, self._catalog.source(table.source).options)
+        return (*(str(one.get(PUSHDOWN, "")).lower() for one in options), self._catalog.pushdown)
 
     def source_of(self, node: exp.Expr) -> str | None:
         """The one source of all tables below; None for none, several, or switched-off ones."""
@@ -100,7 +119,7 @@ class Offers:
                 found = connector.push(FragmentRequest(narrowed, tables, data_source)) if narrowed is not None else None
                 return found.fragment if isinstance(found, Accepted) else None
 
-            number = self._add(key, answer.fragment, query_rows(query, rows_by_alias(query, self.tables)))
+            number = self._add(key, answer.fragment, query_rows(query, rows_by_alias(query, self.tables), known_of(self.tables)))
             self._again[number] = again
             return number
         self.note(reason for reason in answer.kept if reason.code != NO_ENGINE)
@@ -111,7 +130,7 @@ class Offers:
         columns the fragment therefore brings too)."""
         if self.is_off(table):
             if predicates:
-                self.keep(predicates[0], "switched_off", f'pushdown is off for "{table.name}" or its source', "Set option pushdown to on.")
+                self.keep(predicates[0], "switched_off", f'pushdown is off for "{table.name}" or its source', self._switched_on)
             columns, left = _with_columns_of(predicates, columns, table), list(predicates)
             scanned = self._ask_scan(table, columns, [])
         else:
@@ -179,7 +198,12 @@ class Offers:
                 "Move them to one source, or load one into the data pool.",
             )
         else:
-            self.keep(query, "switched_off", f"pushdown is off for tables of source {names[0]}", "Set option pushdown to on.")
+            self.keep(query, "switched_off", f"pushdown is off for tables of source {names[0]}", self._switched_on)
+
+    @property
+    def _switched_on(self) -> str:
+        """How pushdown that is off would be on again."""
+        return "RESET bdc.pushdown on this connection." if self._catalog.pushdown == OFF else "Set option pushdown to on."
 
 
 def _with_columns_of(predicates: Sequence[exp.Expr], columns: Sequence[str], table: VirtualTable) -> list[str]:
