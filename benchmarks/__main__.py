@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "benchmarks.insert_select:run",
         "INSERT … SELECT of 1 M rows through the master into the data pool, beside a local table",
     ),
+    "mongo": ("benchmarks.mongo:run", "bytes that leave MongoDB for queries that group and join, beside a client that pulls"),
     "planning": ("benchmarks.planning:run", "milliseconds to plan: new texts, 10,000 tables, seen before, a join of eight"),
     "pushdown": (
         "benchmarks.pushdown:run",
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "shards": ("benchmarks.shards:run", "load, scan, group-by with 1, 2, 4, 8 shards: seconds and CPU"),
     "rows_out": ("benchmarks.rows_out:run", "2 M rows of a Parquet virtual table through the master, beside a heap table"),
     "update": ("benchmarks.update:run", "UPDATE of 1 % and upsert of 1 M rows into 6 M of the data pool, beside deltalake"),
+    "verify": ("benchmarks.verify:run", "100,000 random queries over every kind of source, compared: how many differ"),
 }
 """Name → (module:function, what it measures)."""
 

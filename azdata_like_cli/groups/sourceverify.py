@@ -16,22 +16,28 @@ from azdata_like_cli.command import BdcCommand, Settings, pass_settings
 from azdata_like_cli.sqlsession import Login, connected, login_options, records
 
 PORTION_SECONDS = 10.0
-COUNTED = ("answers", "refused", "skipped", "unsupported")
+COUNTED = ("answers", "sources", "refused", "skipped", "unsupported")
 TITLES = {
     "answers": "Answers",
+    "sources": "By source",
     "refused": "Refused on both sides (PostgreSQL/here)",
     "unsupported": "Not supported",
     "skipped": "Not compared",
 }
-CALL = "SELECT bdc.verify_source(%s, %s, %s, %s, %s, %s) AS report"
+CALL = "SELECT bdc.verify_source(%s, %s, %s, %s, %s, %s, %s::text[], %s::text[]) AS report"
 
 
 @click.command(
     "verify",
     cls=BdcCommand,
-    examples=["bdc source verify crm", "bdc source verify crm --queries 20000 --seconds 600", "bdc source verify crm --seed 7 -o json"],
+    examples=[
+        "bdc source verify crm",
+        "bdc source verify crm lake legacy --queries 20000 --seconds 600",
+        "bdc source verify crm --table orders --seed 7 -o json",
+    ],
 )
-@click.argument("name")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--table", "tables", multiple=True, metavar="TABLE", help="Only this virtual table of theirs; may be repeated.")
 @click.option("--queries", "-n", type=click.IntRange(1), default=1000, show_default=True, help="Queries to compare.")
 @click.option("--seed", type=int, metavar="N", help="Repeat a run: the same queries. Default: a new seed, which is shown.")
 @click.option("--first", type=click.IntRange(0), default=0, help="Begin with the seed's query of this number.")
@@ -41,7 +47,8 @@ CALL = "SELECT bdc.verify_source(%s, %s, %s, %s, %s, %s) AS report"
 @pass_settings
 def verify(  # noqa: PLR0913 - one parameter per option
     settings: Settings,
-    name: str,
+    names: tuple[str, ...],
+    tables: tuple[str, ...],
     queries: int,
     seed: int | None,
     first: int,
@@ -50,9 +57,10 @@ def verify(  # noqa: PLR0913 - one parameter per option
     login_database: str | None,
     login_user: str | None,
 ) -> Value:
-    """Compare random queries over the virtual tables of the data source NAME: with pushdown, without, and on PostgreSQL.
+    """Compare random queries over the virtual tables of the data sources NAME…: with pushdown, without, and on PostgreSQL.
 
-    Sources receive SELECTs only. A query that differs is made as small as it can be. Exit code 1: something differs.
+    Of several sources up to three are joined in one query. Sources receive SELECTs only.
+    A query that differs is made as small as it can be. Exit code 1: something differs.
     """
     chosen = secrets.randbelow(10**9) if seed is None else seed
     output.message(f"seed {chosen}")
@@ -62,7 +70,8 @@ def verify(  # noqa: PLR0913 - one parameter per option
         done = 0
         while done < queries and (deadline is None or time.monotonic() < deadline):
             portion = PORTION_SECONDS if deadline is None else max(0.1, min(PORTION_SECONDS, deadline - time.monotonic()))
-            found = records(connection, CALL, name, queries - done, chosen, first + done, portion, rows)[0]["report"]
+            arguments = (names[0], queries - done, chosen, first + done, portion, rows, list(names[1:]), list(tables))
+            found = records(connection, CALL, *arguments)[0]["report"]
             assert isinstance(found, dict)
             reports.append(found)
             done += found["queries"]
@@ -93,10 +102,11 @@ def _lines(whole: Mapping[str, Any]) -> Iterator[str]:
     yield "Tables: " + ", ".join(f"{name} ({rows:,} rows)" for name, rows in whole["tables"].items())
     yield from whole["notes"]
     for finding in whole["findings"]:
-        yield f"\nDIFFERENT, number {finding['number']}, {finding['side']}: {finding['what']}\n  {finding['small']};"
+        where = f"number {finding['number']}, {finding['side']}, time zone {finding['time_zone']}"
+        yield f"\nDIFFERENT, {where}: {finding['what']}\n  {finding['small']};"
         yield f"  found as: {finding['sql']};"
         yield from (f"  {line}" for line in finding["explain"].splitlines())
     yield f"\n{whole['queries']:,} queries in {whole['seconds']:.0f} s (seed {whole['seed']}): {whole['differences']} differences"
     for key, title in TITLES.items():
-        if whole[key]:
+        if len(whole[key]) > (key == "sources"):
             yield f"{title}: " + ", ".join(f"{what} {count:,}" for what, count in whole[key].items())

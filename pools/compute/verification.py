@@ -1,4 +1,4 @@
-"""``bdc source verify`` inside the pool: ``virtualization.verify`` over the virtual tables of one source, a portion at a time."""
+"""``bdc source verify`` inside the pool: ``virtualization.verify`` over the virtual tables of some sources, a portion at a time."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ class Wanted:
 
     @classmethod
     def of(cls, content: Mapping[str, Any], catalog: Catalog) -> Wanted:
-        """From a request; StatementError for numbers out of range, KeyError for a missing one."""
+        """From a request; StatementError for numbers out of range, DefinitionError for tables that are not there, KeyError for what is
+        missing."""
         from virtualization.verify.verifier import with_tables
 
-        chosen = with_tables(catalog, [str(content["source"])])
+        chosen = with_tables(catalog, content["sources"], content["tables"])
         wanted = cls(chosen, content["seed"], content["first"], content["queries"], float(content["seconds"]), content["rows"])
         if not (0 < wanted.rows <= MOST_ROWS and 0 < wanted.seconds <= MOST_SECONDS and wanted.queries > 0 and wanted.first >= 0):
             raise StatementError(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pathlib
-import random
 import re
+import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,25 +42,13 @@ def test_every_query_answers_as_one_postgresql(lab: Mixed) -> None:
 
 
 def test_random_queries(lab: Mixed) -> None:
-    check(virtualization.default_engine(lab.scratch_dsn), lab.catalog, lab.scratch_dsn, limits(1, 60))
-
-
-@pytest.mark.full
-@pytest.mark.timeout(1800)
-def test_many_random_queries(lab: Mixed) -> None:
-    fresh = random.SystemRandom().randrange(10**9)
-    check(virtualization.default_engine(lab.scratch_dsn), lab.catalog, lab.scratch_dsn, limits(fresh, 3000))
+    check(virtualization.default_engine(lab.scratch_dsn), lab.catalog, lab.scratch_dsn, limits(secrets.randbelow(10**9), 40))
 
 
 def forced(lab: Mixed) -> MemoryCatalog:
     """Keys are sent wherever they may be, whatever is expected of it."""
     tables = {key: replace(table, options={**table.options, "pushdown": "forced"}) for key, table in lab.catalog.virtual_tables.items()}
     return replace(lab.catalog, virtual_tables=tables)
-
-
-def test_random_queries_with_keys_sent_to_the_other_source(lab: Mixed) -> None:
-    engine = virtualization.default_engine(lab.scratch_dsn)
-    check(engine, forced(lab), lab.scratch_dsn, limits(2, 60), pushed_only=True)
 
 
 def test_keys_arrive_at_the_other_source_in_both_directions(lab: Mixed, postgresql: PostgresqlServer) -> None:

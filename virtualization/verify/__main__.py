@@ -8,6 +8,9 @@ import pathlib
 import secrets
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
+from multiprocessing import get_context
 
 from virtualization.errors import VirtualizationError
 from virtualization.in_process import default_engine
@@ -34,9 +37,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(given: argparse.Namespace, seed: int) -> Report:
+    """In as many processes as wanted, each with a part of the seed's numbers."""
+    portions = portions_of(given.queries, given.first, given.processes)
+    if len(portions) == 1:
+        return _portion(given, seed, *portions[0])
+    with ProcessPoolExecutor(len(portions), get_context("spawn")) as pool:
+        reports = [work.result() for work in [pool.submit(_portion, given, seed, *portion) for portion in portions]]
+    for report in reports[1:]:
+        reports[0].add(report)
+    return reports[0]
+
+
+def portions_of(queries: int, first: int, processes: int) -> list[tuple[int, int]]:
+    """(first number, how many) for each process."""
+    ends = [first + queries * part // processes for part in range(processes + 1)]
+    return [(begin, end - begin) for begin, end in pairwise(ends) if end > begin]
+
+
+def _portion(given: argparse.Namespace, seed: int, first: int, queries: int) -> Report:
     engine = default_engine(given.scratch)
     catalog = with_tables(read_catalog(given.catalog, engine), given.source, given.table)
-    bounds = Bounds(seed, given.queries, given.first, given.seconds, given.rows, given.query_seconds, findings=given.findings)
+    bounds = Bounds(seed, queries, first, given.seconds, given.rows, given.query_seconds, findings=given.findings)
     return verify(engine, catalog, given.scratch, bounds, progress=lambda text: print(text, file=sys.stderr))  # noqa: T201
 
 
@@ -48,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--table", action="append", default=[], metavar="NAME", help="only this table; may be repeated")
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--seed", type=int, help="repeat a run; default: a new one, which is shown")
+    parser.add_argument("--processes", type=int, default=1, help="so many side by side (default 1)")
     parser.add_argument("--first", type=int, default=0, help="the number of the seed's first query")
     parser.add_argument("--seconds", type=float, help="end after so long")
     parser.add_argument("--rows", type=int, default=1000, help="rows of a table that take part (default 1000)")

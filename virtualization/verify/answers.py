@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from virtualization.plan import OutputColumn
 from virtualization.types import pg_type, pg_type_by_oid
@@ -45,10 +46,12 @@ UNSUPPORTED = "0A000"
 @dataclass(frozen=True)
 class Promise:
     """What SQL promises of a statement's answer beside its rows. ``order``: the columns that its ORDER BY names, first first;
-    ``cut``: it has a LIMIT or OFFSET, so among rows that tie in them any may be there."""
+    ``cut``: it has a LIMIT or OFFSET, so among rows that tie in them any may be there; ``folds``: PostgreSQL may have put a branch of a
+    CASE or coalesce in the place of the whole."""
 
     order: tuple[int, ...] = ()
     cut: bool = False
+    folds: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Difference:
 
 def difference(expected: Answer, actual: Answer, promise: Promise, everything: Callable[[], Answer | Refusal]) -> Difference | None:
     """What is wrong with ``actual``; None: nothing. ``everything``: what the statement gives without its LIMIT and OFFSET."""
-    shapes = [[(column.name, _comparable(column.type)) for column in answer.columns] for answer in (expected, actual)]
+    shapes = [[(column.name, _comparable(column.type, promise.folds)) for column in answer.columns] for answer in (expected, actual)]
     if shapes[0] != shapes[1]:
         return Difference("columns", f"columns {_shown_columns(shapes[1])}, where PostgreSQL has {_shown_columns(shapes[0])}")
     tolerances = [_tolerance(column.type) for column in expected.columns]
@@ -80,11 +83,14 @@ def difference(expected: Answer, actual: Answer, promise: Promise, everything: C
     return _rows_differ(expected.rows, actual.rows)
 
 
-def _comparable(of: str) -> str:
+@cache
+def _comparable(of: str, folds: bool) -> str:
     """A type without the limit of a text's length or a time's precision: which expressions keep those is not promised to clients, and
-    the values are compared anyway. The scale of a numeric stays."""
+    the values are compared anyway. The scale of a numeric stays, but where PostgreSQL folds constants: ``CASE WHEN true THEN price END``
+    is told to clients as price's own numeric(12,2), though the same CASE in a view or under a condition that is no constant is numeric
+    (its other branch, ELSE NULL, has no scale). Whether it folds is its planner's affair, and no other planner need do the same."""
     found = pg_type(of)
-    return of if found.name == "numeric" else pg_type_by_oid(found.oid).name + ("[]" if found.array else "")
+    return of if found.name == "numeric" and not folds else pg_type_by_oid(found.oid).name + ("[]" if found.array else "")
 
 
 def same_rows(expected: Sequence[Row], actual: Sequence[Row], tolerances: Sequence[float | None]) -> bool:

@@ -38,6 +38,7 @@ class Copies:
         for setting in SETTINGS:
             self._connection.execute(f"SET {setting}".encode())
         self._seconds = seconds
+        self.zone = self._told_zone = "UTC"
 
     def __enter__(self) -> Copies:
         return self
@@ -76,6 +77,9 @@ class Copies:
 
     def ask(self, sql: str) -> Answer | Refusal:
         """PostgreSQL's own answer."""
+        if self.zone != self._told_zone:
+            self._execute(f"SET timezone = '{self.zone}'")
+            self._told_zone = self.zone
         result = self._connection.pgconn.exec_params(sql.encode(), None)
         if result.status != ExecStatus.TUPLES_OK:
             code = (result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) or b"XX000").decode()

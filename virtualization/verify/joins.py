@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import random
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from virtualization.verify.chance import Chance
 from virtualization.verify.expressions import Expressions
 from virtualization.verify.kinds import Kind
 from virtualization.verify.predicates import Predicates
@@ -32,9 +33,13 @@ class Joins:
 
     def __init__(self, tables: Sequence[TableFacts]) -> None:
         self._tables = tables
-        self._links = links(tables)
+        self._steps: dict[int, list[tuple[int, tuple[int, int], int]]] = defaultdict(list)
+        """Of each table: (its column, (other table, its column), values in common)."""
+        for link in links(tables):
+            for one, two in _ends(link):
+                self._steps[one[0]].append((one[1], two, link.common))
 
-    def clause(self, pick: random.Random, most: int = 4) -> From:
+    def clause(self, pick: Chance, most: int = 4) -> From:
         """``most``: tables; each gets the alias a, b, c, d."""
         count = pick.choice([n for n in (1, 1, 1, 2, 2, 2, 3, 3, 4) if n <= most])
         numbers = [pick.randrange(len(self._tables))]
@@ -54,24 +59,21 @@ class Joins:
                 break
         return made
 
-    def inner(self, pick: random.Random, alias: str) -> tuple[str, list[Item]]:
+    def inner(self, pick: Chance, alias: str) -> tuple[str, list[Item]]:
         """The FROM of a sub-query: one small table."""
         small = [facts for facts in self._tables if facts.rows <= MOST_INNER] or [min(self._tables, key=lambda facts: facts.rows)]
         facts = pick.choice(small)
         return facts.from_item(alias), facts.items(alias)
 
-    def _step(self, pick: random.Random, numbers: list[int]) -> tuple[tuple[int, int], tuple[int, int], int] | None:
+    def _step(self, pick: Chance, numbers: list[int]) -> tuple[tuple[int, int], tuple[int, int], int] | None:
         """(place in ``numbers``, column), (new table, column), values in common."""
         found: list[tuple[tuple[int, int], tuple[int, int], int]] = []
         for place, table in enumerate(numbers):
-            for link in self._links:
-                for one, two in _ends(link):
-                    if one[0] == table:
-                        found.append(((place, one[1]), two, link.common))
+            found += [((place, column), two, common) for column, two, common in self._steps[table]]
         others = [step for step in found if step[1][0] not in numbers]
         return pick.choice(others if others and pick.random() < 0.8 else found) if found else None
 
-    def _joined(self, pick: random.Random, left: From, key: tuple[str, str], alias: str, end: tuple[int, int]) -> From | None:
+    def _joined(self, pick: Chance, left: From, key: tuple[str, str], alias: str, end: tuple[int, int]) -> From | None:
         number, column = end
         facts = self._tables[number].columns[column]
         right = self._item(pick, number, alias)
@@ -97,7 +99,7 @@ class Joins:
         bracketed = f"({left.text})" if " JOIN " in left.text and pick.random() < 0.5 else left.text
         return From(f"{bracketed} {word} {right.text} ON {on}", items, rows)
 
-    def _item(self, pick: random.Random, number: int, alias: str) -> From:
+    def _item(self, pick: Chance, number: int, alias: str) -> From:
         facts = self._tables[number]
         plain = From(facts.from_item(alias), facts.items(alias), facts.rows)
         kind = pick.choice(["table"] * 9 + ["filtered", "grouped", "first"])

@@ -36,11 +36,16 @@ class Verdict:
 
 
 class Judge:
-    """``right``: PostgreSQL over the copy; ``sides``: those that must agree with it."""
+    """``right``: PostgreSQL over the copy; ``sides``: those that must agree with it. All in one time zone, that of ``settle``."""
 
     def __init__(self, right: Side, sides: Sequence[Side]) -> None:
         self.right = right
         self.sides = tuple(sides)
+
+    def settle(self, zone: str) -> None:
+        """From now on all sessions are in time zone ``zone``."""
+        for side in (self.right, *self.sides):
+            side.zone = zone
 
     def verdicts(self, sql: str) -> list[Verdict]:
         """One per side."""

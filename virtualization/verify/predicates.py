@@ -73,7 +73,7 @@ class Predicates:
         if item.kind is not Kind.TEXT:
             return self._compare(item, depth)
         value = re.sub(r"^E?'|'$", "", self._of.constant(Kind.TEXT, item)).replace("''", "'")
-        at = self._pick.randint(0, max(0, len(value) - 1))
+        at = self._pick.constants.randint(0, max(0, len(value) - 1))
         escape = self._pick.choice(["\\", "\\", "!"])
         part = re.sub(r"([%_\\!])", lambda found: (escape if found[1] in ("%", "_", escape) else "") + found[1], value[at : at + 3])
         pattern = self._pick.choice(

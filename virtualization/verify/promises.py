@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 from sqlglot import exp
 
 from virtualization.parse import parse
 from virtualization.verify.answers import Promise
 
+_FOLDS = re.compile(r"\b(case|coalesce)\b", re.IGNORECASE)
+_ORDERS = re.compile(r"\b(order|limit|offset|fetch)\b", re.IGNORECASE)
+"""What parsing would look for: most statements have neither."""
 
+
+@lru_cache(maxsize=8)
 def promise_of(sql: str) -> Promise:
     """Of a statement whose outer ORDER BY, if any, names columns by number (the generator's do)."""
+    folds = _FOLDS.search(sql) is not None
+    if _ORDERS.search(sql) is None:
+        return Promise(folds=folds)
     query = parse(sql)
     order = query.args.get("order")
     cut = query.args.get("limit") is not None or query.args.get("offset") is not None
     numbers = [_number(part.this) for part in order.expressions] if order is not None else []
     if any(number is None for number in numbers):
-        return Promise((), cut)
-    return Promise(tuple(number - 1 for number in numbers if number is not None), cut)
+        return Promise((), cut, folds)
+    return Promise(tuple(number - 1 for number in numbers if number is not None), cut, folds)
 
 
 def without_cut(sql: str) -> str:

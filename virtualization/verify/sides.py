@@ -10,7 +10,7 @@ from typing import Protocol
 import pyarrow as pa
 from sqlglot import exp
 
-from virtualization.catalog import Catalog, DataSource, VirtualTable
+from virtualization.catalog import Catalog, Column, DataSource, VirtualTable
 from virtualization.encoding.text import text_column
 from virtualization.engine import Engine
 from virtualization.errors import SourceTimeoutError, VirtualizationError
@@ -40,9 +40,10 @@ Contexts = Callable[[], QueryContext]
 
 
 class Side(Protocol):
-    """One way to answer. ``name`` is what reports say."""
+    """One way to answer. ``name`` is what reports say; ``zone``: the session's time zone."""
 
     name: str
+    zone: str
 
     def ask(self, sql: str) -> Answer | Refusal:
         """Never raises for what a statement may cause."""
@@ -58,6 +59,7 @@ class EngineSide:
 
     def __init__(self, name: str, engine: Engine, catalog: Catalog, contexts: Contexts = QueryContext, seconds: float = 30.0) -> None:
         self.name = name
+        self.zone = ""
         self._engine = engine
         self._catalog = catalog
         self._contexts = contexts
@@ -65,7 +67,7 @@ class EngineSide:
 
     def ask(self, sql: str) -> Answer | Refusal:
         """Run it to its end, or to a limit."""
-        context = self._contexts()
+        context = self._context()
         timer = threading.Timer(self._seconds, context.cancel)
         timer.daemon = True
         timer.start()
@@ -83,9 +85,15 @@ class EngineSide:
     def _answer(self, plan: Plan, context: QueryContext) -> Answer | Refusal:
         result = self._engine.run(plan, context)
         try:
-            return _collected(result)
+            return _collected(result, context.timezone)
         finally:
             result.close()
+
+    def _context(self) -> QueryContext:
+        context = self._contexts()
+        if self.zone:
+            context.timezone = self.zone
+        return context
 
     def explain(self, sql: str) -> str:
         """The engine's explanation; an error's text where there is none."""
@@ -96,7 +104,7 @@ class EngineSide:
 
     def arrow(self, sql: str) -> pa.Table:
         """The answer in Arrow's form, for a local copy; VirtualizationError, also for what takes longer than a query may."""
-        context = self._contexts()
+        context = self._context()
         timer = threading.Timer(self._seconds, context.cancel)
         timer.daemon = True
         timer.start()
@@ -117,26 +125,24 @@ class EngineSide:
 
 def schema_of_columns(columns: Sequence[OutputColumn]) -> pa.Schema:
     """The Arrow schema that carries a result."""
-    from virtualization.catalog import Column
-
     return schema_of([Column(column.name, column.type) for column in columns])
 
 
-def _collected(result: Result) -> Answer | Refusal:
+def _collected(result: Result, zone: str) -> Answer | Refusal:
     columns = tuple(result.columns)
     types = [pg_type(column.type) for column in columns]
     rows: list[Row] = []
     for batch in result:
         if len(rows) + batch.num_rows > MOST_ROWS:
             return Refusal(TOO_MANY, f"more than {MOST_ROWS:,} rows")
-        texts = [text_column(column, of, "UTC").cast(pa.string()).to_pylist() for column, of in zip(batch.columns, types, strict=True)]
+        texts = [text_column(column, of, zone).cast(pa.string()).to_pylist() for column, of in zip(batch.columns, types, strict=True)]
         rows += list(zip(*texts, strict=True)) if texts else [()] * batch.num_rows
     return Answer(columns, rows)
 
 
 def without_pushdown(engine: Engine, catalog: Catalog, copies: Mapping[tuple[str, str], pa.Table]) -> Engine:
-    """An engine over the same executors and connections whose sources are asked for columns only; tables in ``copies`` are read from
-    there. Don't close it: it holds nothing of its own."""
+    """An engine over the same executors whose sources are asked for columns only, once: all rows of all tables are in ``copies``. Don't
+    close it: it holds nothing of its own."""
     kinds = {catalog.source(table.source).connector for table in catalog.tables()}
     return Engine(engine.executors, {kind: lambda source: Unpushed(engine.connector(source), source, copies) for kind in kinds})
 
@@ -163,10 +169,7 @@ class Unpushed:
 
     def scan(self, table: VirtualTable, columns: Sequence[str], predicates: Sequence[exp.Expression]) -> Scanned:
         """Columns, of all rows."""
-        copy = self.copies.get(table.key)
-        if copy is not None:
-            return Scanned(CopyFragment(table, tuple(columns), copy), tuple(predicates))
-        return Scanned(self.inner.scan(table, columns, []).fragment, tuple(predicates))
+        return Scanned(CopyFragment(table, tuple(columns), self.copies[table.key]), tuple(predicates))
 
     def push(self, request: FragmentRequest) -> Accepted | Declined:
         """Nothing."""

@@ -8,48 +8,30 @@ windows that count rows are ordered by all columns, sub-queries with a limit too
 from __future__ import annotations
 
 import itertools
-import random
-import re
 from collections.abc import Callable, Iterator, Sequence
 
+from virtualization.verify.calls import AGGREGATES, DIRECTIONS, FRAMES, NOT_OVER, NUMBERED, RANKED
+from virtualization.verify.chance import Chance
 from virtualization.verify.expressions import Expressions
 from virtualization.verify.joins import From, Joins
 from virtualization.verify.kinds import Kind
 from virtualization.verify.predicates import Predicates
 from virtualization.verify.tables import Item, TableFacts
 
-AGGREGATES: dict[Kind, tuple[str, ...]] = {
-    Kind.INTEGER: ("sum({0})", "avg({0})", "min({0})", "max({0})", "count(DISTINCT {0})", "sum(DISTINCT {0})", "round(avg({0}), 2)",
-                   "sum({0}) / count(*)", "sum({0}::numeric) * 2", "bit_or({0})", "bit_and({0})", "stddev_pop({0}::numeric)",
-                   "var_samp({0})", "array_agg({0} ORDER BY {0})", "percentile_disc(0.5) WITHIN GROUP (ORDER BY {0})",
-                   "mode() WITHIN GROUP (ORDER BY {0})"),
-    Kind.NUMERIC: ("sum({0})", "avg({0})", "count({0})", "sum({0} * 2)", "round(avg({0}), 3)", "sum({0}) / nullif(count({0}), 0)"),
-    Kind.FLOAT: ("sum({0})", "avg({0})", "min({0})", "max({0})", "count({0})"),
-    Kind.TEXT: ("min({0})", "max({0})", "count({0})", "count(DISTINCT {0})", "string_agg({0}, ',' ORDER BY {0})",
-                "string_agg(DISTINCT {0}, ',' ORDER BY {0} DESC)", "array_agg({0} ORDER BY {0})", "max(upper({0}))"),
-    Kind.DATE: ("min({0})", "max({0})", "count(DISTINCT {0})", "max({0}) - min({0})"),
-    Kind.TIMESTAMP: ("min({0})", "max({0})", "count({0})"),
-    Kind.INSTANT: ("min({0})", "max({0})", "count({0})"),
-    Kind.BOOLEAN: ("bool_or({0})", "bool_and({0})", "every({0})", "count({0})"),
-    Kind.OTHER: ("count({0})",),
-}  # fmt: skip
-_SET = re.compile("DISTINCT|ORDER")
-"""What no aggregate over a window takes."""
-
-NUMBERED = ("row_number()", "lag({0})", "lead({0}, 2)", "first_value({0})", "last_value({0})", "ntile(3)", "nth_value({0}, 2)",
-            "count({0})", "max({0})")  # fmt: skip
-"""Need a total order."""
-RANKED = ("rank()", "dense_rank()", "count({0})", "max({0})", "percent_rank()", "cume_dist()")
-FRAMES = ("ROWS BETWEEN 1 PRECEDING AND CURRENT ROW", "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
-          "ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW", "GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING")  # fmt: skip
-DIRECTIONS = ("", "", " DESC", " NULLS FIRST", " DESC NULLS LAST", " ASC NULLS LAST", " DESC NULLS FIRST")
+SOURCES = (1, 1, 1, 1, 2, 2, 2, 3)
+"""Over how many sources one statement is."""
+FAMILY = 4
+"""So many statements in a row may be one shape with other constants: the planner keeps what it learnt of a shape."""
+FAMILIES = 0.1
 
 
 class Statements:
     """All statements of one seed."""
 
     def __init__(self, tables: Sequence[TableFacts], seed: int) -> None:
-        self._joins = Joins(tables)
+        self._tables = tables
+        self._sources = sorted({table.source for table in tables})
+        self._joins: dict[frozenset[str], Joins] = {}
         self._seed = seed
 
     def __iter__(self) -> Iterator[str]:
@@ -58,39 +40,36 @@ class Statements:
 
     def statement(self, number: int) -> str:
         """Number ``number``."""
-        return _One(self._joins, random.Random(f"{self._seed}/{number}")).statement()  # noqa: S311 chance, not secrets
+        shape = number
+        first = number - number % FAMILY
+        if Chance(f"{self._seed}/{first}/family", "").random() < FAMILIES:
+            shape = first
+        pick = Chance(f"{self._seed}/{shape}", f"{self._seed}/{number}/constants")
+        return _One(self._over(pick), pick).statement()
+
+    def _over(self, pick: Chance) -> Joins:
+        """Tables of one to three sources."""
+        sources = frozenset(pick.sample(self._sources, min(pick.choice(SOURCES), len(self._sources))))
+        if sources not in self._joins:
+            self._joins[sources] = Joins([table for table in self._tables if table.source in sources])
+        return self._joins[sources]
 
 
 class _One:
     """The making of one statement."""
 
-    def __init__(self, joins: Joins, pick: random.Random) -> None:
+    def __init__(self, joins: Joins, pick: Chance) -> None:
         self._joins = joins
         self._pick = pick
         self._aliases = itertools.count(1)
 
     def statement(self) -> str:
-        forms: list[Callable[[], str]] = [self._plain] * 4 + [
-            self._distinct,
-            self._distinct_on,
-            self._top,
-            self._top,
-            self._window,
-            self._window,
-        ]
-        forms += [self._grouped] * 5 + [
-            self._cubed,
-            self._cubed,
-            self._set,
-            self._set,
-            self._derived,
-            self._derived,
-            self._cte,
-            self._cte,
-            self._scalar,
-        ]
-        forms += [self._lateral, self._listed]
-        return self._pick.choice(forms)()
+        forms: list[tuple[int, Callable[[], str]]] = [
+            (4, self._plain), (1, self._distinct), (1, self._distinct_on), (2, self._top), (2, self._window), (1, self._ranked),
+            (5, self._grouped), (2, self._cubed), (2, self._set), (2, self._united), (2, self._derived), (2, self._cte), (1, self._scalar),
+            (1, self._lateral), (1, self._listed),
+        ]  # fmt: skip
+        return self._pick.choices([form for _, form in forms], [weight for weight, _ in forms])[0]()
 
     def _inner(self) -> tuple[str, list[Item]]:
         return self._joins.inner(self._pick, f"s{next(self._aliases)}")
@@ -225,7 +204,7 @@ class _One:
             call, over = self._pick.choice(RANKED), f"{partition} ORDER BY {item.sql}{self._pick.choice(DIRECTIONS)}"
         else:
             call, over = (
-                self._pick.choice([c for c in AGGREGATES[item.kind] if c.endswith(")") and c.count("(") == 1 and not _SET.search(c)]),
+                self._pick.choice([c for c in AGGREGATES[item.kind] if c.endswith(")") and c.count("(") == 1 and not NOT_OVER.search(c)]),
                 partition,
             )
         shown = ", ".join(one.sql for one in self._pick.sample(made.items, min(2, len(made.items))))
@@ -243,8 +222,39 @@ class _One:
         text = parts[0] + "".join(f" {word} {part}" for word, part in zip(words, parts[1:], strict=True))
         return text + (self._ordered(len(kinds)) if self._pick.random() < 0.4 else "")
 
+    def _united(self) -> str:
+        """What is asked of several tables together: UNION ALL (or UNION) below groups, an order or another condition."""
+        kinds = [self._pick.choice([Kind.INTEGER, Kind.TEXT, Kind.DATE, Kind.BOOLEAN]) for _ in range(self._pick.randint(1, 2))]
+        kinds.append(self._pick.choice([Kind.INTEGER, Kind.NUMERIC, Kind.FLOAT, Kind.TIMESTAMP]))
+        branches, rows = [], 0.0
+        for number in range(self._pick.choice([2, 2, 3])):
+            made, _, where = self._clause(2)
+            rows += made.rows
+            of = Expressions(self._pick, [item for item in made.items if not item.padded])
+            shown = [f"{of.of(kind, 1)} AS c{at}" if number == 0 else of.of(kind, 1) for at, kind in enumerate(kinds, 1)]
+            branches.append(f"SELECT {', '.join(shown)} FROM {made.text}{where}")
+        # equal numerics of several branches may have different scales: they are summed up, not grouped by
+        items = [Item(f"q.c{at}", kind, (), kind is not Kind.NUMERIC) for at, kind in enumerate(kinds, 1)]
+        text = self._pick.choice([" UNION ALL ", " UNION ALL ", " UNION ALL ", " UNION "]).join(branches)
+        if " UNION ALL " not in text:
+            text = text if Kind.NUMERIC not in kinds and Kind.FLOAT not in kinds else text.replace(" UNION ", " UNION ALL ")
+        return self._above(items, f"({text}) q")
+
+    def _ranked(self) -> str:
+        """The first rows of each group."""
+        made, _, where = self._clause(2)
+        total = _all_columns(made.items)
+        keys = [item for item in made.items if item.key and item.kind is not Kind.OTHER]
+        if total is None:
+            return self._window()
+        part, call = self._pick.choice(keys), self._pick.choice(["row_number()", "rank()", "dense_rank()"])
+        shown = ", ".join(f"{item.sql} AS c{at}" for at, item in enumerate(self._pick.sample(made.items, min(3, len(made.items))), 1))
+        order = f"{self._pick.choice(keys).sql}{self._pick.choice(DIRECTIONS)}, {total}"
+        inner = f"SELECT {shown}, {call} OVER (PARTITION BY {part.sql} ORDER BY {order}) AS r FROM {made.text}{where}"
+        return f"SELECT * FROM ({inner}) q WHERE q.r {self._pick.choice(['= 1', '<= 2', '> 1', 'BETWEEN 2 AND 3'])}"
+
     def _table(self, alias: str) -> From:
-        """A derived table: filtered, grouped, distinct, or a set operation; its columns are c1, c2 …"""
+        """A derived table: filtered, grouped or distinct; its columns are c1, c2 …"""
         made, of, where = self._clause(3)
         keys = of.keys(self._pick.randint(1, 2))
         names = [f"{sql} AS c{number + 1}" for number, (sql, _) in enumerate(keys)]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlglot import exp
 
-from virtualization.catalog import VirtualTable
 from virtualization.types import pg_type
 from virtualization.verify.kinds import JOINED, Kind, kind_of
 
@@ -43,12 +42,14 @@ class TableColumn:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """``name``: as statements write it; ``sample``: the condition that makes a too large table small, in every statement."""
+    """``name``: as statements write it; ``sample``: the condition that makes a too large table small, in every statement;
+    ``source``: where it is."""
 
     name: str
     columns: tuple[TableColumn, ...]
     rows: int
     sample: str | None = None
+    source: str = ""
 
     def from_item(self, alias: str) -> str:
         """For a FROM clause."""
@@ -92,13 +93,3 @@ def links(tables: Sequence[TableFacts]) -> list[Link]:
 def quoted(name: str) -> str:
     """As SQL, quoted."""
     return exp.to_identifier(name, quoted=True).sql("postgres")
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A virtual table under test and how much of it: ``sample`` is None when all of it is copied."""
-
-    table: VirtualTable
-    sample: str | None = None
-    left_out: str | None = field(default=None)
-    """Why it takes no part."""

@@ -7,7 +7,7 @@ that stands in every statement, so that it is the same part on all sides.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -17,17 +17,21 @@ from virtualization.catalog import Catalog, MemoryCatalog, VirtualTable
 from virtualization.engine import Engine
 from virtualization.errors import DefinitionError, VirtualizationError
 from virtualization.plan import QueryContext
+from virtualization.source_options import FORCED, PUSHDOWN
 from virtualization.verify.copies import Copies
 from virtualization.verify.judge import Judge
 from virtualization.verify.kinds import Kind, kind_of, literal
 from virtualization.verify.report import Finding, Report
 from virtualization.verify.shrink import shrink
 from virtualization.verify.sides import Contexts, EngineSide, without_pushdown
-from virtualization.verify.statements import Statements
+from virtualization.verify.statements import FAMILY, Statements
 from virtualization.verify.tables import TableFacts, quoted
 
 SAMPLED_BY = (Kind.INTEGER, Kind.DATE, Kind.TIMESTAMP, Kind.NUMERIC)
 PROGRESS_SECONDS = 5.0
+
+ZONES = ("UTC", "UTC", "UTC", "UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")
+"""Of the session; which one depends on the statement's number."""
 
 Progress = Callable[[str], None]
 
@@ -49,10 +53,10 @@ class Bounds:
 
 
 class Verification:
-    """Tables that were copied, and the judge over them."""
+    """Tables that were copied, and judges over them that take turns."""
 
-    def __init__(self, judge: Judge, tables: list[TableFacts], notes: list[str]) -> None:
-        self.judge = judge
+    def __init__(self, judges: Sequence[Judge], tables: list[TableFacts], notes: list[str]) -> None:
+        self.judges = tuple(judges)
         self.tables = tables
         self.notes = notes
 
@@ -74,24 +78,30 @@ class Verification:
 
     def ask(self, sql: str, number: int, report: Report, bounds: Bounds) -> None:
         """One statement."""
-        verdicts = self.judge.verdicts(sql)
-        report.count(verdicts)
+        judge, zone = self.judges[number // FAMILY % len(self.judges)], ZONES[number % len(ZONES)]
+        judge.settle(zone)
+        verdicts = judge.verdicts(sql)
+        report.count(verdicts, self._sources(sql))
         wrong = next((verdict for verdict in verdicts if verdict.different), None)
         if wrong is None:
             return
-        side = next(side for side in self.judge.sides if side.name == wrong.side)
-        moved = self._moved()
+        side = next(side for side in judge.sides if side.name == wrong.side)
+        moved = self._moved(zone)
         if moved:
             raise DefinitionError(f"{', '.join(moved)} changed at the source during the run", hint="Run it again while nobody writes.")
-        small = shrink(sql, lambda text: self.judge.verdict(text, side).kind == wrong.kind, seconds=bounds.shrink_seconds)
-        report.findings.append(
-            Finding(number, side.name, self.judge.verdict(small, side).what or wrong.what, sql, small, side.explain(small))
-        )
+        small = shrink(sql, lambda text: judge.verdict(text, side).kind == wrong.kind, seconds=bounds.shrink_seconds)
+        what = judge.verdict(small, side).what or wrong.what
+        report.findings.append(Finding(number, side.name, what, sql, small, side.explain(small), zone))
 
-    def _moved(self) -> list[str]:
+    def _sources(self, sql: str) -> tuple[str, ...]:
+        """Whose tables the statement names: a column stands behind its table's alias and a dot."""
+        return tuple(sorted({table.source for table in self.tables if f" {table.name} " in sql}))
+
+    def _moved(self, zone: str) -> list[str]:
         """Tables whose rows are no longer those that were copied."""
-        first = self.judge.sides[0]
-        return [table.name for table in self.tables if self.judge.verdict(f"SELECT * FROM {table.from_item('a')}", first).different]
+        judge = self.judges[0]
+        judge.settle(zone)
+        return [table.name for table in self.tables if judge.verdict(f"SELECT * FROM {table.from_item('a')}", judge.sides[0]).different]
 
 
 @contextmanager
@@ -116,14 +126,15 @@ def verification(
                 notes.append(f"{table.name} is left out: {error.message}")
                 continue
             tables.append(facts)
+            read_here[table.key] = rows
             if facts.sample is not None:
                 notes.append(f"{table.name} is too large: the {facts.rows:,} rows with {facts.sample} take part")
-                read_here[table.key] = rows
         if not tables:
             raise DefinitionError("there is no table to verify", detail="; ".join(notes) or None)
         copies.finish()
         plain = EngineSide("pushdown off", without_pushdown(engine, known, read_here), known, contexts, bounds.query_seconds)
-        yield Verification(Judge(copies, [pushed, plain]), tables, notes)
+        forced = EngineSide("pushdown forced", engine, _forced(known), contexts, bounds.query_seconds)
+        yield Verification([Judge(copies, [pushed, plain]), Judge(copies, [forced, plain])], tables, notes)
 
 
 def verify(
@@ -152,6 +163,16 @@ def _by_name(catalog: Catalog) -> MemoryCatalog:
     return MemoryCatalog(sources, {table.key: table for table in found.values()}, schemas)
 
 
+def _forced(catalog: MemoryCatalog) -> MemoryCatalog:
+    """Keys of joins are sent wherever they may be: of tables as small as these the planner would hardly send any."""
+    tables = {
+        key: table if PUSHDOWN in table.options or PUSHDOWN in catalog.source(table.source).options
+        else replace(table, options={**table.options, PUSHDOWN: FORCED})
+        for key, table in catalog.virtual_tables.items()
+    }  # fmt: skip
+    return replace(catalog, virtual_tables=tables)
+
+
 def copied(table: VirtualTable, side: EngineSide, copies: Copies, most: int) -> tuple[TableFacts, pa.Table]:
     """Read a table, or the part of it that has at most ``most`` rows, and copy it; DefinitionError where neither can be done."""
     name, columns = quoted(table.name), ", ".join(quoted(column.name) for column in table.columns)
@@ -161,7 +182,7 @@ def copied(table: VirtualTable, side: EngineSide, copies: Copies, most: int) -> 
         if rows.num_rows > most:
             raise DefinitionError("it grows while it is read")
         if rows.num_rows or sample is None:
-            return TableFacts(name, copies.add(table.name, rows), rows.num_rows, sample), rows
+            return TableFacts(name, copies.add(table.name, rows), rows.num_rows, sample, table.source), rows
     raise DefinitionError(f"it has {count:,} rows, and no column by which a part of at most {most:,} could be taken")
 
 
@@ -180,8 +201,14 @@ def _samples(table: VirtualTable, side: EngineSide, most: int) -> Iterable[str]:
 
 
 def with_tables(catalog: Catalog, sources: Iterable[str] = (), tables: Iterable[str] = ()) -> MemoryCatalog:
-    """Only tables of these sources (none given: of all) and with these names (``schema.table`` or ``table``; none given: all)."""
+    """Only tables of these sources (none given: of all) and with these names (``schema.table`` or ``table``; none given: all).
+    DefinitionError for a source or a table that is not there."""
     wanted, names = set(sources), set(tables)
+    for name in sorted(wanted):
+        catalog.source(name)
+    missing = names - {text for table in catalog.tables() for text in (table.name, f"{table.schema}.{table.name}")}
+    if missing:
+        raise DefinitionError(f"there is no virtual table {', '.join(sorted(missing))}", hint="bdc table list shows them.")
     chosen = [
         table
         for table in catalog.tables()

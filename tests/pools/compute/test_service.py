@@ -76,6 +76,27 @@ def test_a_source_is_verified_by_who_may_use_it(cluster: Cluster) -> None:
         alice.execute("SELECT bdc.verify_source('legacy', 3, 1)")
 
 
+def test_a_source_is_verified_beside_others(cluster: Cluster, postgresql: PostgresqlServer) -> None:
+    location = f"postgresql://127.0.0.1:{postgresql.port}/legacy"
+    sealed = seal(postgresql.password, Recipient(cluster.public_key, location, postgresql.user))
+    credential = json.dumps({"user": postgresql.user, "sealed": sealed})
+    with cluster.connect("ada") as ada:
+        ada.execute("CALL bdc.create_data_source('twin', 'postgresql', %s, '{}', %s)", (location, credential))
+        ada.execute("CALL bdc.create_virtual_table('public.copied', 'twin', 'public.orders')")
+        try:
+            of = "'legacy', 12, 1, seconds => 60, table_rows => 30, beside => ARRAY['twin'], tables => ARRAY['orders', 'public.copied']"
+            row = ada.execute(f"SELECT bdc.verify_source({of})".encode()).fetchone()
+            assert row is not None
+            assert (row[0]["queries"], row[0]["differences"], set(row[0]["tables"])) == (12, 0, {'"orders"', '"copied"'}), row[0]
+            assert row[0]["sources"]["2 sources"], "some statements join both"
+            with pytest.raises(errors.Error, match="no virtual table coppied"):
+                ada.execute("SELECT bdc.verify_source('legacy', 3, 1, beside => ARRAY['twin'], tables => ARRAY['coppied'])")
+            with pytest.raises(errors.UndefinedObject, match="twain"):
+                ada.execute("SELECT bdc.verify_source('legacy', 3, 1, beside => ARRAY['twain'])")
+        finally:
+            ada.execute("CALL bdc.drop_data_source('twin', true)")
+
+
 def test_cancel_reaches_the_source_soon(cluster: Cluster, postgresql: PostgresqlServer) -> None:
     def active() -> int:
         with postgresql.connect() as admin:

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-
 from tests.services.postgresql import PostgresqlServer
 from virtualization.catalog import Column, Credential, DataSource, MemoryCatalog, VirtualTable
-from virtualization.engine import Engine
-from virtualization.executors.duckdb import DuckDbExecutor
-from virtualization.executors.scratch import ScratchExecutor
 
 KINDS = ("NULL", "'a'", "'A'", "'ab'")
 
@@ -81,22 +74,19 @@ TABLES: dict[str, tuple[str, dict[str, str], list[str]]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Edges:
-    """``scratch``: where the engine's executor and the local copy are."""
-
-    catalog: MemoryCatalog
-    engine: Engine
-    scratch: str
+def scratch(server: PostgresqlServer, prefix: str) -> str:
+    """An empty database for executor and copies; its address."""
+    with server.connect() as connection:
+        connection.execute(f"CREATE DATABASE {prefix}_scratch".encode())
+    return server.dsn(f"{prefix}_scratch")
 
 
-@contextmanager
-def edges(server: PostgresqlServer, folder: str, prefix: str = "edges") -> Iterator[Edges]:
-    """Databases, tables, catalog, and an engine that is closed at the end."""
+def fill(server: PostgresqlServer, prefix: str) -> MemoryCatalog:
+    """A database for each of the sources, and all tables."""
     login = Credential(server.user, server.password)
     names = sorted({source for source, _, _ in TABLES.values()})
     with server.connect() as connection:
-        for name in [*names, "scratch"]:
+        for name in names:
             connection.execute(f"CREATE DATABASE {prefix}_{name}".encode())
     for name, (source, columns, rows) in TABLES.items():
         with server.connect(f"{prefix}_{source}") as connection:
@@ -112,12 +102,7 @@ def edges(server: PostgresqlServer, folder: str, prefix: str = "edges") -> Itera
         )
         for name, (source, columns, rows) in TABLES.items()
     ]
-    dsn = server.dsn(f"{prefix}_scratch")
-    engine = Engine([DuckDbExecutor(1 << 30, folder, 2), ScratchExecutor(dsn)])
-    try:
-        yield Edges(MemoryCatalog.of(sources, tables), engine, dsn)
-    finally:
-        engine.close()
+    return MemoryCatalog.of(sources, tables)
 
 
 def _quoted(name: str) -> str:

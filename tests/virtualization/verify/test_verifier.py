@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -13,7 +12,8 @@ from sqlglot import exp
 
 from tests.services.postgresql import PostgresqlServer
 from tests.virtualization.verify.checking import check, limits
-from tests.virtualization.verify.edges import TABLES, Edges, edges
+from tests.virtualization.verify.edges import TABLES
+from tests.virtualization.verify.world import World
 from virtualization.catalog import Credential, MemoryCatalog
 from virtualization.connectors.postgresql import PostgresqlConnector
 from virtualization.errors import DefinitionError
@@ -24,22 +24,9 @@ from virtualization.verify.verifier import Bounds, verification, verify, with_ta
 pytestmark = pytest.mark.service
 
 
-@pytest.fixture(scope="module")
-def lab(postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edges]:
-    with edges(postgresql, str(tmp_path_factory.mktemp("duckdb"))) as made:
-        yield made
-
-
-def test_random_queries_do_not_differ(lab: Edges) -> None:
-    check(lab.engine, lab.catalog, lab.scratch, limits(7, 60))
-
-
-@pytest.mark.full
-@pytest.mark.timeout(3600)
-def test_three_thousand_fresh_queries_do_not_differ(lab: Edges) -> None:
-    import random
-
-    check(lab.engine, lab.catalog, lab.scratch, limits(random.SystemRandom().randrange(10**9), 3000))
+@pytest.fixture
+def lab(everything: World) -> World:
+    return dataclasses.replace(everything, catalog=with_tables(everything.catalog, ["east", "west", "south"]))
 
 
 def plant(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +40,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PostgresqlConnector, "push", wrong)
 
 
-def test_a_planted_rule_is_found_and_shrunk(lab: Edges, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_rule_is_found_and_shrunk(lab: World, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     catalog = with_tables(lab.catalog, ["south"])
     report = verify(lab.engine, catalog, lab.scratch, dataclasses.replace(limits(3, 300), findings=1))
@@ -66,16 +53,16 @@ def test_a_planted_rule_is_found_and_shrunk(lab: Edges, monkeypatch: pytest.Monk
     assert found.small in report.text()
 
 
-def test_a_large_table_takes_part_with_the_same_rows_everywhere(lab: Edges) -> None:
+def test_a_large_table_takes_part_with_the_same_rows_everywhere(lab: World) -> None:
     small = dataclasses.replace(limits(5, 40), rows=20)
     report = check(lab.engine, with_tables(lab.catalog, ["south"]), lab.scratch, small)
     assert report.tables['"sales"'] == 20
     assert any('"sales" is too large' in note or "sales is too large" in note for note in report.notes)
 
 
-def test_a_table_that_changes_meanwhile_is_named(lab: Edges, postgresql: PostgresqlServer) -> None:
+def test_a_table_that_changes_meanwhile_is_named(lab: World, postgresql: PostgresqlServer) -> None:
     catalog = with_tables(lab.catalog, ["south"])
-    with verification(lab.engine, catalog, lab.scratch, limits(1, 200)) as prepared, postgresql.connect("edges_south") as south:
+    with verification(lab.engine, catalog, lab.scratch, limits(1, 200)) as prepared, postgresql.connect("world_south") as south:
         south.execute("INSERT INTO sales (id, item) VALUES (999, 1)")
         try:
             with pytest.raises(DefinitionError, match=r"sales.* changed"):
@@ -84,8 +71,8 @@ def test_a_table_that_changes_meanwhile_is_named(lab: Edges, postgresql: Postgre
             south.execute("DELETE FROM sales WHERE id = 999")
 
 
-def test_a_login_that_may_only_select_is_enough(lab: Edges, postgresql: PostgresqlServer) -> None:
-    with postgresql.connect("edges_west") as west:
+def test_a_login_that_may_only_select_is_enough(lab: World, postgresql: PostgresqlServer) -> None:
+    with postgresql.connect("world_west") as west:
         west.execute("CREATE ROLE only_reads LOGIN PASSWORD 'reads'")
         west.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO only_reads")
         west.execute("ALTER ROLE only_reads SET default_transaction_read_only = on")
@@ -94,13 +81,13 @@ def test_a_login_that_may_only_select_is_enough(lab: Edges, postgresql: Postgres
     check(lab.engine, MemoryCatalog.of([reader], tables), lab.scratch, limits(2, 25))
 
 
-def test_nothing_to_verify_is_an_error(lab: Edges) -> None:
+def test_nothing_to_verify_is_an_error(lab: World) -> None:
     with pytest.raises(DefinitionError, match="no table to verify"):
         verify(lab.engine, MemoryCatalog.of([], []), lab.scratch, Bounds(1))
 
 
 def test_as_a_program(
-    lab: Edges, postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+    lab: World, postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("EAST_PASSWORD", postgresql.password)
     tables = [{"name": name, "source": "east", "location": f'public."{name}"'} for name in ("numbers", "texts")]
@@ -119,8 +106,8 @@ def test_as_a_program(
     assert main([str(tmp_path / "none.json"), "--scratch", lab.scratch]) == 2
 
 
-def test_the_tables_hold_what_they_should(lab: Edges, postgresql: PostgresqlServer) -> None:
+def test_the_tables_hold_what_they_should(lab: World, postgresql: PostgresqlServer) -> None:
     for name, (source, _, rows) in TABLES.items():
-        with psycopg.connect(postgresql.dsn(f"edges_{source}")) as connection:
+        with psycopg.connect(postgresql.dsn(f"world_{source}")) as connection:
             found = connection.execute(f'SELECT count(*) FROM "{name}"'.encode()).fetchone()
             assert found == (len(rows),)
