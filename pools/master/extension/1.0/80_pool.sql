@@ -63,17 +63,19 @@ COMMENT ON FUNCTION bdc.test_source(text) IS 'One round trip to the source; an e
 
 -- A portion of ``bdc source verify``: random queries over the source's virtual tables, with pushdown, without, and on a local copy. For whoever
 -- may make virtual tables over the source and may SELECT from those that there are (the pool checks that).
-CREATE FUNCTION bdc.verify_source(name text, queries integer, seed bigint, first integer DEFAULT 0, seconds double precision DEFAULT 30, table_rows integer DEFAULT 1000)
+CREATE FUNCTION bdc.verify_source(name text, queries integer, seed bigint, first integer DEFAULT 0, seconds double precision DEFAULT 30, table_rows integer DEFAULT 1000,
+  beside text[] DEFAULT '{}', tables text[] DEFAULT '{}')
 RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   SET debug_print_parse = off SET debug_print_rewritten = off SET debug_print_plan = off AS $$
 DECLARE
   caller name := bdc.session_caller();
-  source bdc.source_definitions := bdc.usable_source(caller, name);
+  sources text[] := ARRAY[name] || beside;
 BEGIN
-  RETURN (SELECT response FROM bdc.request(caller, jsonb_build_object('action', 'verify', 'source', source.name, 'queries', queries, 'seed', seed,
-    'first', first, 'seconds', seconds, 'rows', table_rows)) AS response);
+  PERFORM bdc.usable_source(caller, source_name) FROM unnest(sources) AS source_name;
+  RETURN (SELECT response FROM bdc.request(caller, jsonb_build_object('action', 'verify', 'sources', sources, 'tables', tables, 'queries', queries,
+    'seed', seed, 'first', first, 'seconds', seconds, 'rows', table_rows)) AS response);
 END $$;
-COMMENT ON FUNCTION bdc.verify_source(text, integer, bigint, integer, double precision, integer) IS 'Does pushdown change an answer? Random queries over the virtual tables of the source, compared';
+COMMENT ON FUNCTION bdc.verify_source(text, integer, bigint, integer, double precision, integer, text[], text[]) IS 'Does pushdown change an answer? Random queries over the virtual tables of the source and those beside it, compared';
 
 CREATE FUNCTION bdc.queries() RETURNS TABLE (id text, "user" text, database text, sql text, state text, seconds double precision, rows bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
