@@ -14,7 +14,7 @@ from virtualization.refusal import refuse
 
 _SIGNS: Mapping[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 _TURNED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_FAMILIES = ({"integer", "decimal"}, {"double"}, {"text"}, {"date"}, {"timestamp"})
+_FAMILIES = ({"integer", "decimal"}, {"double"}, {"text"}, {"date"}, {"timestamp"}, {"boolean"})
 _UNDERSTOOD = frozenset({"this", "expression", "low", "high", "expressions", "quoted", "table", "query"})
 _NEGATED = (exp.Is, exp.In, exp.Between, exp.Like)
 _SYNTAX = (exp.Connector, exp.Not, exp.Paren, exp.Predicate, exp.Column)
