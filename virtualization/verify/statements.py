@@ -120,9 +120,10 @@ class _One:
             item = self._pick.choice(of.scope)
             text = self._pick.choice(AGGREGATES[item.kind if item.key or item.kind is not Kind.TEXT else Kind.OTHER])
             inner = item.sql if self._pick.random() < 0.8 or item.kind in (Kind.OTHER, Kind.FLOAT) else of.of(item.kind, 1)
+            made = text.format(inner)
             if self._pick.random() < 0.2 and text.count("(") == 1 and text.endswith(")"):
-                text += f" FILTER (WHERE {Predicates(of).any(0)})"
-            found.append(text.format(inner))
+                made += f" FILTER (WHERE {Predicates(of).any(0)})"  # whose constants may hold braces
+            found.append(made)
         return found
 
     def _grouped(self) -> str:
