@@ -19,6 +19,7 @@ from benchmarks.report import Figure, Report
 
 COLUMNS: dict[str, tuple[str, int]] = {
     "postgresql": ("benchmarks.pushdown_postgresql:column", 18),
+    "mongodb": ("benchmarks.pushdown_mongodb:column", 15),
     "oracle": ("benchmarks.pushdown_oracle:column", 17),
 }
 """Kind of source → (module:function, how many probes should reach it)."""

@@ -46,13 +46,17 @@ REASONS: dict[str, Reason] = {
         "the cast prints or reads by rules that differ",
         "Declare the column with the type wanted.",
     ),
-    "character_classes": Reason((ORACLE, POSTGRESQL), "upper and lower case, or regular expressions, follow the source's own locale"),
-    "correlation": Reason((ORACLE,), "a sub-query inside a sub-query that looks at the outermost query"),
+    "character_classes": Reason(
+        (MONGODB, ORACLE, POSTGRESQL), "upper and lower case, or regular expressions, follow the source's own locale"
+    ),
+    "correlation": Reason((ODBC, ORACLE), "a sub-query inside a sub-query that looks at the outermost query"),
     "date_range": Reason((ORACLE,), "dates of the source end with the year 9999", "Add to the constant on the other side instead."),
     "date_style": Reason((POSTGRESQL,), "the text of a date is read by the clock or by settings", "Write dates as YYYY-MM-DD."),
-    "date_trunc": Reason((DUCKDB, ORACLE), "only timestamps without time zone, and plain units", "Cast to timestamp first."),
+    "date_trunc": Reason((DUCKDB, MONGODB, ODBC, ORACLE), "only timestamps without time zone, and plain units", "Cast to timestamp first."),
     "distinct_on": Reason((DUCKDB, MONGODB, ODBC, ORACLE, POSTGRESQL), "which row DISTINCT ON keeps depends on an order that may differ"),
-    "division_by_zero": Reason((ORACLE,), "a remainder by zero is an error here and none at the source", "Divide by a constant."),
+    "division_by_zero": Reason(
+        (MONGODB, ODBC, ORACLE), "a remainder by zero is an error here and none at the source", "Divide by a constant."
+    ),
     "double_order": Reason(
         (DUCKDB, MONGODB, ODBC, ORACLE), "the last digits of a sum of doubles depend on the order of work", "Use numeric."
     ),
@@ -60,7 +64,7 @@ REASONS: dict[str, Reason] = {
     "encoding": Reason((POSTGRESQL,), "the value shows the bytes or the numbers of characters, and the source's encoding is not UTF8"),
     "engine_refused": Reason((DUCKDB,), "DuckDB does not know the form"),
     "engine_types": Reason((DATAPOOL, DUCKDB), "DuckDB gives another type than PostgreSQL"),
-    "extract": Reason((DUCKDB, MONGODB, ORACLE), "only the plain parts of dates and timestamps"),
+    "extract": Reason((DUCKDB, MONGODB, ODBC, ORACLE), "only the plain parts of dates and timestamps"),
     "fdw_above": Reason((MASTER,), "it works on rows that the master filters or puts together itself, for one of the other reasons"),
     "fdw_aggregate": Reason((MASTER,), "GROUPING SETS, or an aggregate or expression that postgres_fdw does not ship", _DIRECT),
     "fdw_cost": Reason((MASTER,), "by its estimates the master's planner holds it to be cheaper there", "`bdc table refresh`, or ANALYZE."),
@@ -105,6 +109,11 @@ REASONS: dict[str, Reason] = {
     "no_capabilities": Reason(
         (ODBC,), "nothing is known of this ODBC driver, so only columns are chosen there", "See [any ODBC source](../guide/odbc.md)."
     ),
+    "no_index": Reason(
+        (MONGODB,),
+        "nothing at the source serves the join, and each row would look through too many documents",
+        "Create an index on the column at the source, and refresh the table.",
+    ),
     "no_engine": Reason((FILES,), "files are only scanned; the executor does the rest right on the scan"),
     "not_a_select": Reason((SCRATCH,), "only reading is possible"),
     "not_a_table": Reason((DATAPOOL, MONGODB, ODBC, ORACLE, POSTGRESQL), "a name in FROM that is no table of the source"),
@@ -113,31 +122,39 @@ REASONS: dict[str, Reason] = {
     "not_on_list": Reason(
         (FILES, MONGODB, ODBC, ORACLE, POSTGRESQL), "the source is not asked to do this: it is not on the connector's list"
     ),
-    "not_text": Reason((ORACLE,), "|| over values that are no texts prints them by the session's settings", "Cast to text first."),
+    "not_text": Reason(
+        (MONGODB, ODBC, ORACLE), "|| over values that are no texts prints them by the session's settings", "Cast to text first."
+    ),
     "numeric_division": Reason(
-        (DUCKDB, ORACLE), "PostgreSQL chooses the digits of a numeric quotient by its value", "Divide aggregates, or doubles."
+        (DUCKDB, MONGODB, ODBC, ORACLE),
+        "PostgreSQL chooses the digits of a numeric quotient by its value",
+        "Divide aggregates, or doubles.",
     ),
     "numeric_to_double": Reason((DUCKDB,), "numerics of many digits may become another double", _WIDTH),
-    "ordinal": Reason((DATAPOOL, DUCKDB, ORACLE), "a constant in GROUP BY or ORDER BY"),
+    "ordinal": Reason((DATAPOOL, DUCKDB, ODBC, ORACLE), "a constant in GROUP BY or ORDER BY"),
     "overflow": Reason(
-        (ORACLE,), "an integer that could leave its type: an error here, and none at the source", "Declare a column bigint or numeric(p,s)."
+        (ODBC, ORACLE),
+        "an integer that could leave its type: an error here, and none at the source",
+        "Declare a column bigint or numeric(p,s).",
     ),
-    "precision": Reason((DUCKDB, MONGODB, ORACLE), "the result may need more than 38 digits", _WIDTH),
+    "precision": Reason((DUCKDB, MONGODB, ODBC, ORACLE), "the result may need more digits than the source keeps", _WIDTH),
     "quotient_on_shards": Reason((DATAPOOL,), "averages are compared in the pool, not on shards"),
-    "recursive": Reason((DATAPOOL, ORACLE, POSTGRESQL), "recursive queries are not sent"),
-    "round": Reason((DUCKDB, ORACLE), "rounding to places that the value has not, or to computed ones"),
+    "recursive": Reason((DATAPOOL, ODBC, ORACLE, POSTGRESQL), "recursive queries are not sent"),
+    "round": Reason((DUCKDB, ODBC, ORACLE), "rounding to places that the value has not, or to computed ones"),
     "scale": Reason(
-        (DUCKDB, ORACLE), "numerics of different scales would be printed with the same one", "Write the constant with the column's scale."
+        (DUCKDB, ODBC, ORACLE),
+        "numerics of different scales would be printed with the same one",
+        "Write the constant with the column's scale.",
     ),
     "server_function": Reason((SCRATCH,), "it looks at or changes the executing server, not the data"),
     "server_type": Reason((SCRATCH,), "it looks names up in the executing server's catalog"),
     "session_function": Reason(
         (PLANNER,), "its value belongs to this session or clock, or changes at each call", "Compare with a constant."
     ),
-    "set_types": Reason((DUCKDB, ORACLE), "the arms of a set operation have different types", "Cast the columns to one type."),
+    "set_types": Reason((DUCKDB, ODBC, ORACLE), "the arms of a set operation have different types", "Cast the columns to one type."),
     "several_distinct": Reason((DATAPOOL, MONGODB, ORACLE), "DISTINCT over several values at once", "Ask for one at a time."),
     "several_sources": Reason((PLANNER,), "its tables lie in several sources", "Move them to one source, or load one into the data pool."),
-    "substring": Reason((DUCKDB, ORACLE), "places that are not constant, or below 1"),
+    "substring": Reason((DUCKDB, MONGODB, ODBC, ORACLE), "places that are not constant, or below 1"),
     "switched_off": Reason((MONGODB, ODBC, ORACLE, PLANNER, POSTGRESQL), "somebody switched pushdown off", "Set option pushdown to on."),
     "syntax": Reason((DATAPOOL, DUCKDB), "a form of SQL that is not on DuckDB's list"),
     "table_function": Reason((DUCKDB,), "functions in FROM"),
@@ -158,8 +175,10 @@ REASONS: dict[str, Reason] = {
         (ORACLE, PLANNER), "a constant takes its type from the other arms of a set operation", "Cast it: NULL::text."
     ),
     "version": Reason((POSTGRESQL,), "older versions of the source give another type", "Upgrade the source."),
-    "window": Reason((DUCKDB, ORACLE), "this window function or frame"),
-    "window_order": Reason((DUCKDB, ORACLE), "numbering rows without ORDER BY depends on the engine", "Add ORDER BY to the window."),
+    "window": Reason((DUCKDB, MONGODB, ODBC, ORACLE), "this window function or frame"),
+    "window_order": Reason(
+        (DUCKDB, MONGODB, ODBC, ORACLE), "numbering rows without ORDER BY depends on the engine", "Add ORDER BY to the window."
+    ),
 }
 
 

@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from virtualization.connectors.mongodb.conditions import Operand
 from virtualization.connectors.mongodb.constants import mixed
-from virtualization.connectors.mongodb.types import Expression, Kind, wired
+from virtualization.connectors.mongodb.types import DECIMAL_DIGITS, Expression, Kind, wired
 from virtualization.duckdb_sql.quotients import quotient
 from virtualization.encoding.text import text_column
 from virtualization.refusal import refuse
@@ -107,7 +107,7 @@ def _addend(node: exp.Expr, operand: Operand) -> tuple[Expression, int]:
         )
     if kind.name == "integer":
         return (operand.reference, 0) if kind.of.name != "bigint" else ({"$toDecimal": operand.reference}, 0)
-    shape = kind.of.precision_and_scale
+    shape = kind.shape
     if kind.name != "numeric" or shape is None or shape[0] > _MAX_DIGITS:
         raise refuse(
             node, "precision", f"sums of {kind.of.text} may need more digits than the source has", "Declare the column numeric(15,2)."
@@ -118,14 +118,14 @@ def _addend(node: exp.Expr, operand: Operand) -> tuple[Expression, int]:
 def _sum(node: exp.Expr, operand: Operand) -> Aggregate:
     addend, scale = _addend(node, operand)
     small = operand.kind.name == "integer" and operand.kind.of.name != "bigint"
-    kind = Kind("integer", _BIGINT) if small else Kind("numeric", _NUMBER)
+    kind = Kind("integer", _BIGINT) if small else Kind("numeric", _NUMBER, digits=(DECIMAL_DIGITS, scale))
 
     def value(field: str) -> Expression:
         total = {"$toLong": f"${field}s"} if small else {"$toDecimal": f"${field}s"}
         return {"$cond": [{"$eq": [f"${field}n", 0]}, None, total]}
 
     parts = {"s": ("$sum", addend), "n": ("$sum", _present(operand))}
-    return Aggregate(kind, parts, value, finish=None if small else _scaled(scale))
+    return Aggregate(kind, parts, value, finish=None if small else scaled(scale))
 
 
 def _average(node: exp.Expr, operand: Operand) -> Aggregate:
@@ -153,8 +153,8 @@ def _extreme(node: exp.Expr, operand: Operand) -> Aggregate:
     if kind.name not in ("integer", "numeric", "text", "date", "timestamp") or _is_wide(kind):
         raise refuse(node, "aggregate", f"the least and greatest {kind.of.text} are not the same at the source")
     operator = "$min" if isinstance(node, exp.Min) else "$max"
-    made = Kind(kind.name, _without_modifier(kind))
-    finish = _scaled(kind.scale) if kind.scale is not None else None
+    made = Kind(kind.name, _without_modifier(kind), digits=kind.shape if kind.name == "numeric" else None)
+    finish = scaled(kind.scale) if kind.scale is not None else None
     return Aggregate(made, {"": (operator, operand.reference)}, lambda field: {"$ifNull": [f"${field}", None]}, finish=finish)
 
 
@@ -162,7 +162,7 @@ def _without_modifier(kind: Kind) -> PgType:
     return {"numeric": _NUMBER, "text": _TEXT}.get(kind.name, kind.of)
 
 
-def _scaled(scale: int) -> Finish:
+def scaled(scale: int) -> Finish:
     """Decimals that arrive as text, with exactly ``scale`` digits after the point."""
 
     def finish(found: list[Any]) -> pa.Array[Any]:

@@ -7,7 +7,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +17,7 @@ from pymongo.collation import Collation
 from virtualization.connectors.mongodb import rows
 from virtualization.connectors.mongodb.faults import NO_BRANCH, fault
 from virtualization.connectors.mongodb.options import Settings
-from virtualization.connectors.mongodb.rows import Output
+from virtualization.connectors.mongodb.pipelines import Pipeline
 from virtualization.errors import CancelledError, DataError, RemoteObjectError, VirtualizationError
 from virtualization.plan import QueryContext
 
@@ -26,18 +25,6 @@ log = logging.getLogger(__name__)
 Document = dict[str, Any]
 _SIMPLE = "simple"
 """The collation under which texts compare byte by byte, in UTF-8: PostgreSQL's order here. A collection's own may be another."""
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """What the server is asked, and what its answer becomes. ``culprit``: a pipeline that finds a document with a value that does not fit
-    its column, per column: (name, declared type, stages). ``one_row``: the row that an aggregate of nothing has."""
-
-    collection: str
-    stages: tuple[Document, ...]
-    outputs: tuple[Output, ...]
-    culprits: tuple[tuple[str, str, tuple[Document, ...]], ...] = ()
-    one_row: Document | None = None
 
 
 class Client:
@@ -78,6 +65,18 @@ class Client:
         except errors.PyMongoError as error:
             raise fault(error, self.settings.source, f'collection "{collection}"') from None
 
+    def indexed(self, collection: str) -> list[str]:
+        """Paths by which a plain index begins that serves every equality of that path (not sparse, partial, hashed, of a collation …)."""
+        try:
+            found = list(self._collection(collection).list_indexes())
+        except errors.OperationFailure:
+            return []  # a view has none, a user may not see them: it is only about cost
+        except errors.PyMongoError as error:
+            raise fault(error, self.settings.source, f'collection "{collection}"') from None
+        plain = [one for one in found if not set(one) & {"sparse", "partialFilterExpression", "collation", "hidden", "wildcardProjection"}]
+        first = [next(iter(one["key"].items())) for one in plain]
+        return sorted({str(path) for path, direction in first if direction in (1, -1) and "$" not in path})
+
     def collation(self, collection: str) -> Collation | None:
         """What a pipeline must ask for so that texts compare by code points; None: nothing. RemoteObjectError where there is no such
         collection (the server takes it for an empty one)."""
@@ -114,6 +113,8 @@ class Client:
     def start(self, pipeline: Pipeline, session: ClientSession, trace: str) -> Any:  # noqa: ANN401 the driver's raw cursor
         """The cursor of a pipeline."""
         collation = self.collation(pipeline.collection)
+        for other in pipeline.joined:
+            self.collation(other)  # is it there? It is compared by the collation of the whole
         return self._collection(pipeline.collection).aggregate_raw_batches(
             list(pipeline.stages), session=session, collation=collation, allowDiskUse=True, batchSize=self.settings.fetch_documents,
             comment=f"bdc {trace}".strip(), **self._limits(),
@@ -177,7 +178,7 @@ class Stream:
         self._cursor: Any = None
         self.strangers: Counter[str] = Counter()
         """Values that did not fit their column and became NULL, by column."""
-        self._withdraw: Callable[[], None] = context.on_cancel(self._cancel)
+        self._withdraw: Callable[[], None] = context.on_cancel(self.interrupt)
 
     @property
     def schema(self) -> pa.Schema:
@@ -213,6 +214,14 @@ class Stream:
             self._session.end_session()
         self._owner.ended()
 
+    def interrupt(self) -> None:
+        """End what it waits for, at the server; harmless when repeated or after the end."""
+        with self._lock:
+            if self._over:
+                return
+        with contextlib.suppress(errors.PyMongoError):  # not to be reached just now: the context asks again
+            self._client.admin.command("killSessions", [self._session.session_id])
+
     def _answers(self) -> Iterator[bytes]:
         try:
             if self._over:
@@ -238,13 +247,13 @@ class Stream:
         return fault(error, self._owner.settings.source, f'collection "{self._pipeline.collection}"', self._context.cancelled)
 
     def _culprit(self) -> DataError | None:
-        where = self._owner.where(self._pipeline.collection)
-        for name, declared, stages in self._pipeline.culprits:
-            found = self._owner.documents(self._pipeline.collection, stages)
+        for one in self._pipeline.culprits:
+            where = self._owner.where(one.collection)
+            found = self._owner.documents(one.collection, one.stages)
             if found:
                 return DataError(
-                    f'{where}: column "{name}" is {declared}, the document with _id {rows.as_text(found[0].get("_id"))} has a value there '
-                    f"of type {found[0].get('type')} that does not fit",
+                    f'{where}: column "{one.name}" is {one.declared}, the document with _id {rows.as_text(found[0].get("_id"))} '
+                    f"has a value there of type {found[0].get('type')} that does not fit",
                     hint="Declare another type, or set the table's option mismatch to null (such values are NULL and are counted).",
                 )
         return None
@@ -252,10 +261,3 @@ class Stream:
     def _report(self, where: str) -> None:
         for name, number in sorted(self.strangers.items()):
             log.warning("%s: column %s: %d values did not fit their declared type and were read as NULL", where, name, number)
-
-    def _cancel(self) -> None:
-        with self._lock:
-            if self._over:
-                return
-        with contextlib.suppress(errors.PyMongoError):  # not to be reached just now: the context asks again
-            self._client.admin.command("killSessions", [self._session.session_id])

@@ -8,7 +8,6 @@ SQL's do, except where they meet null and NaN; each of these places is marked. A
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from bson import ObjectId
 from sqlglot import exp
 
+from virtualization.connectors.mongodb import cases
 from virtualization.connectors.mongodb.constants import constant, mixed
 from virtualization.connectors.mongodb.types import NOTHING_THERE, Kind
 from virtualization.refusal import RefusedError, refuse
@@ -94,6 +94,9 @@ def _compared(node: exp.Expr, resolve: Resolve) -> Operand:
 def _comparison(node: exp.Expr, resolve: Resolve, wanted: bool) -> Filter:
     sign = _SIGNS[type(node)]
     left, right = node.this, node.expression
+    if sign in ("$eq", "$ne") and (cases.is_folded(left) or cases.is_folded(right)):
+        call, other = (left, right) if cases.is_folded(left) else (right, left)
+        return _folded(call.unnest(), [other], resolve, wanted == (sign == "$eq"))
     if resolve(left.unnest()) is None and resolve(right.unnest()) is not None:
         left, right, sign = right, left, _TURNED[sign]
     sign = sign if wanted else _OPPOSITE[sign]
@@ -118,14 +121,19 @@ def compared(operand: Operand, sign: str, value: Any) -> Filter:  # noqa: ANN401
 
 
 def _two_columns(node: exp.Expr, left: Operand, right: Operand, sign: str) -> Filter:
+    check_alike(node, left, right)
+    present = [{"$ne": [f"${one.field}", None]} for one in (left, right)]
+    return {"$expr": {"$and": [*present, {sign: [f"${left.field}", f"${right.field}"]}]}}
+
+
+def check_alike(node: exp.Expr, left: Operand, right: Operand) -> None:
+    """RefusedError where two columns are not compared at the source as here."""
     if not any(left.kind.name in family and right.kind.name in family for family in _FAMILIES):
         raise refuse(node, "type", "columns of these types are compared by rules that differ", "Declare both as one type.")
     if "numeric" in (left.kind.name, right.kind.name) and None in (_scale(left), _scale(right)):
         raise refuse(node, "type", "NaN among decimals is ordered otherwise", "Declare numeric(p,s).")
     if "timestamp with time zone" in (left.kind.of.name, right.kind.of.name) and left.kind.of.name != right.kind.of.name:
         raise refuse(node, "time_zone", "the comparison depends on the session's time zone", "Use timestamp without time zone.")
-    present = [{"$ne": [f"${one.field}", None]} for one in (left, right)]
-    return {"$expr": {"$and": [*present, {sign: [f"${left.field}", f"${right.field}"]}]}}
 
 
 def _scale(operand: Operand) -> int | None:
@@ -142,10 +150,21 @@ def _is(node: exp.Expr, resolve: Resolve, wanted: bool) -> Filter:
     return {operand.field: None} if wanted else {operand.field: {"$ne": None}}
 
 
-def _in(node: exp.Expr, resolve: Resolve, wanted: bool) -> Filter:
+def _folded(node: exp.Expr, items: Sequence[exp.Expr], resolve: Resolve, wanted: bool) -> Filter:
+    """``upper(x)`` or ``lower(x)`` is one of constants."""
     operand = _compared(node.this, resolve)
+    if operand.kind.name != "text":
+        raise refuse(node, "type", "of something that is no text")
+    regex = {"$regex": cases.regex(node, [str(constant(item, Kind("text", _TEXT))) for item in items]), "$options": "s"}
+    return {operand.field: regex} if wanted else {operand.field: {"$not": regex, "$ne": None}}
+
+
+def _in(node: exp.Expr, resolve: Resolve, wanted: bool) -> Filter:
     if not node.expressions:
         raise refuse(node, "not_on_list", "IN a sub-query")
+    if cases.is_folded(node.this):
+        return _folded(node.this.unnest(), node.expressions, resolve, wanted)
+    operand = _compared(node.this, resolve)
     values = [constant(item, operand.kind) for item in node.expressions]
     return {operand.field: {"$in": values}} if wanted else {operand.field: {"$nin": [None, *values]}}  # NOT IN is not true for NULL
 
@@ -172,7 +191,7 @@ def like_regex(node: exp.Expr) -> str:
     made, escaped = "", False
     for sign in pattern:
         if escaped or sign not in "\\%_":
-            made, escaped = made + _escaped(sign), False
+            made, escaped = made + cases.escaped(sign), False
         elif sign == "\\":
             escaped = True
         else:
@@ -180,10 +199,6 @@ def like_regex(node: exp.Expr) -> str:
     if escaped:
         raise refuse(node, "like_pattern", "LIKE pattern must not end with escape character")
     return f"^{made}(?![\\s\\S])"
-
-
-def _escaped(sign: str) -> str:
-    return re.escape(sign) if sign.isascii() else sign
 
 
 def _column(node: exp.Expr, resolve: Resolve, wanted: bool) -> Filter:

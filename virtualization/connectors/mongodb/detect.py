@@ -17,7 +17,7 @@ from virtualization.binding.naming import unique
 from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.mongodb.client import Client
 from virtualization.connectors.mongodb.paths import INDEX, INDEX_FIELD, Path, Place, place
-from virtualization.connectors.mongodb.typed_columns import policy_of
+from virtualization.connectors.mongodb.typed_columns import INDEXES, policy_of
 from virtualization.connectors.mongodb.types import TEXT
 from virtualization.errors import RemoteObjectError
 from virtualization.plan import Detected, RemoteObject
@@ -117,6 +117,9 @@ def detect(client: Client, location: str, options: Mapping[str, str]) -> Detecte
     made = dict(options)
     if mixed and "mismatch" not in made:
         made["mismatch"] = TEXT
+    indexed = [path for path in client.indexed(where.collection) if path != "_id" and "," not in path]
+    if indexed and INDEXES not in made:
+        made[INDEXES] = ",".join(indexed)
     rows = client.estimated(where.collection) if not where.arrays else None
     return Detected(columns, made, rows, nameless)
 

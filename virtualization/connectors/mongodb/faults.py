@@ -19,7 +19,8 @@ from virtualization.errors import (
 )
 
 NO_BRANCH = 40066
-"""The server's code for a ``$switch`` without a matching branch: a value that does not fit its column (see ``types``)."""
+"""The server's code for a ``$switch`` without a matching branch: a value that does not fit its column (see ``types``), or a calculated one
+that is beyond its type (see ``arithmetic``)."""
 
 _UNAUTHORIZED, _AUTHENTICATION, _NAMESPACE, _TIME_LIMIT = 13, 18, 26, 50
 _INTERRUPTED = frozenset({11601, 11600, 11602, 43, 237, 46841})
@@ -60,7 +61,9 @@ def _refused(error: errors.OperationFailure, code: int, where: str) -> Virtualiz
         hint = "Ask for less, or raise the option statement_timeout."
         return SourceTimeoutError(f"{where}: the source's time limit ended the query: {text}", hint=hint)
     if code == NO_BRANCH:
-        return DataError(f"{where}: a value does not fit its column's type")
+        beyond = DataError(f"{where}: a number is out of range for its type", hint="Cast one of the values to bigint or numeric first.")
+        beyond.code = "22003"  # type: ignore[misc]  # more exact than the class's
+        return beyond
     if code in _INTERRUPTED:
         return SourceError(f"{where}: the query was ended at the source: {text}")
     if code in _TOO_BIG:

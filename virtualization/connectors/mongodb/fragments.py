@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 import bson.json_util
 
-from virtualization.connectors.mongodb.client import Client, Pipeline
+from virtualization.connectors.mongodb.client import Client
+from virtualization.connectors.mongodb.parallel import connections, in_ranges, reads_all
+from virtualization.connectors.mongodb.pipelines import Pipeline
 from virtualization.fragments import RowsThroughOpen
 from virtualization.plan import Batches, OutputColumn, QueryContext
 
@@ -25,8 +27,16 @@ class PipelineFragment(RowsThroughOpen):
     client: Client = field(repr=False, compare=False)
 
     def open(self, context: QueryContext) -> Batches:
-        """One cursor in a session of its own, batches as they come."""
-        return self.client.stream(self.pipeline, context)
+        """One cursor in a session of its own, batches as they come; several for a big collection."""
+        return in_ranges(self.client, self.pipeline, context)
+
+    def ranges(self) -> str | None:
+        """See ``virtualization.plan.ReadInRanges``."""
+        if not reads_all(self.pipeline) or connections(self.client) == 1:
+            return None
+        return (
+            f"ranges of _id over up to {connections(self.client)} connections, of at least {self.client.settings.scan_documents} documents"
+        )
 
 
 def fragment(client: Client, pipeline: Pipeline, tables: tuple[tuple[str, str], ...]) -> PipelineFragment:

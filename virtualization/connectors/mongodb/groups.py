@@ -8,13 +8,12 @@ from sqlglot import exp
 
 from virtualization.connectors.mongodb.aggregates import Aggregate, aggregate, is_aggregate, travelling
 from virtualization.connectors.mongodb.conditions import Operand, Resolve
+from virtualization.connectors.mongodb.constants import mixed
 from virtualization.connectors.mongodb.rows import Output
-from virtualization.connectors.mongodb.types import Expression, Kind
+from virtualization.connectors.mongodb.types import Expression
 from virtualization.refusal import refuse
-from virtualization.types import pg_type
 
 Stage = dict[str, Any]
-_YEAR_PARTS = {"YEAR": "$year", "MONTH": "$month", "DAY": "$dayOfMonth"}
 
 
 class Groups:
@@ -65,6 +64,8 @@ class Groups:
         if not self.is_whole:
             return None
         selects = [item.unalias() for item in self._query.selects]
+        if not all(is_aggregate(node) for node in selects):
+            raise refuse(self._query, "aggregate", "what is calculated from an aggregate of the whole table, which may have no row")
         return {output.key: self._aggregate(node)[1].of_nothing for output, node in zip(outputs, selects, strict=True)}
 
     def stages(self) -> list[Stage]:
@@ -112,38 +113,27 @@ class Groups:
         name = _key(node)
         if name in self._keys:
             return
-        operand, value = self._part_of_date(node.unnest()) if isinstance(node.unnest(), exp.Extract) else self._column(node)
-        self._keys[name] = (Operand(f"k{len(self._keys)}", operand), value)
-
-    def _column(self, node: exp.Expr) -> tuple[Kind, Expression]:
-        operand = self._row(node.unnest())
-        if operand is None:
-            raise refuse(node, "not_on_list", "groups by columns and parts of dates only")
-        if operand.kind.raw:
-            raise refuse(
-                node, "mixed_types", "its values are read as text here, whatever they are", "Declare the type, and another policy."
-            )
-        if operand.kind.name in ("double", "bytes") or (operand.kind.name == "numeric" and operand.kind.scale is None):
-            # which of 0 and -0, 1.5 and 1.50 stands for the group is not the same; nor is NaN everywhere
-            raise refuse(node, "type", f"groups by values that are {operand.kind.of.text}", "Declare the column numeric(p,s).")
-        return operand.kind, operand.reference
-
-    def _part_of_date(self, node: exp.Expr) -> tuple[Kind, Expression]:
-        unit = node.this.name.upper()
-        operand = self._row(node.expression.unnest())
-        if unit not in _YEAR_PARTS or operand is None or operand.kind.of.name not in ("date", "timestamp without time zone"):
-            raise refuse(node, "extract", "year, month and day of a date or timestamp column are taken")
-        value: Expression = {_YEAR_PARTS[unit]: operand.reference}
-        if unit == "YEAR":  # PostgreSQL has no year 0
-            value = {"$let": {"vars": {"y": value}, "in": {"$cond": [{"$in": [{"$type": "$$y"}, ["missing", "null"]]}, None,
-                     {"$cond": [{"$gt": ["$$y", 0]}, "$$y", {"$subtract": ["$$y", 1]}]}]}}}  # fmt: skip
-        return Kind("numeric", pg_type("numeric")), value
+        operand = grouped_by(node, self._row)
+        self._keys[name] = (Operand(f"k{len(self._keys)}", operand.kind), operand.reference)
 
     def _aggregate(self, node: exp.Expr) -> tuple[str, Aggregate]:
         name = _key(node)
         if name not in self._aggregates:
             self._aggregates[name] = (f"a{len(self._aggregates)}_", aggregate(node, self._row))
         return self._aggregates[name]
+
+
+def grouped_by(node: exp.Expr, resolve: Resolve) -> Operand:
+    """What makes rows belong together; RefusedError where equal values are not the same ones at the source."""
+    operand = resolve(node.unnest())
+    if operand is None:
+        raise refuse(node, "not_on_list", "groups by columns and what is calculated from them only")
+    if operand.kind.raw:
+        raise mixed(node)
+    if operand.kind.name in ("double", "bytes") or (operand.kind.name == "numeric" and operand.kind.scale is None):
+        # which of 0 and -0, 1.5 and 1.50 stands for the group is not the same; nor is NaN everywhere
+        raise refuse(node, "type", f"groups by values that are {operand.kind.of.text}", "Declare the column numeric(p,s).")
+    return operand
 
 
 def _key(node: exp.Expr) -> str:

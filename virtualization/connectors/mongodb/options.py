@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -45,6 +46,13 @@ class Settings:
     fetch_documents: int = 5000
     """Documents of one batch (the server ends one before 16 MB anyway)."""
 
+    scan_connections: int = min(4, len(os.sched_getaffinity(0)))
+    """Connections that read one big collection at once, ranges of ``_id`` each; 1: never more than one. More than this process has
+    processors for decoding would only wait."""
+
+    scan_documents: int = 100_000
+    """Of one range at least: a collection with fewer than twice as many is read over one connection."""
+
     sample: int = 1000
     """Documents that ``detect`` looks at."""
 
@@ -87,6 +95,8 @@ _OPTIONS: Readers = {
     "pool_timeout": number(0.1),
     "pushdown": switch,
     "sample": whole(1),
+    "scan_connections": whole(1),
+    "scan_documents": whole(1),
     "statement_timeout": number(0),
     "tls_ca": certificates.read,
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlglot import exp
 
 from virtualization.catalog import VirtualTable
-from virtualization.connectors.mongodb.client import Pipeline
-from virtualization.connectors.mongodb.conditions import coarse, condition
+from virtualization.connectors.mongodb.conditions import Filter, coarse, condition
+from virtualization.connectors.mongodb.expressions import Computed
+from virtualization.connectors.mongodb.lookups import Filtered, Stage
+from virtualization.connectors.mongodb.pipelines import Pipeline
 from virtualization.connectors.mongodb.rows import Output
 from virtualization.connectors.mongodb.typed_columns import TypedColumns
 from virtualization.plan import Kept
@@ -23,30 +24,35 @@ def scan_pipeline(
 ) -> tuple[Pipeline, tuple[exp.Expr, ...], tuple[Kept, ...]]:
     """The pipeline, the predicates that it does not apply, and why."""
     typed = TypedColumns(table, _PREFIX)
-    taken, filters, left, kept = [], [], [], []
+    computed = Computed(typed.resolve, f"{_PREFIX}e")
+    taken: list[exp.Expr] = []
+    filters: list[Filtered] = []
+    left: list[exp.Expr] = []
+    kept: list[Kept] = []
     for predicate in predicates:
         try:
-            filters.append(condition(predicate, typed.resolve))
-            taken.append(predicate)
+            made, fields = computed.attempt(lambda: condition(predicate, computed.resolve))  # noqa: B023 it is called at once
         except RefusedError as refused:
             left.append(predicate)
             kept.append(refused.kept)
+        else:
+            filters.append(Filtered(fields, made))
+            taken.append(predicate)
     taken_columns = {column.name for predicate in taken for column in predicate.find_all(exp.Column)}
     keys = {name: f"c{number}" for number, name in enumerate(names)}
     outputs = tuple(Output(name, typed.kind(name), key) for name, key in keys.items())
-    stages = filtering(typed, coarse(taken, typed.resolve), filters, taken_columns)
+    stages = _filtering(typed, coarse(taken, computed.resolve), filters, taken_columns)
     stages.append({"$project": {"_id": 0, **{key: typed.travelling(name) for name, key in keys.items()}}})
-    pipeline = Pipeline(typed.place.collection, tuple(stages), outputs, typed.culprits([*names, *sorted(taken_columns)]))
-    return pipeline, tuple(left), tuple(kept)
+    culprits = typed.culprits([*names, *sorted(taken_columns)])
+    return Pipeline(typed.place.collection, tuple(stages), outputs, culprits, by_document=True), tuple(left), tuple(kept)
 
 
-def filtering(typed: TypedColumns, first: dict[str, Any] | None, filters: Sequence[dict[str, Any]], used: set[str]) -> list[dict[str, Any]]:
-    """The documents wanted: coarsely by the stored values (indexes), then exactly by the typed ones."""
-    stages: list[dict[str, Any]] = [{"$match": first}] if first is not None else []
+def _filtering(typed: TypedColumns, first: Filter | None, filters: Sequence[Filtered], used: set[str]) -> list[Stage]:
+    """The documents wanted: coarsely by the stored values (indexes), then exactly by the typed ones; what is calculated comes last."""
+    stages: list[Stage] = [{"$match": first}] if first is not None else []
     stages += typed.place.stages
-    if filters:
-        fields = typed.fields_of(used)
-        if fields:
-            stages.append({"$set": fields})
-        stages.append({"$match": {"$and": list(filters)}})
+    fields = typed.fields_of(used)
+    stages += [{"$set": fields}] if fields else []
+    for one in sorted(filters, key=lambda one: bool(one.fields)):
+        stages += one.stages()
     return stages

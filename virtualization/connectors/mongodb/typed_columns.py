@@ -11,13 +11,16 @@ from sqlglot import exp
 from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.mongodb.conditions import Operand
 from virtualization.connectors.mongodb.paths import Place, place_of
+from virtualization.connectors.mongodb.pipelines import Culprit
 from virtualization.connectors.mongodb.types import ERROR, NULL, POLICIES, STRANGER, Expression, Kind, kind, typed
 from virtualization.errors import DefinitionError, UnknownColumnError
 from virtualization.types import pg_type
 
 Stage = dict[str, Any]
 _TEXT = pg_type("text")
-TABLE_OPTIONS = ("mismatch", "pushdown")
+INDEXES = "indexes"
+"""Option of a table: paths by which an index of the collection begins, as detection found them. It decides about joins' cost, no more."""
+TABLE_OPTIONS = (INDEXES, "mismatch", "pushdown")
 
 
 def policy_of(table: VirtualTable) -> str:
@@ -44,6 +47,10 @@ class TypedColumns:
         self._prefix = prefix
         self._by_name = {column.name: column for column in table.columns}
         self._fields: dict[str, str] = {}
+
+    def is_indexed(self, stored: str | None) -> bool:
+        """Does an index of the collection serve the equality of a stored path?"""
+        return stored is not None and (stored == "_id" or stored in str(self.table.options.get(INDEXES, "")).split(","))
 
     def column(self, name: str) -> Column:
         """The declared column; UnknownColumnError."""
@@ -90,12 +97,12 @@ class TypedColumns:
         """The same in the form that travels; strangers marked where they are counted."""
         return self.value(name, STRANGER if self.policy == NULL else None, wire=True)
 
-    def culprits(self, names: list[str]) -> tuple[tuple[str, str, tuple[Stage, ...]], ...]:
-        """See ``client.Pipeline``."""
+    def culprits(self, names: list[str]) -> tuple[Culprit, ...]:
+        """See ``pipelines.Pipeline``."""
         if self.policy == NULL:
             return ()
-        needed = dict.fromkeys(names)
-        return tuple((name, self.column(name).type, self._culprit(name)) for name in needed if not self.kind(name).raw)
+        needed = [name for name in dict.fromkeys(names) if not self.kind(name).raw]
+        return tuple(Culprit(self.place.collection, name, self.column(name).type, self._culprit(name)) for name in needed)
 
     def _culprit(self, name: str) -> tuple[Stage, ...]:
         value, _ = self.place.column(self.column(name).remote_name)

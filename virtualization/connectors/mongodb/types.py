@@ -37,23 +37,30 @@ _DAY = Int64(86_400_000)
 _FIRST, _LAST = Int64(-210_866_803_200_000), Int64(9_223_372_036_854_774)
 """Milliseconds that a timestamp here holds: from 4714 BC (PostgreSQL) to 294247 (Arrow)."""
 _EXACT_DOUBLE = 2.0**53
-_BITS = {"smallint": 15, "integer": 31, "bigint": 63}
-_DECIMAL_DIGITS = 34
+BITS = {"smallint": 15, "integer": 31, "bigint": 63}
+DECIMAL_DIGITS = 34
+"""Of a decimal of MongoDB (IEEE 754 decimal128)."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """``of``: the declared type; ``raw``: values come as they are, and are shown as text here (documents, mixed texts)."""
+    """``of``: the declared type; ``raw``: values come as they are, and are shown as text here (documents, mixed texts); ``digits``: of a
+    calculated numeric, all and after the point (its PostgreSQL type says none)."""
 
     name: Name
     of: PgType
     raw: bool = False
+    digits: tuple[int, int] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Of a numeric whose digits are known: all, and those after the point."""
+        return self.digits or self.of.precision_and_scale
 
     @property
     def scale(self) -> int | None:
-        """Digits after the point of a numeric(p,s)."""
-        shape = self.of.precision_and_scale
-        return None if shape is None else shape[1]
+        """Digits after the point, where they are known."""
+        return None if self.shape is None else self.shape[1]
 
 
 def kind(declared: str, policy: str = ERROR) -> Kind:
@@ -118,7 +125,7 @@ def _as_it_is(stored: str) -> Cases:
 
 
 def _integer(value: Expression, of: Kind) -> list[tuple[Expression, Expression]]:
-    bits = _BITS[of.of.name]
+    bits = BITS[of.of.name]
     whole = {"$eq": [value, {"$trunc": value}]}
     held = [{"$gte": [value, Int64(-(2**bits))]}, {"$lt": [value, 2.0**bits]}]  # NaN is less than all, in the order of BSON
     # the driver and servers keep the width of a number: all become the same one, so that groups and minima do too

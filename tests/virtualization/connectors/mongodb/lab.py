@@ -114,7 +114,7 @@ class Lab:
     def copy(self, table: str) -> None:
         """Read the whole table through the connector, into a table of the same name there."""
         columns = self.catalog.table(None, table).columns
-        made = ", ".join(f'"{c.name}" {c.type}' + (' COLLATE "C"' if c.type in ("text", "character varying(3)") else "") for c in columns)
+        made = ", ".join(f'"{c.name}" {c.type}' + (' COLLATE "pg_c_utf8"' if c.type in ("text", "character varying(3)") else "") for c in columns)
         self.reference.execute(f"CREATE TABLE {table} ({made})")
         _, rows = self.rows(f"SELECT * FROM {table}")
         with self.reference.cursor().copy(f"COPY {table} FROM STDIN") as copy:

@@ -55,8 +55,58 @@ whole: SELECT id FROM TABLE WHERE s LIKE '$%'
 whole: SELECT id FROM TABLE WHERE s LIKE ''
 whole: SELECT id FROM TABLE WHERE v = 'a.b' AND s LIKE '%b'
 SELECT id FROM TABLE WHERE s ILIKE 'A%'
-SELECT id FROM TABLE WHERE upper(s) = 'A'
-SELECT id FROM TABLE WHERE length(s) = 1
+-- upper and lower: letters of ASCII, and those that become one
+whole: SELECT id FROM TABLE WHERE upper(s) = 'A'
+whole: SELECT id FROM TABLE WHERE upper(s) <> 'A'
+whole: SELECT id FROM TABLE WHERE upper(s) IN ('A', 'I', 'S', '$X', 'A.B', 'b')
+whole: SELECT id FROM TABLE WHERE lower(s) NOT IN ('a', 'k', 'i', ' a ')
+whole: SELECT id FROM TABLE WHERE 'b' = lower(s) OR upper(s) = 'b'
+SELECT id FROM TABLE WHERE upper(s) = 'Ä'
+SELECT id FROM TABLE WHERE upper(s) > 'A'
+SELECT id FROM TABLE WHERE upper(s) LIKE 'A%'
+SELECT upper(s), count(*) FROM TABLE GROUP BY upper(s)
+-- functions of texts
+whole: SELECT id FROM TABLE WHERE length(s) = 1
+whole: SELECT id, length(s), substring(s, 2, 3), left(s, 2), substring(s, 2) FROM TABLE
+whole: SELECT id, s || 'x' || v, v || s FROM TABLE WHERE s || '!' > 'a'
+whole: SELECT coalesce(s, dollar), coalesce(i, g) FROM TABLE WHERE coalesce(o_x, id) > 1
+whole: SELECT left(s, 1), count(*) FROM TABLE GROUP BY left(s, 1)
+SELECT id FROM TABLE WHERE substring(s, 0, 2) = 'a'
+SELECT id FROM TABLE WHERE left(s, -1) = 'a'
+SELECT id, i || s FROM TABLE
+SELECT id, trim(s) FROM TABLE WHERE reverse(s) = 'a'
+-- arithmetic: overflow, division, the digits of numerics
+whole: SELECT id FROM TABLE WHERE g * 2 > 5
+whole: SELECT id, g + 1, g - id, -g, g * g, abs(g - 3) FROM TABLE
+whole: SELECT id, j % 4, j / 4, -j / 3, j % -4 FROM TABLE WHERE j < 1000
+whole: SELECT id, n + 1, n - 0.005, n * 2, n * n, -n, abs(n) FROM TABLE
+whole: SELECT id, floor(n), ceil(n), floor(n * -1) FROM TABLE
+whole: SELECT id, i / 2, i % 7, CAST(j AS bigint) * 4000000000 FROM TABLE WHERE i > -9000000000000000000 AND j < 1000
+whole: SELECT g * 2, sum(j + 0), count(g + 1), min(n * 2), max(n - 1) FROM TABLE WHERE j < 1000 GROUP BY g * 2
+whole: SELECT sum(n * 2), sum(CAST(g AS bigint) * 3) FROM TABLE
+whole: SELECT g, count(*) + 1, max(g) * 2 FROM TABLE GROUP BY g HAVING count(*) * 2 > 10
+whole: SELECT g + 1 FROM TABLE GROUP BY g ORDER BY g + 1 DESC LIMIT 2
+whole: SELECT id, n * 2 AS x FROM TABLE ORDER BY x DESC NULLS LAST, id LIMIT 9
+whole: SELECT CAST(i AS text), CAST(g AS bigint) FROM TABLE WHERE CAST(g AS text) = '2'
+whole: SELECT DISTINCT g % 2 FROM TABLE
+whole: SELECT id FROM TABLE WHERE g * 2 = id % 5 AND i IS NOT NULL
+whole: SELECT id FROM TABLE WHERE NOT g * 2 > 5 OR n + 1 IS NULL
+SELECT id, u + 1 FROM TABLE WHERE id < 9
+SELECT id, f * 2 FROM TABLE WHERE f < 100
+SELECT id, n / 2 FROM TABLE
+SELECT id, g / (g + 1) FROM TABLE
+SELECT id, round(n, 1) FROM TABLE
+SELECT count(*) * 2 FROM TABLE
+SELECT id, n * n * n FROM TABLE
+-- parts of dates
+whole: SELECT id, extract(year FROM t), extract(day FROM d), extract(hour FROM t), extract(doy FROM d) FROM TABLE
+whole: SELECT id FROM TABLE WHERE extract(year FROM t) = 2024
+whole: SELECT date_trunc('month', t), date_trunc('hour', t), date_trunc('year', t) FROM TABLE
+whole: SELECT date_trunc('quarter', t), count(*) FROM TABLE GROUP BY 1
+whole: SELECT id, d - DATE '2024-02-28' FROM TABLE
+SELECT id, extract(second FROM t), extract(epoch FROM t) FROM TABLE
+SELECT id, date_trunc('week', t) FROM TABLE
+SELECT id, d + 1 FROM TABLE WHERE d < '9999-01-01'
 -- dates
 whole: SELECT id, t, d FROM TABLE
 whole: SELECT id FROM TABLE WHERE t > '1970-01-01'
@@ -83,8 +133,7 @@ whole: SELECT id, dotted, dollar FROM TABLE WHERE dotted = 1 AND dollar <> 'r1'
 whole: SELECT id FROM TABLE WHERE true
 whole: SELECT id FROM TABLE WHERE false
 SELECT id FROM TABLE WHERE b IS TRUE
-SELECT id FROM TABLE WHERE j * 2 > 9 AND g = 1
-SELECT id FROM TABLE WHERE g IN (SELECT g FROM TABLE WHERE id < 3)
+whole: SELECT id FROM TABLE WHERE g * 2 > 1 AND g = 1
 -- aggregates
 whole: SELECT count(*) FROM TABLE
 whole: SELECT count(*) FROM TABLE WHERE id < 0
@@ -120,7 +169,7 @@ SELECT g, count(*) FILTER (WHERE i > 3) FROM TABLE GROUP BY g
 SELECT g, count(*) FROM TABLE GROUP BY g HAVING avg(j) > 1
 SELECT count(*) FROM TABLE HAVING count(*) > 1000
 SELECT bool_and(b) FROM TABLE
-SELECT g, sum(i + 1) FROM TABLE WHERE i < 1000 GROUP BY g
+whole: SELECT g, sum(i + 1) FROM TABLE WHERE i < 1000 GROUP BY g
 SELECT sum(u) FROM TABLE WHERE id = 14
 SELECT g, b, count(*) FROM TABLE GROUP BY ROLLUP (g, b)
 -- DISTINCT, order, LIMIT, OFFSET
@@ -146,12 +195,67 @@ whole: SELECT id FROM TABLE ORDER BY id OFFSET 40
 SELECT g, avg(j) FROM TABLE GROUP BY g ORDER BY avg(j), g LIMIT 2
 SELECT count(*) FROM (SELECT id FROM TABLE LIMIT 0) x
 SELECT count(*) FROM (SELECT id FROM TABLE LIMIT 17) x
--- joins, windows, sets: here, over what the source filtered
-SELECT a.id, b.id FROM TABLE a JOIN TABLE b ON a.i = b.id WHERE a.g = 1
-SELECT a.id, b.s FROM TABLE a LEFT JOIN TABLE b ON a.o_x = b.id WHERE a.i IS NOT NULL
-SELECT id, rank() OVER (PARTITION BY g ORDER BY i) FROM TABLE WHERE id < 40
+-- joins of the database's tables
+whole: SELECT a.id, b.id FROM TABLE a JOIN TABLE b ON a.i = b.id WHERE a.g = 1
+whole: SELECT a.id, b.id, b.s FROM TABLE a, TABLE b WHERE a.j = b.g AND b.id < 20 AND a.s > b.s
+whole: SELECT a.id, b.id FROM TABLE a JOIN TABLE b ON a.n = b.n
+whole: SELECT a.id, b.id FROM TABLE a JOIN TABLE b ON a.n = b.i AND a.b = b.b
+whole: SELECT a.id, b.id, a.s FROM TABLE a JOIN TABLE b ON a.s = b.s WHERE a.s <> '' OR b.g = 2
+whole: SELECT a.id, b.id FROM TABLE a JOIN TABLE b ON a.t = b.d
+whole: SELECT a.id, b.id FROM TABLE a JOIN TABLE b ON a.g + 1 = b.g AND a.id < 9
+whole: SELECT a.id, b.s, b.n FROM TABLE a LEFT JOIN TABLE b ON a.o_x = b.id WHERE a.i IS NOT NULL
+whole: SELECT a.id, b.id FROM TABLE a LEFT JOIN TABLE b ON a.i = b.i AND b.g = 3
+whole: SELECT a.id, b.id FROM TABLE a LEFT JOIN TABLE b ON a.n = b.n WHERE b.id IS NULL
+whole: SELECT a.id FROM TABLE a LEFT JOIN TABLE b ON a.i = b.id WHERE b.g IS NULL OR b.g = 1
+whole: SELECT count(*), count(b.id), sum(b.n), min(b.s) FROM TABLE a LEFT JOIN TABLE b ON a.i = b.id
+whole: SELECT a.g, count(*), sum(b.n), count(DISTINCT b.s) FROM TABLE a JOIN TABLE b ON a.g = b.g GROUP BY a.g
+whole: SELECT a.g, c.s, sum(b.n * 2) FROM TABLE a JOIN TABLE b ON a.i = b.id JOIN TABLE c ON b.g = c.id GROUP BY a.g, c.s ORDER BY a.g, c.s LIMIT 7
+whole: SELECT a.id, b.id, c.id FROM TABLE a LEFT JOIN TABLE b ON a.o_x = b.id LEFT JOIN TABLE c ON b.i = c.id WHERE a.id < 30
+whole: SELECT a.id, c.id FROM TABLE a LEFT JOIN TABLE b ON a.o_x = b.id JOIN TABLE c ON b.g = c.id
+whole: SELECT DISTINCT a.s, b.g FROM TABLE a JOIN TABLE b ON a.s = b.s
+whole: SELECT a.id, b.id FROM TABLE a JOIN TABLE b ON a.g = b.id ORDER BY a.id DESC, b.id LIMIT 5 OFFSET 3
+SELECT a.id, b.id FROM TABLE a JOIN TABLE b ON a.i > b.id WHERE a.id < 5
+SELECT a.id, b.id FROM TABLE a JOIN TABLE b ON a.f = b.f
+SELECT a.id, b.id FROM TABLE a JOIN TABLE b ON a.u = b.n
+SELECT a.id, b.id FROM TABLE a LEFT JOIN TABLE b ON a.i = b.id AND a.g = 1
+SELECT a.id, b.id FROM TABLE a FULL JOIN TABLE b ON a.i = b.id
+SELECT a.id, b.id FROM TABLE a RIGHT JOIN TABLE b ON a.i = b.id
+SELECT count(*) FROM TABLE a CROSS JOIN TABLE b WHERE a.id < 3 AND b.id < 4
+SELECT a.id FROM TABLE a JOIN (SELECT i FROM TABLE WHERE g = 1) b ON a.id = b.i
+-- semi-joins and anti-joins; the trap of NULL in NOT IN
+whole: SELECT count(*) FROM TABLE WHERE EXISTS (SELECT 1 FROM TABLE x WHERE x.id = TABLE.i)
+whole: SELECT id FROM TABLE a WHERE EXISTS (SELECT 1 FROM TABLE x WHERE x.i = a.g AND x.n > 1)
+whole: SELECT id FROM TABLE a WHERE NOT EXISTS (SELECT 1 FROM TABLE x WHERE x.i = a.g AND x.s = a.s)
+whole: SELECT id FROM TABLE WHERE g IN (SELECT g FROM TABLE WHERE id < 3)
+whole: SELECT id FROM TABLE WHERE i IN (SELECT i FROM TABLE WHERE id < 9) AND g > 1
+whole: SELECT id FROM TABLE WHERE i NOT IN (SELECT i FROM TABLE WHERE id < 9)
+whole: SELECT id FROM TABLE WHERE i NOT IN (SELECT g FROM TABLE WHERE id < 9)
+whole: SELECT id FROM TABLE WHERE i NOT IN (SELECT g FROM TABLE WHERE id < 0)
+whole: SELECT id FROM TABLE WHERE NOT i NOT IN (SELECT o_x FROM TABLE)
+whole: SELECT id FROM TABLE a WHERE a.n NOT IN (SELECT x.n FROM TABLE x WHERE x.g = a.g AND x.id <> 4)
+whole: SELECT g, count(*) FROM TABLE WHERE v IN (SELECT s FROM TABLE WHERE g = 2) GROUP BY g
+whole: SELECT a.id FROM TABLE a JOIN TABLE b ON a.g = b.id WHERE b.i IN (SELECT x.i FROM TABLE x)
+SELECT id FROM TABLE WHERE i IN (SELECT g FROM TABLE WHERE id < 9) OR g = 1
+SELECT id FROM TABLE WHERE i > (SELECT avg(i) FROM TABLE WHERE i < 1000)
+SELECT id FROM TABLE a WHERE EXISTS (SELECT 1 FROM TABLE x WHERE x.i > a.i AND x.g = a.g)
+SELECT id FROM TABLE WHERE EXISTS (SELECT 1 FROM TABLE x WHERE x.id < 0)
+SELECT id FROM TABLE WHERE (g, i) IN (SELECT g, i FROM TABLE WHERE id < 9)
+SELECT id FROM TABLE WHERE i IN (SELECT max(i) FROM TABLE)
+-- windows
+whole: SELECT id, rank() OVER (PARTITION BY g ORDER BY i) FROM TABLE WHERE id < 40
+whole: SELECT id, rank() OVER (ORDER BY f DESC), dense_rank() OVER (ORDER BY n) FROM TABLE
+whole: SELECT id, rank() OVER (PARTITION BY b ORDER BY s NULLS FIRST, t NULLS FIRST) FROM TABLE
+whole: SELECT id, row_number() OVER (PARTITION BY g ORDER BY i DESC NULLS LAST, id DESC) AS r FROM TABLE ORDER BY r, id LIMIT 20
+whole: SELECT id, sum(n) OVER (PARTITION BY g), count(*) OVER (), min(s) OVER (PARTITION BY b, g), max(n) OVER (PARTITION BY g % 2) FROM TABLE
+whole: SELECT id, rank() OVER (ORDER BY n * -1) * 2 FROM TABLE
+SELECT id, sum(n) OVER (PARTITION BY g ORDER BY id) FROM TABLE
+SELECT id, rank() OVER (ORDER BY g, id DESC) FROM TABLE
+SELECT id, dense_rank() OVER (ORDER BY u) FROM TABLE
+SELECT id, lag(i) OVER (ORDER BY id) FROM TABLE
+SELECT g, rank() OVER (ORDER BY count(*)) FROM TABLE GROUP BY g
+SELECT id, avg(j) OVER (PARTITION BY g) FROM TABLE WHERE j < 1000
+-- sets: here, over what the source filtered
 SELECT i FROM TABLE WHERE g = 1 UNION SELECT i FROM TABLE WHERE g = 2
-SELECT count(*) FROM TABLE WHERE EXISTS (SELECT 1 FROM TABLE x WHERE x.id = TABLE.i)
 -- casts of texts to text; names in several places
 whole: SELECT id, CAST(v AS text) FROM TABLE WHERE CAST(v AS text) = 'a'
 whole: SELECT CAST(v AS text), count(*) FROM TABLE GROUP BY CAST(v AS text)

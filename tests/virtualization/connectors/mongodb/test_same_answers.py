@@ -35,8 +35,8 @@ def lab(mongodb: MongodbServer, postgresql: PostgresqlServer, tmp_path_factory: 
         for name in ("scratch", "reference"):
             server.execute(f"CREATE DATABASE mongodb_{name}")
     tables = [
-        VirtualTable("public", "fitting", "src", "fitting", COLUMNS, {"mismatch": "error"}),
-        VirtualTable("public", "strange", "src", "strange", COLUMNS, {"mismatch": "null"}),
+        VirtualTable("public", "fitting", "src", "fitting", COLUMNS, {"mismatch": "error"}, rows=50),
+        VirtualTable("public", "strange", "src", "strange", COLUMNS, {"mismatch": "null"}, rows=50),
     ]
     folder = tmp_path_factory.mktemp("duckdb")
     engine = Engine([DuckDbExecutor(256 << 20, str(folder), 2), ScratchExecutor(postgresql.dsn("mongodb_scratch"))])
