@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 
@@ -157,14 +157,18 @@ def _labelled(schema: pa.Schema, output: Sequence[str] | None) -> pa.Schema:
     return pa.schema([pa.field(name, of.arrow, metadata={PG_TYPE: of.text.encode()}) for name, of in zip(schema.names, types, strict=True)])
 
 
-@lru_cache(maxsize=512)
-def _schema_of(types: tuple[str, ...]) -> pa.Schema:
+def _schema_of(types: Iterable[str]) -> pa.Schema:
     """Of columns c0, c1 … of DuckDB's types."""
-    items = ", ".join(f"CAST(NULL AS {of}) AS c{at}" for at, of in enumerate(types))
+    return pa.schema([pa.field(f"c{at}", _arrow_type(of)) for at, of in enumerate(types)])
+
+
+@lru_cache(maxsize=512)
+def _arrow_type(of: str) -> pa.DataType:
+    """What DuckDB hands out for one of its types. Asked once per type: opening a database for it takes longer than most reads."""
     with duckdb.connect(":memory:") as session:
         session.execute("SET TimeZone = 'UTC'")
-        schema: pa.Schema = session.sql(f"SELECT {items}").to_arrow_reader().schema
-        return schema
+        found: pa.DataType = session.sql(f"SELECT CAST(NULL AS {of}) AS c").to_arrow_reader().schema.field(0).type
+        return found
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
