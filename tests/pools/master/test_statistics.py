@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import psycopg
 import pytest
 
 from tests.pools.master.conftest import Master
@@ -77,3 +78,32 @@ def test_aggregates_are_still_shipped(admin, master: Master, database: str) -> N
     ):
         plan = json.dumps(admin.execute(f"EXPLAIN (VERBOSE, FORMAT JSON) {query}").fetchone()[0])
         assert plan.count('"Node Type"') == 1, query
+
+
+def facts(admin, name: str) -> dict[str, list[object]]:
+    content = admin.execute("SELECT bdc.pool_catalog() -> 'tables'").fetchone()[0]
+    return next(table["facts"] for table in content if table["name"] == name)
+
+
+def test_the_pools_planner_is_told_too(admin, master: Master, database: str) -> None:
+    make(admin, master, database, "sales", 100, id=KEY, grp={"null_frac": 0.5, "avg_width": 4, "n_distinct": 7})
+    with master.superuser(database) as superuser:
+        assert facts(superuser, "sales") == {"id": [-1, 0, 8, "1", "2000000"], "grp": [7, 0.5, 4, None, None]}
+
+
+def test_analyze(admin, people, master: Master, database: str) -> None:
+    make(admin, master, database, "sales", None)
+    assert admin.execute("SELECT rows, analyzed_at IS NULL FROM bdc.virtual_tables").fetchone() == (None, True)
+    columns = [{"name": name, "type": of} for name, of in (("id", "bigint"), ("grp", "integer"), ("amount", "numeric(12,2)"), ("note", "text"))]
+    table = {"schema": "public", "name": "sales", "source": "legacy", "location": "public.sales", "options": {}}
+    full = [{**column, "nullable": True, "remote": column["name"]} for column in columns]
+    request = {"action": "analyze", "source": SOURCE, "user": "ada", "sample": 500, "table": {**table, "columns": full}}
+    answer = {"rows": 5000, "statistics": {"id": KEY}, "sampled": {"grp": [12, 0.25, 4, None, None]}}
+    master.pool.answer(database, request, answer)
+    assert admin.execute("CALL bdc.analyze('sales', 500)").fetchone()[0] == {"rows": 5000, "columns": 2}
+    assert known(admin) == [("id", 0, 8, -1)]
+    with master.superuser(database) as superuser:
+        assert facts(superuser, "sales") == {"id": [-1, 0, 8, "1", "2000000"], "grp": [12, 0.25, 4, None, None]}
+    admin.execute("GRANT SELECT ON sales TO PUBLIC")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        people("ulf").execute("CALL bdc.analyze('sales')")

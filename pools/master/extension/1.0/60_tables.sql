@@ -2,7 +2,7 @@
 
 CREATE VIEW bdc.virtual_tables AS
   SELECT t.id, t.schema_name, t.table_name, s.name AS source_name, t.location, t.columns, t.options,
-    pg_catalog.pg_get_userbyid(c.relowner) AS owner, t.rows, t.created_at, t.refreshed_at, r.relation::pg_catalog.regclass AS relation, t.drift
+    pg_catalog.pg_get_userbyid(c.relowner) AS owner, t.rows, t.created_at, t.refreshed_at, r.relation::pg_catalog.regclass AS relation, t.drift, t.analyzed_at
   FROM bdc.table_definitions t
   JOIN bdc.source_definitions s ON s.id = t.source_id
   LEFT JOIN bdc.virtual_relations r ON r.schema_name = t.schema_name AND r.table_name = t.table_name
@@ -33,6 +33,16 @@ BEGIN
   END IF;
 END $$;
 
+-- For both planners, the master's and the pool's; known: {"rows", "statistics", "sampled"}.
+CREATE FUNCTION bdc.keep_statistics(relation oid, columns jsonb, known jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  rows double precision := (known ->> 'rows')::double precision;
+BEGIN
+  PERFORM bdc.set_rows(relation, rows);
+  PERFORM bdc.set_statistics(relation, columns, known -> 'statistics');
+  PERFORM bdc.remember_facts(relation, rows, known -> 'sampled');
+END $$;
+
 -- Registers a table and makes its foreign table; known: {"columns", "options", "rows", "statistics"}.
 CREATE FUNCTION bdc.register_table(caller name, target text[], source_id uuid, location text, known jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -44,8 +54,7 @@ BEGIN
   INSERT INTO bdc.table_definitions (schema_name, table_name, source_id, location, columns, options, detected, rows, refreshed_at)
     VALUES (target[1], key_name, source_id, location, columns, known -> 'options', known ? 'unmapped', (known ->> 'rows')::double precision, now());
   relation := bdc.make_table(target, caller, key_name, columns);
-  PERFORM bdc.set_rows(relation, (known ->> 'rows')::double precision);
-  PERFORM bdc.set_statistics(relation, columns, known -> 'statistics');
+  PERFORM bdc.keep_statistics(relation, columns, known);
 END $$;
 
 CREATE FUNCTION bdc.refuse_data_source(source bdc.source_definitions) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -153,9 +162,28 @@ BEGIN
   UPDATE bdc.table_definitions SET columns = new_columns, options = known -> 'options', rows = (known ->> 'rows')::double precision, refreshed_at = now(),
       drift = (SELECT coalesce(jsonb_agg(change - 'applied'), '[]') FROM jsonb_array_elements(changes) AS change WHERE NOT (change ->> 'applied')::boolean)
     WHERE id = definition.id;
-  PERFORM bdc.set_rows(relation, (known ->> 'rows')::double precision);
-  PERFORM bdc.set_statistics(relation, new_columns, known -> 'statistics');
+  PERFORM bdc.keep_statistics(relation, new_columns, known);
   RETURN changes;
+END $$;
+
+-- What the source knows of the values, else what a bounded sample of them tells. Returns {"rows", "columns": of how many something is known}.
+CREATE FUNCTION bdc.carry_analyze(caller name, a jsonb) RETURNS jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  definition bdc.table_definitions := bdc.owned_table(caller, a);
+  relation oid := (a ->> 'relation')::oid;
+  source bdc.source_definitions;
+  known jsonb;
+BEGIN
+  SELECT * INTO source FROM bdc.source_definitions WHERE id = definition.source_id;
+  IF source.connector = 'datapool' THEN
+    PERFORM bdc.analyze_table(relation, NULL);
+  ELSE
+    SELECT response INTO known FROM bdc.request(caller, jsonb_build_object('action', 'analyze', 'source', bdc.source_document(source),
+      'sample', (a ->> 'sample')::integer, 'table', jsonb_build_object('schema', definition.schema_name, 'name', definition.table_name, 'source', source.name,
+        'location', definition.location, 'columns', definition.columns, 'options', definition.options))) AS response;
+    PERFORM bdc.keep_statistics(relation, definition.columns, known);
+  END IF;
+  RETURN (SELECT jsonb_build_object('rows', t.rows, 'columns', (SELECT count(*) FROM jsonb_object_keys(t.facts))) FROM bdc.table_definitions AS t WHERE t.id = definition.id);
 END $$;
 
 CREATE FUNCTION bdc.carry_import_schema(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -24,11 +24,13 @@ BEGIN
     WHEN 'create_virtual_table' THEN PERFORM bdc.carry_create_virtual_table(NEW.caller, NEW.arguments);
     WHEN 'drop_virtual_table' THEN PERFORM bdc.carry_drop_virtual_table(NEW.caller, NEW.arguments);
     WHEN 'refresh_table' THEN NEW.arguments := bdc.carry_refresh_table(NEW.caller, NEW.arguments);
+    WHEN 'analyze' THEN NEW.arguments := bdc.carry_analyze(NEW.caller, NEW.arguments);
     WHEN 'import_schema' THEN PERFORM bdc.carry_import_schema(NEW.caller, NEW.arguments);
     WHEN 'create_data_table' THEN PERFORM bdc.carry_create_data_table(NEW.caller, NEW.arguments);
     WHEN 'drop_data_table' THEN PERFORM bdc.carry_drop_data_table(NEW.caller, NEW.arguments);
     WHEN 'alter_data_table' THEN PERFORM bdc.carry_alter_data_table(NEW.caller, NEW.arguments);
     WHEN 'adopt_data_tables' THEN PERFORM bdc.carry_adopt_data_tables(NEW.caller, NEW.arguments);
+    WHEN 'disown_data_tables' THEN PERFORM bdc.carry_disown_data_tables(NEW.caller);
     WHEN 'merge' THEN PERFORM bdc.carry_merge(NEW.caller, NEW.arguments);
     WHEN 'compact_data_table' THEN PERFORM bdc.carry_compact_data_table(NEW.caller, NEW.arguments);
     WHEN 'start_data_operation' THEN PERFORM bdc.carry_start_data_operation(NEW.caller, NEW.arguments);
@@ -67,6 +69,12 @@ $$;
 CREATE PROCEDURE bdc.refresh_table(table_name text, columns boolean DEFAULT true, INOUT changes jsonb DEFAULT NULL) LANGUAGE sql AS $$
   INSERT INTO bdc.commands (command, arguments) VALUES ('refresh_table', pg_catalog.jsonb_build_object('table_name', table_name,
     'relation', pg_catalog.to_regclass(table_name)::pg_catalog.oid, 'columns', columns))
+  RETURNING arguments
+$$;
+-- sample: rows that are read where the source itself knows nothing of its values
+CREATE PROCEDURE bdc.analyze(table_name text, sample integer DEFAULT 30000, INOUT found jsonb DEFAULT NULL) LANGUAGE sql AS $$
+  INSERT INTO bdc.commands (command, arguments) VALUES ('analyze', pg_catalog.jsonb_build_object('table_name', table_name,
+    'relation', pg_catalog.to_regclass(table_name)::pg_catalog.oid, 'sample', sample))
   RETURNING arguments
 $$;
 CREATE PROCEDURE bdc.import_schema(source text, remote_schema text, local_schema text, only_tables text[] DEFAULT NULL, leave_out text[] DEFAULT NULL, options jsonb DEFAULT '{}') LANGUAGE sql AS $$

@@ -19,6 +19,7 @@ BEGIN
                 FROM bdc.source_definitions AS s),
     'tables', (SELECT coalesce(jsonb_agg(jsonb_build_object('schema', t.schema_name, 'name', t.table_name, 'source', s.name, 'location', t.location,
                  'columns', t.columns, 'options', t.options, 'rows', t.rows)
+                 || CASE WHEN t.analyzed_at IS NULL THEN '{}' ELSE jsonb_build_object('facts', t.facts, 'analyzed_at', t.analyzed_at) END
                  || CASE WHEN d.table_id IS NULL THEN '{}' ELSE jsonb_build_object('data', jsonb_build_object('id', d.table_id, 'identity', bdc.rows_identity(d),
                    'schema_version', d.schema_version, 'columns', t.columns, 'distribution', d.distribution, 'primary_key', d.primary_key,
                    'shards', d.shards, 'buckets', d.buckets, 'placed', d.placed)) END ORDER BY t.schema_name, t.table_name), '[]')

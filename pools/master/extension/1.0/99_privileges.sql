@@ -3,7 +3,7 @@
 DO $$
 DECLARE
   object record;
-  superuser_functions CONSTANT text[] := ARRAY['make_table', 'remove_table', 'set_rows', 'set_statistics', 'change_columns', 'rename_column', 'settle', 'on_login', 'on_alter_table', 'on_drop', 'on_create_view', 'pool_backend_xid', 'analyze_table'];
+  superuser_functions CONSTANT text[] := ARRAY['make_table', 'remove_table', 'set_rows', 'set_statistics', 'change_columns', 'rename_column', 'settle', 'on_login', 'on_alter_table', 'on_drop', 'on_create_view', 'pool_backend_xid', 'analyze_table', 'column_facts'];
 BEGIN
   FOR object IN SELECT p.oid::pg_catalog.regprocedure AS signature, p.proname FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'bdc'::pg_catalog.regnamespace LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', object.signature);
@@ -23,7 +23,7 @@ GRANT USAGE ON SCHEMA bdc TO PUBLIC;
 -- whoever alters a table of his own passes the guard
 GRANT EXECUTE ON FUNCTION bdc.relation_with_wrong_key, bdc.data_table_with_other_columns TO PUBLIC;
 
-GRANT EXECUTE ON FUNCTION bdc.make_table, bdc.remove_table, bdc.set_rows, bdc.set_statistics, bdc.change_columns, bdc.rename_column, bdc.settle, bdc.analyze_table,
+GRANT EXECUTE ON FUNCTION bdc.make_table, bdc.remove_table, bdc.set_rows, bdc.set_statistics, bdc.change_columns, bdc.rename_column, bdc.settle, bdc.analyze_table, bdc.column_facts,
   bdc.pool_backend_xid TO bdc_owner;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system TO bdc_owner;
 GRANT SELECT (rolname, rolpassword, rolcanlogin, rolvaliduntil) ON pg_catalog.pg_authid TO bdc_owner;
