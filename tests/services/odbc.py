@@ -1,4 +1,4 @@
-"""Debian's unixODBC and drivers for tests: installed by apt where this may be done, else the tests are skipped with the reason."""
+"""Debian's unixODBC and drivers for tests: installed by apt where this may be done. Only where it may not are the tests skipped."""
 
 from __future__ import annotations
 
@@ -25,16 +25,22 @@ def _missing() -> list[str]:
 
 @functools.cache
 def why_not() -> str | None:
-    """Why the tests over ODBC can't run here; None: they can. As root on a Debian-like machine what is missing is installed first."""
+    """Why the tests over ODBC can't run here; None: they can. As root on a Debian-like machine what is missing is installed first, and
+    a failure of that is an error (RuntimeError): such a machine can have them."""
     missing = _missing()
     if not missing:
         return None
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return f"apt-get install {' '.join(missing)} (as root) brings what is missing"
+    _install(missing)
+    return None
+
+
+def _install(missing: list[str]) -> None:
     print(f"installing {' '.join(missing)}", file=sys.stderr)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", *missing]):
-        done = subprocess.run(["apt-get", *command], capture_output=True, text=True, env=environment, timeout=_INSTALL_SECONDS)
+    options = ["-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"]
+    for command in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+        done = subprocess.run(["apt-get", *options, *command], capture_output=True, text=True, env=environment, timeout=_INSTALL_SECONDS)
         if done.returncode:
-            return f"apt-get {command[0]} failed: {done.stderr.strip()[-300:]}"
-    return None
+            raise RuntimeError(f"apt-get {command[0]} failed, so the tests over ODBC can't run: {done.stderr.strip()[-500:]}")

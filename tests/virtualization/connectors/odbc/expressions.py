@@ -23,6 +23,7 @@ ALL = (
     "SELECT id FROM {0} WHERE name NOT IN (SELECT name FROM {1})",
     "SELECT id FROM {0} WHERE name NOT IN (SELECT \"Code\" FROM {1} WHERE \"Code\" IS NOT NULL)",
     "SELECT id FROM {0} t WHERE EXISTS (SELECT 1 FROM {1} u WHERE u.name = t.name AND u.n > t.n)",
+    "SELECT id FROM {1} t WHERE EXISTS (SELECT 1 FROM {0} u WHERE u.name = t.\"Code\")",  # MariaDB's cache took 'i' for 'I'
     "SELECT id FROM {0} t WHERE NOT EXISTS (SELECT 1 FROM {1} u WHERE u.\"Day Of\" = t.\"Day Of\")",
     "SELECT id FROM {0} t WHERE n > (SELECT min(n) FROM {1} u WHERE u.flag = t.flag)",
     "SELECT id, (SELECT count(*) FROM {1} u WHERE u.n = t.n) FROM {0} t",
