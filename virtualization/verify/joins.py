@@ -33,6 +33,7 @@ class Joins:
 
     def __init__(self, tables: Sequence[TableFacts]) -> None:
         self._tables = tables
+        self._sources = len({table.source for table in tables})
         self._steps: dict[int, list[tuple[int, tuple[int, int], int]]] = defaultdict(list)
         """Of each table: (its column, (other table, its column), values in common)."""
         for link in links(tables):
@@ -41,7 +42,7 @@ class Joins:
 
     def clause(self, pick: Chance, most: int = 4) -> From:
         """``most``: tables; each gets the alias a, b, c, d."""
-        count = pick.choice([n for n in (1, 1, 1, 2, 2, 2, 3, 3, 4) if n <= most])
+        count = max(pick.choice([n for n in (1, 1, 1, 2, 2, 2, 3, 3, 4) if n <= most]), min(self._sources, most))
         numbers = [pick.randrange(len(self._tables))]
         made = self._item(pick, numbers[0], "a")
         for _ in range(count - 1):
@@ -71,7 +72,12 @@ class Joins:
         for place, table in enumerate(numbers):
             found += [((place, column), two, common) for column, two, common in self._steps[table]]
         others = [step for step in found if step[1][0] not in numbers]
-        return pick.choice(others if others and pick.random() < 0.8 else found) if found else None
+        read = {self._tables[number].source for number in numbers}
+        beyond = [step for step in others if self._tables[step[1][0]].source not in read]
+        for better in (beyond, others):
+            if better and pick.random() < 0.8:
+                return pick.choice(better)
+        return pick.choice(found) if found else None
 
     def _joined(self, pick: Chance, left: From, key: tuple[str, str], alias: str, end: tuple[int, int]) -> From | None:
         number, column = end
