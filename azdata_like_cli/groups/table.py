@@ -1,4 +1,4 @@
-"""Virtual tables: ``table create|detect|list|describe|refresh|drop``."""
+"""Virtual tables: ``table create|detect|list|describe|refresh|analyze|drop``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from azdata_like_cli import output
 from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.groups.source import options_of
+from azdata_like_cli.groups.tableanalyze import AGE, analyze
 from azdata_like_cli.groups.tablerefresh import drift, refresh
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
 from bdc.errors import NotFoundError, UserError
@@ -26,6 +27,7 @@ COLUMNS = {
     "source_name": "Source",
     "location": "Location",
     "rows": "Rows",
+    "statistics_age": "Statistics' age",
     "owner": "Owner",
     "changed": "Changed at the source",
 }
@@ -116,7 +118,7 @@ def detect(
 @pass_settings
 def list_tables(settings: Settings, source: str | None, login_database: str | None, login_user: str | None) -> Records:
     """List the virtual tables of the database, with what the last `bdc table refresh` saw changed and did not take over."""
-    query = """SELECT schema_name, table_name, source_name, location, rows, owner, drift FROM bdc.virtual_tables
+    query = f"""SELECT schema_name, table_name, source_name, location, rows, {AGE} AS statistics_age, owner, drift FROM bdc.virtual_tables
         WHERE %s::text IS NULL OR source_name = %s ORDER BY 1, 2"""
     with connected(settings, Login(login_database, login_user)) as connection:
         found = records(connection, query, source, source)
@@ -138,7 +140,8 @@ def describe(settings: Settings, name: str, login_database: str | None, login_us
 def _find(connection: psycopg.Connection[Any], name: str) -> dict[str, object]:
     found = records(
         connection,
-        """SELECT schema_name, table_name, source_name, location, columns, options, rows, owner, created_at, refreshed_at, drift
+        f"""SELECT schema_name, table_name, source_name, location, columns, options, rows, owner, created_at, refreshed_at,
+             analyzed_at, {AGE} AS statistics_age, drift
            FROM bdc.virtual_tables WHERE relation = pg_catalog.to_regclass(%s)""",
         name,
     )
@@ -155,6 +158,7 @@ def _described(found: dict[str, object]) -> Report:
 
 
 table.add_command(refresh)
+table.add_command(analyze)
 
 
 @table.command("drop", examples=["bdc table drop house", "bdc table drop sales.orders --cascade --yes"])

@@ -71,6 +71,20 @@ def test_all_tables_are_refreshed_and_what_fails_is_told(bdc: Run, tables: Calla
         assert bdc("table", "refresh", *words).code == 2
 
 
+def test_tables_are_analyzed_and_what_fails_is_told(bdc: Run, tables: Callable[..., None], master: Master, database: str) -> None:
+    columns = [{"name": name, "type": kind, "nullable": True, "remote": name} for name, kind in (("id", "integer"), ("note", "text"))]
+    table = {"schema": "public", "name": "house", "source": "crm", "location": "public.house", "columns": columns, "options": {}}
+    request = {"action": "analyze", "source": SOURCE, "user": USER, "sample": 30_000, "table": table}
+    master.pool.answer(database, request, {"rows": 7000, "statistics": {}, "sampled": {"id": [-1, 0, 4, None, None]}})
+    assert bdc("table", "analyze", "house").out.startswith("house: about 7,000 rows, 1 column known, ")
+    listed = bdc("table", "list", "-o", "json").json
+    assert [(row["rows"], row["statistics_age"] is None) for row in listed] == [(7000, False), (5, False)]
+    done = bdc("table", "analyze", "--all", "--source", "crm")
+    assert done.code == 1 and "house: about 7,000 rows" in done.out and "other: FAILED: " in done.out
+    assert bdc("table", "describe", "house", "-o", "json").json["analyzed_at"]
+    assert bdc("table", "analyze").code == 2
+
+
 def test_columns_given_by_hand_stay(bdc: Run, tables: Callable[..., None]) -> None:
     given = bdc("table", "create", "mine", "-s", "crm", "-l", "public.house", "--column", "id bigint", "--column", "note text")
     assert given.code == 0, given.err

@@ -181,6 +181,9 @@ BEGIN
     SELECT response INTO known FROM bdc.request(caller, jsonb_build_object('action', 'analyze', 'source', bdc.source_document(source),
       'sample', (a ->> 'sample')::integer, 'table', jsonb_build_object('schema', definition.schema_name, 'name', definition.table_name, 'source', source.name,
         'location', definition.location, 'columns', definition.columns, 'options', definition.options))) AS response;
+    IF known IS NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'fdw_error', MESSAGE = format('the compute pool found nothing at "%s" of data source "%s"', definition.location, source.name);
+    END IF;
     PERFORM bdc.keep_statistics(relation, definition.columns, known);
   END IF;
   RETURN (SELECT jsonb_build_object('rows', t.rows, 'columns', (SELECT count(*) FROM jsonb_object_keys(t.facts))) FROM bdc.table_definitions AS t WHERE t.id = definition.id);
