@@ -36,7 +36,7 @@ MARKS = {
     "LIKE '%x%'": (r"\$regex: \^\[.{1,8}\]\*777\[",),
     "OR over columns": (r"\$or: \[\{f\d: \{\$eq: 7\}\}, \{f\d: \{\$eq: 8",),
     "arithmetic": (r"\$multiply: \[.*o_custkey|o_custkey.*\$multiply: \[", r"\$gt: 2990"),
-    "upper(column) = …": (r"\$regex: \^\?:1.{1,3}\[uu\]\[rr\]",),
+    "upper(column) = …": (r"\$regex: \^ \?:1.{1,4}\[uu\]\[rr\]",),
     "LIMIT": (r"\$limit: 10",),
     "ORDER BY + LIMIT": (r"o_totalprice.*\$sort: .*\$limit: 10",),
     "count(*)": (r"\$group: \{_id: null, .*\$sum: 1",),
@@ -90,7 +90,7 @@ def copy(server: PostgresqlServer, mongodb: MongodbServer) -> dict[str, int]:
 
 
 def logged(mongodb: MongodbServer, answer: Callable[[str], Rows]) -> Ask:
-    """With the pipelines that arrived meanwhile: the collection, a blank, the stages as JSON. Each came in a session of its own."""
+    """With the pipelines that arrived meanwhile: the collection, a blank, the stages as JSON. Each connection of ours is a client."""
     database = mongodb.client[mongodb.database]
 
     def ask(sql: str) -> Asked:
@@ -101,8 +101,9 @@ def logged(mongodb: MongodbServer, answer: Callable[[str], Rows]) -> Ask:
             rows = answer(sql)
         finally:
             database.command("profile", 0)
-        found = [one["command"] for one in database["system.profile"].find({"command.aggregate": {"$in": list(TABLES)}})]
-        return Asked(rows, [(str(one.get("lsid", {}).get("id")), f"{one['aggregate']} {shown(one['pipeline'])}") for one in found])
+        found = database["system.profile"].find({"command.aggregate": {"$in": list(TABLES)}})
+        commands = [(str(one["client"]), one["command"]) for one in found]
+        return Asked(rows, [(client, f"{command['aggregate']} {shown(command['pipeline'])}") for client, command in commands])
 
     return ask
 
