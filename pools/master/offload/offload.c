@@ -109,16 +109,19 @@ worth_it(PlannedStmt *ordinary, Oid server)
 	return fetched.scan;
 }
 
-/* The columns that the user asked for, as a relation of their own at the end of the range table: EXPLAIN names them by it. */
+/*
+ * The columns of the result, as a relation of their own at the end of the range table: EXPLAIN names them by it. Their types are those of the
+ * ordinary plan, whose modifiers may differ from the query's (set operations).
+ */
 static RangeTblEntry *
-result_entry(Query *query, Index place, CustomScan *node)
+result_entry(Plan *ordinary, Index place, CustomScan *node)
 {
 	RangeTblEntry *entry = makeNode(RangeTblEntry);
 	List	   *names = NIL;
 	AttrNumber	number = 0;
 	ListCell   *lc;
 
-	foreach(lc, query->targetList)
+	foreach(lc, ordinary->targetlist)
 	{
 		TargetEntry *target = lfirst_node(TargetEntry, lc);
 		TargetEntry *output;
@@ -158,7 +161,7 @@ whole_statement(PlannedStmt *ordinary, Query *query, Whole *whole, ForeignScan *
 	int			table = like->scan.scanrelid > 0 ? (int) like->scan.scanrelid : bms_next_member(like->fs_base_relids, -1);
 
 	memcpy(statement, ordinary, sizeof(PlannedStmt));
-	statement->rtable = lappend(list_copy(ordinary->rtable), result_entry(query, place, node));
+	statement->rtable = lappend(list_copy(ordinary->rtable), result_entry(ordinary->planTree, place, node));
 	node->custom_relids = bms_make_singleton(place);
 	node->custom_private = list_make5(query, ordinary, list_make3_oid(whole->server, whole->user, (Oid) whole->zoned), makeInteger(table),
 									  copyObject(lthird(like->fdw_private)));

@@ -449,5 +449,6 @@ def test_big_is_as_big_as_the_suite_says(connector: PostgresqlConnector) -> None
 def test_error_in_the_middle_of_the_answer_keeps_its_meaning(connector: PostgresqlConnector) -> None:
     answer = push(connector, "SELECT 1 / (200000 - b.id) AS x FROM public.b AS b", b=BIG)
     assert isinstance(answer, Accepted)
-    with pytest.raises(DataError, match="division by zero"):
+    with pytest.raises(DataError, match="division by zero") as failed:
         read(answer.fragment)
+    assert failed.value.code == "22012"

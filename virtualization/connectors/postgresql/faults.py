@@ -21,6 +21,7 @@ _CREDENTIAL_WORDS = (
     "is not permitted to log in",
 )
 _NO_SUCH_VALUE = ("22P02", "22007", "22008", "22003", "22001")
+_NOT_UTF8 = "22021"
 _RETYPED = "If the column has changed its type at the source, bdc table refresh NAME --columns (CALL bdc.refresh_table(…)) takes it over."
 _REFRESH = "Look at the table at the source; bdc table refresh NAME --columns (CALL bdc.refresh_table(…)) takes over its columns."
 
@@ -74,9 +75,18 @@ def statement_fault(error: Exception, source: str, what: str, cancelled: bool) -
         return SourceCredentialError(f"{where}: {said}")
     if state == "42846":  # the declared type can't be cast from the remote one: the column changed its type
         return RemoteObjectError(f"{where}: {said}", hint=_REFRESH)
-    if state.startswith("22") or (state == "0A000" and said.startswith("cannot convert")):  # "… NaN to integer"
-        return DataError(f"{said} ({where})", hint=_RETYPED if state in _NO_SUCH_VALUE else None)
-    return SourceError(f"{where}: {said}", detail=f"SQLSTATE {state}")
+    return _of_values(state, said, where) or SourceError(f"{where}: {said}", detail=f"SQLSTATE {state}")
+
+
+def _of_values(state: str, said: str, where: str) -> DataError | None:
+    """What the values are to blame for, with the SQLSTATE that PostgreSQL gives wherever it computes."""
+    if state == "0A000" and said.startswith("cannot convert"):  # "… NaN to integer"
+        return DataError(f"{said} ({where})")
+    if not state.startswith(("21", "22")):
+        return None
+    found = DataError(f"{said} ({where})", hint=_RETYPED if state in _NO_SUCH_VALUE else None)
+    found.code = state  # type: ignore[misc]  # more exact than the class's
+    return found
 
 
 def _primary(error: Exception) -> str:
