@@ -54,6 +54,8 @@ class StandInEngine:
         self.streams: list[Stream] = []
         self.contexts: list[QueryContext] = []
         self.planned: list[str] = []
+        self.pushdown: list[str] = []
+        """What the sessions asked for, beside ``planned``."""
         self.batches: Callable[[], Iterator[pa.RecordBatch]] | None = None
 
     def add(self, name: str, table: pa.Table) -> VirtualTable:
@@ -65,6 +67,7 @@ class StandInEngine:
 
     def plan(self, sql: str, catalog: Catalog) -> Plan:
         self.planned.append(sql)
+        self.pushdown.append(catalog.pushdown)
         import sqlglot
 
         try:

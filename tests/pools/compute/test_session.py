@@ -182,6 +182,23 @@ def test_how_long_a_setting_lasts(pool: RunningPool, statements: str, zone: str)
         assert connection.execute("SHOW timezone").fetchone() == (zone,)
 
 
+def test_pushdown_of_one_connection(pool: RunningPool) -> None:
+    asked = pool.engine.pushdown
+    with pool.connect() as connection, pool.connect() as other:
+        for statement, expected in (
+            ("SET bdc.pushdown = 'off'", "off"), ("SET bdc.pushdown TO Forced", "forced"), ("RESET bdc.pushdown", "on"),
+            ("SET bdc.pushdown = off", "off"), ("DISCARD ALL", "on"), ("SET bdc.pushdown = forced", "forced"), ("RESET ALL", "on"),
+        ):  # fmt: skip
+            connection.execute(statement)
+            connection.execute("SELECT sum(id) FROM numbers")
+            assert asked[-1] == expected
+            assert connection.execute("SHOW bdc.pushdown").fetchone() == (expected,)
+            other.execute("SELECT sum(id) FROM numbers")
+            assert asked[-1] == "on"
+        with pytest.raises(errors.InvalidParameterValue, match=r"bdc\.pushdown"):
+            connection.execute("SET bdc.pushdown = 'sometimes'")
+
+
 def test_explain_has_the_form_that_postgres_fdw_reads(pool: RunningPool) -> None:
     with pool.connect() as connection:
         lines = connection.execute("EXPLAIN SELECT id FROM numbers").fetchall()
