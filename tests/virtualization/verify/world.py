@@ -1,7 +1,7 @@
 """All kinds of sources at once, each with tables of traps: what the verifier's random queries go over, in CI and in the long runs.
 
     east, west, south   PostgreSQL            src     files of five formats     documents  MongoDB
-    ora                 Oracle's stand-in     maria, lite  ODBC                 data_pool  three shards
+    ora                 Oracle's stand-in     maria, lite  ODBC                 data_pool  two shards
 
 Where Debian's ODBC packages can't be had, ``maria`` and ``lite`` are missing (their own tests say so).
 """
@@ -54,7 +54,7 @@ def world(server: PostgresqlServer, folder: pathlib.Path, prefix: str = "world")
     with ExitStack() as stack:
         lake = Lake(_made(folder / "lake"))
         stack.callback(lake.connector.close)
-        pool = stack.enter_context(shards(_made(folder / "shards")))
+        pool = stack.enter_context(shards(_made(folder / "shards"), 2))
         catalog = edges.fill(server, prefix)
         parts: list[Part] = [
             (catalog.sources.values(), catalog.tables()),
