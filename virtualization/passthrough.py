@@ -26,6 +26,12 @@ SCHEMA = pa.schema([arrow_field("row", "text")])
 
 pc: Any = pyarrow.compute
 _READING = frozenset({"SELECT", "WITH", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "VALUES", "TABLE"})
+_QUOTED = (TokenType.STRING, TokenType.IDENTIFIER, TokenType.NATIONAL_STRING)
+_BEGINNING = frozenset((
+    "ALTER", "BACKUP", "BEGIN", "BULK", "CREATE", "DBCC", "DECLARE", "DELETE", "DENY", "DROP", "EXEC", "EXECUTE", "GRANT",
+    "INSERT", "INTO", "KILL", "MERGE", "OPENDATASOURCE", "OPENQUERY", "OPENROWSET", "RECONFIGURE", "RESTORE", "REVERT", "REVOKE",
+    "SET", "SHUTDOWN", "TRUNCATE", "UPDATE", "UPDATETEXT", "USE", "WRITETEXT",
+))  # fmt: skip
 _ESCAPED = (("\\", "\\\\"), ('"', '\\"'), *((chr(code), f"\\u{code:04x}") for code in range(32)))
 
 
@@ -70,6 +76,7 @@ def check_reads(text: str, dialect: str, source: str, *, session_reads_only: boo
         single = bool(tokens) and all(token.token_type != TokenType.SEMICOLON for token in tokens)
         first = next((token.text.upper() for token in tokens if token.token_type != TokenType.L_PAREN), "")
         reads = single and first in _READING and (session_reads_only or _is_query(text, dialect))
+        reads = reads and not (first == "WITH" and _writes(text, dialect))
     except SqlglotError:
         reads = False
     if not reads:
@@ -79,7 +86,21 @@ def check_reads(text: str, dialect: str, source: str, *, session_reads_only: boo
         )
 
 
+def _writes(text: str, dialect: str) -> bool:
+    """Is it certainly something else than a query? What sqlglot can't read is left to the source."""
+    try:
+        return any(
+            isinstance(one, exp.DML | exp.DDL) and not isinstance(one, exp.Query) for one in Dialect.get_or_raise(dialect).parse(text)
+        )
+    except SqlglotError:
+        return False
+
+
 def _is_query(text: str, dialect: str) -> bool:
+    """Through and through; T-SQL needs nothing between two statements, so no word that begins another one may be in it."""
+    words = {token.text.upper() for token in Dialect.get_or_raise(dialect).tokenize(text) if token.token_type not in _QUOTED}
+    if words & _BEGINNING:
+        return False
     made = Dialect.get_or_raise(dialect).parse(text)
     if len([one for one in made if one is not None]) != 1 or not isinstance(made[0], exp.Query):
         return False

@@ -1,5 +1,6 @@
-"""A text of the user's own, run at the source as it is, in a session that nothing else ever uses: whatever it does to the session goes with
-it. The text must be one statement that reads; where the driver's file knows how, the session is read-only, too."""
+"""A text of the user's own, run at the source as it is, in a session that nothing else ever uses: whatever it does to the session goes
+with it. The text must be one statement that reads; where the driver's file knows how, the session is read-only, too. The line break
+ends a comment at the text's end: drivers write on behind it."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ def passthrough(settings: Settings, known: Capabilities, text: str, context: Que
     check_reads(text, known.dialect, settings.source, session_reads_only=known.reads_only)
     client = Client(dataclasses.replace(settings, max_connections=1), lambda: known)
     try:
-        return OwnSession(client.stream(text, JsonRows(), WHAT, context), client.close)
+        return OwnSession(client.stream(text.rstrip().rstrip(";") + "\n", JsonRows(), WHAT, context), client.close)
     except BaseException:
         client.close()
         raise

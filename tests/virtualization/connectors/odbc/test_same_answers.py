@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,9 +14,12 @@ from tests.services.mariadb import MariadbServer
 from tests.services.postgresql import PostgresqlServer
 from tests.virtualization.connectors.odbc import expressions, test_postgresql, traps
 from virtualization.catalog import MemoryCatalog, VirtualTable
+from virtualization.connectors.odbc import OdbcConnector, capabilities, metadata
 from virtualization.engine import Engine
+from virtualization.errors import RemoteObjectError, SourceError
 from virtualization.executors.duckdb import DuckDbExecutor
 from virtualization.executors.scratch import ScratchExecutor
+from virtualization.plan import QueryContext
 
 pytestmark = pytest.mark.service
 
@@ -108,6 +113,67 @@ def test_these_are_one_statement_and_answer_as_postgresql(
             found = [_text(row) for batch in result for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
             ordered = "ORDER BY" in sql.rpartition(")")[2]  # not that of a window
             assert (found if ordered else sorted(found)) == (expected if ordered else sorted(expected)), sql
+
+
+@pytest.mark.parametrize("source", STATEMENTS)
+def test_a_driver_that_no_file_is_for_is_asked_for_columns_only(
+    catalog: MemoryCatalog, engine: Engine, postgresql: PostgresqlServer, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real drivers, whose files are not looked at: the same answers, computed here."""
+    monkeypatch.setattr(metadata, "capabilities", lambda driver, product: capabilities.UNKNOWN)
+    careful = Engine([ScratchExecutor(postgresql.dsn("odbc_scratch"))])
+    try:
+        for sql in (*WHOLE[::3], *expressions.ALL[::3]):
+            statement = sql.format(f"{source}_va", f"{source}_vb")
+            plan = careful.plan(statement, catalog)
+            assert plan.residual is not None and all(
+                re.fullmatch(r"SELECT [^()]* FROM .[tv][ab]. .t0.", str(one.text)) for one in plan.fragments
+            )
+            assert "WHERE" not in statement or "no_capabilities" in {kept.code for kept in plan.kept}
+            assert _sorted(careful, catalog, statement) == _sorted(engine, catalog, statement), statement
+    finally:
+        careful.close()
+
+
+def _sorted(engine: Engine, catalog: MemoryCatalog, sql: str) -> list[str]:
+    result = engine.run(engine.plan(sql, catalog))
+    return sorted(_text(row) for batch in result for row in zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+
+@pytest.mark.parametrize("source", STATEMENTS)
+def test_a_text_of_the_sources_own_language(catalog: MemoryCatalog, source: str) -> None:
+    """``bdc.remote_query``: rows as JSON, numbers as numbers, all of it read only."""
+    connector = OdbcConnector(catalog.sources[source])
+    try:
+        quote = "`" if source == "maria" else '"'
+        text = f"SELECT id, n, name, {quote}Day Of{quote} AS d FROM va WHERE id < 40 ORDER BY id -- own words"
+        found = [json.loads(row) for row in _rows(connector, text)]
+        expected = [(row[0], row[1], row[6], row[8]) for row in traps.rows(60, 60)[:40]]
+        assert [tuple(row.values()) for row in found] == expected
+        for wrong in (
+            "DELETE FROM va",
+            "SELECT 1; DELETE FROM va",
+            "CREATE TABLE made (id int)",
+            "",
+            "WITH x AS (SELECT 1) DELETE FROM va",
+        ):
+            with pytest.raises(SourceError, match=source):
+                _rows(connector, wrong)
+        with pytest.raises(RemoteObjectError, match="nowhere"):
+            _rows(connector, "SELECT * FROM nowhere")
+        assert _rows(connector, "SELECT count(*) AS k FROM va") == [
+            '{"k":"60"}' if source == "lite" else '{"k":60}'
+        ]  # as the driver tells it
+    finally:
+        connector.close()
+
+
+def _rows(connector: OdbcConnector, text: str) -> list[str]:
+    batches = connector.passthrough(text, QueryContext())
+    try:
+        return [row for batch in batches for row in batch.column(0).to_pylist()]
+    finally:
+        batches.close()
 
 
 def _text(row: tuple[Any, ...]) -> str:
