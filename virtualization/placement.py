@@ -9,6 +9,10 @@ from typing import Any, Literal
 Kind = Literal["hash", "round_robin", "replicated"]
 BUCKETS = 256
 
+BEHIND = "the master was restored to an older state than the shards have: loads that were committed since are unknown to it"
+BEHIND_HINT = "Bring the master's newer state back; or give up what the shards have: CALL bdc.disown_data_tables(), then bdc data restore."
+"""Of 55000, for whoever reads or writes then."""
+
 
 @dataclass(frozen=True)
 class StoredColumn:
@@ -85,6 +89,15 @@ class PendingLoad:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Is the master as far as the shards? ``behind``: why not (it was restored to an older state); ``unsure``: identities of shards that
+    could not be asked, so nothing is read from them."""
+
+    behind: str = ""
+    unsure: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class ReadState:
     """One state of all data-pool tables of a database: the snapshot number and the loads that a shard may still have to publish."""
 
@@ -93,11 +106,13 @@ class ReadState:
     marks: tuple[tuple[str, int], ...] = ()
     """How far each shard (its identity) has come: an older copy of its file can't answer."""
 
+    standing: Standing = Standing()
+
     @classmethod
-    def read(cls, entry: Mapping[str, Any]) -> ReadState:
+    def read(cls, entry: Mapping[str, Any], standing: Standing = Standing()) -> ReadState:
         """From ``bdc.pool_snapshot()``: ``{"snapshot": S, "pending": [[load, version, [table ids]], …], "marks": {shard: mark}}``."""
         pending = tuple(PendingLoad(load, version, tuple(tables)) for load, version, tables in entry.get("pending") or ())
-        return cls(entry["snapshot"], pending, tuple((entry.get("marks") or {}).items()))
+        return cls(entry["snapshot"], pending, tuple((entry.get("marks") or {}).items()), standing)
 
 
 ReadStates = Callable[[Sequence[str]], ReadState]

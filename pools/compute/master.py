@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError
 from pools.compute.snapshot import Snapshot
 from virtualization.catalog import DataSource
-from virtualization.placement import ReadState
+from virtualization.placement import ReadState, Shard, Standing
 
 log = structlog.get_logger()
 
@@ -153,11 +153,16 @@ def _reason(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+Compare = Callable[[Mapping[str, Any], Iterable[Shard], Callable[[], Awaitable[Mapping[str, Any]]]], Awaitable[Standing]]
+"""``pools.compute.loads.standing``: an answer of ``pool_snapshot``, the shards of the tables, and how to ask once more."""
+
+
 class Followed:
     """One user database: its link, its catalog, and the task that keeps both."""
 
-    def __init__(self, address: Address, database: str, unseal: snapshot.Open) -> None:
+    def __init__(self, address: Address, database: str, unseal: snapshot.Open, compare: Compare | None) -> None:
         self.link = DatabaseLink(address, database)
+        self._compare = compare
         self.catalog = snapshot.empty(database)
         self.known = asyncio.Event()
         """The catalog was read once, or the first try failed."""
@@ -231,8 +236,11 @@ class Followed:
                     if isinstance(self._raw, dict) and version == self._raw.get("version") and self._read_on == self.link.connections:
                         break
                     await self._read()  # it may be newer than the state: a table that was moved meanwhile would be refused as such
-                return None if state is None else ReadState.read(state)
+                return None if state is None else ReadState.read(state, await self._standing(state))
             return None
+
+    async def _standing(self, state: Mapping[str, Any]) -> Standing:
+        return Standing() if self._compare is None else await self._compare(state, self.catalog.data_shards, self._asked_state)
 
     async def _asked_state(self) -> dict[str, Any]:
         state: dict[str, Any] = (await self.link.ask("SELECT bdc.pool_snapshot()"))[0][0]
@@ -256,6 +264,9 @@ class Master:
         self._address = address
         self._unseal = unseal
         self._retain = retain
+        self.compare: Compare | None = None
+        """Where there is a data pool; set before ``first``."""
+
         self._retained: dict[str, str] = {}
         self._system = DatabaseLink(address, SYSTEM, listen=False)
         self._followed: dict[str, Followed] = {}
@@ -274,7 +285,7 @@ class Master:
             for name in self._followed.keys() - names:
                 await self._followed.pop(name).stop()
             for name in names - self._followed.keys():
-                self._followed[name] = Followed(self._address, name, self._unseal)
+                self._followed[name] = Followed(self._address, name, self._unseal, self.compare)
 
     async def first(self) -> None:
         """Wait until the master was seen and every catalog was tried once."""

@@ -58,6 +58,15 @@ def tables(store: Store, db: str) -> Iterator[dict[str, Any]]:
     yield from ({"table": table} for _, table in known)
 
 
+def newest(store: Store, db: str) -> int:
+    """The highest version of a load of the database that is published here, as far as anything of it is left; 0: there is none."""
+    with store.ledger.lock:
+        of = [table for table in store.ledger.tables.values() if table.key[0] == db]
+        segments = (one.version for table in of for one in table.segments.values())
+        generations = (one.version for table in of for one in table.generations.values())
+        return max((0, *segments, *generations, *(table.horizon for table in of)))
+
+
 def stats(store: Store, db: str, wanted: Collection[str] | None) -> Iterator[dict[str, Any]]:
     """Of each physical table: ``rows`` that are published, ``dead`` ones that compaction will take out, neither for what is undecided;
     ``bytes``: of its blocks in the file, for a table that has none yet those that its streams brought."""

@@ -7,6 +7,7 @@ from contextlib import closing
 from psycopg import sql
 
 from pools.master.databases import connect, each_database, has_extension, type_of_connection
+from pools.master.extension.renewal import RENEWED
 
 
 class MigrationError(Exception):
@@ -44,8 +45,23 @@ def migrate_database(connection: type_of_connection) -> str | None:
         if installed != newest:
             connection.execute("ALTER EXTENSION bdc UPDATE")
             sentence = f"upgraded from {installed} to {newest}"
+        if _is_of_before(connection):
+            # today's functions and views; whole or not at all, in the caller's transaction
+            connection.execute(f"ALTER EXTENSION bdc UPDATE TO '{RENEWED}'")
+            connection.execute(sql.SQL("ALTER EXTENSION bdc UPDATE TO {}").format(sql.Literal(newest)))
+            sentence = f"{sentence + ', ' if sentence else ''}renewed {newest}"
     connection.execute("SELECT bdc.settle()")
     return sentence
+
+
+def _is_of_before(connection: type_of_connection) -> bool:
+    """Has it other code than the server's files? Code that is older than digests has no function that tells its own."""
+    row = connection.execute("SELECT substring(comment FROM 'code (.*)') FROM pg_available_extensions WHERE name = 'bdc'").fetchone()
+    if row == (None,):  # a system PostgreSQL with files of before
+        return False
+    if connection.execute("SELECT to_regprocedure('bdc.code_digest()') IS NULL").fetchone() == (True,):
+        return True
+    return connection.execute("SELECT bdc.code_digest()").fetchone() != row
 
 
 def _refuse_unavailable(connection: type_of_connection) -> None:

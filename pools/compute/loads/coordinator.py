@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,7 +19,9 @@ from pools.compute.loads import claims
 from pools.compute.loads.ledger import Ledgers
 from pools.compute.loads.publisher import Decided, Publisher
 from pools.compute.loads.shards import SEAL_SECONDS, ShardAwayError, Shards
+from pools.compute.loads.standing import Standings
 from pools.compute.master import MasterAway
+from virtualization.placement import BEHIND, BEHIND_HINT, Shard, Standing
 
 log = structlog.get_logger()
 
@@ -54,6 +56,8 @@ class Load:
     user: str = ""
     reason: str | None = None
     rows: int | None = None
+    server: str = ""
+    """Which start of the master told it."""
 
     @classmethod
     def read(cls, answer: Mapping[str, Any]) -> Load:
@@ -69,6 +73,7 @@ class Load:
             user=str(answer.get("user") or ""),
             reason=answer.get("reason"),
             rows=answer.get("rows"),
+            server=str(answer.get("server") or ""),
         )
 
 
@@ -87,6 +92,7 @@ class Coordinator:
         self.ledgers = ledgers
         self.shards = shards
         self.publisher = Publisher(ledgers, shards)
+        self.standings = Standings(shards)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, who: Identity, request: Mapping[str, Any]) -> Load:
@@ -99,7 +105,35 @@ class Coordinator:
             raise StatementError(
                 "08006", "the load was not begun: the master is away", detail=str(away), hint="Try again, with the same load_id."
             ) from None
-        return self._read(answer)
+        load = self._read(answer)
+        try:
+            await self._compare(who, load)
+        except StatementError as error:
+            await self.give_up(who, load, error.message)
+            raise
+        return load
+
+    async def _compare(self, who: Identity, load: Load) -> Standing:
+        shards = [Shard(int(shard["number"]), str(shard["id"])) for shard in claims.shards_of(load.tables).values()]
+        try:
+            return await self._compared(who.database, {"identity": load.identity, "server": load.server}, shards)
+        except MasterAway as away:
+            raise StatementError("57P03", "the master is away", detail=str(away), hint="Try again.") from None
+
+    async def _surely(self, who: Identity, load: Load) -> None:
+        if unsure := (await self._compare(who, load)).unsure:
+            raise _not_compared(load, unsure)
+
+    async def refuse_behind(self, database: str, shards: Collection[Shard]) -> None:
+        """55000 where the master is older than one of these shards; MasterAway."""
+        if shards:
+            await self._compared(database, await self.ledgers.of(database).snapshot(), shards)
+
+    async def _compared(self, database: str, state: Mapping[str, Any], shards: Collection[Shard]) -> Standing:
+        standing = await self.standings.of(state, shards, self.ledgers.of(database).snapshot)
+        if standing.behind:
+            raise StatementError("55000", BEHIND, detail=standing.behind, hint=BEHIND_HINT)
+        return standing
 
     def _read(self, answer: Mapping[str, Any]) -> Load:
         self.shards.signer.know(answer.get("marks") or {})
@@ -142,6 +176,7 @@ class Coordinator:
             raise _aborted(load)
         if load.state == "open":
             try:
+                await self.steadily(lambda: self._surely(who, load))
                 await self._sealed(who, load, named)
             except StatementError as error:
                 await self.give_up(who, load, error.message)
@@ -340,6 +375,11 @@ def _unknown_outcome(number: str, away: Exception) -> StatementError:
         "40003", f"the outcome of load {number} is not known: the master is away", detail=str(away),
         hint="Commit again with the same load, or look with `bdc data loads`: it is there whole or not at all.",
     )  # fmt: skip
+
+
+def _not_compared(load: Load, unsure: Set[str]) -> ShardAwayError:
+    number = min(number for number, shard in claims.shards_of(load.tables).items() if shard["id"] in unsure)
+    return ShardAwayError(number, "it did not when the master, which was started anew, was to be compared with it")
 
 
 def _aborted(load: Load) -> StatementError:

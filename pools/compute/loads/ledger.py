@@ -60,6 +60,10 @@ class Ledger:
         """See ``pool_renew_load``."""
         return await self._object("SELECT bdc.pool_renew_load(%s::uuid, %s)", load, seconds)
 
+    async def snapshot(self) -> dict[str, Any]:
+        """See ``pool_snapshot``."""
+        return await self._object("SELECT bdc.pool_snapshot()")
+
     async def load(self, load: str) -> dict[str, Any] | None:
         """See ``pool_load``."""
         found: dict[str, Any] | None = await self._value("SELECT bdc.pool_load(%s::uuid)", load)

@@ -63,7 +63,7 @@ class Reader:
     def _parts(self, plan: Plan, state: ReadState | None) -> dict[str, Any]:
         from virtualization.connectors.datapool.fragments import ShardsFragment
         from virtualization.connectors.datapool.merge import schema_of_columns
-        from virtualization.connectors.datapool.snapshot import claims
+        from virtualization.connectors.datapool.snapshot import claims, refuse_behind, sure
 
         fragment = plan.fragments[0] if plan.residual is None else None
         if not isinstance(fragment, ShardsFragment) or fragment.merge.sql is not None or fragment.merge.first != (0, None):
@@ -77,6 +77,7 @@ class Reader:
                 "ticket": fragment.sign(claims(fragment.statement, state, fragment.identities, number)),
             }
             for number in fragment.answering()
+            if sure(refuse_behind(state), fragment.identities, [number])
         ]
         schema = schema_of_columns(fragment.columns).serialize().to_pybytes()
         return {"schema": base64.b64encode(schema).decode(), "parts": parts}

@@ -50,6 +50,7 @@ class DataPool:
         self.signer = Signer.read(pathlib.Path(settings.ticket_key_file))
         self.ledgers = Ledgers(address)
         self.coordinator = Coordinator(self.ledgers, Shards(settings.shards, self.signer))
+        master.compare = self.coordinator.standings.of
         self.sweeper = Sweeper(self.coordinator)
         self.operator = Operator(self.coordinator, master.current)
         self._server: Server | None = None
@@ -107,6 +108,7 @@ class DataPool:
         if not catalog.identity or not catalog.knows_data_pool:
             return
         try:
+            await self.coordinator.refuse_behind(database, catalog.data_shards)
             swept = await self.sweeper.sweep(database, catalog.identity)
         except (MasterAway, StatementError) as error:
             log.warning("the sweep of a database failed", database=database, why=str(error))

@@ -14,7 +14,7 @@ from virtualization.connectors.datapool.faults import ShardError
 from virtualization.connectors.datapool.merge import Carried, Engine, Merged, schema_of_columns
 from virtualization.connectors.datapool.pruning import shards_of
 from virtualization.connectors.datapool.rows import Layout
-from virtualization.connectors.datapool.snapshot import claims, read_state
+from virtualization.connectors.datapool.snapshot import claims, read_state, sure
 from virtualization.connectors.datapool.statements import Statement
 from virtualization.connectors.datapool.tickets import Tickets
 from virtualization.duckdb_sql.kinds import Kind
@@ -125,7 +125,8 @@ class ShardsFragment(RowsThroughOpen):
         if self.merge.sql is not None or self.merge.first != (0, None) or not plain or len(self.statement.kinds) != len(self.columns):
             return None
         state, more = self._state(context), {"output": [column.type for column in self.columns]}
-        return [(number, self.sign({**claims(self.statement, state, self.identities, number), **more})) for number in self.answering()]
+        numbers = [number for number in self.answering() if sure(state, self.identities, [number])]
+        return [(number, self.sign({**claims(self.statement, state, self.identities, number), **more})) for number in numbers]
 
     def answering(self) -> list[int]:
         """The shards whose streams together are the rows, for readers that can't go elsewhere: of those that have the same rows, one that
@@ -142,7 +143,7 @@ class ShardsFragment(RowsThroughOpen):
             )
             return (made + beside).encode()
 
-        return [[(number, ticket(number)) for number in numbers] for numbers in self.route.now()]
+        return [[(number, ticket(number)) for number in sure(state, self.identities, numbers)] for numbers in self.route.now()]
 
     def _sampled(self, context: QueryContext) -> Pieces:
         """The statement; where a sample of its rows suffices the shards draw it."""

@@ -13,7 +13,8 @@ INSERT INTO bdc.connectors VALUES
   ('oracle', '^oracles?://[^/]+/.+', 'oracle://host:1521/service'),
   ('odbc', '^odbc:.*(driver|dsn)\s*=', 'odbc:Driver=MariaDB Unicode;Server=host;Database=shop'),
   ('postgresql', '^postgres(ql)?://[^/]+/.+', 'postgresql://host:5432/database'),
-  ('sqlserver', '^sqlserver://[^/]+/.+', 'sqlserver://host:1433/database');
+  ('sqlserver', '^sqlserver://[^/]+/.+', 'sqlserver://host:1433/database')
+  ON CONFLICT (name) DO UPDATE SET location_pattern = EXCLUDED.location_pattern, location_example = EXCLUDED.location_example;
 
 CREATE TABLE bdc.source_definitions (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -49,6 +50,7 @@ CREATE TABLE bdc.table_definitions (
   drift jsonb NOT NULL DEFAULT '[]',
   UNIQUE (schema_name, table_name)
 );
+ALTER TABLE bdc.table_definitions ADD COLUMN IF NOT EXISTS drift jsonb NOT NULL DEFAULT '[]';  -- databases of before
 COMMENT ON COLUMN bdc.table_definitions.schema_name IS 'with table_name the key that the foreign table''s options carry; stays when the table is renamed';
 COMMENT ON COLUMN bdc.table_definitions.drift IS 'what the last refresh found otherwise at the source and did not take over: [{"column", "change", "here", "there"}]';
 COMMENT ON COLUMN bdc.table_definitions.detected IS 'columns came from the source, so refresh_table may change them';
@@ -71,7 +73,7 @@ CREATE TABLE bdc.identities (
 COMMENT ON TABLE bdc.identities IS 'The row with this server''s system identifier and this database''s OID is this database; others are what it was copied or restored from';
 
 CREATE TABLE bdc.catalog_version (version bigint NOT NULL);
-INSERT INTO bdc.catalog_version VALUES (0);
+INSERT INTO bdc.catalog_version SELECT 0 WHERE NOT EXISTS (SELECT FROM bdc.catalog_version);
 
 CREATE TABLE bdc.mapping_verifiers (role_name name PRIMARY KEY, verifier text NOT NULL);
 COMMENT ON TABLE bdc.mapping_verifiers IS 'SCRAM verifiers of the secrets in the compute_pool mappings; never dumped: setup writes them anew';

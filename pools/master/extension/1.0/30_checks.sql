@@ -130,8 +130,9 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'duplicate_column', MESSAGE = format('column "%s" is named twice', entry ->> 'name');
     END IF;
     names := names || (entry ->> 'name');
-    checked := checked || jsonb_build_object('name', entry ->> 'name', 'type', bdc.checked_type(entry ->> 'name', entry ->> 'type'),
-      'nullable', coalesce((entry ->> 'nullable')::boolean, true), 'remote', coalesce(entry ->> 'remote', entry ->> 'name'));
+    checked := checked || (jsonb_build_object('name', entry ->> 'name', 'type', bdc.checked_type(entry ->> 'name', entry ->> 'type'),
+      'nullable', coalesce((entry ->> 'nullable')::boolean, true), 'remote', coalesce(entry ->> 'remote', entry ->> 'name'))
+      || CASE WHEN entry ->> 'seen' IS NULL THEN '{}' ELSE jsonb_build_object('seen', entry ->> 'seen') END);
   END LOOP;
   RETURN checked;
 END $$;

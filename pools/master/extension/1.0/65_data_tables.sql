@@ -284,6 +284,18 @@ BEGIN
   RETURN new_id;
 END $$;
 
+-- The database becomes another one for the shards, as a copy of it would be: whatever they have of it, nobody can ask for any more.
+CREATE FUNCTION bdc.carry_disown_data_tables(caller name) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT bdc.is_admin(caller) THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = 'only members of bdc_admin may give up the rows of all data tables';
+  END IF;
+  DELETE FROM bdc.identities WHERE id = bdc.identity();
+  PERFORM bdc.settle();
+  UPDATE bdc.data_tables SET identity = identity;  -- tells the pool
+  RAISE NOTICE 'the data tables of this database have no rows any more' USING HINT = 'bdc data restore, or CALL bdc.adopt_data_tables().';
+END $$;
+
 -- Definitions that came by a copy or a dump become empty tables of this database; the rows of where they came from stay there.
 CREATE FUNCTION bdc.carry_adopt_data_tables(caller name, a jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -33,9 +33,9 @@ CREATE INDEX data_loads_made ON bdc.data_loads (made) WHERE made IS NOT NULL;
 
 -- The numbers go on from the time of the installation, so that none comes twice when an extension is made again in the same database.
 CREATE TABLE bdc.data_clock (version bigint NOT NULL);
-INSERT INTO bdc.data_clock SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
+INSERT INTO bdc.data_clock SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint WHERE NOT EXISTS (SELECT FROM bdc.data_clock);
 CREATE SEQUENCE bdc.data_generations;
-SELECT pg_catalog.setval('bdc.data_generations', (extract(epoch FROM clock_timestamp()) * 1000)::bigint);
+SELECT pg_catalog.setval('bdc.data_generations', greatest(last_value, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)) FROM bdc.data_generations;
 
 -- How far each shard has come, by its own count (load-protocol.md, "Marks"): a file that knows less is an older copy.
 CREATE TABLE bdc.data_marks (shard uuid PRIMARY KEY, mark bigint NOT NULL) WITH (fillfactor = 50);
@@ -67,11 +67,16 @@ CREATE FUNCTION bdc.load_tables(l bdc.data_loads) RETURNS jsonb LANGUAGE sql STA
   FROM jsonb_array_elements(l.tables) WITH ORDINALITY AS known (entry, place)
 $$;
 
+-- Which start of this server it is: it can go back to an older state only in between.
+CREATE FUNCTION bdc.server_start() RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT extract(epoch FROM pg_postmaster_start_time())::text
+$$;
+
 CREATE FUNCTION bdc.load_document(l bdc.data_loads) RETURNS jsonb LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT jsonb_strip_nulls(jsonb_build_object('version', l.version, 'rows', l.rows, 'reason', l.problem ->> 'message'))
     || jsonb_build_object('load', l.load, 'load_id', l.load_id, 'state', l.state, 'user', l.user_name, 'client', l.client, 'applied', l.applied,
       'age_seconds', extract(epoch FROM clock_timestamp() - l.begun_at), 'expires_in', extract(epoch FROM l.expires_at - clock_timestamp()),
-      'identity', bdc.identity(), 'tables', bdc.load_tables(l))
+      'identity', bdc.identity(), 'server', bdc.server_start(), 'tables', bdc.load_tables(l))
 $$;
 
 -- What stands, as the decision's answer says it.

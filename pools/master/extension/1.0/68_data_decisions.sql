@@ -234,8 +234,8 @@ BEGIN
   IF EXISTS (SELECT FROM bdc.data_loads WHERE state = 'prepared') THEN
     PERFORM bdc.resolve_prepared();
   END IF;
-  RETURN (SELECT jsonb_build_object('version', (SELECT version::text FROM bdc.catalog_version), 'identity', bdc.identity(), 'snapshot', c.version, 'marks', bdc.marks(),
-    'pending', (SELECT coalesce(jsonb_agg(jsonb_build_array(load, l.version, jsonb_path_query_array(l.tables, '$[*].id')) ORDER BY l.version), '[]')
+  RETURN (SELECT jsonb_build_object('version', (SELECT version::text FROM bdc.catalog_version), 'identity', bdc.identity(), 'server', bdc.server_start(), 'snapshot', c.version,
+    'marks', bdc.marks(), 'pending', (SELECT coalesce(jsonb_agg(jsonb_build_array(load, l.version, jsonb_path_query_array(l.tables, '$[*].id')) ORDER BY l.version), '[]')
                 FROM bdc.data_loads AS l WHERE state = 'committed' AND NOT applied))
     FROM bdc.data_clock AS c);
 END $$;

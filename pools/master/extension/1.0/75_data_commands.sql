@@ -17,6 +17,10 @@ COMMENT ON PROCEDURE bdc.alter_data_table IS '{"add": {"name", "type", "nullable
 CREATE PROCEDURE bdc.adopt_data_tables() LANGUAGE sql AS $$
   INSERT INTO bdc.commands (command, arguments) VALUES ('adopt_data_tables', '{}')
 $$;
+CREATE PROCEDURE bdc.disown_data_tables() LANGUAGE sql AS $$
+  INSERT INTO bdc.commands (command, arguments) VALUES ('disown_data_tables', '{}')
+$$;
+COMMENT ON PROCEDURE bdc.disown_data_tables IS 'For a master that was restored to an older state: gives up all rows on the shards';
 
 -- As the caller: TRUNCATE itself is the load, in the caller's transaction.
 CREATE PROCEDURE bdc.truncate_data_table(table_name text) LANGUAGE plpgsql AS $$

@@ -33,6 +33,9 @@ BEGIN
     FOR line IN SELECT answer ->> 'line' FROM bdc.pool_kept_by_master(plan -> 0, 'text') AS answer LOOP
       RETURN NEXT line;
     END LOOP;
+    IF pg_catalog.current_setting('bdc.offload', true) IS NULL THEN
+      RETURN NEXT 'Whole queries are not handed over: the master runs without its module (spec.pools.master.offload is off, or there was no C compiler: apt-get install gcc, bdc start).';
+    END IF;
   END IF;
   FOR remote IN SELECT * FROM bdc.remote_statements(plan) LOOP
     RETURN NEXT '';

@@ -8,12 +8,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
+import pyarrow as pa
 import pytest
 
 from tests.patience import SOON
 from tests.services.postgresql import free_port
-from tests.services.proxy import Proxy
+from tests.services.proxy import Proxy, proxy
+from tests.virtualization.connectors.conformance import until
 from tests.virtualization.connectors.datapool.shards import SOURCE, Shards, arrow
 from virtualization.catalog import Column, MemoryCatalog, VirtualTable
 from virtualization.connectors.datapool import DatapoolConnector
@@ -111,6 +114,34 @@ def locations(gates: dict[int, Proxy]) -> dict[int, str]:
     return {number: f"grpc://127.0.0.1:{gate.port}" for number, gate in gates.items()}
 
 
+def test_a_shard_that_goes_away_in_the_middle(pool: Shards) -> None:
+    """With rows under way that no buffer holds; the next query finds it again."""
+    of = pool.table("many", COLUMNS, "HASH(id)")
+    pool.load(of, pa.table({"id": pa.array(range(3_000_000), pa.int64()), "n": pa.array([0] * 3_000_000, pa.int32())}))
+    with proxy(pool.servers[0].port) as between:
+        through = {**pool.access.locations, 0: f"grpc://127.0.0.1:{between.port}"}
+        with closing(DatapoolConnector(SOURCE, dataclasses.replace(pool.access, locations=through))) as connector:
+            fragment = connector.scan(of, ["id", "n"], []).fragment
+            batches = fragment.open(pool.context())
+            assert next(iter(batches)).num_rows
+            between.cut()
+            with pytest.raises(SourceUnreachableError, match="shard 0 of the data pool") as caught:
+                list(batches)
+            assert caught.value.hint
+            batches.close()
+            assert sum(batch.num_rows for batch in fragment.open(pool.context())) == 3_000_000
+    _until_idle(pool)
+
+
+def test_as_many_columns_as_there_can_be(pool: Shards) -> None:
+    columns = [Column(f"c{number}", "integer") for number in range(1600)]
+    of = pool.table("wide", columns, "ROUND_ROBIN")
+    pool.load(of, arrow(columns, [list(range(1600))]))
+    with closing(pool.connector()) as connector:
+        (batch,) = connector.scan(of, ["c1599", "c0"], []).fragment.open(pool.context())
+    assert batch.to_pylist() == [{"c1599": 1599, "c0": 0}]
+
+
 def test_a_sample_is_drawn_by_the_shards_where_the_rows_are_only_carried(ask: Ask, pool: Shards) -> None:
     for sql, rows in (("SELECT id FROM t WHERE n < 2", 20_000), ("SELECT count(*) FROM t", 1)):
         context = pool.context()
@@ -200,10 +231,12 @@ def test_cancelled_while_shards_work(ask: Ask, pool: Shards) -> None:
 
 def test_leaving_after_the_first_rows_stops_the_shards(pool: Shards, ask: Ask) -> None:
     assert len(ask("SELECT id FROM t LIMIT 10")) == 10
-    deadline = time.monotonic() + 60  # what another test cancelled may still be computed
-    while any(server._calls for server in pool.servers):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    _until_idle(pool)
+
+
+def _until_idle(pool: Shards) -> None:
+    """What another test cancelled may still be computed."""
+    until(lambda: not any(server._calls for server in pool.servers), "a shard still works")
 
 
 def test_the_library_alone_can_not_read_it() -> None:
