@@ -100,6 +100,20 @@ def test_the_small_side_gives_where_it_pays() -> None:
     assert chosen(JOIN, 20, 30, modes=Modes(forced=frozenset({0, 1}))) == [(0, 1)]
 
 
+def test_keys_that_most_rows_have_are_not_sent() -> None:
+    """All suppliers to the lines that name one each: a list of thousands, for nothing."""
+    fragments = [Taker(memory_table({"k": ("integer", []), "j": ("bigint", [])})) for _ in range(2)]
+    distinct = {(0, "k"): 4_000.0, (1, "j"): 3_900.0}
+
+    def flows(rows: float) -> int:
+        query = sqlglot.parse_one(JOIN, dialect="postgres")
+        return len(choose(query, fragments, [rows, 6e6], distinct=lambda number, column: distinct.get((number, column))))
+
+    assert (flows(4_000), flows(100)) == (0, 1)
+    del distinct[(1, "j")]
+    assert flows(4_000) == 1, "nobody knows"
+
+
 def test_whoever_took_keys_gives_its_own() -> None:
     chain = "SELECT 1 FROM __f0 AS a JOIN __f1 AS b ON a.k = b.k JOIN __f2 AS c ON b.j = c.j"
     assert chosen(chain, 1, 1e5, 1e6) == [(0, 1), (1, 2)]

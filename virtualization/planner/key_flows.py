@@ -8,7 +8,7 @@ waiting for keys would take. ``forced`` (option ``pushdown`` of a table or sourc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -30,6 +30,9 @@ FEWEST_KEYS = 1_000
 DOUBT = 5.0
 """A giver may be expected to have so many times more rows than its taker takes keys: the estimate is a guess, and reading ends in time."""
 
+TELLING_SHARE = 0.5
+"""Keys that are more than this share of the values that the taker's column has leave out too little."""
+
 FAN_OUT = 10.0
 """Rows of a taker per key, where nobody knows."""
 
@@ -44,8 +47,17 @@ class Modes:
 
 AS_IT_PAYS = Modes()
 
+Distinct = Callable[[int, str], float | None]
+"""How many values a fragment's column has in its table; None: nobody knows."""
 
-def choose(query: exp.Expr, fragments: Sequence[Fragment], estimates: Sequence[float], modes: Modes = AS_IT_PAYS) -> tuple[KeyFlow, ...]:
+
+def choose(
+    query: exp.Expr,
+    fragments: Sequence[Fragment],
+    estimates: Sequence[float],
+    modes: Modes = AS_IT_PAYS,
+    distinct: Distinct = lambda number, column: None,
+) -> tuple[KeyFlow, ...]:
     """The flows among ``fragments`` that ``query``, the residual, allows."""
     read = reads(query)
     read_before = sum((reads(fragment.query) for fragment in fragments if isinstance(fragment, Computed)), Counter[int]())
@@ -62,7 +74,7 @@ def choose(query: exp.Expr, fragments: Sequence[Fragment], estimates: Sequence[f
             if edge.giver.fragment != giver or taker not in waiting or taker in modes.off:
                 continue
             most = _most(fragments[taker], rows[taker])
-            if taker in modes.forced or _pays(rows[giver], rows[taker], most):
+            if taker in modes.forced or (_pays(rows[giver], rows[taker], most) and _tells(edge, rows[giver], distinct)):
                 flows.append(KeyFlow(giver, edge.giver.column, taker, edge.taker.column, most))
                 rows[taker] = min(rows[taker], rows[giver] * FAN_OUT)
     return tuple(flows)
@@ -83,3 +95,9 @@ def _most(taker: Fragment, rows: float) -> int:
 
 def _pays(giver: float, taker: float, most: int) -> bool:
     return taker > SMALL_ROWS and giver <= taker * PAYS_BELOW and giver <= most * DOUBT
+
+
+def _tells(edge: Edge, rows: float, distinct: Distinct) -> bool:
+    """Not all suppliers to whoever buys from one of them: ``rows`` of the giver have as many keys at most."""
+    given, taken = (distinct(place.fragment, place.column) for place in (edge.giver, edge.taker))
+    return taken is None or min(rows, rows if given is None else given) <= taken * TELLING_SHARE

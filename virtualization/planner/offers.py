@@ -167,6 +167,13 @@ class Offers:
             for number, fragment in enumerate(self.fragments)
         ]
 
+    def distinct(self, number: int, column: str) -> float | None:
+        """How many values a fragment's column has in its table; None: nobody knows."""
+        tables = self.fragments[number].tables if number < len(self.fragments) else ()
+        found = {table.key: known_of({"": table})(exp.column(column)) for table in self.tables.values() if table.key in tables}
+        told = [one.distinct for one in found.values() if one is not None]
+        return told[0] if len(told) == 1 else None
+
     def first_rows(self, number: int, rows: int) -> None:
         """Only ``rows`` rows of a fragment are wanted, whichever; no effect when another part of the query reads it too."""
         if self._reads[number] == 1:
