@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from virtualization.catalog import ColumnFacts, VirtualTable
 from virtualization.planner.properties import conjuncts, is_base_table, used_aliases
-from virtualization.planner.ranges import within
+from virtualization.planner.ranges import LEAST, upper_end, within
 
 UNKNOWN_ROWS = 100_000.0
 """Of a table of which nobody knows."""
@@ -37,6 +37,11 @@ class Values:
         """How many values differ."""
         known = self.facts.distinct
         return max(1.0, known if known >= 0 else -known * self.rows)
+
+    def among(self, rows: float) -> float:
+        """How many of them so many rows have, drawn from the table at random: PostgreSQL's own formula (Yao's, simplified)."""
+        left_out = max(0.0, 1 - rows / self.rows)
+        return max(1.0, self.distinct * (1 - left_out ** (self.rows / self.distinct)))
 
 
 Known = Callable[[exp.Column], Values | None]
@@ -80,6 +85,23 @@ def share(condition: exp.Expr, known: Known = nothing_known) -> float:
     return _known_share(condition, values) if values is not None else _SHARES.get(type(condition), _OTHER)
 
 
+def shares(conditions: Iterable[exp.Expr], known: Known = nothing_known) -> float:
+    """The share of rows that meet all of them. The two ends of a range belong together: most rows meet each of them alone."""
+    ends: dict[tuple[str, bool], float] = {}
+    others = 1.0
+    for condition in conditions:
+        side = upper_end(condition)
+        if side is None or not isinstance(condition.this, exp.Column) or known(condition.this) is None:
+            others *= share(condition, known)
+        else:
+            key = (condition.this.sql(), side)
+            ends[key] = min(ends.get(key, 1.0), share(condition, known))
+    for column in {column for column, _ in ends}:
+        upper, lower = ends.get((column, True), 1.0), ends.get((column, False), 1.0)
+        others *= max(LEAST, upper + lower - 1.0)
+    return others
+
+
 def _equal(values: Values | None) -> float:
     return _EQUAL if values is None else (1 - values.facts.nulls) / values.distinct
 
@@ -99,11 +121,7 @@ def _known_share(condition: exp.Expr, values: Values) -> float:
 
 def scanned_rows(table: VirtualTable, predicates: list[exp.Expr]) -> float:
     """Rows of one table that meet all ``predicates`` (over unqualified columns)."""
-    rows = table_rows(table)
-    known = known_of({"": table})
-    for predicate in predicates:
-        rows *= share(predicate, known)
-    return max(1.0, rows)
+    return max(1.0, table_rows(table) * shares(predicates, known_of({"": table})))
 
 
 def query_rows(query: exp.Expr, rows_of: Mapping[str, float], known: Known = nothing_known) -> float:
@@ -127,31 +145,27 @@ def joined_rows(query: exp.Select, rows_of: Mapping[str, float], known: Known = 
     conditions = [part for join in query.args.get("joins") or [] if not join.side for part in conjuncts(join.args.get("on"))]
     conditions += conjuncts(where.this if where is not None else None)
     if outer or not sizes:
-        rows = max(sizes.values(), default=1.0)
-        for condition in conditions:
-            rows *= share(condition, known)
-        return rows
+        return max(sizes.values(), default=1.0) * shares(conditions, known)
     return _inner_rows(sizes, conditions, known)
 
 
 def _inner_rows(sizes: Mapping[str, float], conditions: list[exp.Expr], known: Known) -> float:
     """Filters first, then equalities between two tables; of several between the same two only the most selective one counts, as they
     mostly are one key."""
-    left = dict(sizes)
+    filters: dict[str, list[exp.Expr]] = {}
     ties: dict[frozenset[str], float] = {}
     others = 1.0
     for condition in conditions:
-        names = frozenset(used_aliases(condition) & set(left))
+        names = frozenset(used_aliases(condition) & set(sizes))
         if len(names) == 1:
-            name = next(iter(names))
-            left[name] = max(1.0, left[name] * share(condition, known))
+            filters.setdefault(next(iter(names)), []).append(condition)
         elif len(names) == 2 and _is_tie(condition):
             ties[names] = min(ties.get(names, 1.0), _tie(condition, sizes, known))
         else:
             others *= share(condition, known)
     rows = others
-    for size in left.values():
-        rows *= size
+    for name, size in sizes.items():
+        rows *= max(1.0, size * shares(filters.get(name, ()), known))
     return _tied(rows, ties)
 
 
@@ -191,9 +205,8 @@ def group_count(keys: Iterable[exp.Expr], rows: float, known: Known) -> float | 
         values = known(key) if isinstance(key, exp.Column) else None
         if values is None:
             return None
-        groups *= values.distinct + (values.facts.nulls > 0)
-    # of many groups some get no row: PostgreSQL's own formula (Yao) for rows drawn at random
-    return groups * (1 - (1 - 1 / groups) ** rows) if 1 < groups < 1e12 else min(groups, rows)
+        groups *= values.among(rows) + (values.facts.nulls > 0)
+    return min(groups, rows)
 
 
 def _grouped(query: exp.Select, rows: float, known: Known) -> float:

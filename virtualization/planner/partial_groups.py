@@ -54,8 +54,7 @@ def _over_union(select: exp.Select, offers: Offers) -> exp.Select | None:
         return None
     if found is None or len({offers.tables[table.alias].source for table in base_tables(select)}) < 2:
         return None
-    takers = [arm for arm in found.arms if _worth(arm, offers, unknown=True)]
-    return found.block if any([_taken(arm, offers) for arm in takers]) else None
+    return found.block if any([_taken(arm, offers, unknown=True) for arm in found.arms]) else None
 
 
 def _over_join(select: exp.Select, offers: Offers, alias: str) -> exp.Select | None:
@@ -64,29 +63,39 @@ def _over_join(select: exp.Select, offers: Offers, alias: str) -> exp.Select | N
             found = grouped_below(select, inside, alias, offers.tables)
         except WholeError:
             continue
-        if found is not None and _worth(found.inner, offers, unknown=False) and _taken(found.inner, offers):
+        if found is not None and _taken(found.inner, offers, unknown=False):
             return found.block
     return None
 
 
-def _worth(inner: exp.Select, offers: Offers, *, unknown: bool) -> bool:
-    """Does it move less? ``unknown``: the answer where nobody knows how many groups there are."""
+def _taken(inner: exp.Select, offers: Offers, *, unknown: bool) -> bool:
+    """Does it pay, and does the source take it? ``unknown``: does it pay where nobody knows how many groups there are?"""
     source = offers.source_of(inner)
     if source is None:
         return False
-    if offers.is_forced(inner):
-        return True
-    known, rows_of = known_of(offers.tables), rows_by_alias(inner, offers.tables)
-    rows = joined_rows(inner, rows_of, known)
-    group = inner.args.get("group")
-    keys = [] if group is None else [_key(inner, key) for key in group.expressions]
-    if group_count(keys, rows, known) is None:
-        return unknown
-    before, after = Moved(rows, _width(inner.find_all(exp.Column))), Moved(query_rows(inner, rows_of, known), _width(inner.selects))
+    before, after = _moved(inner, offers)
+    if offers.is_forced(inner) or (after is None and unknown):
+        return offers.whole(inner) is not None
+    if after is None:
+        return False
     link = offers.link(source)
     worth = grouping_pays(before, after, link)
-    offers.decide(f"groups at {source} first: {after} instead of {before}; link {link}: {'worth it' if worth else 'not worth it'}")
+    if worth and offers.whole(inner) is None:
+        return False
+    instead = f"{after} instead of {before}; link {link}"
+    offers.decide(f"groups are computed at {source} first: {instead}" if worth else f"groups are not computed at {source} first: {instead}")
     return worth
+
+
+def _moved(inner: exp.Select, offers: Offers) -> tuple[Moved, Moved | None]:
+    """Rows without and with groups; None: nobody knows."""
+    known, rows_of = known_of(offers.tables), rows_by_alias(inner, offers.tables)
+    rows = joined_rows(inner, rows_of, known)
+    before = Moved(rows, _width(inner.find_all(exp.Column)))
+    group = inner.args.get("group")
+    if group is not None and group_count([_key(inner, key) for key in group.expressions], rows, known) is None:
+        return before, None
+    return before, Moved(query_rows(inner, rows_of, known), _width(inner.selects))
 
 
 def _width(values: Iterable[exp.Expr]) -> float:
@@ -97,8 +106,3 @@ def _width(values: Iterable[exp.Expr]) -> float:
 
 def _key(inner: exp.Select, key: exp.Expr) -> exp.Expr:
     return inner.selects[int(key.name) - 1].unalias() if isinstance(key, exp.Literal) and key.name.isdigit() else key
-
-
-def _taken(inner: exp.Select, offers: Offers) -> bool:
-    """Does the source take it? Files don't: the engine that reads them groups them itself."""
-    return offers.whole(inner) is not None

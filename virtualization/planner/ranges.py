@@ -11,7 +11,7 @@ from sqlglot import exp
 from virtualization.catalog import ColumnFacts
 
 _BELOW: Mapping[type[exp.Expr], bool] = {exp.LT: True, exp.LTE: True, exp.GT: False, exp.GTE: False}
-_LEAST = 0.001
+LEAST = 0.001
 """A range is never taken for empty: statistics are older than the rows."""
 
 
@@ -22,6 +22,11 @@ def place(text: str) -> float | None:
         with suppress(ValueError, OverflowError, OSError):
             return read(text)
     return None
+
+
+def upper_end(condition: exp.Expr) -> bool | None:
+    """Does a comparison bound values from above (True) or below (False)? None: it is none of these."""
+    return _BELOW.get(type(condition))
 
 
 def within(condition: exp.Expr, facts: ColumnFacts) -> float | None:
@@ -37,10 +42,10 @@ def within(condition: exp.Expr, facts: ColumnFacts) -> float | None:
 
     if isinstance(condition, exp.Between):
         low, high = below(condition.args.get("low")), below(condition.args.get("high"))
-        return None if low is None or high is None else max(_LEAST, high - low)
+        return None if low is None or high is None else max(LEAST, high - low)
     side = _BELOW.get(type(condition))
     found = below(condition.expression) if side is not None else None
-    return None if found is None else max(_LEAST, found if side else 1 - found)
+    return None if found is None else max(LEAST, found if side else 1 - found)
 
 
 def _constant(node: exp.Expr | None) -> float | None:
