@@ -296,6 +296,8 @@ class Detected:
     rows: float | None = None
     unmapped: tuple[tuple[str, str, str], ...] = ()
     statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict)
+    seen: Mapping[str, str] = field(default_factory=dict)
+    """By column, for people: what a guess is founded on, such as the types of the values looked at and their shares."""
 
 
 @dataclass(frozen=True)

@@ -108,8 +108,9 @@ def detect(
     with connected(settings, Login(login_database, login_user)) as connection, connection.transaction(force_rollback=True):
         call(connection, "bdc.create_virtual_table", name, source, location, None, json.dumps(options_of(pairs)))
         found = _find(connection, name)
-    columns = found["columns"]
-    return Records(rows=columns if isinstance(columns, list) else [], columns=COLUMN_COLUMNS)
+    columns = found["columns"] if isinstance(found["columns"], list) else []
+    told = {"seen": "Seen"} if any("seen" in column for column in columns) else {}
+    return Records(rows=columns, columns=COLUMN_COLUMNS | told)
 
 
 @table.command("list", examples=["bdc table list", "bdc table list --source lake"])

@@ -143,7 +143,10 @@ class Requests:
         connector = self.runner().connector(self.source(content, catalog))
         options = {name: str(value) for name, value in (content.get("options") or {}).items()}
         found = connector.detect(content["location"], options)
-        columns = [{"name": c.name, "type": c.type, "nullable": c.nullable, "remote": c.remote} for c in found.columns]
+        columns = [
+            {"name": c.name, "type": c.type, "nullable": c.nullable, "remote": c.remote, "seen": found.seen.get(c.name)}
+            for c in found.columns
+        ]
         known = {name: dataclasses.asdict(one) for name, one in found.statistics.items()}
         unmapped = [list(entry) for entry in found.unmapped]
         return [{"columns": columns, "options": dict(found.options), "rows": found.rows, "unmapped": unmapped, "statistics": known}]

@@ -77,6 +77,13 @@ class Client:
         first = [next(iter(one["key"].items())) for one in plain]
         return sorted({str(path) for path, direction in first if direction in (1, -1) and "$" not in path})
 
+    def validator(self, collection: str) -> Document | None:
+        """What the collection checks its documents by; None: nothing."""
+        with self._errors(f'collection "{collection}"'):
+            found = next(iter(self._connected()[self.settings.database].list_collections(filter={"name": collection})), None)
+        made: Document | None = (found or {}).get("options", {}).get("validator")
+        return made
+
     def collation(self, collection: str) -> Collation | None:
         """What a pipeline must ask for so that texts compare by code points; None: nothing. RemoteObjectError where there is no such
         collection (the server takes it for an empty one)."""

@@ -13,7 +13,9 @@ from virtualization.connectors.mongodb.detect import detect, objects
 from virtualization.connectors.mongodb.fragments import fragment
 from virtualization.connectors.mongodb.options import settings
 from virtualization.connectors.mongodb.queries import query_pipeline
+from virtualization.connectors.mongodb.rejects import COLUMNS, DETECTED, columns_of, scan_rejected, text_of
 from virtualization.connectors.mongodb.scans import scan_pipeline
+from virtualization.connectors.mongodb.typed_columns import REJECTED_OF
 from virtualization.plan import Accepted, Declined, Detected, FragmentRequest, Kept, RemoteObject, Scanned, TestedSource
 from virtualization.refusal import RefusedError
 
@@ -39,11 +41,19 @@ class MongodbConnector:
 
     def detect(self, location: str, options: Mapping[str, str]) -> Detected:
         """Columns by what sampled documents hold."""
-        return detect(self._client, location, options)
+        if REJECTED_OF not in options:
+            return detect(self._client, location, options)
+        others = {name: value for name, value in options.items() if name != REJECTED_OF}
+        said = options[REJECTED_OF]
+        columns = detect(self._client, location, others).columns if said == DETECTED else columns_of(said)
+        return Detected(COLUMNS, {**options, REJECTED_OF: text_of(columns)})
 
     def scan(self, table: VirtualTable, columns: Sequence[str], predicates: Sequence[exp.Expression]) -> Scanned:
         """Columns and the predicates that mean the same there. No column asked for: the first one (rows are what counts)."""
         names = list(columns) or [table.columns[0].name]
+        if REJECTED_OF in table.options:
+            rejected, why = scan_rejected(table, names, predicates)
+            return Scanned(fragment(self._client, rejected, (table.key,)), tuple(predicates), why)
         off = self._switched_off(predicates[0]) if predicates else None
         pipeline, left, kept = scan_pipeline(table, names, [] if off is not None else predicates)
         if off is not None:
@@ -55,6 +65,9 @@ class MongodbConnector:
         off = self._switched_off(request.query)
         if off is not None:
             return Declined((off,))
+        if any(REJECTED_OF in table.options for table in request.tables.values()):
+            why = "the list of values that don't fit is made while it is read"
+            return Declined((Kept(request.query.sql("postgres"), "not_on_list", why),))
         try:
             pipeline = query_pipeline(request.query, request.tables)
         except RefusedError as refused:

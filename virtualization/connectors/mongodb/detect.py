@@ -15,6 +15,7 @@ import bson
 
 from virtualization.binding.naming import unique
 from virtualization.catalog import Column, VirtualTable
+from virtualization.connectors.mongodb import json_schema
 from virtualization.connectors.mongodb.client import Client
 from virtualization.connectors.mongodb.paths import INDEX, INDEX_FIELD, Path, Place, place
 from virtualization.connectors.mongodb.typed_columns import INDEXES, policy_of
@@ -41,6 +42,7 @@ _TYPES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"date"}), "timestamp without time zone"),
     (frozenset({"string", "objectId"}), "text"),
     (frozenset({"binData"}), "bytea"),
+    (frozenset({json_schema.DOCUMENT}), "jsonb"),
 )
 
 
@@ -103,13 +105,9 @@ def detect(client: Client, location: str, options: Mapping[str, str]) -> Detecte
     policy_of(VirtualTable("", location, "", location, (), options))
     where = place(location)
     client.collation(where.collection)  # is it there?
-    documents = _sampled(client, where)
-    if not documents:
-        raise RemoteObjectError(
-            f"{client.where(where.collection)} has no document{' with such an array' if where.arrays else ''} to detect columns by",
-            hint="Give the columns, or insert a document first.",
-        )
-    found = list(_own(evidence(documents), where))
+    given = options.get(json_schema.OPTION)
+    told, looked_at = (_declared(client, where, given), 0) if given is not None else _seen(client, where)
+    found = list(_own(told, where))
     nameless = tuple(
         (one.path.text, "/".join(one.values), "a field without a name can't be asked for") for one in found if "" in one.path.parts
     )
@@ -118,10 +116,47 @@ def detect(client: Client, location: str, options: Mapping[str, str]) -> Detecte
     if mixed and "mismatch" not in made:
         made["mismatch"] = TEXT
     indexed = [path for path in client.indexed(where.collection) if path != "_id" and "," not in path]
-    if indexed and INDEXES not in made:
+    if indexed or INDEXES in made:
         made[INDEXES] = ",".join(indexed)
     rows = client.estimated(where.collection) if not where.arrays else None
-    return Detected(columns, made, rows, nameless)
+    return Detected(columns, made, rows, nameless, seen=_shares(columns, found, looked_at))
+
+
+def _seen(client: Client, where: Place) -> tuple[list[Evidence], int]:
+    """Of sampled documents, and how many there were."""
+    documents = _sampled(client, where)
+    if not documents:
+        raise RemoteObjectError(
+            f"{client.where(where.collection)} has no document{' with such an array' if where.arrays else ''} to detect columns by",
+            hint="Give the columns, or insert a document first.",
+        )
+    return evidence(documents), len(documents)
+
+
+def _declared(client: Client, where: Place, option: str) -> list[Evidence]:
+    """What a JSON Schema tells, in the form of what is seen in documents."""
+    schema = json_schema.schema_of(client, where, option)
+    for array in where.arrays:
+        schema = json_schema.elements(schema, array)
+    found = [Evidence(path, types) for path, types in json_schema.types_of(schema)]
+    if not any(one.path.parts == ("_id",) for one in found):
+        found.insert(0, Evidence(Path(("_id",)), Counter({"objectId": 1})))
+    return found
+
+
+def _shares(columns: Sequence[Column], found: Sequence[Evidence], looked_at: int) -> dict[str, str]:
+    """Which types were seen at a column's path, in how many of a hundred of the documents (or elements) looked at."""
+    if not looked_at:
+        return {}
+    known = {one.path.text: one for one in found}
+    made = {}
+    for column in columns:
+        one = known.get(column.remote_name)
+        if one is not None:
+            counts = [*one.seen.most_common(), ("missing", looked_at - sum(one.seen.values()))]
+            shares = ", ".join(f"{name} {100 * count / looked_at:.3g} %" for name, count in counts if count)
+            made[column.name] = f"{shares} of {looked_at}"
+    return made
 
 
 def _sampled(client: Client, where: Place) -> list[dict[str, Any]]:

@@ -20,7 +20,9 @@ Stage = dict[str, Any]
 _TEXT = pg_type("text")
 INDEXES = "indexes"
 """Option of a table: paths by which an index of the collection begins, as detection found them. It decides about joins' cost, no more."""
-TABLE_OPTIONS = (INDEXES, "mismatch", "pushdown")
+REJECTED_OF = "rejected_of"
+"""Option of a table that lists what another one reads as NULL: see ``rejects``."""
+TABLE_OPTIONS = (INDEXES, "json_schema", "mismatch", "pushdown", REJECTED_OF)
 
 
 def policy_of(table: VirtualTable) -> str:

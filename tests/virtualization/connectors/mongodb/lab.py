@@ -114,7 +114,8 @@ class Lab:
     def copy(self, table: str) -> None:
         """Read the whole table through the connector, into a table of the same name there."""
         columns = self.catalog.table(None, table).columns
-        made = ", ".join(f'"{c.name}" {c.type}' + (' COLLATE "pg_c_utf8"' if c.type in ("text", "character varying(3)") else "") for c in columns)
+        collated = {"text": ' COLLATE "pg_c_utf8"', "character varying(3)": ' COLLATE "pg_c_utf8"'}
+        made = ", ".join(f'"{c.name}" {c.type}{collated.get(c.type, "")}' for c in columns)
         self.reference.execute(f"CREATE TABLE {table} ({made})")
         _, rows = self.rows(f"SELECT * FROM {table}")
         with self.reference.cursor().copy(f"COPY {table} FROM STDIN") as copy:
