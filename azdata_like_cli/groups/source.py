@@ -27,16 +27,18 @@ def source() -> None:
 
 
 def options_of(pairs: Iterable[str]) -> dict[str, object]:
-    """``key=value`` words as an object; a value that is JSON (true, 3, ["a"]) is taken as such, else as text."""
+    """``key=value`` words as an object; a value that is a word of JSON (true, 3, "a") is taken as such, anything else as text: no option
+    is a list, an object or nothing (``mismatch=null``)."""
     found: dict[str, object] = {}
     for pair in pairs:
         key, sign, text = pair.partition("=")
         if not sign or not key:
             raise UserError(f"{pair!r} is not KEY=VALUE", hint="for example --option header=true")
         try:
-            found[key] = json.loads(text)
+            value = json.loads(text)
         except ValueError:
-            found[key] = text
+            value = text
+        found[key] = value if isinstance(value, bool | int | float | str) else text
     return found
 
 
