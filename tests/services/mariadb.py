@@ -106,10 +106,12 @@ def mariadb_server(*settings: str) -> Iterator[MariadbServer]:
 
 
 def _prepare(folder: pathlib.Path, data: pathlib.Path, password: str) -> None:
-    subprocess.run(
+    done = subprocess.run(
         ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"],
-        check=True, capture_output=True, cwd=folder, **unprivileged(),  # type: ignore[call-overload]
+        capture_output=True, text=True, cwd=folder, **unprivileged(),  # type: ignore[call-overload]
     )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"mariadb-install-db ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
     init = folder / "init.sql"
     init.write_text(
         "CREATE DATABASE IF NOT EXISTS test CHARACTER SET utf8mb4;\n"

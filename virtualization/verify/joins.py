@@ -16,6 +16,8 @@ MOST_ROWS = 30_000
 """A join that is estimated to give more rows is not made: it would test patience."""
 MOST_INNER = 400
 """A table with more rows is not read by correlated sub-queries."""
+SMALL = 200
+"""A left side with more rows is not joined by ranges."""
 WORDS = ("JOIN", "JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
 
 
@@ -45,9 +47,9 @@ class Joins:
         count = max(pick.choice([n for n in (1, 1, 1, 2, 2, 2, 3, 3, 4) if n <= most]), min(self._sources, most))
         numbers = [pick.randrange(len(self._tables))]
         made = self._item(pick, numbers[0], "a")
-        for _ in range(count - 1):
+        for _ in range(2 * count):  # some tries lead nowhere
             step = self._step(pick, numbers)
-            if step is None:
+            if step is None or len(numbers) == count:
                 break
             (known, left), (number, right), common = step
             key = (chr(ord("a") + known), self._tables[numbers[known]].columns[left].name)
@@ -95,15 +97,8 @@ class Joins:
         items = left.items + right.items
         if pick.random() < 0.05 and left.rows * right.rows < MOST_ROWS:
             return From(f"{left.text} CROSS JOIN {right.text}", items, left.rows * right.rows)
-        on = f"{mine.sql} = {theirs.sql}"
-        if word != "FULL JOIN" and pick.random() < 0.3:  # PostgreSQL needs mergeable conditions for FULL
-            on += (
-                f" AND {Predicates(Expressions(pick, items)).any(1)}"
-                if pick.random() < 0.5
-                else f" AND ({Predicates(Expressions(pick, items)).any(0)})"
-            )
         bracketed = f"({left.text})" if " JOIN " in left.text and pick.random() < 0.5 else left.text
-        return From(f"{bracketed} {word} {right.text} ON {on}", items, rows)
+        return From(f"{bracketed} {word} {right.text} {_condition(pick, left, mine, theirs, word, items)}", items, rows)
 
     def _item(self, pick: Chance, number: int, alias: str) -> From:
         facts = self._tables[number]
@@ -126,6 +121,23 @@ class Joins:
         name = key.sql.split(".", 1)[1]
         items = [Item(f"{alias}.{name}", key.kind, key.constants, key.key), Item(f"{alias}.k", Kind.INTEGER, ("1", "2"))]
         return From(f"(SELECT {key.sql}, count(*) AS k FROM {text} GROUP BY {key.sql}) {alias}", items, facts.rows)
+
+
+def _condition(pick: Chance, left: From, mine: Item, theirs: Item, word: str, items: list[Item]) -> str:
+    """ON, or USING where both ends have one name that no other column on the left has."""
+    name = theirs.sql.partition(".")[2]
+    if mine.sql.endswith(f".{name}") and sum(item.sql.endswith(f".{name}") for item in left.items) == 1 and pick.random() < 0.25:
+        return f"USING ({name})"
+    on = f"{mine.sql} = {theirs.sql}"
+    if word == "FULL JOIN":  # PostgreSQL needs mergeable conditions for it
+        return f"ON {on}"
+    if mine.kind is Kind.TEXT and pick.random() < 0.15:
+        on = f"lower({mine.sql}) = lower({theirs.sql})"
+    elif mine.kind is Kind.INTEGER and left.rows < SMALL and pick.random() < 0.1:
+        on = f"{theirs.sql} BETWEEN {mine.sql} AND {mine.sql} + 2"
+    if pick.random() < 0.3:
+        on += f" AND ({Predicates(Expressions(pick, items)).any(pick.randint(0, 1))})"
+    return f"ON {on}"
 
 
 def _ends(link: Link) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -92,7 +92,9 @@ class _One:
 
     def _distinct(self) -> str:
         made, of, where = self._clause(3)
-        return f"SELECT DISTINCT {', '.join(sql for sql, _ in of.keys(self._pick.randint(1, 3)))} FROM {made.text}{where}"
+        keys = [sql for sql, _ in of.keys(self._pick.randint(1, 3))]
+        order = self._ordered(len(keys)) if self._pick.random() < 0.3 else ""
+        return f"SELECT DISTINCT {', '.join(keys)} FROM {made.text}{where}{order}"
 
     def _distinct_on(self) -> str:
         made, of, where = self._clause(2)
@@ -110,7 +112,11 @@ class _One:
         return f"SELECT {', '.join(keys + others)} FROM {made.text}{where}{self._ordered(len(keys))}"
 
     def _ordered(self, keys: int) -> str:
-        order = ", ".join(f"{number + 1}{self._pick.choice(DIRECTIONS)}" for number in range(keys))
+        return self._ordered_by(range(1, keys + 1))
+
+    def _ordered_by(self, numbers: Sequence[int]) -> str:
+        """Some of the columns with these numbers, from the first on."""
+        order = ", ".join(f"{number}{self._pick.choice(DIRECTIONS)}" for number in numbers[: self._pick.randint(1, len(numbers))])
         offset = f" OFFSET {self._pick.randint(0, 5)}" if self._pick.random() < 0.3 else ""
         return f" ORDER BY {order}" + (f" LIMIT {self._pick.choice([0, 1, 3, 5, 10, 40])}{offset}" if self._pick.random() < 0.85 else "")
 
@@ -146,7 +152,9 @@ class _One:
                 f"{self._aggregates(of, 1)[0]} IS NULL",
             ]
             having = f" HAVING {self._pick.choice(options)}"
-        order = self._ordered(len(keys)) if keys and self._pick.random() < 0.35 else ""
+        order = ""
+        if keys and self._pick.random() < 0.45:  # by the keys, or the groups with most rows first
+            order = self._ordered(len(keys)) if self._pick.random() < 0.5 else self._ordered_by([len(keys) + 1, *range(1, len(keys) + 1)])
         return f"SELECT {', '.join([*keys, 'count(*)', *values])} FROM {text}{group}{having}{order}"
 
     def _cubed(self) -> str:
@@ -272,7 +280,10 @@ class _One:
         of = Expressions(self._pick, items)
         where = self._where(items)
         keys = [sql for sql, _ in of.keys(1)]
-        form = self._pick.choice(["plain", "grouped", "top", "count"])
+        form = self._pick.choice(["plain", "grouped", "top", "count", "cut"])
+        if form == "cut":  # how many rows are left is certain, which ones is not
+            cut = f"LIMIT {self._pick.randint(0, 40)} OFFSET {self._pick.randint(0, 9)}"
+            return f"SELECT count(*) FROM (SELECT 1 AS one FROM {text}{where} {cut}) z"
         if form == "plain":
             return f"SELECT {', '.join(of.any()[0] for _ in range(2))} FROM {text}{where}"
         if form == "top":
