@@ -1,15 +1,20 @@
 """What every connector must do, whatever its source. A connector joins by a class that inherits ``ConnectorConformance`` and gives the
-fixtures ``connector`` and ``tables``: the tables of ``TABLES`` as they lie at its source.
+fixtures ``connector`` and ``tables``: the tables of ``TABLES`` as they lie at its source; and by one that inherits ``FaultConformance``
+and gives ``trouble``: how its source is got into trouble.
 
 A gap is a strict xfail in the joining class, marked *not implemented / not possible yet / never, because …*.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import socket
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -17,8 +22,21 @@ import pyarrow as pa
 import pytest
 from sqlglot import parse_one
 
+from tests.patience import PATIENCE, SOON
+from tests.services.postgresql import free_port
+from tests.services.proxy import proxy
 from virtualization.catalog import Column, VirtualTable
-from virtualization.errors import CancelledError, RemoteObjectError, UnknownColumnError, VirtualizationError
+from virtualization.errors import (
+    CancelledError,
+    DataError,
+    DefinitionError,
+    RemoteObjectError,
+    SourceCredentialError,
+    SourceTimeoutError,
+    SourceUnreachableError,
+    UnknownColumnError,
+    VirtualizationError,
+)
 from virtualization.plan import Connector, Declined, Fragment, FragmentRequest, QueryContext
 from virtualization.types import PG_TYPE, schema_of
 
@@ -204,3 +222,179 @@ class ConnectorConformance:
                 connector.test()
             shown = f"{caught.value.message} {caught.value.detail} {caught.value.hint} {caught.value!r} {caught.value.__cause__!r}"
             assert "src" in caught.value.message and "planted-secret" not in shown
+
+
+class Trouble:
+    """What a joining module tells of its own kind. ``rows``: three rows, ids 1 to 3, a column ``n``; ``endless``: a column ``id``, more
+    rows than buffers hold; ``slow``: a column ``id``, no row for minutes."""
+
+    port: int
+    rows: VirtualTable
+    endless: VirtualTable
+    slow: VirtualTable
+
+    def behind(self, port: int, **options: str) -> Connector:
+        """The connector over another port of this machine that leads to the source, with options of the source."""
+        raise NotImplementedError
+
+    def stranger(self) -> Connector:
+        """With the password ``planted-secret``, which is wrong."""
+        raise NotImplementedError
+
+    def without_right(self) -> AbstractContextManager[None]:
+        """For the block the source's user may not read the table ``rows``."""
+        raise NotImplementedError
+
+    def retyped(self) -> AbstractContextManager[None]:
+        """For the block the column ``n`` of ``rows`` holds the text ``abc``."""
+        raise NotImplementedError
+
+    def running(self) -> Sequence[object]:
+        """Statements that run at the source, but for the one that asks."""
+        raise NotImplementedError
+
+    @contextmanager
+    def connected(self, **options: str) -> Iterator[Connector]:
+        """To the source itself."""
+        with closing(self.behind(self.port, **options)) as made:
+            yield made
+
+
+def failed(work: Callable[[], object], *says: str) -> VirtualizationError:
+    """The one clear error that ``work`` ends with, soon: it names the source and all of ``says`` in one line, and what to do next."""
+    begun = time.monotonic()
+    with pytest.raises(VirtualizationError) as caught:
+        work()
+    error = caught.value
+    assert time.monotonic() - begun < SOON
+    assert all(part in error.message for part in ('"src"', *says)) and "\n" not in error.message and len(error.message) < 600
+    assert error.hint or error.code == CancelledError.code
+    assert not any(word in f"{error.message} {error.detail} {error.hint}" for word in ("planted-secret", "Traceback", "0x7"))
+    return error
+
+
+def until(done: Callable[[], bool], what: str) -> None:
+    """Wait for it."""
+    end = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+
+
+class FaultConformance:
+    """A source in trouble: one clear error, nothing left running, and all is well when the trouble is over."""
+
+    @pytest.fixture(autouse=True)
+    def _nothing_left(self, trouble: Trouble) -> Iterator[None]:
+        yield
+        until(lambda: not trouble.running(), "a statement goes on at the source")
+
+    def test_down_at_start(self, trouble: Trouble) -> None:
+        with closing(trouble.behind(free_port())) as made:
+            for work in (made.test, lambda: made.detect(trouble.rows.location, {}), lambda: found(made, trouble.rows)):
+                assert type(failed(work)) is SourceUnreachableError
+
+    def test_accepts_and_says_nothing(self, trouble: Trouble) -> None:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as silent,
+            closing(trouble.behind(silent.getsockname()[1], connect_timeout="2")) as made,
+        ):
+            assert isinstance(failed(made.test), SourceUnreachableError | SourceTimeoutError)
+
+    def test_down_in_the_middle(self, trouble: Trouble) -> None:
+        with proxy(trouble.port) as between, closing(trouble.behind(between.port)) as made:
+            batches = made.scan(trouble.endless, ["id"], []).fragment.open(QueryContext())
+            iterator = iter(batches)
+            assert next(iterator).num_rows
+            between.cut()
+            assert type(failed(lambda: list(iterator), trouble.endless.location)) is SourceUnreachableError
+            batches.close()
+            assert found(made, trouble.rows) == [1, 2, 3]
+
+    def test_down_between_two_queries(self, trouble: Trouble) -> None:
+        with proxy(trouble.port) as between, closing(trouble.behind(between.port)) as made:
+            assert found(made, trouble.rows) == [1, 2, 3]
+            between.cut()
+            assert found(made, trouble.rows) == [1, 2, 3]
+
+    def test_slow(self, trouble: Trouble) -> None:
+        with trouble.connected(statement_timeout="0.5") as made:
+            error = failed(lambda: found(made, trouble.slow), trouble.slow.location)
+            assert type(error) is SourceTimeoutError and "statement_timeout" in (error.hint or "")
+
+    def test_cancel_reaches_the_source(self, trouble: Trouble) -> None:
+        context = QueryContext()
+        with trouble.connected() as made:
+            fragment = made.scan(trouble.slow, ["id"], []).fragment
+
+            def stop() -> None:
+                until(lambda: bool(trouble.running()), "it never began")
+                context.cancel()
+
+            stopping = threading.Thread(target=stop)
+            stopping.start()
+            with pytest.raises(CancelledError):
+                read(fragment, context)
+            stopping.join()
+            until(lambda: not trouble.running(), "the statement goes on")
+            assert found(made, trouble.rows) == [1, 2, 3]
+
+    def test_left_after_the_first_rows(self, trouble: Trouble) -> None:
+        with trouble.connected() as made:
+            batches = made.scan(trouble.endless, ["id"], []).fragment.open(QueryContext())
+            assert next(iter(batches)).num_rows
+            batches.close()
+            until(lambda: not trouble.running(), "the statement goes on")
+
+    def test_wrong_password(self, trouble: Trouble) -> None:
+        with closing(trouble.stranger()) as made:
+            assert type(failed(made.test)) is SourceCredentialError
+            assert type(failed(lambda: found(made, trouble.rows))) is SourceCredentialError
+
+    def test_right_revoked_on_one_table(self, trouble: Trouble) -> None:
+        with trouble.connected() as made:
+            assert found(made, trouble.rows) == [1, 2, 3]
+            with trouble.without_right():
+                error = failed(lambda: found(made, trouble.rows), trouble.rows.location)
+                assert isinstance(error, SourceCredentialError | RemoteObjectError) and "grant" in (error.hint or "").lower()
+                batches = made.scan(trouble.endless, ["id"], []).fragment.open(QueryContext())
+                assert next(iter(batches)).num_rows
+                batches.close()
+            assert found(made, trouble.rows) == [1, 2, 3]
+
+    def test_column_of_another_type(self, trouble: Trouble) -> None:
+        with trouble.connected() as made:
+            fragment = made.scan(trouble.rows, ["n"], []).fragment
+            with trouble.retyped():
+                assert isinstance(failed(lambda: read(fragment)), DataError | RemoteObjectError)
+                assert isinstance(failed(lambda: read(made.scan(trouble.rows, ["n"], []).fragment)), DataError | RemoteObjectError)
+            assert found(made, trouble.rows) == [1, 2, 3]
+
+    def test_connection_cap(self, trouble: Trouble) -> None:
+        with trouble.connected(max_connections="1", pool_timeout="0.3") as made:
+            held = made.scan(trouble.endless, ["id"], []).fragment.open(QueryContext())
+            assert next(iter(held)).num_rows
+            error = failed(lambda: found(made, trouble.rows), "no free connection")
+            assert type(error) is SourceTimeoutError and "max_connections" in (error.hint or "")
+            held.close()
+            until(lambda: answers(made, trouble.rows), "the place is free again")
+
+    def test_type_beyond_the_map(self, trouble: Trouble) -> None:
+        column = dataclasses.replace(trouble.rows.columns[1], type="int4multirange")
+        strange = VirtualTable("public", "t", "src", trouble.rows.location, (column,), trouble.rows.options)
+        with trouble.connected() as made, pytest.raises(DefinitionError, match="int4multirange") as caught:
+            read(made.scan(strange, ["n"], []).fragment)
+        assert caught.value.hint
+
+
+def found(connector: Connector, table: VirtualTable) -> list[int]:
+    """Its ids."""
+    return ids(connector.scan(table, ["id"], []).fragment)
+
+
+def answers(connector: Connector, table: VirtualTable) -> bool:
+    """Does it give rows, or is its cap reached still?"""
+    try:
+        return bool(found(connector, table))
+    except SourceTimeoutError:
+        return False

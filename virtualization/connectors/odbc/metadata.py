@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from virtualization.attempts import Attempts
 from virtualization.catalog import Column
 from virtualization.connectors.odbc import driver_manager
 from virtualization.connectors.odbc.capabilities import Capabilities, capabilities, family
@@ -63,6 +64,7 @@ class Metadata:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._attempts: Attempts[Any] = Attempts(settings.max_connections, _end)
         self._lock = threading.Lock()
         self._facts: Facts | None = None
         self._columns: dict[str, tuple[float, tuple[RemoteColumn, ...]]] = {}
@@ -170,16 +172,21 @@ class Metadata:
             driver_manager.check_driver(settings.driver, settings.source)
         # the first connection, which tells what is behind the driver, has no attributes but the location's
         defaults = self._facts.capabilities.attributes if self._facts is not None else _early(settings)
+        login, seconds = settings.with_login(defaults), settings.connect_timeout
         try:
-            connection = driver.connect(settings.with_login(defaults), autocommit=True, readonly=False, timeout=settings.connect_timeout)
-        except driver.Error as error:
+            connection = self._attempts.within(seconds, lambda: driver.connect(login, autocommit=True, readonly=False, timeout=seconds))
+        except (driver.Error, TimeoutError) as error:
             where = f'data source "{settings.source}" ({settings.address})'
             raise connect_fault(error, where, settings.secret) from None
         try:
             yield connection
         finally:
-            with contextlib.suppress(driver.Error):  # it was broken already: there is nothing left to free
-                connection.close()
+            _end(connection)
+
+
+def _end(connection: Any) -> None:  # noqa: ANN401 pyodbc's
+    with contextlib.suppress(driver_manager.metadata_module().Error):  # it was broken already: there is nothing left to free
+        connection.close()
 
 
 def _early(settings: Settings) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from virtualization.attempts import Attempts
 from virtualization.connectors.odbc import driver_manager
 from virtualization.connectors.odbc.capabilities import Capabilities
 from virtualization.connectors.odbc.faults import connect_fault, statement_fault
@@ -37,6 +38,7 @@ class Sessions:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sessions: SessionPool[Session] = SessionPool(settings.source, settings.max_connections, settings.pool_timeout, _end)
+        self._attempts: Attempts[Any] = Attempts(settings.max_connections, id)  # a connection that nothing holds is closed
         self.give_back = self._sessions.give_back
         self.discard = self._sessions.discard
         self.discard_idle = self._sessions.discard_idle
@@ -69,9 +71,10 @@ class Sessions:
 
     def _opened(self, known: Capabilities) -> Any:  # noqa: ANN401 arrow-odbc's
         settings, module = self._settings, driver_manager.rows_module()
+        login, seconds = settings.with_login(known.attributes), settings.connect_timeout
         try:
-            return module.connect(settings.with_login(known.attributes), login_timeout_sec=settings.connect_timeout)
-        except module.Error as error:
+            return self._attempts.within(seconds, lambda: module.connect(login, login_timeout_sec=seconds))
+        except (module.Error, TimeoutError) as error:
             where = f'data source "{settings.source}" ({settings.address})'
             raise connect_fault(error, where, settings.secret) from None
 

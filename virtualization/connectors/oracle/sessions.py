@@ -11,6 +11,7 @@ from typing import Any
 
 import oracledb
 
+from virtualization.attempts import Attempts
 from virtualization.connectors.oracle.faults import connect_fault
 from virtualization.connectors.oracle.options import SESSION, Settings
 from virtualization.plan import QueryContext
@@ -33,6 +34,7 @@ class Pool:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sessions: SessionPool[Session] = SessionPool(settings.source, settings.max_connections, settings.pool_timeout, _end)
+        self._attempts: Attempts[Any] = Attempts(settings.max_connections, _end_connection)
         self.give_back = self._sessions.give_back
         self.discard = self._sessions.discard
         self.discard_idle = self._sessions.discard_idle
@@ -49,7 +51,7 @@ class Pool:
         settings = self._settings
         connection = None
         try:
-            connection = oracledb.connect(**settings.arguments(client))
+            connection = self._attempts.within(settings.connect_timeout, lambda: oracledb.connect(**settings.arguments(client)))
             connection.call_timeout = int(settings.connect_timeout * 1000)
             connection.module = "bdc"
             with connection.cursor() as cursor:
