@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -11,10 +12,9 @@ import pyarrow as pa
 
 from virtualization.connectors.hdfs.file_system import PROTOCOL, Listing, register, with_real_paths
 from virtualization.connectors.hdfs.types import DATA_MARK
+from virtualization.duckdb_sql.streaming import streamed
 from virtualization.errors import CancelledError, DataError, MemoryLimitError, SourceError, VirtualizationError
 from virtualization.plan import QueryContext
-
-_BATCH_ROWS = 65_536
 
 
 class Engine:
@@ -28,8 +28,9 @@ class Engine:
         """A connection of its own to the instance."""
         with self._lock:
             if self._instance is None:
+                threads = min(4, os.cpu_count() or 1)
                 # a scan needs little; what needs more (a value of a gigabyte) is refused, nothing is spilled
-                self._instance = duckdb.connect(":memory:", config={"threads": 4, "memory_limit": "2GB", "temp_directory": ""})
+                self._instance = duckdb.connect(":memory:", config={"threads": threads, "memory_limit": "2GB", "temp_directory": ""})
                 self._instance.execute("SET TimeZone = 'UTC'")
                 register(self._instance)
             return self._instance.cursor()
@@ -158,7 +159,6 @@ def stream(
     ended: Callable[[], None],
     context: QueryContext,
 ) -> ScanStream:
-    """Start the first of ``queries``; each later one when those before have ended. Only ``cursor.sql`` streams: ``execute`` would hold
-    the whole answer."""
-    readers = (cursor.sql(sql).to_arrow_reader(_BATCH_ROWS) for sql in queries)
+    """Start the first of ``queries``; each later one when those before have ended."""
+    readers = (streamed(cursor, sql) for sql in queries)
     return ScanStream(cursor, readers, schema, ended, context)
