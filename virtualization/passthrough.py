@@ -107,13 +107,16 @@ def _is_query(text: str, dialect: str) -> bool:
     return made[0].find(exp.Into, exp.Lock, exp.DML, exp.Command) is None
 
 
-def json_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Each row as a JSON object; no step of Python per row. Numbers stay numbers with all their digits, bytes are PostgreSQL's hex."""
+def json_rows(batch: pa.RecordBatch, numbers: frozenset[int] = frozenset()) -> pa.RecordBatch:
+    """Each row as a JSON object; no step of Python per row. Numbers stay numbers with all their digits, bytes are PostgreSQL's hex.
+    ``numbers``: columns whose texts are numbers."""
     if not batch.num_columns:
         return pa.RecordBatch.from_arrays([pa.array(["{}"] * batch.num_rows, pa.string())], schema=SCHEMA)
     members = [
-        pc.binary_join_element_wise(json.dumps(name, ensure_ascii=False) + ":", _values(values), "")
-        for name, values in zip(batch.schema.names, batch.columns, strict=True)
+        pc.binary_join_element_wise(
+            json.dumps(name, ensure_ascii=False) + ":", pc.coalesce(values, "null") if at in numbers else _values(values), ""
+        )
+        for at, (name, values) in enumerate(zip(batch.schema.names, batch.columns, strict=True))
     ]
     inner = pc.binary_join_element_wise(*members, ",") if len(members) > 1 else members[0]
     made = pc.binary_join_element_wise("{", inner, "}", "")

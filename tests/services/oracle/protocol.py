@@ -105,7 +105,8 @@ class Session(socketserver.BaseRequestHandler):
         while True:
             kind, body = self._packet()
             if kind == MARKER:
-                self._reset()
+                self._reset()  # the client could not read on
+                self._data(error(OracleError(1013, "user requested cancel of current operation")))
                 continue
             if kind != DATA:
                 continue
@@ -230,14 +231,14 @@ class Session(socketserver.BaseRequestHandler):
     def _reply(self, made: Any) -> None:
         try:
             answer = made()
-            self._be_slow()
+            self._be_slow(self.stand_in.delay)
         except OracleError as refused:
             answer = error(refused)
         self._data(answer)
 
-    def _be_slow(self) -> None:
+    def _be_slow(self, seconds: float) -> None:
         """As long as the tests say, unless the client breaks in."""
-        end = time.monotonic() + self.stand_in.delay
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             if select.select([self.request], [], [], 0.02)[0]:
                 kind, _ = self._packet()
@@ -300,8 +301,14 @@ class Session(socketserver.BaseRequestHandler):
         self.stand_in.misbehave(cursor.sql)
         if self.stand_in.dropping:
             raise GoneError
-        if cursor.sql.startswith("ALTER SESSION SET "):
+        if cursor.sql.startswith(("ALTER SESSION SET ", "SET TRANSACTION READ ONLY")):
             return end(number, 0)
+        if any(f'"{name}"' in cursor.sql for name in self.stand_in.sleepers):
+            self.stand_in.waiting.append(cursor.sql)
+            try:
+                self._be_slow(600)
+            finally:
+                self.stand_in.waiting.remove(cursor.sql)
         answer = self.stand_in.database.query(cursor.sql, cursor.binds)
         cursor.columns, cursor.rows, cursor.place = answer.columns, answer.rows, 0
         head = _description(cursor.columns) if describe else b""
@@ -323,9 +330,10 @@ class Session(socketserver.BaseRequestHandler):
                 made.append(encodings.encoded(kind, value))
                 if kind in _AS_LONG:
                     made.append(b"\0\0")  # no null indicator, no return code
+        sent = b"".join(made).replace(*self.stand_in.spoiled)
         if cursor.place >= len(cursor.rows):
-            return b"".join(made) + end(number, cursor.place, OracleError(1403, "no data found"))
-        return b"".join(made) + end(number, cursor.place)
+            return sent + end(number, cursor.place, OracleError(1403, "no data found"))
+        return sent + end(number, cursor.place)
 
 
 def _bound(kind: int, data: bytes | None) -> Any:

@@ -157,7 +157,7 @@ class Client:
             first = running.call(lambda: next(frames, None))
             return RowStream(running, first, frames, outputs, lambda error: self._fault(error, what, running))
 
-        stream: RowStream = self._start(what, context, begin)
+        stream: RowStream = self.start(what, context, begin)
         return stream
 
     def rows(self, sql: str, parameters: Sequence[Any], what: str) -> list[dict[str, Any]]:
@@ -175,7 +175,7 @@ class Client:
             running.end(reusable=True)
             return found
 
-        made: list[dict[str, Any]] = self._start(what, QueryContext(), begin)
+        made: list[dict[str, Any]] = self.start(what, QueryContext(), begin)
         return made
 
     def version(self) -> str:
@@ -190,7 +190,17 @@ class Client:
         """See ``Pool.close``."""
         self._pool.close()
 
-    def _start(self, what: str, context: QueryContext, begin: Callable[[Running, Any], Any]) -> Any:  # noqa: ANN401 what begin gives
+    def step(self, running: Running, what: str, step: Callable[[], Any]) -> Any:  # noqa: ANN401 what step gives
+        """One more round trip of a statement; its fault is the source's."""
+        try:
+            return running.call(step)
+        except _DRIVER_ERRORS as error:
+            fault = self._fault(error, what, running)
+            running.end(reusable=False)
+            raise fault from None
+
+    def start(self, what: str, context: QueryContext, begin: Callable[[Running, Any], Any]) -> Any:  # noqa: ANN401 what begin gives
+        """``begin`` over a session; once more where an idle one was lost."""
         while True:
             session = self._pool.take(context)
             running = Running(self._pool, session, context, self.settings.statement_timeout)

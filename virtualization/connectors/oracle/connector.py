@@ -14,9 +14,11 @@ from virtualization.connectors.oracle.client import Client
 from virtualization.connectors.oracle.facts import Facts
 from virtualization.connectors.oracle.fragments import StatementFragment
 from virtualization.connectors.oracle.options import settings
+from virtualization.connectors.oracle.passthrough import passthrough
 from virtualization.connectors.oracle.remote_catalog import RemoteTables, detect, remote_objects
 from virtualization.connectors.oracle.statements import Query, Statements
 from virtualization.errors import DefinitionError, UnknownColumnError
+from virtualization.passthrough import OwnSession
 from virtualization.plan import (
     Accepted,
     Declined,
@@ -24,6 +26,7 @@ from virtualization.plan import (
     FragmentRequest,
     Kept,
     OutputColumn,
+    QueryContext,
     RemoteObject,
     Scanned,
     TestedSource,
@@ -88,6 +91,10 @@ class OracleConnector:
             return Accepted(self._fragment(self._made(request.query, request.tables), request.tables))
         except RefusedError as refused:
             return Declined((refused.kept,))
+
+    def passthrough(self, text: str, context: QueryContext) -> OwnSession:
+        """See ``virtualization.passthrough``."""
+        return passthrough(self._settings, text, context)
 
     def close(self) -> None:
         """End idle sessions now, busy ones when their statement ends."""

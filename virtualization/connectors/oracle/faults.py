@@ -48,6 +48,10 @@ def is_lost(error: Exception) -> bool:
     return bool(getattr(_info(error), "is_session_dead", False)) or _full_code(error) in _LOST or isinstance(error, OSError)
 
 
+_OTHER_TYPE = "DPY-3038"
+"""A column that does not come as what was asked for: it has another type now."""
+
+
 def connect_fault(error: Exception, source: str, address: str) -> VirtualizationError:
     """For an attempt to connect."""
     where, text, code, full = f'data source "{source}" ({address})', said(error), oracle_code(error), _full_code(error)
@@ -97,7 +101,7 @@ def _refused(where: str, text: str, code: int, full: str) -> VirtualizationError
     if code == 942:
         hint = "The table is gone, or the credential's user may no longer SELECT from it: GRANT SELECT at the source."
         return RemoteObjectError(f"{where}: {text}", hint=hint)
-    if code in (904, 4063, 980):
+    if code in (904, 4063, 980) or full == _OTHER_TYPE:
         return RemoteObjectError(f"{where}: {text}", hint=_REFRESH)
     if code in (1031, 41900):
         return SourceCredentialError(f"{where}: {text}", hint="Grant SELECT to the user of the source's credential, at the source.")

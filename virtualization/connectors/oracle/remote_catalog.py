@@ -14,7 +14,7 @@ from virtualization.connectors.oracle.facts import Facts
 from virtualization.connectors.oracle.names import location_parts, quoted
 from virtualization.connectors.oracle.scopes import Columns
 from virtualization.connectors.oracle.types import RemoteColumn, column_value, detected, why_not
-from virtualization.errors import RemoteObjectError
+from virtualization.errors import DefinitionError, RemoteObjectError
 from virtualization.plan import Detected, RemoteObject
 
 KEPT_SECONDS = 60.0
@@ -81,7 +81,11 @@ class RemoteTables:
                 f'data source "{self._client.settings.source}", table {table.location}: column "{missing[0]}" does not exist',
                 hint="Look at the table at the source; bdc table refresh NAME --columns takes over its columns.",
             )
-        return {one.name: column_value(alias, one.type, remote[one.remote_name], facts.utf8) for one in table.columns}
+        try:
+            return {one.name: column_value(alias, one.type, remote[one.remote_name], facts.utf8) for one in table.columns}
+        except DefinitionError as error:
+            where = f'data source "{self._client.settings.source}", table {table.location}'
+            raise DefinitionError(f"{where}: {error.message}", hint=error.hint) from None
 
 
 def shown(place: tuple[str | None, str]) -> str:

@@ -69,17 +69,20 @@ def to_contract(batch: pa.RecordBatch, outputs: Sequence[Output], where: str) ->
     for output, field in zip(outputs, promised, strict=True):
         values = next(columns)
         try:
+            if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+                values.validate(full=True)  # the driver hands on what it got, be it UTF-8 or not
             made.append(_quotients(values, next(columns), output) if output.divisor is not None else _column(values, output.value, field))
         except pa.ArrowInvalid as error:
             said = " ".join(str(error).split())
-            raise DataError(f'{where}: column "{output.name}" holds a value that is no {output.value.pg}: {said}') from None
+            why = f'{where}: column "{output.name}" holds a value that is no {output.value.pg}: {said}'
+            raise DataError(why, hint="Mend the value at the source, declare another type, or leave the column out.") from None
     return pa.RecordBatch.from_arrays(made, schema=promised)
 
 
 def _column(values: pa.Array[Any], value: Value, field: pa.Field[Any]) -> pa.Array[Any]:
     target = field.type
     if value.kind == "number" and value.scale is None:
-        return _plain_numbers(values)
+        return plain_numbers(values)
     if value.kind == "timestamptz":
         return values.cast(pa.timestamp("us")).cast(target)
     if value.kind in ("date", "timestamp") and values.type != target:
@@ -97,7 +100,7 @@ def _with_digits(values: pa.Array[Any]) -> pa.Array[Any]:
     return pa.array([None if text is None else f"{Decimal(text):f}" for text in texts.to_pylist()], pa.string())
 
 
-def _plain_numbers(texts: pa.Array[Any]) -> pa.Array[Any]:
+def plain_numbers(texts: pa.Array[Any]) -> pa.Array[Any]:
     """Oracle writes .5 and -.5; beyond 64 characters an exponent."""
     made: pa.Array[Any] = pc.replace_substring_regex(texts, r"^(-?)\.", r"\10.")
     if not pc.any(pc.match_substring(made, "E")).as_py():
