@@ -90,11 +90,11 @@ class PendingLoad:
 
 @dataclass(frozen=True)
 class Standing:
-    """Is the master as far as the shards? ``behind``: why not (it was restored to an older state); ``unsure``: identities of shards that
-    could not be asked, so nothing is read from them."""
+    """Is the master as far as the shards? ``behind``: why not (it was restored to an older state); ``unsure``: shards that could not be
+    asked, so nothing is read from them."""
 
     behind: str = ""
-    unsure: frozenset[str] = frozenset()
+    unsure: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError
 from pools.compute.snapshot import Snapshot
 from virtualization.catalog import DataSource
-from virtualization.placement import ReadState, Shard, Standing
+from virtualization.placement import ReadState, Standing
 
 log = structlog.get_logger()
 
@@ -153,8 +153,8 @@ def _reason(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-Compare = Callable[[Mapping[str, Any], Iterable[Shard], Callable[[], Awaitable[Mapping[str, Any]]]], Awaitable[Standing]]
-"""``pools.compute.loads.standing``: an answer of ``pool_snapshot``, the shards of the tables, and how to ask once more."""
+Compare = Callable[[Mapping[str, Any], Callable[[], Awaitable[Mapping[str, Any]]]], Awaitable[Standing]]
+"""``pools.compute.loads.standing``: an answer of ``pool_snapshot``, and how to ask once more."""
 
 
 class Followed:
@@ -240,7 +240,7 @@ class Followed:
             return None
 
     async def _standing(self, state: Mapping[str, Any]) -> Standing:
-        return Standing() if self._compare is None else await self._compare(state, self.catalog.data_shards, self._asked_state)
+        return Standing() if self._compare is None else await self._compare(state, self._asked_state)
 
     async def _asked_state(self) -> dict[str, Any]:
         state: dict[str, Any] = (await self.link.ask("SELECT bdc.pool_snapshot()"))[0][0]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from virtualization.catalog import Column, ColumnFacts, Credential, DataSource, VirtualTable
 from virtualization.errors import DefinitionError, UnknownTableError
-from virtualization.placement import DataPlacement, Shard
+from virtualization.placement import DataPlacement
 
 Open = Callable[[str, str, str | None], str]
 """Opens a sealed secret; besides it takes the location and the user of the source, for which alone it opens."""
@@ -46,11 +45,6 @@ class Snapshot:
     def has_data(self) -> bool:
         """Are there tables of the data pool?"""
         return any(table.data is not None for table in self.virtual_tables.values())
-
-    @cached_property
-    def data_shards(self) -> frozenset[Shard]:
-        """On which the tables of the data pool lie, but for those whose rows are another database's."""
-        return frozenset(shard for table in self.virtual_tables.values() if table.data and table.data.owned for shard in table.data.shards)
 
     def along(self, search_path: tuple[str, ...], pushdown: str = "on") -> Snapshot:
         """The same, with unqualified names looked for in ``search_path``, and with as much ``pushdown`` as the session asks for."""

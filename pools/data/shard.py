@@ -13,7 +13,7 @@ from pools.data.question import Question
 from pools.data.reading import Answer
 from pools.data.sealing import Loads
 from pools.data.settings import ShardSettings
-from pools.data.statistics import hello, newest, segments, stats, tables
+from pools.data.statistics import hello, segments, stats, tables
 from pools.data.store import Store
 from pools.tickets import KNOWN, Verifier
 
@@ -43,7 +43,6 @@ class Shard:
             "hold": lambda db, body: [self.store.holds.hold(db, body)],
             "tables": lambda db, body: list(tables(self.store, db)),
             "stats": self._stats,
-            "newest": lambda db, body: [{"version": newest(self.store, db)}],
         }
 
     def put(self, command: dict[str, Any], stream: Stream) -> dict[str, int]:
@@ -64,7 +63,7 @@ class Shard:
     def act(self, name: str, body: dict[str, Any]) -> list[Row]:
         """An action: its rows."""
         if name == "hello":
-            return [hello(self.store, self.number)]
+            return [hello(self.store, self.number, body.get("db"))]
         action = self._actions.get(name)
         if action is None:
             raise ShardError("08P01", f'there is no action "{name}"')

@@ -14,9 +14,9 @@ PROTOCOL = 1
 """Version of the calls of docs/architecture/load-protocol.md."""
 
 
-def hello(store: Store, number: int) -> dict[str, Any]:
-    """Who the shard is, and its space."""
-    return {
+def hello(store: Store, number: int, db: str | None = None) -> dict[str, Any]:
+    """Who the shard is, its space, and how far it has come with the loads of a database."""
+    return ({} if db is None else {"newest": _newest(store, db)}) | {
         "shard": store.shard,
         "number": number,
         "version": PROTOCOL,
@@ -58,7 +58,7 @@ def tables(store: Store, db: str) -> Iterator[dict[str, Any]]:
     yield from ({"table": table} for _, table in known)
 
 
-def newest(store: Store, db: str) -> int:
+def _newest(store: Store, db: str) -> int:
     """The highest version of a load of the database that is published here, as far as anything of it is left; 0: there is none."""
     with store.ledger.lock:
         of = [table for table in store.ledger.tables.values() if table.key[0] == db]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from pools.compute.loads.publisher import Decided, Publisher
 from pools.compute.loads.shards import SEAL_SECONDS, ShardAwayError, Shards
 from pools.compute.loads.standing import Standings
 from pools.compute.master import MasterAway
-from virtualization.placement import BEHIND, BEHIND_HINT, Shard, Standing
+from virtualization.placement import BEHIND, BEHIND_HINT, Standing
 
 log = structlog.get_logger()
 
@@ -114,23 +114,21 @@ class Coordinator:
         return load
 
     async def _compare(self, who: Identity, load: Load) -> Standing:
-        shards = [Shard(int(shard["number"]), str(shard["id"])) for shard in claims.shards_of(load.tables).values()]
         try:
-            return await self._compared(who.database, {"identity": load.identity, "server": load.server}, shards)
+            return await self._compared(who.database, {"identity": load.identity, "server": load.server})
         except MasterAway as away:
             raise StatementError("57P03", "the master is away", detail=str(away), hint="Try again.") from None
 
     async def _surely(self, who: Identity, load: Load) -> None:
         if unsure := (await self._compare(who, load)).unsure:
-            raise _not_compared(load, unsure)
+            raise ShardAwayError(min(unsure), "it did not when the master, which was started anew, was to be compared with it")
 
-    async def refuse_behind(self, database: str, shards: Collection[Shard]) -> None:
-        """55000 where the master is older than one of these shards; MasterAway."""
-        if shards:
-            await self._compared(database, await self.ledgers.of(database).snapshot(), shards)
+    async def refuse_behind(self, database: str) -> None:
+        """55000 where the master is older than the shards; MasterAway."""
+        await self._compared(database, await self.ledgers.of(database).snapshot())
 
-    async def _compared(self, database: str, state: Mapping[str, Any], shards: Collection[Shard]) -> Standing:
-        standing = await self.standings.of(state, shards, self.ledgers.of(database).snapshot)
+    async def _compared(self, database: str, state: Mapping[str, Any]) -> Standing:
+        standing = await self.standings.of(state, self.ledgers.of(database).snapshot)
         if standing.behind:
             raise StatementError("55000", BEHIND, detail=standing.behind, hint=BEHIND_HINT)
         return standing
@@ -375,11 +373,6 @@ def _unknown_outcome(number: str, away: Exception) -> StatementError:
         "40003", f"the outcome of load {number} is not known: the master is away", detail=str(away),
         hint="Commit again with the same load, or look with `bdc data loads`: it is there whole or not at all.",
     )  # fmt: skip
-
-
-def _not_compared(load: Load, unsure: Set[str]) -> ShardAwayError:
-    number = min(number for number, shard in claims.shards_of(load.tables).items() if shard["id"] in unsure)
-    return ShardAwayError(number, "it did not when the master, which was started anew, was to be compared with it")
 
 
 def _aborted(load: Load) -> StatementError:

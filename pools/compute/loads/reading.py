@@ -77,7 +77,7 @@ class Reader:
                 "ticket": fragment.sign(claims(fragment.statement, state, fragment.identities, number)),
             }
             for number in fragment.answering()
-            if sure(refuse_behind(state), fragment.identities, [number])
+            if sure(refuse_behind(state), [number])
         ]
         schema = schema_of_columns(fragment.columns).serialize().to_pybytes()
         return {"schema": base64.b64encode(schema).decode(), "parts": parts}

@@ -108,7 +108,7 @@ class DataPool:
         if not catalog.identity or not catalog.knows_data_pool:
             return
         try:
-            await self.coordinator.refuse_behind(database, catalog.data_shards)
+            await self.coordinator.refuse_behind(database)
             swept = await self.sweeper.sweep(database, catalog.identity)
         except (MasterAway, StatementError) as error:
             log.warning("the sweep of a database failed", database=database, why=str(error))

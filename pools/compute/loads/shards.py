@@ -31,8 +31,8 @@ ANSWER_SECONDS = 60.0
 HELLO_SECONDS = 20.0
 """A shard that is down says so at once; one on a busy machine may need some seconds."""
 
-HELLO_AGAIN = (0.1, 0.3, 0.9)
-"""Seconds between tries: one that has just been restarted is there, but gRPC, which was refused before, does not try for a second."""
+HELLO_AGAIN = (0.1, 0.3)
+"""Seconds between tries: one that has just been restarted is there, but gRPC, which was refused before, does not try for 0.3 s."""
 
 SEAL_SECONDS = 1800.0
 """A seal compares keys with the whole table."""
@@ -90,14 +90,15 @@ class Shards:
                 self.signer.know({shard["id"]: row["mark"]})
         return rows
 
-    async def hello(self, number: int) -> dict[str, Any]:
-        """The shard's identity and free space; needs no ticket."""
+    async def hello(self, number: int, database: str | None = None) -> dict[str, Any]:
+        """The shard's identity and free space; needs no ticket. ``database``: also ``newest``, of the one with this identity."""
+        body = {"db": database} if database else {}
         for wait in HELLO_AGAIN:
             try:
-                return (await self._asked(number, "hello", {}, HELLO_SECONDS))[0]
+                return (await self._asked(number, "hello", body, HELLO_SECONDS))[0]
             except ShardAwayError:
                 await asyncio.sleep(wait)
-        return (await self._asked(number, "hello", {}, HELLO_SECONDS))[0]
+        return (await self._asked(number, "hello", body, HELLO_SECONDS))[0]
 
     async def _asked(self, number: int, action: str, body: Mapping[str, Any], seconds: float) -> list[dict[str, Any]]:
         def ask() -> list[dict[str, Any]]:

@@ -143,7 +143,7 @@ class Operator:
                 work.stop = threading.Event()
                 module, name = self._kinds[work.kind].split(":")
                 carry: Carry = getattr(importlib.import_module(module), name)
-                await work.coordinator.refuse_behind(work.who.database, work.catalog.data_shards)
+                await work.coordinator.refuse_behind(work.who.database)
                 await carry(work)
             except (StatementError, MasterAway) as error:
                 if left == 1 or (isinstance(error, StatementError) and error.code not in PASSING):

@@ -125,7 +125,7 @@ class ShardsFragment(RowsThroughOpen):
         if self.merge.sql is not None or self.merge.first != (0, None) or not plain or len(self.statement.kinds) != len(self.columns):
             return None
         state, more = self._state(context), {"output": [column.type for column in self.columns]}
-        numbers = [number for number in self.answering() if sure(state, self.identities, [number])]
+        numbers = [number for number in self.answering() if sure(state, [number])]
         return [(number, self.sign({**claims(self.statement, state, self.identities, number), **more})) for number in numbers]
 
     def answering(self) -> list[int]:
@@ -143,7 +143,7 @@ class ShardsFragment(RowsThroughOpen):
             )
             return (made + beside).encode()
 
-        return [[(number, ticket(number)) for number in sure(state, self.identities, numbers)] for numbers in self.route.now()]
+        return [[(number, ticket(number)) for number in sure(state, numbers)] for numbers in self.route.now()]
 
     def _sampled(self, context: QueryContext) -> Pieces:
         """The statement; where a sample of its rows suffices the shards draw it."""

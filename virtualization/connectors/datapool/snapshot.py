@@ -26,9 +26,9 @@ def refuse_behind(state: ReadState) -> ReadState:
     return state
 
 
-def sure(state: ReadState, shards: Mapping[int, str], numbers: Sequence[int]) -> Sequence[int]:
+def sure(state: ReadState, numbers: Sequence[int]) -> Sequence[int]:
     """Those of ``numbers`` that may be read; 08001 where there is none."""
-    found = [number for number in numbers if shards[number] not in state.standing.unsure]
+    found = [number for number in numbers if number not in state.standing.unsure]
     if not found:
         raise SourceUnreachableError(
             f"shard {numbers[-1]} of the data pool does not answer", detail="It did not when the master was compared with it.",
