@@ -33,9 +33,13 @@ SESSION = {
     "bytea_output": "hex",
     "search_path": "pg_catalog",
     "default_transaction_read_only": "on",
+    "parallel_tuple_cost": "0.03",
 }
 """Settings of every session, sent with the connection request (no round trip): whatever turns values into text is fixed,
-names mean built-in objects only, and nothing can be written. A statement that looks at the time zone gets the caller's (``client``)."""
+names mean built-in objects only, and nothing can be written. A statement that looks at the time zone gets the caller's (``client``).
+
+``parallel_tuple_cost``: rows that leave the server are worth several processes earlier than its default of 0.1 says (a join of 727,000
+rows that gives 147,000: 10 % more of the processors' time, half the waiting)."""
 
 WATCH = "client_connection_check_interval"
 """With it a statement ends at the source, too, when this process was killed: else it would compute to its end for nobody.
