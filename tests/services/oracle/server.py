@@ -55,6 +55,15 @@ class StandIn:
     delay: float = 0.0
     """Seconds before each answer to a statement or fetch."""
 
+    sleepers: set[str] = field(default_factory=set)
+    """Tables whose SELECT takes ten minutes."""
+
+    waiting: list[str] = field(default_factory=list)
+    """Statements over them, while they run."""
+
+    spoiled: tuple[bytes, bytes] = (b"\0never\0", b"")
+    """What is sent in the place of which bytes of rows, as long."""
+
     breaks: int = 0
     dropping: bool = False
     """Close the connection instead of the next answer."""
