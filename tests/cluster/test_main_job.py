@@ -76,3 +76,15 @@ def test_explain_shows_master_pool_and_the_text_that_the_source_received(tables:
 def test_an_unknown_table_is_one_clear_error(tables: Stage) -> None:
     with pytest.raises(RuntimeError, match='relation "nowhere" does not exist'):
         tables.bdc("sql", "query", "SELECT * FROM nowhere")
+
+
+def test_both_sources_are_verified_together(tables: Stage) -> None:
+    told = ["source", "verify", "main_job", "main_job_files", "--rows", "60"]
+    report = tables.bdc(*told, "--queries", "15")
+    assert isinstance(report, dict)
+    assert (report["queries"], report["differences"]) == (15, 0), report
+    assert report["sources"]["main_job"] and report["sources"]["main_job_files"]
+    with pytest.raises(RuntimeError, match="no virtual table houses"):
+        tables.bdc(*told, "--table", "houses")
+    with pytest.raises(RuntimeError, match='data source "main_jobs" does not exist'):
+        tables.bdc("source", "verify", "main_job", "main_jobs")
