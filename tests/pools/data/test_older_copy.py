@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tests.pools.data.stand import Client, RefusedError, served, table
+from tests.pools.data.stand import DB, Client, RefusedError, served, table
 
 OF = table({"a": "bigint"})
 ROWS = pa.table({"a": pa.array([1, 2], pa.int64())})
@@ -63,6 +63,21 @@ def test_a_restart_forgets_no_mark(tmp_path: pathlib.Path) -> None:
         assert client.column(OF, 3, "SELECT count(*) FROM t", mark=mark) == [6]
         with pytest.raises(RefusedError, match="older copy"):
             client.read(OF, 3, mark=mark + 1)
+
+
+def test_how_far_it_has_come_with_a_database_is_told(tmp_path: pathlib.Path) -> None:
+    """Also when the segments are folded and only the table's horizon knows, and after a restart; an older master gives itself away."""
+    told: list[int] = []
+    with served(tmp_path / "data", retention_seconds=0) as (client, shard):
+        told.append(client.act("hello", db=DB)[0]["newest"])
+        client.load(OF, ROWS, 7)
+        told.append(client.act("hello", db=DB)[0]["newest"])
+        assert shard.compaction.round().segments_folded == 1
+        told.append(client.act("hello", db=DB)[0]["newest"])
+        told.append(client.act("hello", db=str(uuid.uuid4()))[0]["newest"])
+    with served(tmp_path / "data") as (client, _):
+        assert [*told, client.act("hello", db=DB)[0]["newest"]] == [0, 7, 7, 0, 7]
+        assert "newest" not in client.act("hello")[0]
 
 
 def test_a_file_of_an_earlier_release_has_no_marks(tmp_path: pathlib.Path) -> None:
