@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from virtualization.catalog import Catalog
 from virtualization.errors import UnknownTableError
 from virtualization.metering import Avoidable, avoidable
-from virtualization.plan import Counts, Fragment, Kept, OutputColumn, Plan, QueryContext, ReadInRanges
+from virtualization.plan import Counts, Fragment, Kept, Plan, QueryContext, ReadInRanges
 from virtualization.reasons import fix_of
-from virtualization.types import TEXT_BYTES, pg_type
+from virtualization.types import row_bytes
 
 COMPUTED = "computed"
 """In the place of a connector: a part that is run here before the rest, for its keys."""
@@ -89,7 +89,7 @@ class Explanation:
                     tables=tuple(".".join(key) for key in fragment.tables),
                     text=fragment.text,
                     estimated_rows=rows,
-                    estimated_bytes=None if rows is None else rows * row_bytes(fragment.columns),
+                    estimated_bytes=None if rows is None else rows * row_bytes(column.type for column in fragment.columns),
                     read_by_executor=inline and fragment.duckdb_sql() is not None,
                     actual=actual.moved[number] if actual is not None else None,
                     asked=_asked(fragment, actual.moved[number]) if actual is not None else None,
@@ -169,12 +169,6 @@ def kept_lines(title: str, kept: Sequence[Kept]) -> Iterator[str]:
 def reason(kept: Kept) -> dict[str, object]:
     """As plain data, with what the reason's code says in general where nothing special is known."""
     return {**asdict(kept), "fix": kept.fix or fix_of(kept.code)}
-
-
-def row_bytes(columns: Sequence[OutputColumn]) -> int:
-    """Estimated bytes of a row."""
-    lengths = (pg_type(column.type).length for column in columns)
-    return sum(length if length > 0 else TEXT_BYTES for length in lengths)
 
 
 def _reason_lines(start: str, kept: Kept, more: int) -> Iterator[str]:

@@ -50,6 +50,9 @@ REASONS: dict[str, Reason] = {
         (MONGODB, ORACLE, POSTGRESQL), "upper and lower case, or regular expressions, follow the source's own locale"
     ),
     "correlation": Reason((ODBC, ORACLE), "a sub-query inside a sub-query that looks at the outermost query"),
+    "cost": Reason(
+        (PLANNER,), "by what is known of its tables and of the link, the parts come sooner than the whole", "Set option pushdown to forced."
+    ),
     "date_range": Reason((ORACLE,), "dates of the source end with the year 9999", "Add to the constant on the other side instead."),
     "date_style": Reason((POSTGRESQL,), "the text of a date is read by the clock or by settings", "Write dates as YYYY-MM-DD."),
     "date_trunc": Reason((DUCKDB, MONGODB, ODBC, ORACLE), "only timestamps without time zone, and plain units", "Cast to timestamp first."),

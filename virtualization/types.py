@@ -257,6 +257,12 @@ def pg_type_of(field: pa.Field[Any]) -> PgType:
     raise DefinitionError(f'column "{field.name}" has Arrow type {field.type}, which no PostgreSQL type is carried by')
 
 
+def row_bytes(types: Iterable[str]) -> float:
+    """Estimated bytes of a row of these types."""
+    lengths = (pg_type(of).length for of in types)
+    return float(sum(length if length > 0 else TEXT_BYTES for length in lengths))
+
+
 def schema_of(columns: Iterable[Column]) -> pa.Schema:
     """The Arrow schema of a virtual table's columns."""
     return pa.schema([arrow_field(column.name, column.type, column.nullable) for column in columns])

@@ -11,6 +11,7 @@ import sqlglot
 from tests.virtualization.stand_ins import MemoryFragment, memory_table
 from virtualization.narrowing import ROWS_PER_KEY, Lessons, Narrowing
 from virtualization.plan import KeyFlow, QueryContext
+from virtualization.planner.costs import Link
 from virtualization.planner.key_flows import AS_IT_PAYS, Modes, choose
 
 
@@ -100,17 +101,43 @@ def test_the_small_side_gives_where_it_pays() -> None:
     assert chosen(JOIN, 20, 30, modes=Modes(forced=frozenset({0, 1}))) == [(0, 1)]
 
 
+@dataclass
+class Knows:
+    """See ``virtualization.planner.key_flows.Known``."""
+
+    values: dict[tuple[int, str], float] = field(default_factory=dict)
+    link: Link | None = None
+
+    def distinct(self, number: int, column: str) -> float | None:
+        return self.values.get((number, column))
+
+    def measured_link(self, number: int) -> Link | None:
+        return self.link
+
+
+def test_a_thin_link_is_worth_more_keys_and_a_fast_one_fewer() -> None:
+    wide = {"k": ("integer", []), "j": ("bigint", []), "note": ("text", [])}
+    fragments = [Taker(memory_table(wide), most_keys=10_000_000) for _ in range(2)]
+
+    def flows(giver: float, taker: float, megabytes: float) -> bool:
+        link = Link(0.005, megabytes * 1e6, measured=True)
+        return bool(choose(sqlglot.parse_one(JOIN, dialect="postgres"), fragments, [giver, taker], known=Knows(link=link)))
+
+    assert (flows(5e5, 1e6, 12), flows(5e5, 1e6, 1000)) == (True, False)
+    assert (flows(9e5, 1e6, 12), flows(10, 1000, 1000), flows(10, 1000, 12)) == (False, False, True)
+
+
 def test_keys_that_most_rows_have_are_not_sent() -> None:
     """All suppliers to the lines that name one each: a list of thousands, for nothing."""
     fragments = [Taker(memory_table({"k": ("integer", []), "j": ("bigint", [])})) for _ in range(2)]
-    distinct = {(0, "k"): 4_000.0, (1, "j"): 3_900.0}
+    known = Knows({(0, "k"): 4_000.0, (1, "j"): 3_900.0})
 
     def flows(rows: float) -> int:
         query = sqlglot.parse_one(JOIN, dialect="postgres")
-        return len(choose(query, fragments, [rows, 6e6], distinct=lambda number, column: distinct.get((number, column))))
+        return len(choose(query, fragments, [rows, 6e6], known=known))
 
     assert (flows(4_000), flows(100)) == (0, 1)
-    del distinct[(1, "j")]
+    del known.values[(1, "j")]
     assert flows(4_000) == 1, "nobody knows"
 
 

@@ -21,7 +21,7 @@ Computing = Callable[[exp.Query, tuple[Fragment, ...]], Computed | None]
 def with_computed_keys(residual: exp.Expr, offers: Offers, computing: Computing) -> tuple[exp.Expr, tuple[KeyFlow, ...]]:
     """The residual with such sub-queries replaced, their fragments added to ``offers``, and all flows; their takers lie in ``offers``."""
     takers = offers.takers()
-    flows = choose(residual, takers, offers.estimates, offers.modes(), offers.distinct)
+    flows = choose(residual, takers, offers.estimates, offers.modes(), offers)
     for place in range(len(list(_candidates(residual)))):
         attempt = residual.copy()
         query = list(_candidates(attempt))[place]
@@ -31,7 +31,7 @@ def with_computed_keys(residual: exp.Expr, offers: Offers, computing: Computing)
         number = len(takers)
         query.replace(_read(number, made.columns[0].name))
         estimates = [*offers.estimates, _rows(query, offers.estimates)]
-        found = choose(attempt, [*takers, made], estimates, offers.modes(), offers.distinct)
+        found = choose(attempt, [*takers, made], estimates, offers.modes(), offers)
         if any(flow.giver == number for flow in found):
             takers, residual, flows, offers.estimates = [*takers, made], attempt, found, estimates
             break

@@ -5,7 +5,7 @@ The numbers are orders of magnitude: they separate a table from its handful of g
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from virtualization.catalog import DataSource
@@ -42,8 +42,15 @@ ROW_SECONDS = 5e-7
 GROUPED_ROW_SECONDS = 3e-7
 """A source's work to put a row into its group."""
 
-JOINED_ROW_SECONDS = 3e-7
-"""A source's work for a row of a join."""
+KEY_SECONDS = 1e-6
+"""To tell a source one key, and its work to look for it."""
+
+KEY_BYTES = 10
+LEAST_SECONDS = 0.001
+"""What is saved below that is not worth waiting for another fragment."""
+
+FAR_MORE = 2.0
+"""A join is not asked for where its rows take so many times longer than those of its tables: estimates of joins are rough."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,12 @@ def grouping_pays(before: Moved, after: Moved, link: Link) -> bool:
     return after.seconds(link) + before.rows * GROUPED_ROW_SECONDS < before.seconds(link)
 
 
-def joining_pays(parts: list[Moved], joined: Moved, link: Link) -> bool:
-    """Is it quicker to have a join's rows than those of its tables, one after the other? They are joined here for next to nothing."""
-    return joined.seconds(link) + joined.rows * JOINED_ROW_SECONDS <= sum(part.seconds(link) + link.seconds for part in parts)
+def joining_loses(parts: Sequence[Moved], joined: Moved, link: Link) -> bool:
+    """Does a join at the source multiply rows, so that its tables come sooner one by one? They are joined here for next to nothing."""
+    return joined.rows > sum(part.rows for part in parts) and joined.seconds(link) > FAR_MORE * sum(part.seconds(link) for part in parts)
+
+
+def keys_pay(keys: float, taker: Moved, link: Link) -> bool:
+    """Is it quicker to tell a source ``keys`` than to fetch the rows that have others? A key is taken to stand in as many rows as any."""
+    saved = taker.seconds(link) * max(0.0, 1 - keys / max(taker.rows, 1.0))
+    return saved > LEAST_SECONDS and saved > keys * (KEY_SECONDS + KEY_BYTES / link.bytes_per_second)

@@ -41,7 +41,8 @@ class Values:
     def among(self, rows: float) -> float:
         """How many of them so many rows have, drawn from the table at random: PostgreSQL's own formula (Yao's, simplified)."""
         left_out = max(0.0, 1 - rows / self.rows)
-        return max(1.0, self.distinct * (1 - left_out ** (self.rows / self.distinct)))
+        drawn: float = 1 - left_out ** (self.rows / self.distinct)
+        return max(1.0, self.distinct * drawn)
 
 
 Known = Callable[[exp.Column], Values | None]

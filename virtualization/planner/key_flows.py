@@ -2,21 +2,25 @@
 
 Small fragments are read first and give their keys to bigger ones, which then give theirs. A flow must pay: its giver has to be much
 smaller than its taker, since the keys cost the taker's source work for each; a taker that is small itself is read in the time that
-waiting for keys would take. ``forced`` (option ``pushdown`` of a table or source) tries a flow whatever is expected.
+waiting for keys would take. Over a link that was measured the seconds decide: a thin one is worth more keys. ``forced`` (option
+``pushdown`` of a table or source) tries a flow whatever is expected.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlglot import exp
 
 from virtualization.computed import Computed
 from virtualization.plan import Fragment, KeyFlow, TakesKeys
+from virtualization.planner.costs import Link, Moved, keys_pay
 from virtualization.planner.key_types import same_kind
 from virtualization.planner.keys import Edge, edges, reads
+from virtualization.types import row_bytes
 
 PAYS_BELOW = 0.3
 """A giver has to be expected to have fewer rows than this share of its taker's."""
@@ -47,8 +51,30 @@ class Modes:
 
 AS_IT_PAYS = Modes()
 
-Distinct = Callable[[int, str], float | None]
-"""How many values a fragment's column has in its table; None: nobody knows."""
+
+class Known(Protocol):
+    """What is known of fragments, by number."""
+
+    def distinct(self, number: int, column: str) -> float | None:
+        """How many values a column has in its table; None: nobody knows."""
+        ...
+
+    def measured_link(self, number: int) -> Link | None:
+        """The link to the source; None: nobody has measured it, or an engine reads the source itself."""
+        ...
+
+
+class Nothing:
+    """A ``Known``."""
+
+    def distinct(self, number: int, column: str) -> None:
+        """Not known."""
+
+    def measured_link(self, number: int) -> None:
+        """Not known."""
+
+
+NOTHING = Nothing()
 
 
 def choose(
@@ -56,7 +82,7 @@ def choose(
     fragments: Sequence[Fragment],
     estimates: Sequence[float],
     modes: Modes = AS_IT_PAYS,
-    distinct: Distinct = lambda number, column: None,
+    known: Known = NOTHING,
 ) -> tuple[KeyFlow, ...]:
     """The flows among ``fragments`` that ``query``, the residual, allows."""
     read = reads(query)
@@ -74,7 +100,8 @@ def choose(
             if edge.giver.fragment != giver or taker not in waiting or taker in modes.off:
                 continue
             most = _most(fragments[taker], rows[taker])
-            if taker in modes.forced or (_pays(rows[giver], rows[taker], most) and _tells(edge, rows[giver], distinct)):
+            moved, link = Moved(rows[taker], row_bytes(types[taker].values())), known.measured_link(taker)
+            if taker in modes.forced or (_pays(rows[giver], moved, most, link) and _tells(edge, rows[giver], known)):
                 flows.append(KeyFlow(giver, edge.giver.column, taker, edge.taker.column, most))
                 rows[taker] = min(rows[taker], rows[giver] * FAN_OUT)
     return tuple(flows)
@@ -93,11 +120,15 @@ def _most(taker: Fragment, rows: float) -> int:
     return int(max(FEWEST_KEYS, min(taker.most_keys, rows * PAYS_BELOW))) if isinstance(taker, TakesKeys) else 0
 
 
-def _pays(giver: float, taker: float, most: int) -> bool:
-    return taker > SMALL_ROWS and giver <= taker * PAYS_BELOW and giver <= most * DOUBT
+def _pays(giver: float, taker: Moved, most: int, link: Link | None) -> bool:
+    if giver > most * DOUBT:
+        return False
+    if link is None:
+        return taker.rows > SMALL_ROWS and giver <= taker.rows * PAYS_BELOW
+    return keys_pay(giver, taker, link)
 
 
-def _tells(edge: Edge, rows: float, distinct: Distinct) -> bool:
+def _tells(edge: Edge, rows: float, known: Known) -> bool:
     """Not all suppliers to whoever buys from one of them: ``rows`` of the giver have as many keys at most."""
-    given, taken = (distinct(place.fragment, place.column) for place in (edge.giver, edge.taker))
+    given, taken = (known.distinct(place.fragment, place.column) for place in (edge.giver, edge.taker))
     return taken is None or min(rows, rows if given is None else given) <= taken * TELLING_SHARE

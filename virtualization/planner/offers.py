@@ -11,9 +11,10 @@ from sqlglot import exp
 from virtualization.catalog import Catalog, DataSource, VirtualTable
 from virtualization.plan import Accepted, Connector, Fragment, FragmentRequest, Kept, Scanned, TakesKeys
 from virtualization.planner.asked_again import Again, AskedAgain, narrowed_query, scan_condition
-from virtualization.planner.costs import Link, Links, assumed
+from virtualization.planner.costs import Link, Links, assumed, joining_loses
 from virtualization.planner.estimates import known_of, query_rows, rows_by_alias, scanned_rows
 from virtualization.planner.first_rows import FirstRows
+from virtualization.planner.join_sizes import join_sizes
 from virtualization.planner.key_flows import Modes
 from virtualization.planner.properties import base_tables, free_aliases, free_ctes, session_call, shown
 from virtualization.source_options import FORCED, OFF, ON, PUSHDOWN
@@ -107,6 +108,8 @@ class Offers:
         key = (source, query.sql("postgres"))
         if key in self._known:
             return self._read(self._known[key])
+        if self._is_dearer(query, source):
+            return None
         tables = {table.alias: self.tables[table.alias] for table in base_tables(query)}
         data_source = self._catalog.source(source)
         connector = self._connectors(data_source)
@@ -124,6 +127,21 @@ class Offers:
             return number
         self.note(reason for reason in answer.kept if reason.code != NO_ENGINE)
         return None
+
+    def _is_dearer(self, query: exp.Expr, source: str) -> bool:
+        """Does a join multiply rows, so that its tables are better fetched one by one?"""
+        sizes = None if self.is_forced(query) else join_sizes(query, self.tables)
+        link = self.link(source)
+        if sizes is None or not joining_loses(sizes.parts, sizes.joined, link):
+            return False
+        parts = " and ".join(map(str, sizes.parts))
+        self.keep(
+            query,
+            "cost",
+            f"its tables, {parts}, come sooner than {sizes.joined} of the join; link {link}",
+            "Set option pushdown to forced.",
+        )
+        return True
 
     def scan(self, table: VirtualTable, columns: list[str], predicates: Sequence[exp.Expr]) -> tuple[int, list[str], list[exp.Expr]]:
         """Read a table: the fragment's number, its columns, and the predicates that must still be applied above it (and whose
@@ -173,6 +191,14 @@ class Offers:
         found = {table.key: known_of({"": table})(exp.column(column)) for table in self.tables.values() if table.key in tables}
         told = [one.distinct for one in found.values() if one is not None]
         return told[0] if len(told) == 1 else None
+
+    def measured_link(self, number: int) -> Link | None:
+        """See ``key_flows.Known``."""
+        fragment = self.fragments[number] if number < len(self.fragments) else None
+        if fragment is None or fragment.duckdb_sql() is not None:
+            return None
+        link = self.link(fragment.source)
+        return link if link.measured else None
 
     def first_rows(self, number: int, rows: int) -> None:
         """Only ``rows`` rows of a fragment are wanted, whichever; no effect when another part of the query reads it too."""

@@ -19,7 +19,7 @@ from virtualization.planner.offers import Offers
 from virtualization.planner.partial_aggregates import WholeError
 from virtualization.planner.properties import base_tables
 from virtualization.planner.union_groups import grouped_arms
-from virtualization.types import TEXT_BYTES, pg_type
+from virtualization.types import row_bytes
 
 ALIAS = "__p"
 
@@ -100,8 +100,7 @@ def _moved(inner: exp.Select, offers: Offers) -> tuple[Moved, Moved | None]:
 
 def _width(values: Iterable[exp.Expr]) -> float:
     """Bytes of a row with these values, each once."""
-    lengths = {value.unalias().sql(): pg_type(type_of(value) or "text").length for value in values}
-    return float(sum(length if length > 0 else TEXT_BYTES for length in lengths.values()))
+    return row_bytes({value.unalias().sql(): type_of(value) or "text" for value in values}.values())
 
 
 def _key(inner: exp.Select, key: exp.Expr) -> exp.Expr:

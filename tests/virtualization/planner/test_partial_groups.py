@@ -192,3 +192,24 @@ def test_a_link_is_what_was_seen_of_late() -> None:
     for _ in range(100):
         links.learn("one", Counts(rows=1_000_000, bytes=24_000_000, milliseconds=8000))
     assert str(links.link(source)) == "6 MB/s, 15.0 ms"
+
+
+MULTIPLYING = "SELECT a.n, b.t FROM a JOIN b ON b.y = a.k"
+
+
+@pytest.mark.parametrize(("distinct", "session", "fragments"), [(8, "on", 2), (8, "forced", 1), (-1, "on", 1), (None, "on", 1)])
+def test_a_join_that_multiplies_rows_is_not_asked_for(sources: Sources, distinct: float | None, session: str, fragments: int) -> None:
+    facts = {} if distinct is None else {"a": {"k": ColumnFacts(distinct)}, "b": {"y": ColumnFacts(distinct)}}
+    catalog = replace(sources.catalog(facts, rows=1e6), pushdown=session)
+    plan = sources.engine.plan(MULTIPLYING, catalog)
+    assert len(plan.fragments) == fragments
+    assert {kept.code for kept in plan.kept} == ({"cost"} if fragments > 1 else set())
+    assert answers(sources, MULTIPLYING, catalog) == expected(sources, MULTIPLYING)
+
+
+def test_groups_over_such_a_join_are_asked_for(sources: Sources) -> None:
+    facts = {"a": {"k": ColumnFacts(8)}, "b": {"y": ColumnFacts(8)}}
+    assert (
+        len(sources.engine.plan("SELECT a.k, count(*) FROM a JOIN b ON b.y = a.k GROUP BY a.k", sources.catalog(facts, rows=1e6)).fragments)
+        == 1
+    )
