@@ -93,7 +93,7 @@ def _documents(stack: ExitStack) -> Part:
     database.fitting.insert_many(documents(strange=False))
     database.strange.insert_many(documents(strange=True))
     mismatch = {"fitting": "error", "strange": "null"}
-    tables = [VirtualTable("public", name, "documents", name, COLUMNS, {"mismatch": told}) for name, told in mismatch.items()]
+    tables = [VirtualTable("public", name, "documents", name, COLUMNS, {"mismatch": told}, rows=50) for name, told in mismatch.items()]
     return [replace(server.source(), name="documents")], tables
 
 
