@@ -129,7 +129,7 @@ class MasterPool(Section):
     """Seconds after which any statement of a user is cancelled. null: no limit, as in PostgreSQL."""
     memory_megabytes: Annotated[int, Field(ge=16, le=1048576)] = 64
     """Megabytes of ``shared_buffers``. Small by default: tables of the master are reference data, the large ones are virtual."""
-    offload: Literal["auto", "off"] = "off"
+    offload: Literal["auto", "off"] = "auto"
     """Whether the master hands whole queries over virtual tables to the compute pool: ``auto``: where its module could be built, which
     takes a C compiler at ``bdc create`` or ``bdc start``; ``off``: never, postgres_fdw ships what it can. A session has ``SET
     bdc.offload = off``."""
