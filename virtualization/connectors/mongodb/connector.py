@@ -12,11 +12,23 @@ from virtualization.connectors.mongodb.client import Client
 from virtualization.connectors.mongodb.detect import detect, objects
 from virtualization.connectors.mongodb.fragments import fragment
 from virtualization.connectors.mongodb.options import settings
+from virtualization.connectors.mongodb.passthrough import passthrough
 from virtualization.connectors.mongodb.queries import query_pipeline
 from virtualization.connectors.mongodb.rejects import COLUMNS, DETECTED, columns_of, scan_rejected, text_of
 from virtualization.connectors.mongodb.scans import scan_pipeline
 from virtualization.connectors.mongodb.typed_columns import REJECTED_OF
-from virtualization.plan import Accepted, Declined, Detected, FragmentRequest, Kept, RemoteObject, Scanned, TestedSource
+from virtualization.plan import (
+    Accepted,
+    Batches,
+    Declined,
+    Detected,
+    FragmentRequest,
+    Kept,
+    QueryContext,
+    RemoteObject,
+    Scanned,
+    TestedSource,
+)
 from virtualization.refusal import RefusedError
 
 
@@ -74,6 +86,10 @@ class MongodbConnector:
             return Declined((refused.kept,))
         keys = tuple(sorted({table.key for table in request.tables.values()}))
         return Accepted(fragment(self._client, pipeline, keys))
+
+    def passthrough(self, text: str, context: QueryContext) -> Batches:
+        """See ``virtualization.passthrough``."""
+        return passthrough(self._client, self._settings.source, text, context)
 
     def close(self) -> None:
         """End connections; running fragments finish first."""
