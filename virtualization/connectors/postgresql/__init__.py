@@ -20,7 +20,7 @@ from virtualization.connectors.postgresql.fragments import StatementFragment
 from virtualization.connectors.postgresql.options import settings
 from virtualization.connectors.postgresql.passthrough import passthrough
 from virtualization.connectors.postgresql.remote_catalog import remote_columns, remote_objects, table_pages
-from virtualization.connectors.postgresql.types import described, wants_text
+from virtualization.connectors.postgresql.types import described
 from virtualization.errors import DefinitionError, UnknownColumnError
 from virtualization.passthrough import OwnSession
 from virtualization.plan import (
@@ -143,9 +143,7 @@ class PostgresqlConnector:
         return StatementFragment(
             source=self._settings.source,
             columns=tuple(OutputColumn(name, of.text) for name, of in zip(names, types, strict=True)),
-            text=remote_sql.with_transport(
-                collated, [wants_text(of) for of in types], lambda made: remote_sql.rendered(made, tables, facts)
-            ),
+            text=remote_sql.with_transport(collated, types, lambda made: remote_sql.rendered(made, tables, facts)),
             tables=tuple(sorted({table.key for table in tables.values()})),
             what=what,
             zoned=rewrites.looks_at_zone(query) or any(of.name == "timestamp with time zone" and of.array for of in types),

@@ -37,6 +37,9 @@ class StatementFragment(RowsThroughOpen):
     filtered: bool = False
     """Has the scan a condition? The source may know a shorter way to its rows then."""
 
+    narrowed: bool = False
+    """Were keys added to the text?"""
+
     client: Client = field(repr=False, compare=False, kw_only=True)
     facts: Facts = field(repr=False, compare=False, kw_only=True)
     most_keys: int = narrowing.MOST_KEYS
@@ -69,8 +72,12 @@ class StatementFragment(RowsThroughOpen):
 
     def with_keys(self, column: str, keys: Any) -> StatementFragment:  # noqa: ANN401 an Arrow array
         """See ``virtualization.plan.TakesKeys``."""
-        text = narrowing.narrowed(self.text, self.columns, column, keys, self.facts)
-        return self if text is None else replace(self, text=text, table=None)
+        condition = narrowing.condition(self.columns, column, keys, self.facts)
+        if condition is None:
+            return self
+        return replace(
+            self, text=narrowing.with_condition(self.text, self.columns, condition, again=self.narrowed), table=None, narrowed=True
+        )
 
     def _schema(self) -> pa.Schema:
         return pa.schema([arrow_field(column.name, column.type) for column in self.columns])

@@ -1,4 +1,4 @@
-"""A statement asked for some keys only: ``SELECT * FROM (statement) AS k(k0, k1) WHERE k1 = ANY ('{…}'::bigint[])``.
+"""A statement asked for some keys only: ``SELECT * FROM (statement) AS k(c0, c1) WHERE c1 = ANY ('{…}'::bigint[])``.
 
 PostgreSQL pulls the inner statement up where it may, and so finds its indexes; for a long array it builds a hash table. The array stands
 in the text: COPY, by which rows come fastest, takes no parameters.
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from virtualization.connectors.postgresql.facts import Facts
+from virtualization.connectors.postgresql.types import is_decimal
 from virtualization.encoding.text import text_column
 from virtualization.plan import OutputColumn
 from virtualization.types import PgType, pg_type
@@ -29,8 +30,8 @@ _ELEMENTS = {"smallint": "bigint", "integer": "bigint", "character varying": "te
 pc: Any = pyarrow.compute
 
 
-def narrowed(text: str, columns: Sequence[OutputColumn], column: str, keys: Any, facts: Facts) -> str | None:  # noqa: ANN401
-    """``text`` with only the rows whose ``column`` is among ``keys``; None where the source can't be told these keys."""
+def condition(columns: Sequence[OutputColumn], column: str, keys: Any, facts: Facts) -> str | None:  # noqa: ANN401
+    """That ``column`` is among ``keys``, over columns named c0, c1 …; None where the source can't be told these keys."""
     place = [one.name for one in columns].index(column)
     element = _element(pg_type(columns[place].type), keys.type)
     values = text_column(keys, pg_type(element), "UTC").cast(pa.string())
@@ -44,10 +45,19 @@ def narrowed(text: str, columns: Sequence[OutputColumn], column: str, keys: Any,
     if values.nbytes > MOST_BYTES:
         return None
     array = "{" + ",".join(values.to_pylist()).replace("'", "''") + "}"
-    names = [f"k{number}" for number in range(len(columns))]
     # where a column may have a collation of its own, two of them could meet: an error, or another equality
     collation = ' COLLATE "C"' if element == "text" and not facts.orders_by_code_point else ""
-    return f"SELECT * FROM ({text}) AS k({', '.join(names)}) WHERE {names[place]}{collation} = ANY ('{array}'::{element}[])"
+    return f"c{place}{collation} = ANY ('{array}'::{element}[])"
+
+
+def with_condition(text: str, columns: Sequence[OutputColumn], condition: str, *, again: bool) -> str:
+    """``text`` with a condition over its columns; ``again``: it has one already."""
+    if again:
+        return f"{text} AND {condition}"
+    if any(is_decimal(pg_type(one.type)) for one in columns):
+        return f"{text} WHERE {condition}"  # they are cast around the query already: see ``remote_sql.with_transport``
+    names = ", ".join(f"c{number}" for number in range(len(columns)))
+    return f"SELECT * FROM ({text}) AS k({names}) WHERE {condition}"
 
 
 def _element(of: PgType, keys: pa.DataType) -> str:

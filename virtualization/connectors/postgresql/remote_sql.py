@@ -21,8 +21,9 @@ from virtualization.binding.grouping import AGGREGATES
 from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.postgresql.facts import Facts
 from virtualization.connectors.postgresql.result_types import METADATA
+from virtualization.connectors.postgresql.types import is_decimal, wants_text
 from virtualization.errors import DefinitionError
-from virtualization.types import pg_type
+from virtualization.types import PgType, pg_type
 
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^\s".]+)')
 _TEXT_TYPES = ("text", "character varying", "character", "name")
@@ -165,18 +166,21 @@ def _declared(item: exp.Expr, query: exp.Select, tables: Mapping[str, VirtualTab
     return next((column.type for column in tables[item.table].columns if column.name == item.name), None)
 
 
-def with_transport(query: exp.Expr, wants_text: Sequence[bool], render: Callable[[exp.Expr], str]) -> str:
-    """The remote text of ``query`` with the marked outputs cast to text."""
-    if not any(wants_text):
+def with_transport(query: exp.Expr, types: Sequence[PgType], render: Callable[[exp.Expr], str]) -> str:
+    """The remote text of ``query``, outputs that travel as text cast to it. Decimals are cast around the query, where a condition on them
+    may follow (``narrowing``)."""
+    casts = [wants_text(of) for of in types]
+    if not any(casts):
         return render(query)
-    if isinstance(query, exp.Select) and not any(query.args.get(part) for part in ("distinct", "group", "order")):
+    plain = isinstance(query, exp.Select) and not any(query.args.get(part) for part in ("distinct", "group", "order"))
+    if plain and not any(is_decimal(of) for of in types):
         query = query.copy()
-        for item, cast in zip(query.selects, wants_text, strict=True):
+        for item, cast in zip(query.selects, casts, strict=True):  # type: ignore[attr-defined]
             if cast:
                 inner = item.unalias()
                 item.replace(exp.alias_(exp.cast(inner.copy(), "text", dialect="postgres"), item.alias_or_name or "c", quoted=True))
         return render(query)
     # DISTINCT and GROUP BY must compare, and ORDER BY sort, the values themselves; a sub-query's order survives a plain projection
-    names = [f"c{number}" for number in range(len(wants_text))]
-    items = ", ".join(f"{name}::text" if cast else name for name, cast in zip(names, wants_text, strict=True))
+    names = [f"c{number}" for number in range(len(casts))]
+    items = ", ".join(f"{name}::text" if cast else name for name, cast in zip(names, casts, strict=True))
     return f"SELECT {items} FROM ({render(query)}) AS q({', '.join(names)})"

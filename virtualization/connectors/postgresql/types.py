@@ -13,7 +13,13 @@ _TYPMOD_OFFSET = 4
 
 def wants_text(of: PgType) -> bool:
     """Must the remote SELECT cast this output to text?"""
-    return of.travels_as_text
+    return of.travels_as_text or is_decimal(of)
+
+
+def is_decimal(of: PgType) -> bool:
+    """Does it come as text because that is read faster? The driver makes a text of each numeric by itself, in 0.6 µs; the server does so
+    in 0.05 µs."""
+    return of.name == "numeric" and not of.array and not of.travels_as_text
 
 
 def described(field: pa.Field[Any]) -> PgType:
