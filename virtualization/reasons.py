@@ -53,6 +53,7 @@ REASONS: dict[str, Reason] = {
     "cost": Reason(
         (PLANNER,), "by what is known of its tables and of the link, the parts come sooner than the whole", "Set option pushdown to forced."
     ),
+    "cut_texts": Reason((ODBC,), "the driver cuts off computed texts on their way"),
     "date_range": Reason((ORACLE,), "dates of the source end with the year 9999", "Add to the constant on the other side instead."),
     "date_style": Reason((POSTGRESQL,), "the text of a date is read by the clock or by settings", "Write dates as YYYY-MM-DD."),
     "date_trunc": Reason((DUCKDB, MONGODB, ODBC, ORACLE), "only timestamps without time zone, and plain units", "Cast to timestamp first."),
@@ -125,9 +126,7 @@ REASONS: dict[str, Reason] = {
     "not_on_list": Reason(
         (FILES, MONGODB, ODBC, ORACLE, POSTGRESQL), "the source is not asked to do this: it is not on the connector's list"
     ),
-    "not_text": Reason(
-        (MONGODB, ODBC, ORACLE), "|| over values that are no texts prints them by the session's settings", "Cast to text first."
-    ),
+    "not_text": Reason((MONGODB, ORACLE), "|| over values that are no texts prints them by the session's settings", "Cast to text first."),
     "numeric_division": Reason(
         (DUCKDB, MONGODB, ODBC, ORACLE),
         "PostgreSQL chooses the digits of a numeric quotient by its value",

@@ -187,7 +187,7 @@ class Statements:
 
     def _output(self, node: exp.Expr, name: str, one: Operand) -> Output:
         if one.family == "text" and one.plain is None and self.known.sent_texts == "columns":
-            raise refuse(node, "not_text", "the driver cuts off texts that are no columns")
+            raise refuse(node, "cut_texts", "the driver cuts off texts that are no columns")
         if one.family == "decimal" and one.of.text == "numeric":  # computed: of a column declared so nobody knows the digits
             form = self.known.form("decimal")
             return Output(name, one.of, form.sent.format(v=one.value, c=one.plain or one.value), self.known.fetched("decimal"))
