@@ -134,7 +134,7 @@ def _condition(pick: Chance, left: From, mine: Item, theirs: Item, word: str, it
     if mine.kind is Kind.TEXT and pick.random() < 0.15:
         on = f"lower({mine.sql}) = lower({theirs.sql})"
     elif mine.kind is Kind.INTEGER and left.rows < SMALL and pick.random() < 0.1:
-        on = f"{theirs.sql} BETWEEN {mine.sql} AND {mine.sql} + 2"
+        on = f"{theirs.sql} BETWEEN least({mine.sql}, 7) AND {mine.sql}"  # nothing that could overflow
     if pick.random() < 0.3:
         on += f" AND ({Predicates(Expressions(pick, items)).any(pick.randint(0, 1))})"
     return f"ON {on}"
