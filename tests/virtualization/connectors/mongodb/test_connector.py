@@ -242,9 +242,9 @@ def test_cancel_reaches_the_server(mongodb: MongodbServer) -> None:
 
 def test_time_limit(mongodb: MongodbServer) -> None:
     database = mongodb.client[mongodb.database]
-    database.slow.insert_many([{"_id": n, "a": list(range(100))} for n in range(300)])
+    database.slow_arrays.insert_many([{"_id": n, "a": list(range(100))} for n in range(300)])
     connector = MongodbConnector(mongodb.source(statement_timeout="0.001"))
-    table = virtual("slow[a]", Column("a", "bigint"))
+    table = virtual("slow_arrays[a]", Column("a", "bigint"))
     try:
         with pytest.raises(SourceTimeoutError, match="time limit"):
             rows(connector, table)
