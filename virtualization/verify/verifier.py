@@ -17,7 +17,7 @@ from virtualization.catalog import Catalog, MemoryCatalog, VirtualTable
 from virtualization.engine import Engine
 from virtualization.errors import DefinitionError, VirtualizationError
 from virtualization.plan import QueryContext
-from virtualization.source_options import FORCED, PUSHDOWN
+from virtualization.source_options import FORCED
 from virtualization.verify.copies import Copies
 from virtualization.verify.judge import Judge
 from virtualization.verify.kinds import Kind, kind_of, literal
@@ -133,7 +133,8 @@ def verification(
             raise DefinitionError("there is no table to verify", detail="; ".join(notes) or None)
         copies.finish()
         plain = EngineSide("pushdown off", without_pushdown(engine, known, read_here), known, contexts, bounds.query_seconds)
-        forced = EngineSide("pushdown forced", engine, _forced(known), contexts, bounds.query_seconds)
+        # keys of joins and groups below them, which tables as small as these would hardly ever call for
+        forced = EngineSide("pushdown forced", engine, replace(known, pushdown=FORCED), contexts, bounds.query_seconds)
         yield Verification([Judge(copies, [pushed, plain]), Judge(copies, [forced, plain])], tables, notes)
 
 
@@ -161,16 +162,6 @@ def _by_name(catalog: Catalog) -> MemoryCatalog:
     schemas = tuple(dict.fromkeys(table.schema for table in found.values()))
     sources = {table.source: catalog.source(table.source) for table in found.values()}
     return MemoryCatalog(sources, {table.key: table for table in found.values()}, schemas)
-
-
-def _forced(catalog: MemoryCatalog) -> MemoryCatalog:
-    """Keys of joins are sent wherever they may be: of tables as small as these the planner would hardly send any."""
-    tables = {
-        key: table if PUSHDOWN in table.options or PUSHDOWN in catalog.source(table.source).options
-        else replace(table, options={**table.options, PUSHDOWN: FORCED})
-        for key, table in catalog.virtual_tables.items()
-    }  # fmt: skip
-    return replace(catalog, virtual_tables=tables)
 
 
 def copied(table: VirtualTable, side: EngineSide, copies: Copies, most: int) -> tuple[TableFacts, pa.Table]:
