@@ -24,7 +24,8 @@ from sqlglot import parse_one
 from tests.patience import SOON
 from tests.services.hdfs import HdfsServer
 from tests.services.postgresql import free_port
-from tests.virtualization.connectors.conformance import BIG_ROWS, COLUMNS, ROWS, ConnectorConformance, ids, read, table
+from tests.services.proxy import proxy
+from tests.virtualization.connectors.conformance import BIG_ROWS, COLUMNS, ROWS, ConnectorConformance, failed, ids, read, table
 from virtualization.catalog import Column, DataSource, VirtualTable
 from virtualization.connectors.hdfs import HdfsConnector
 from virtualization.connectors.hdfs.fragments import FilesFragment
@@ -464,6 +465,36 @@ def test_datanode_killed_during_the_query(connector: HdfsConnector, lake: HdfsSe
         assert len(ids(connector.scan(table("/c/rows", format="csv"), ["id"], []).fragment)) == len(ROWS)
     finally:
         lake.restart_datanode(0)
+
+
+def test_namenode_goes_away_between_two_queries(lake: HdfsServer) -> None:
+    with proxy(int(lake.location.rsplit(":", 1)[1])) as between:
+        connector = HdfsConnector(DataSource("src", "hdfs", f"hdfs://127.0.0.1:{between.port}", {"user": "nobody", "timeout": "5"}))
+        of = table("/c/rows", format="csv")
+        assert len(rows(connector, of, columns=["id"])) == len(ROWS)
+        between.cut()
+        assert len(rows(connector, of, columns=["id"])) == len(ROWS)
+        between.close()
+        error = failed(lambda: rows(connector, of, columns=["id"]))
+        assert isinstance(error, SourceUnreachableError | SourceTimeoutError)
+        connector.close()
+
+
+def test_every_datanode_is_down(connector: HdfsConnector, lake: HdfsServer) -> None:
+    """In the middle of an answer, and at the start of the next."""
+    big = connector.scan(table("/p/big.parquet", [ID]), ["id"], []).fragment
+    iterator = iter(big.open(QueryContext()))
+    assert next(iterator).num_rows
+    for datanode in lake.datanodes:
+        datanode.kill()
+        datanode.wait()
+    try:
+        for work in (lambda: list(iterator), lambda: read(big)):
+            assert isinstance(failed(work, "/p/big.parquet"), SourceError)
+    finally:
+        for number in range(len(lake.datanodes)):
+            lake.restart_datanode(number)
+    assert read(big).num_rows == BIG_ROWS
 
 
 @pytest.mark.parametrize("kind", ["json", "orc", "avro", "delta"])

@@ -84,10 +84,10 @@ class TestFaults(FaultConformance):
 
 def test_the_server_has_no_place_left(trouble: PostgresqlTrouble) -> None:
     """Its own cap, not ours."""
-    trouble._changed("ALTER ROLE troubled CONNECTION LIMIT 1")
     try:
         with trouble.connected() as first, trouble.connected() as second:
             held = first.scan(trouble.endless, ["id"], []).fragment.open(QueryContext())
+            trouble._changed("ALTER ROLE troubled CONNECTION LIMIT 1")
             error = failed(second.test, "too many connections")
             assert type(error) is SourceUnreachableError
             held.close()

@@ -150,6 +150,10 @@ class Capabilities:
     sent_texts: str = "any"
     """``columns``: computed texts would be cut off on their way, so only bare columns are asked for."""
 
+    typed: bool = False
+    """Does the driver tell an answer's columns by their own types, and does a cast there make some number of any text? Then a column
+    goes without one, and what is no number comes as text."""
+
     any_type: bool = False
     """May types without a family of their own be declared: does the product send PostgreSQL's texts?"""
 

@@ -92,7 +92,8 @@ def statement_fault(error: Exception, where: str, secret: str | None) -> Virtual
         said = re.sub(r"^JSON path error near '(.*)' \(1\)$", r"\1", said)
         hint = "Declare the column with another type, or mend the value at the source."
         return DataError(f"{where}: a value is not of its column's type: {said}", hint=hint)
-    return SourceError(f"{where}: {said}", detail=f"SQLSTATE {state}" if state else None)
+    hint = "The text is the source's own: look there. bdc source test NAME asks it for as little as can be."
+    return SourceError(f"{where}: {said}", detail=f"SQLSTATE {state}" if state else None, hint=hint)
 
 
 def cancelled(where: str) -> CancelledError:

@@ -31,6 +31,8 @@ class Output:
     of: PgType
     sql: str
     fetched: str
+    typed: bool = False
+    """Does the source's driver tell each column's own type?"""
 
 
 def output(name: str, of: PgType, value: str, plain: str | None, known: Capabilities) -> Output:
@@ -42,7 +44,9 @@ def output(name: str, of: PgType, value: str, plain: str | None, known: Capabili
             f'column "{name}" is declared {of.text}, which is not carried from this ODBC driver',
             hint="Declare it text, or cast it at the source (in a view).",
         )
-    return Output(name, of, known.form(kind).sent.format(v=value, c=plain or value), known.fetched(kind))
+    # a column that is told by its own type needs no cast, which would make some number of any text, too
+    sent = plain if plain and known.typed and kind == "integer" else known.form(kind).sent.format(v=value, c=plain or value)
+    return Output(name, of, sent, known.fetched(kind), known.typed)
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,15 @@ class Columns:
 
     def reading(self) -> Mapping[str, Any]:
         """Each in the type that it is fetched as."""
-        return {"schema": fetched_schema(self.outputs)}
+        return {"map_schema": self._fetched}
+
+    def _fetched(self, told: pa.Schema) -> pa.Schema:
+        """Where a number is asked for and something else comes (a declaration that is wide of the mark, a column that was changed since),
+        it comes as text, which fits exactly or is an error: drivers make some number of any text."""
+        wanted = fetched_schema(self.outputs)
+        pairs = zip(self.outputs, wanted, told, strict=True)
+        return pa.schema([pa.field(asked.name, pa.string()) if one.typed and _strange(asked.type, found.type) else asked
+                          for one, asked, found in pairs])  # fmt: skip
 
     def row_bytes(self, value_bytes: int) -> int:
         """Texts come as UTF-16."""
@@ -68,6 +80,12 @@ class Columns:
     def made(self, batch: pa.RecordBatch, where: str) -> pa.RecordBatch:
         """See ``to_contract``."""
         return to_contract(batch, self.outputs, where)
+
+
+def _strange(asked: pa.DataType, found: pa.DataType) -> bool:
+    if pa.types.is_int64(asked):
+        return not (pa.types.is_integer(found) or pa.types.is_boolean(found))
+    return pa.types.is_float64(asked) and pa.types.is_string(found)
 
 
 def columns(outputs: Sequence[Output]) -> tuple[OutputColumn, ...]:

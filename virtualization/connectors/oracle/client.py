@@ -95,8 +95,10 @@ class RowStream:
         first: Any,  # noqa: ANN401 the driver's frames
         frames: Iterator[Any],
         outputs: Sequence[Output],
+        where: str,
         fault: Callable[[Exception], VirtualizationError],
     ) -> None:
+        self._where = where
         self._running = running
         self._first = first
         self._frames = frames
@@ -115,7 +117,7 @@ class RowStream:
             while self._open and frame is not None:
                 for batch in pa.table(frame).to_batches():
                     if batch.num_rows:
-                        yield rows.to_contract(batch, self._outputs, "the answer of the source")
+                        yield rows.to_contract(batch, self._outputs, self._where)
                 if self._open:
                     frame = self._running.call(lambda: next(self._frames, None))
         except _DRIVER_ERRORS as error:
@@ -155,7 +157,8 @@ class Client:
         def begin(running: Running, connection: Any) -> RowStream:  # noqa: ANN401 the driver's connection
             frames = connection.fetch_df_batches(sql, size=size, requested_schema=wanted)
             first = running.call(lambda: next(frames, None))
-            return RowStream(running, first, frames, outputs, lambda error: self._fault(error, what, running))
+            where = f'data source "{self.settings.source}", {what}'
+            return RowStream(running, first, frames, outputs, where, lambda error: self._fault(error, what, running))
 
         stream: RowStream = self.start(what, context, begin)
         return stream

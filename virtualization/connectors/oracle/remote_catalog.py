@@ -10,6 +10,7 @@ from typing import Any
 from virtualization.binding.naming import unique
 from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.oracle.client import Client
+from virtualization.connectors.oracle.column_statistics import QUERY, column_statistics
 from virtualization.connectors.oracle.facts import Facts
 from virtualization.connectors.oracle.names import location_parts, quoted
 from virtualization.connectors.oracle.scopes import Columns
@@ -84,6 +85,7 @@ class RemoteTables:
         try:
             return {one.name: column_value(alias, one.type, remote[one.remote_name], facts.utf8) for one in table.columns}
         except DefinitionError as error:
+            self.forget()
             where = f'data source "{self._client.settings.source}", table {table.location}'
             raise DefinitionError(f"{where}: {error.message}", hint=error.hint) from None
 
@@ -107,7 +109,7 @@ def _column(row: Mapping[str, Any]) -> RemoteColumn:
 
 
 def detect(client: Client, tables: RemoteTables, location: str, facts: Facts) -> Detected:
-    """Columns and row estimate of one table or view. Names that are upper case there are lower case here."""
+    """Columns, row estimate and the columns' statistics of one table or view. Names that are upper case there are lower case here."""
     found = list(tables.columns(location, facts).values())
     types = [(column, detected(column, client.settings.number_default)) for column in found]
     carried = [(column, of) for column, of in types if of is not None]
@@ -115,7 +117,9 @@ def detect(client: Client, tables: RemoteTables, location: str, facts: Facts) ->
     columns = [Column(name, of, column.nullable, column.name) for name, (column, of) in zip(names, carried, strict=True)]
     counted = client.rows(_ROWS, location_parts(location), f"table {location}")
     rows = float(counted[0]["num_rows"]) if counted and counted[0]["num_rows"] is not None else None
-    return Detected(tuple(columns), rows=rows, unmapped=tuple(why_not(column) for column, of in types if of is None))
+    known = client.rows(QUERY, location_parts(location), f"table {location}") if rows else []
+    unmapped = tuple(why_not(column) for column, of in types if of is None)
+    return Detected(tuple(columns), rows=rows, unmapped=unmapped, statistics=column_statistics(known, columns, rows))
 
 
 def local_name(name: str) -> str:

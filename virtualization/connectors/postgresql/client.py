@@ -69,8 +69,14 @@ class RowStream:
     """Batches of one statement, as they arrive. Leaving it half-read cancels at the source."""
 
     def __init__(
-        self, running: Running, reader: pa.RecordBatchReader, schema: pa.Schema, fault: Callable[[Exception], VirtualizationError]
+        self,
+        running: Running,
+        reader: pa.RecordBatchReader,
+        schema: pa.Schema,
+        where: str,
+        fault: Callable[[Exception], VirtualizationError],
     ) -> None:
+        self._where = where
         self._running = running
         self._reader = reader
         self._schema = schema
@@ -93,7 +99,7 @@ class RowStream:
                 self._finish(reusable=False)
                 raise self._fault(error) from None
             try:
-                converted = to_contract(batch, self._schema, "the answer of the source")
+                converted = to_contract(batch, self._schema, self._where)
             except VirtualizationError:
                 self.close()
                 raise
@@ -125,7 +131,7 @@ class Client:
     def stream(self, sql: str, schema: pa.Schema, what: str, context: QueryContext, zone: str | None = None) -> RowStream:
         """Start ``sql``; ``what`` names its remote objects in errors; ``zone``: the time zone that it needs, None: it needs none."""
         running, reader = self.begin(what, context, lambda cursor: execute(cursor, sql, self.settings.fetch_bytes), zone)
-        return RowStream(running, reader, schema, lambda error: self.fault(error, what, context))
+        return RowStream(running, reader, schema, self.where(what), lambda error: self.fault(error, what, context))
 
     def rows(self, sql: str, what: str) -> list[dict[str, Any]]:
         """All rows of a small statement about the catalog."""
@@ -188,6 +194,10 @@ class Client:
             running.end(reusable=False)
             return None
         return running
+
+    def where(self, what: str) -> str:
+        """For messages."""
+        return f'data source "{self.settings.source}", {what}'
 
     def fault(self, error: Exception, what: str, context: QueryContext) -> VirtualizationError:
         """What a driver's error means."""

@@ -84,7 +84,8 @@ def _of_values(state: str, said: str, where: str) -> DataError | None:
         return DataError(f"{said} ({where})")
     if not state.startswith(("21", "22")):
         return None
-    found = DataError(f"{said} ({where})", hint=_RETYPED if state in _NO_SUCH_VALUE else None)
+    mend = "Mend the value at the source, declare the column bytea, or leave it out." if state == _NOT_UTF8 else None
+    found = DataError(f"{said} ({where})", hint=_RETYPED if state in _NO_SUCH_VALUE else mend)
     found.code = state  # type: ignore[misc]  # more exact than the class's
     return found
 

@@ -184,7 +184,7 @@ class ParallelRows:
         try:
             for batch in execute(running.cursor, statement, self._client.settings.fetch_bytes):
                 if batch.num_rows:
-                    yield to_contract(batch, self._schema, "the answer of the source")
+                    yield to_contract(batch, self._schema, self._client.where(self._what))
         except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
             raise self._client.fault(error, self._what, self._context) from None
 
