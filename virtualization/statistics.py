@@ -78,13 +78,7 @@ def sample_statistics(
         column = values.combine_chunks()
         if declared.name not in bounds or column.null_count == len(column):
             continue
-        one = ColumnStatistics(*_sizes(column, rows))
-        least, greatest = bounds[declared.name]
-        if least == greatest:
-            shown = _shown(pa.array([least], column.type), declared)
-            one = replace(one, n_distinct=1.0, most_common_vals=shown, most_common_freqs=f"{{{1 - one.null_frac}}}")
-        else:
-            one = replace(one, histogram_bounds=_shown(pa.array(_between(least, greatest), column.type), declared))
+        one = bounded(ColumnStatistics(*_sizes(column, rows)), declared, *bounds[declared.name])
         if one.usable:
             found[declared.name] = one
     return found
@@ -99,6 +93,15 @@ def sampled_facts(sample: pa.Table, columns: Sequence[Column], rows: float) -> M
             nulls, width, distinct = _sizes(column, rows)
             found[declared.name] = ColumnFacts(distinct, nulls, width)
     return found
+
+
+def bounded(sizes: ColumnStatistics, declared: Column, least: object, greatest: object) -> ColumnStatistics:
+    """``sizes`` of a column of whose values only the least and the greatest are known (in Python, of the declared type)."""
+    arrow = pg_type(declared.type).arrow
+    if least == greatest:
+        shown = _shown(pa.array([least], arrow), declared)
+        return replace(sizes, n_distinct=1.0, most_common_vals=shown, most_common_freqs=f"{{{1 - sizes.null_frac}}}")
+    return replace(sizes, histogram_bounds=_shown(pa.array(_between(least, greatest), arrow), declared))
 
 
 def _between(least: Any, greatest: Any) -> list[Any]:  # noqa: ANN401 values of a column's type, in Python

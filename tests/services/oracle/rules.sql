@@ -43,6 +43,8 @@ CREATE FUNCTION ora.sys_extract_utc(a timestamptz) RETURNS timestamp LANGUAGE sq
 CREATE FUNCTION ora.sys_context(a text, b text) RETURNS text LANGUAGE sql STABLE AS
 $$ SELECT CASE b WHEN 'CURRENT_SCHEMA' THEN current_setting('ora.schema') END $$;
 
+CREATE FUNCTION ora.rawtohex(a bytea) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT upper(encode(a, 'hex')) $$;
+
 CREATE TABLE dual(dummy text);
 INSERT INTO dual VALUES ('X');
 CREATE TABLE nls_database_parameters(parameter text, value text);
@@ -51,3 +53,5 @@ CREATE TABLE all_tables(owner text, table_name text, num_rows numeric);
 CREATE TABLE all_objects(owner text, object_name text, object_type text, temporary text, secondary text);
 CREATE TABLE all_tab_columns(owner text, table_name text, column_name text, data_type text, char_length numeric, data_precision numeric,
   data_scale numeric, nullable text, "collation" text, column_id numeric);
+CREATE TABLE all_tab_col_statistics(owner text, table_name text, column_name text, num_distinct numeric, low_value bytea, high_value bytea,
+  num_nulls numeric, avg_col_len numeric);
