@@ -18,7 +18,7 @@ from virtualization.verify.kinds import Kind
 from virtualization.verify.predicates import Predicates
 from virtualization.verify.tables import Item, TableFacts
 
-SOURCES = (1, 1, 1, 1, 2, 2, 2, 3)
+SOURCES = (1, 1, 1, 1, 2, 2, 2, 3, 3)
 """Over how many sources one statement is."""
 FAMILY = 4
 """So many statements in a row may be one shape with other constants: the planner keeps what it learnt of a shape."""
