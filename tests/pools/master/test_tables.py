@@ -45,9 +45,12 @@ def test_given_columns(admin, master: Master, database: str) -> None:
 
 
 def test_detected_columns_and_statistics(admin, master: Master, database: str) -> None:
-    detect(master, database, {"columns": [{"name": "id", "type": "bigint"}], "options": {"header": "true"}, "rows": 506})
+    seen = [{"name": "id", "type": "bigint", "seen": "int 100 % of 9"}, {"name": "v", "type": "text", "seen": None}]
+    detect(master, database, {"columns": seen, "options": {"header": "true"}, "rows": 506})
     admin.execute("CALL bdc.create_virtual_table('house', 'legacy', 'public.house')")
     assert admin.execute("SELECT options, rows FROM bdc.virtual_tables").fetchone() == ({"header": "true"}, 506)
+    kept = admin.execute("SELECT columns #>> '{0,seen}', columns -> 1 ? 'seen' FROM bdc.virtual_tables").fetchone()
+    assert kept == ("int 100 % of 9", False)
     assert admin.execute("SELECT reltuples FROM pg_class WHERE oid = 'house'::regclass").fetchone() == (506,)
 
 
