@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -81,22 +82,24 @@ class WorkloadProgress:
 
 
 class TransferProgress:
-    """Bytes moved so far, on one line that is redrawn; silent where nobody watches."""
+    """Bytes moved so far, on one line that is redrawn; silent where nobody watches. Thread-safe."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._moved = 0
         self._shown = self._started = time.monotonic()
         self._active = watched()
 
     def __call__(self, path: str, count: int) -> None:
         """``count`` more bytes went to ``path``."""
-        self._moved += count
-        now = time.monotonic()
-        if self._active and now - self._shown >= TRANSFER_SECONDS:
-            self._shown = now
-            rate = self._moved / (now - self._started)
-            sys.stderr.write(f"\r\x1b[K{size(self._moved)}  {size(rate)}/s  {harmless(path)[-60:]}")
-            sys.stderr.flush()
+        with self._lock:
+            self._moved += count
+            now = time.monotonic()
+            if self._active and now - self._shown >= TRANSFER_SECONDS:
+                self._shown = now
+                rate = self._moved / (now - self._started)
+                sys.stderr.write(f"\r\x1b[K{size(self._moved)}  {size(rate)}/s  {harmless(path)[-60:]}")
+                sys.stderr.flush()
 
     def close(self) -> None:
         """Clear the line."""

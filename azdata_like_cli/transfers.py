@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pathlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import click
 
-from bdc.copies import Copied, Copier
+from bdc.copies import Copied, Copier, Task
 from bdc.errors import NotFoundError, UserError
 from bdc.paths import base_name, expand, has_magic, is_remote, remote_path
 from bdc.webhdfs import WebHdfs
@@ -47,8 +48,10 @@ def copy(copier: Copier, sources: Sequence[str], target: str) -> Copied:
     found = [place for text in sources for place in (_remote_sources(copier.files, text) if is_remote(text) else [text])]
     if len(found) > 1 and not _is_folder(copier.files, target):
         raise UserError(f"{target} is not a folder, and there are {len(found)} things to copy", hint="make the folder first")
-    for place in found:
-        _copy_one(copier, place, target)
+    names = Counter(map(_name, found))
+    if len(found) > 1 and (name := names.most_common(1)[0])[1] > 1:
+        raise UserError(f"two of the things to copy are named {name[0]}", hint="copy them one after the other")
+    copier.run(task for place in found for task in _files(copier, place, target))
     return copier.copied
 
 
@@ -65,15 +68,14 @@ def _is_folder(files: WebHdfs, target: str) -> bool:
         return False
 
 
-def _copy_one(copier: Copier, source: str, target: str) -> None:
+def _name(source: str) -> str:
+    return base_name(remote_path(source)) if is_remote(source) else pathlib.Path(source).resolve().name
+
+
+def _files(copier: Copier, source: str, target: str) -> Iterator[Task]:
     if is_remote(target):
-        name = base_name(remote_path(source)) if is_remote(source) else pathlib.Path(source).resolve().name
-        place = copier.into(remote_path(target), name)
-        if is_remote(source):
-            copier.copy(remote_path(source), place)
-        else:
-            copier.upload(pathlib.Path(source), place)
-    else:
-        local = pathlib.Path(target)
-        path = remote_path(source)
-        copier.download(path, local / base_name(path) if local.is_dir() else local)
+        place = copier.into(remote_path(target), _name(source))
+        return copier.copies(remote_path(source), place) if is_remote(source) else copier.uploads(pathlib.Path(source), place)
+    local = pathlib.Path(target)
+    path = remote_path(source)
+    return copier.downloads(path, local / base_name(path) if local.is_dir() else local)

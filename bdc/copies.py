@@ -1,7 +1,7 @@
 """Copies between this machine and HDFS, both ways, of files and whole folders.
 
 A file appears under its name only when it is complete: it is written beside it under a hidden name (``._COPYING_…``), its length is
-compared with what was sent, and it is then renamed. What breaks off leaves nothing behind.
+compared with what was sent, and it is then renamed. What breaks off leaves nothing behind. Several files are under way at once.
 """
 
 from __future__ import annotations
@@ -11,17 +11,26 @@ import os
 import pathlib
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from bdc.errors import BdcError, ConflictError, NotFoundError, ServiceError, UserError
+from bdc.lanes import Lanes
 from bdc.paths import base_name, join, parent, remote_path
 from bdc.webhdfs import BLOCK, FileStatus, WebHdfs
 
 CLEANUP_SECONDS = 2.0
 
+LANES = 4
+"""Files under way at once. A small one takes five requests, one after the other, which is time and hardly work: 60 of them go up in 4.5 s
+instead of 12.4 (two busy cores), and in 4.2 with eight at once."""
+
 Progress = Callable[[str, int], None]
-"""Called with the path that is being written and the number of bytes just moved."""
+"""Called with the path that is being written and the number of bytes just moved; by several threads."""
+
+Task = Callable[[], int]
+"""Copies one file; its bytes."""
 
 
 @dataclass
@@ -43,37 +52,61 @@ class Copier:
     verify: bool = False
     progress: Progress = lambda _path, _count: None
     copied: Copied = field(default_factory=Copied)
+    _lanes: Lanes[int] = field(default_factory=lambda: Lanes(LANES), init=False)
+
+    def run(self, tasks: Iterable[Task]) -> None:
+        """What ``uploads``, ``downloads`` and ``copies`` name. The first error ends the others too; files that are there by then stay."""
+        self._lanes.run(tasks, self._count)
 
     def upload(self, source: pathlib.Path, target: str) -> None:
         """``source`` (file or folder) to the path ``target`` itself (not into it: see ``into``)."""
+        self.run(self.uploads(source, target))
+
+    def download(self, source: str, target: pathlib.Path) -> None:
+        """The file or folder ``source`` to the local path ``target`` itself."""
+        self.run(self.downloads(source, target))
+
+    def copy(self, source: str, target: str) -> None:
+        """Within HDFS; the bytes pass through here."""
+        self.run(self.copies(source, target))
+
+    def save(self, blocks: Iterator[bytes], target: str) -> None:
+        """What ``blocks`` bring, as the file ``target`` of HDFS. They come once only, so ``verify`` can't be asked for: UserError."""
+        if self.verify:
+            raise UserError(f"what is written to {target} can't be read a second time to compare")
+        self._count(self._write(target, blocks, lambda: b""))
+
+    def uploads(self, source: pathlib.Path, target: str) -> Iterator[Task]:
+        """The files of ``upload``; each folder is made when its turn comes."""
         if source.is_dir():
             self._require_recursive(str(source))
             self.files.mkdir(target)
             self.copied.folders += 1
             for entry in sorted(source.iterdir()):
                 if not entry.is_symlink() or not entry.is_dir():  # a link to a folder may lead round in a circle
-                    self.upload(entry, join(target, entry.name))
+                    yield from self.uploads(entry, join(target, entry.name))
             return
         if not source.exists():
             raise NotFoundError(f"there is no {source}", hint="the local side of a copy is a path of this machine")
         if not source.is_file():
             raise UserError(f"{source} is neither a file nor a folder")
+        yield partial(self._upload, source, target)
+
+    def downloads(self, source: str, target: pathlib.Path) -> Iterator[Task]:
+        """The files of ``download``."""
+        yield from self._downloads(self.files.status(source), target)
+
+    def copies(self, source: str, target: str) -> Iterator[Task]:
+        """The files of ``copy``."""
+        yield from self._copies(self.files.status(source), target)
+
+    def _count(self, moved: int) -> None:
+        self.copied.files += 1
+        self.copied.bytes += moved
+
+    def _upload(self, source: pathlib.Path, target: str) -> int:
         with source.open("rb") as opened:
-            self._write(target, _blocks_of(opened.read), lambda: _digest_of_file(source))
-
-    def download(self, source: str, target: pathlib.Path) -> None:
-        """The file or folder ``source`` to the local path ``target`` itself."""
-        self._download(self.files.status(source), target)
-
-    def copy(self, source: str, target: str) -> None:
-        """Within HDFS; the bytes pass through here."""
-        self._copy(self.files.status(source), target)
-
-    def save(self, blocks: Iterator[bytes], target: str) -> None:
-        """What ``blocks`` bring, as the file ``target`` of HDFS. They come once only, so ``verify`` can't be asked for: UserError."""
-        if self.verify:
-            raise UserError(f"what is written to {target} can't be read a second time to compare")
-        self._write(target, blocks, lambda: b"")
+            return self._write(target, _blocks_of(opened.read), lambda: _digest_of_file(source))
 
     def into(self, target: str, name: str) -> str:
         """Where ``name`` goes: into ``target`` when that is a folder, else it is ``target``."""
@@ -83,15 +116,18 @@ class Copier:
             return target
         return join(target, name) if folder and name else target
 
-    def _download(self, source: FileStatus, target: pathlib.Path) -> None:
-        if source.folder:
-            self._require_recursive(source.path)
-            target.mkdir(exist_ok=True)
-            self.copied.folders += 1
-            for entry in self.files.listing(source.path):
-                join(source.path, entry.name)  # refuses a name that would lead out of the folder
-                self._download(entry, target / entry.name)
+    def _downloads(self, source: FileStatus, target: pathlib.Path) -> Iterator[Task]:
+        if not source.folder:
+            yield partial(self._download, source, target)
             return
+        self._require_recursive(source.path)
+        target.mkdir(exist_ok=True)
+        self.copied.folders += 1
+        for entry in self.files.listing(source.path):
+            join(source.path, entry.name)  # refuses a name that would lead out of the folder
+            yield from self._downloads(entry, target / entry.name)
+
+    def _download(self, source: FileStatus, target: pathlib.Path) -> int:
         if not self.force and (target.exists() or target.is_symlink()):
             raise ConflictError(f"{target} exists already", hint="add --force to replace it")
         part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
@@ -103,7 +139,7 @@ class Copier:
                     count += len(block)
                     if self.verify:
                         digest.update(block)
-                    self.progress(str(target), len(block))
+                    self._moved(str(target), len(block))
             self._same_length(source.path, count, source.length)
             if self.verify and digest.digest() != _digest_of_file(part):
                 raise ServiceError(f"{target} differs from {source.path}", why="the disk gave back other bytes", hint="try again")
@@ -112,10 +148,9 @@ class Copier:
             raise UserError(f"{target} can't be written", why=error.strerror or str(error)) from error
         finally:
             part.unlink(missing_ok=True)
-        self.copied.files += 1
-        self.copied.bytes += count
+        return count
 
-    def _copy(self, source: FileStatus, target: str) -> None:
+    def _copies(self, source: FileStatus, target: str) -> Iterator[Task]:
         if target == source.path or target.startswith(source.path.rstrip("/") + "/"):
             raise UserError(f"{source.path} can't be copied into itself")
         if source.folder:
@@ -123,11 +158,14 @@ class Copier:
             self.files.mkdir(target)
             self.copied.folders += 1
             for entry in self.files.listing(source.path):
-                self._copy(entry, join(target, entry.name))
+                yield from self._copies(entry, join(target, entry.name))
             return
-        self._write(target, self.files.read(source.path), lambda: _digest_of_blocks(self.files.read(source.path)))
+        yield partial(self._copy, source, target)
 
-    def _write(self, target: str, blocks: Iterator[bytes], digest: Callable[[], bytes]) -> None:
+    def _copy(self, source: FileStatus, target: str) -> int:
+        return self._write(target, self.files.read(source.path), lambda: _digest_of_blocks(self.files.read(source.path)))
+
+    def _write(self, target: str, blocks: Iterator[bytes], digest: Callable[[], bytes]) -> int:
         remote_path(target)  # a name that HDFS or a later command would refuse: said before anything is sent
         existing = self._existing(target)
         if existing is not None and (existing.folder or not self.force):
@@ -136,7 +174,7 @@ class Copier:
                 hint="remove it first" if existing.folder else "add --force to replace it",
             )
         part = join(parent(target), f"._COPYING_{secrets.token_hex(4)}_{base_name(target)}")
-        counter = _Counter(blocks, target, self.progress)
+        counter = _Counter(blocks, target, self._moved)
         try:
             self.files.write(part, counter)
             self._same_length(target, self.files.status(part).length, counter.count)
@@ -146,8 +184,11 @@ class Copier:
         except BaseException:
             self._remove(part)
             raise
-        self.copied.files += 1
-        self.copied.bytes += counter.count
+        return counter.count
+
+    def _moved(self, path: str, count: int) -> None:
+        self._lanes.check()
+        self.progress(path, count)
 
     def _remove(self, part: str) -> None:
         """Remove what an upload that broke off left. A DataNode may make the file just after we went away, so look more than once."""

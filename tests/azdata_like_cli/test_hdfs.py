@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,53 @@ def test_ctrl_c_in_an_upload_leaves_nothing(files: WebHdfs, tmp_path: Path) -> N
         assert running.wait(PATIENCE) == 130
         assert running.stderr is not None and running.stderr.read() == ""
     assert list(files.listing("/")) == []
+
+
+def test_many_files_are_under_way_at_once(bdc: Run, files: WebHdfs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four of them wait for each other; then one fails, and of those under way nothing is left."""
+    source = tmp_path / "many"
+    source.mkdir()
+    for number in range(8):
+        (source / f"{number}.csv").write_text(str(number))
+    met, write = threading.Barrier(4), WebHdfs.write
+
+    def together(self: WebHdfs, path: str, blocks: Iterable[bytes], *, overwrite: bool = False) -> None:
+        met.wait(PATIENCE)
+        write(self, path, blocks, overwrite=overwrite)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(WebHdfs, "write", together)
+        assert bdc("hdfs", "cp", "-r", str(source), "hdfs:/many", "-o", "json").json == {"files": 8, "folders": 1, "bytes": 8}
+    (source / "4.csv").unlink()
+    (source / "4.csv").symlink_to("/dev/null")
+    again = bdc("hdfs", "cp", "-r", str(source), "hdfs:/again")
+    assert again.code == 1 and "neither a file nor a folder" in again.err
+    assert [entry.name for entry in files.listing("/again") if entry.name.startswith("._")] == []
+
+
+def test_ctrl_c_among_many_files_leaves_no_half_ones(files: WebHdfs, tmp_path: Path) -> None:
+    source = tmp_path / "many"
+    source.mkdir()
+    for number in range(6):
+        with (source / f"{number}").open("wb") as opened:
+            opened.truncate(4 * 2**30)  # sparse
+    copy = [sys.executable, "-m", "azdata_like_cli", "hdfs", "cp", "-r", str(source), "hdfs:/big"]
+    with subprocess.Popen(copy, stderr=subprocess.PIPE) as running:
+        deadline = time.monotonic() + PATIENCE
+        while not (files.exists("/big") and len(list(files.listing("/big"))) > 1):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(PATIENCE) == 130
+        assert running.stderr is not None and running.stderr.read() == b""
+    assert list(files.listing("/big")) == []
+
+
+def test_two_of_one_name_do_not_race(bdc: Run, files: WebHdfs, tmp_path: Path) -> None:
+    for name in ("/a/x.csv", "/b/x.csv"):
+        files.write(name, iter([b"1"]))
+    outcome = bdc("hdfs", "cp", "hdfs:/a/x.csv", "hdfs:/b/x.csv", str(tmp_path))
+    assert outcome.code == 1 and "named x.csv" in outcome.err and not (tmp_path / "x.csv").exists()
 
 
 def test_a_big_file_does_not_fill_the_memory(files: WebHdfs, tmp_path: Path) -> None:
