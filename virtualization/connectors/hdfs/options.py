@@ -47,7 +47,7 @@ class Settings:
     timeout: float = 10.0
     """Seconds for one request to the NameNode."""
 
-    cache_bytes: int = 256 << 20
+    cache_bytes: int = 160 << 20
     """How much of the files read lately stays in memory, of each process."""
 
 
@@ -65,7 +65,7 @@ def settings(source: DataSource) -> Settings:
             known = ", ".join(SOURCE_OPTIONS)
             raise DefinitionError(f'data source "{source.name}": unknown option "{name}"', hint=f"Known options: {known}.")
     timeout = _number(source, "timeout", "10", 0.1, 3600, "seconds")
-    cache = _number(source, "cache_mb", "256", 0, 1 << 20, "MiB")
+    cache = _number(source, "cache_mb", "160", 0, 1 << 20, "MiB")
     user = source.options.get("user") or source.credential.user or "openbdc"
     return Settings(source.name, url.hostname, port, user, timeout, int(cache * (1 << 20)))
 
