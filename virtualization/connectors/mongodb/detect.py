@@ -18,7 +18,7 @@ from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.mongodb import json_schema
 from virtualization.connectors.mongodb.client import Client
 from virtualization.connectors.mongodb.paths import INDEX, INDEX_FIELD, Path, Place, place
-from virtualization.connectors.mongodb.typed_columns import INDEXES, policy_of
+from virtualization.connectors.mongodb.typed_columns import INDEXES, MIXED, policy_of
 from virtualization.connectors.mongodb.types import TEXT
 from virtualization.errors import RemoteObjectError
 from virtualization.plan import Detected, RemoteObject
@@ -115,6 +115,8 @@ def detect(client: Client, location: str, options: Mapping[str, str]) -> Detecte
     made = dict(options)
     if mixed and "mismatch" not in made:
         made["mismatch"] = TEXT
+    if mixed and made["mismatch"] == TEXT and not any("," in path for path in mixed):
+        made[MIXED] = ",".join(mixed)
     indexed = [path for path in client.indexed(where.collection) if path != "_id" and "," not in path]
     if indexed or INDEXES in made:
         made[INDEXES] = ",".join(indexed)
@@ -172,8 +174,8 @@ def _arrays(documents: Sequence[Mapping[str, Any]]) -> list[Path]:
     return [one.path for one in evidence(documents) if one.seen[_ARRAY] and one.path.is_plain and not set("[]") & set(one.path.dotted)]
 
 
-def _columns(found: Sequence[Evidence], where: Place) -> tuple[tuple[Column, ...], bool]:
-    """The table's columns, and whether one holds values of types that only text holds together."""
+def _columns(found: Sequence[Evidence], where: Place) -> tuple[tuple[Column, ...], list[str]]:
+    """The table's columns, and the paths of those that hold values of types that only text holds together."""
     taken = sorted(found, key=lambda one: -sum(one.seen.values()))[:MOST_COLUMNS]
     order = {id(one): number for number, one in enumerate(found)}
     types = [(one, _type(one)) for one in sorted(taken, key=lambda one: order[id(one)])]
@@ -181,7 +183,7 @@ def _columns(found: Sequence[Evidence], where: Place) -> tuple[tuple[Column, ...
     named += [("_".join((*array.parts, "index")), array.text + INDEX, "bigint") for array in where.arrays]
     names = unique([_short(name) for name, _, _ in named])
     columns = [Column(name, declared, True, remote) for name, (_, remote, declared) in zip(names, named, strict=True)]
-    return tuple(columns), any(type_ is None for _, type_ in types)
+    return tuple(columns), [one.path.text for one, type_ in types if type_ is None]
 
 
 def _own(found: Sequence[Evidence], where: Place) -> Iterator[Evidence]:

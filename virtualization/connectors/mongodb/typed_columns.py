@@ -12,7 +12,7 @@ from virtualization.catalog import Column, VirtualTable
 from virtualization.connectors.mongodb.conditions import Operand
 from virtualization.connectors.mongodb.paths import Place, place_of
 from virtualization.connectors.mongodb.pipelines import Culprit
-from virtualization.connectors.mongodb.types import ERROR, NULL, POLICIES, STRANGER, Expression, Kind, kind, typed
+from virtualization.connectors.mongodb.types import ERROR, NULL, POLICIES, STRANGER, TEXT, Expression, Kind, kind, typed
 from virtualization.errors import DefinitionError, UnknownColumnError
 from virtualization.types import pg_type
 
@@ -22,7 +22,9 @@ INDEXES = "indexes"
 """Option of a table: paths by which an index of the collection begins, as detection found them. It decides about joins' cost, no more."""
 REJECTED_OF = "rejected_of"
 """Option of a table that lists what another one reads as NULL: see ``rejects``."""
-TABLE_OPTIONS = (INDEXES, "json_schema", "mismatch", "pushdown", REJECTED_OF)
+MIXED = "mixed"
+"""Option of a table with ``mismatch=text``: the paths, separated by commas, whose text columns show any value; not given: all do."""
+TABLE_OPTIONS = (INDEXES, "json_schema", "mismatch", MIXED, "pushdown", REJECTED_OF)
 
 
 def policy_of(table: VirtualTable) -> str:
@@ -66,7 +68,9 @@ class TypedColumns:
 
     def kind(self, name: str) -> Kind:
         """Of a column."""
-        return kind(self.column(name).type, self.policy)
+        column, mixed = self.column(name), self.table.options.get(MIXED)
+        strict = self.policy == TEXT and mixed is not None and column.remote_name not in str(mixed).split(",")
+        return kind(column.type, ERROR if strict else self.policy)
 
     def operand(self, name: str) -> Operand:
         """The field with the column's typed value; from now on the pipeline needs it."""

@@ -103,8 +103,10 @@ def test_mixed_values_as_text(mongodb: MongodbServer, connector: MongodbConnecto
     values = ["a", 5, 1.5, True, None, [None, "x"], {"k": 1}, datetime.datetime(2024, 2, 29), Decimal128("1.50"), ObjectId("0" * 24)]
     mongodb.client[mongodb.database].mixed.insert_many([{"_id": n, "x": value} for n, value in enumerate(values)])
     detected = connector.detect("mixed", {})
-    assert detected.options == {"mismatch": "text"}
+    assert detected.options == {"mismatch": "text", "mixed": "x"}
     table = virtual("mixed", *detected.columns, **detected.options)
+    beside = virtual("mixed", Column("x", "text"), Column("id", "text", True, "y"), **detected.options)
+    assert [connector.scan(beside, ["x"], [parse_one(f"{name} = 'a'")]).left == () for name in ("x", "id")] == [False, True]  # type: ignore[list-item]
     shown = ["a", "5", "1.5", "true", None, '[null, "x"]', '{"k": 1}', "2024-02-29 00:00:00", "1.50", "0" * 24]
     assert {row["_id"]: row["x"] for row in rows(connector, table)} == dict(enumerate(shown))
     scanned = connector.scan(table, ["_id"], [parse_one("x = '5'"), parse_one("x IS NULL")])  # type: ignore[list-item]
