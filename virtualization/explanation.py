@@ -48,6 +48,9 @@ class FragmentExplanation:
     keys: tuple[str, ...] = ()
     """Keys of other fragments that go along in what the source is asked, where there are not too many."""
 
+    analyzed_at: str | None = None
+    """When what the estimate is made of was found: of the table where that is longest ago (ISO 8601)."""
+
     ranges: str | None = None
     """How it is read over several connections at once; None: it comes as one statement."""
 
@@ -55,7 +58,10 @@ class FragmentExplanation:
         """As plain data."""
         actual = self.actual
         counts = None if actual is None else {name: getattr(actual, name) for name in ("rows", "bytes", "milliseconds", "opened")}
-        plain = {name: getattr(self, name) for name in ("name", "source", "connector", "text", "asked", "read_by_executor", "ranges")}
+        plain = {
+            name: getattr(self, name)
+            for name in ("name", "source", "connector", "text", "asked", "read_by_executor", "ranges", "analyzed_at")
+        }
         estimates = {"estimated_rows": self.estimated_rows, "estimated_bytes": self.estimated_bytes}
         return {**plain, **estimates, "tables": list(self.tables), "keys": list(self.keys), "actual": counts}
 
@@ -98,6 +104,7 @@ class Explanation:
                         for flow in plan.flows
                         if flow.taker == number
                     ),
+                    analyzed_at=_analyzed(fragment, catalog) if rows is not None else None,
                     ranges=fragment.ranges() if isinstance(fragment, ReadInRanges) else None,
                 )
             )
@@ -207,7 +214,8 @@ def _fragment_lines(fragment: FragmentExplanation, *, named: bool, executor: str
 def _estimated(fragment: FragmentExplanation) -> str:
     if fragment.estimated_rows is None or fragment.estimated_bytes is None:
         return ""
-    return f"  (estimated rows={fragment.estimated_rows:,.0f} bytes={fragment.estimated_bytes:,.0f})"
+    as_of = "" if fragment.analyzed_at is None else f" as of {fragment.analyzed_at[:16].replace('T', ' ')}"
+    return f"  (estimated rows={fragment.estimated_rows:,.0f} bytes={fragment.estimated_bytes:,.0f}{as_of})"
 
 
 def _actual(counts: Counts, *, inside: bool) -> str:
@@ -230,6 +238,10 @@ def _estimate(plan: Plan, number: int, catalog: Catalog) -> float | None:
     if not known or None in known or number >= len(plan.estimates):
         return None
     return plan.estimates[number]
+
+
+def _analyzed(fragment: Fragment, catalog: Catalog) -> str | None:
+    return min((told for key in fragment.tables if (told := catalog.table(*key).analyzed) is not None), default=None)
 
 
 def _asked(fragment: Fragment, counts: Counts) -> str | None:
