@@ -18,13 +18,11 @@ import bson.json_util
 from bson import Decimal128, Int64
 
 from benchmarks.pushdown import PROBES, Ask, Asked, Column, Rows
-from benchmarks.pushdown_postgresql import KEYS, OTHER, TABLES, fill, itself, named, rows_of
+from benchmarks.pushdown_postgresql import KEYS, OTHER, TABLES, fill, itself, library
 from tests.services.mongodb import MongodbServer, mongodb_server
 from tests.services.postgresql import PostgresqlServer, postgresql_server
 from virtualization import catalog
 from virtualization.connectors.mongodb import MongodbConnector
-from virtualization.engine import Engine
-from virtualization.executors.duckdb import DuckDbExecutor
 
 ORDERS = 6_000
 """The stand-in is written in Python: some thousand documents a second."""
@@ -135,16 +133,5 @@ def ours(server: PostgresqlServer, mongodb: MongodbServer, sizes: dict[str, int]
     connector.close()
     keys = catalog.VirtualTable("public", "keys", OTHER, "public.keys", (catalog.Column("key", "bigint"),), rows=float(len(KEYS)))
     known = catalog.MemoryCatalog.of([source, other], [*tables, keys])
-    engine = Engine([DuckDbExecutor(1 << 30, str(folder), 2)])
-
-    def answer(sql: str) -> Rows:
-        result = engine.run(engine.plan(sql.format(**{name: name for name in (*TABLES, "keys")}), known))
-        try:
-            return rows_of([tuple(row.values()) for batch in result for row in named(batch).to_pylist()])
-        finally:
-            result.close()
-
-    try:
+    with library(known, folder) as answer:
         yield answer
-    finally:
-        engine.close()

@@ -11,12 +11,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.pushdown import PROBES, Ask, Asked, Column, Rows
-from benchmarks.pushdown_postgresql import KEYS, OTHER, TABLES, fill, itself, named, rows_of
+from benchmarks.pushdown_postgresql import KEYS, OTHER, TABLES, fill, itself, library
 from tests.services.oracle import StandIn, oracle_stand_in
 from tests.services.postgresql import PostgresqlServer, postgresql_server
 from virtualization import catalog
-from virtualization.engine import Engine
-from virtualization.executors.duckdb import DuckDbExecutor
 
 ORDERS = 40_000
 TYPES = {"bigint": "NUMBER(18,0)", "integer": "NUMBER(9,0)", "numeric(12,2)": "NUMBER(12,2)", "text": "VARCHAR2(100)", "date": "DATE"}
@@ -83,16 +81,5 @@ def ours(server: PostgresqlServer, oracle: StandIn, sizes: dict[str, int], folde
     ]
     keys = catalog.VirtualTable("public", "keys", OTHER, "public.keys", (catalog.Column("key", "bigint"),), rows=float(len(KEYS)))
     known = catalog.MemoryCatalog.of([oracle.source(), other], [*tables, keys])
-    engine = Engine([DuckDbExecutor(1 << 30, str(folder), 2)])
-
-    def answer(sql: str) -> Rows:
-        result = engine.run(engine.plan(sql.format(**{name: name for name in (*TABLES, "keys")}), known))
-        try:
-            return rows_of([tuple(row.values()) for batch in result for row in named(batch).to_pylist()])
-        finally:
-            result.close()
-
-    try:
+    with library(known, folder) as answer:
         yield answer
-    finally:
-        engine.close()

@@ -103,17 +103,8 @@ def rows_of(values: Sequence[Sequence[object]]) -> Rows:
 
 
 @contextmanager
-def ours(server: PostgresqlServer, folder: Path) -> Iterator[Callable[[str], Rows]]:
-    """The library in this process."""
-    login = catalog.Credential(server.user, server.password)
-    place = f"postgresql://127.0.0.1:{server.port}"
-    options = {"scan_pages": "1000", "scan_connections": "4"}
-    sources = [
-        catalog.DataSource("src", "postgresql", f"{place}/postgres", options, login),
-        catalog.DataSource(OTHER, "postgresql", f"{place}/{OTHER}", {}, login),
-    ]
-    made = [virtual(name, "src", columns, ORDERS if name == "orders" else 1500) for name, columns in TABLES.items()]
-    known = catalog.MemoryCatalog.of(sources, [*made, virtual("keys", OTHER, {"key": "bigint"}, len(KEYS))])
+def library(known: catalog.MemoryCatalog, folder: Path) -> Iterator[Callable[[str], Rows]]:
+    """An engine of this process over ``known``: answers probes."""
     engine = Engine([DuckDbExecutor(1 << 30, str(folder), 2)])
 
     def answer(sql: str) -> Rows:
@@ -127,6 +118,22 @@ def ours(server: PostgresqlServer, folder: Path) -> Iterator[Callable[[str], Row
         yield answer
     finally:
         engine.close()
+
+
+@contextmanager
+def ours(server: PostgresqlServer, folder: Path) -> Iterator[Callable[[str], Rows]]:
+    """The library in this process."""
+    login = catalog.Credential(server.user, server.password)
+    place = f"postgresql://127.0.0.1:{server.port}"
+    options = {"scan_pages": "1000", "scan_connections": "4"}
+    sources = [
+        catalog.DataSource("src", "postgresql", f"{place}/postgres", options, login),
+        catalog.DataSource(OTHER, "postgresql", f"{place}/{OTHER}", {}, login),
+    ]
+    made = [virtual(name, "src", columns, ORDERS if name == "orders" else 1500) for name, columns in TABLES.items()]
+    known = catalog.MemoryCatalog.of(sources, [*made, virtual("keys", OTHER, {"key": "bigint"}, len(KEYS))])
+    with library(known, folder) as answer:
+        yield answer
 
 
 def named(batch: pa.RecordBatch) -> pa.RecordBatch:

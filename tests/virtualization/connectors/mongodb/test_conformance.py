@@ -12,7 +12,7 @@ from bson import Decimal128, Int64
 
 from tests.services.mongodb import MongodbServer
 from tests.services.postgresql import free_port
-from tests.virtualization.connectors.conformance import COLUMNS, ROWS, ConnectorConformance, ids, read, table
+from tests.virtualization.connectors.conformance import COLUMNS, ROWS, ConnectorConformance, closing_all, ids, read, table
 from virtualization.catalog import Credential, DataSource, VirtualTable
 from virtualization.connectors.mongodb import MongodbConnector
 from virtualization.plan import Connector
@@ -46,13 +46,9 @@ def connector(mongodb: MongodbServer) -> Iterator[MongodbConnector]:
 def broken(mongodb: MongodbServer) -> Iterator[list[Connector]]:
     login = Credential("nobody", "planted-secret")
     nowhere = DataSource("src", "mongodb", f"mongodb://127.0.0.1:{free_port()}/db", {"connect_timeout": "0.5"}, login)
-    made: list[Connector] = [
-        MongodbConnector(one)
-        for one in (nowhere, DataSource("src", "mongodb", mongodb.source().location, {"connect_timeout": "60"}, login))
-    ]
-    yield made
-    for connector in made:
-        connector.close()
+    stranger = DataSource("src", "mongodb", mongodb.source().location, {"connect_timeout": "60"}, login)
+    with closing_all(MongodbConnector(nowhere), MongodbConnector(stranger)) as made:
+        yield made
 
 
 class TestConformance(ConnectorConformance):

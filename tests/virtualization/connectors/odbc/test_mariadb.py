@@ -8,7 +8,7 @@ import pytest
 
 from tests.services.mariadb import MariadbServer
 from tests.services.postgresql import free_port
-from tests.virtualization.connectors.conformance import BIG_ROWS, ROWS, ConnectorConformance, table
+from tests.virtualization.connectors.conformance import BIG_ROWS, ROWS, ConnectorConformance, closing_all, table
 from virtualization.catalog import Column, Credential, DataSource, VirtualTable
 from virtualization.connectors.odbc import OdbcConnector
 from virtualization.plan import Connector
@@ -42,10 +42,8 @@ def connector(mariadb: MariadbServer) -> Iterator[OdbcConnector]:
 def broken(mariadb: MariadbServer) -> Iterator[list[Connector]]:
     login = Credential("nobody", "planted-secret")
     nowhere = DataSource("src", "odbc", f"odbc:Driver=MariaDB Unicode;Server=127.0.0.1;Port={free_port()};Database=shop", {}, login)
-    made: list[Connector] = [OdbcConnector(nowhere), OdbcConnector(DataSource("src", "odbc", mariadb.source("shop").location, {}, login))]
-    yield made
-    for connector in made:
-        connector.close()
+    with closing_all(OdbcConnector(nowhere), OdbcConnector(DataSource("src", "odbc", mariadb.source("shop").location, {}, login))) as made:
+        yield made
 
 
 class TestConformance(ConnectorConformance):

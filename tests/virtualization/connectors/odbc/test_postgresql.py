@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.services.postgresql import PostgresqlServer, free_port
-from tests.virtualization.connectors.conformance import BIG_ROWS, ROWS, ConnectorConformance, table
+from tests.virtualization.connectors.conformance import BIG_ROWS, ROWS, ConnectorConformance, closing_all, table
 from virtualization.catalog import Column, Credential, DataSource, VirtualTable
 from virtualization.connectors.odbc import OdbcConnector
 from virtualization.plan import Connector
@@ -40,12 +40,8 @@ def connector(postgresql: PostgresqlServer) -> Iterator[OdbcConnector]:
 def broken(postgresql: PostgresqlServer) -> Iterator[list[Connector]]:
     login = Credential("nobody", "planted-secret")
     nowhere = DataSource("src", "odbc", f"odbc:Driver=PostgreSQL Unicode;Server=127.0.0.1;Port={free_port()};Database=x", {}, login)
-    made: list[Connector] = [
-        OdbcConnector(one) for one in (nowhere, DataSource("src", "odbc", source(postgresql, "x").location, {}, login))
-    ]
-    yield made
-    for connector in made:
-        connector.close()
+    with closing_all(OdbcConnector(nowhere), OdbcConnector(DataSource("src", "odbc", source(postgresql, "x").location, {}, login))) as made:
+        yield made
 
 
 class TestConformance(ConnectorConformance):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlglot import parse_one
 
-from tests.virtualization.connectors.conformance import BIG_ROWS, ROWS, ConnectorConformance, ids, table
+from tests.virtualization.connectors.conformance import BIG_ROWS, ROWS, ConnectorConformance, closing_all, ids, table
 from virtualization.catalog import Column, Credential, DataSource, VirtualTable
 from virtualization.connectors.odbc import OdbcConnector
 from virtualization.plan import Connector
@@ -59,10 +59,8 @@ def broken(tmp_path: pathlib.Path) -> Iterator[list[Connector]]:
     login = Credential("nobody", "planted-secret")
     wrong_file = DataSource("src", "odbc", f"odbc:Driver=SQLite3;Database={tmp_path}/missing.db", {}, login)
     wrong_driver = DataSource("src", "odbc", "odbc:Driver=Nope;Server=127.0.0.1", {}, login)
-    made: list[Connector] = [OdbcConnector(one) for one in (wrong_file, wrong_driver)]
-    yield made
-    for connector in made:
-        connector.close()
+    with closing_all(OdbcConnector(wrong_file), OdbcConnector(wrong_driver)) as made:
+        yield made
 
 
 class TestConformance(ConnectorConformance):

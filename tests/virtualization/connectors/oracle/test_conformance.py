@@ -9,7 +9,7 @@ import pytest
 
 from tests.services.oracle import Oracle
 from tests.services.postgresql import free_port
-from tests.virtualization.connectors.conformance import COLUMNS, FILTERS, ROWS, ConnectorConformance, ids, read, table
+from tests.virtualization.connectors.conformance import COLUMNS, FILTERS, ROWS, ConnectorConformance, closing_all, ids, read, table
 from virtualization.catalog import Credential, DataSource, VirtualTable
 from virtualization.connectors.oracle import OracleConnector
 from virtualization.errors import RemoteObjectError
@@ -39,10 +39,8 @@ def connector(oracle: Oracle) -> Iterator[OracleConnector]:
 def broken(oracle: Oracle) -> Iterator[list[Connector]]:
     login = Credential("nobody", "planted-secret")
     nowhere = DataSource("src", "oracle", f"oracle://127.0.0.1:{free_port()}/standin", {}, login)
-    made: list[Connector] = [OracleConnector(one) for one in (nowhere, DataSource("src", "oracle", oracle.source().location, {}, login))]
-    yield made
-    for connector in made:
-        connector.close()
+    with closing_all(OracleConnector(nowhere), OracleConnector(DataSource("src", "oracle", oracle.source().location, {}, login))) as made:
+        yield made
 
 
 class TestConformance(ConnectorConformance):

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.virtualization.connectors.conformance import BIG_ROWS, ROWS, ConnectorConformance, table
+from tests.virtualization.connectors.conformance import BIG_ROWS, ROWS, ConnectorConformance, closing_all, table
 from virtualization.catalog import Column, Credential, DataSource, VirtualTable
 from virtualization.connectors.sqlserver import SqlserverConnector
 from virtualization.connectors.sqlserver.options import settings
@@ -52,10 +52,8 @@ def connector(source: DataSource) -> Iterator[SqlserverConnector]:
 
 @pytest.fixture
 def broken(source: DataSource) -> Iterator[list[Connector]]:
-    made: list[Connector] = [SqlserverConnector(replace(source, credential=Credential("nobody", "planted-secret")))]
-    yield made
-    for connector in made:
-        connector.close()
+    with closing_all(SqlserverConnector(replace(source, credential=Credential("nobody", "planted-secret")))) as made:
+        yield made
 
 
 class TestConformance(ConnectorConformance):

@@ -20,7 +20,8 @@ GOLDEN = pathlib.Path(__file__).with_name("golden.sql")
 SOURCE = DataSource("src", "sqlserver", "sqlserver://db.example/Shop")
 TYPES = {
     "id": ("bigint", "BIGINT"), "n": ("integer", "INT"), "amount": ("numeric(12,2)", "DECIMAL"),
-    "paid": ("numeric(19,4)", "MONEY"), "small": ("smallint", "TINYINT"), "code": ("text", "UNIQUEIDENTIFIER"), "ratio": ("double precision", "FLOAT"),
+    "paid": ("numeric(19,4)", "MONEY"), "small": ("smallint", "TINYINT"), "code": ("text", "UNIQUEIDENTIFIER"),
+    "ratio": ("double precision", "FLOAT"),
     "flag": ("boolean", "BIT"), "name": ("text", "NVARCHAR"), "d": ("date", "DATE"), "at": ("timestamp without time zone", "DATETIME2"),
     "seen": ("timestamp with time zone", "DATETIMEOFFSET"),
 }  # fmt: skip
