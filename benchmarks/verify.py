@@ -6,6 +6,7 @@ many queries, 100,000 if not told. A difference is printed whole; the seed repea
 
 from __future__ import annotations
 
+import logging
 import pathlib
 import secrets
 import sys
@@ -30,12 +31,13 @@ FINDINGS = 20
 
 def portion(seed: int, first: int, queries: int) -> verified.Report:
     """One process's part."""
+    logging.getLogger("virtualization").setLevel(logging.ERROR)  # what does not fit in the documents' table is told at each query
     with (
         postgresql_server("log_statement=none") as server,
         tempfile.TemporaryDirectory() as folder,
         world(server, pathlib.Path(folder)) as made,
     ):
-        bounds = Bounds(seed, queries, first, query_seconds=60.0, findings=FINDINGS)
+        bounds = Bounds(seed, queries, first, query_seconds=60.0, shrink_seconds=30.0, findings=FINDINGS)
         return verify(made.engine, made.catalog, made.scratch, bounds, contexts=made.contexts, progress=_told(first))
 
 
