@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from pools.master.extension.renewal import RENEWED, renewal
+from pools.master.extension.renewal import RENEWED, RUN, renewal
 
 FIRST_VERSION = "1.0"
 _FOLDER = Path(__file__).parent
@@ -26,7 +26,7 @@ _DIGEST = "CREATE FUNCTION bdc.code_digest() RETURNS text LANGUAGE sql IMMUTABLE
 def extension_files() -> dict[str, str]:
     """File name → content of everything that PostgreSQL's ``extension`` folder needs."""
     texts = {part.name: part.read_text() for part in sorted((_FOLDER / FIRST_VERSION).glob("*.sql"))}
-    digest = hashlib.sha256("\n".join(texts.values()).encode()).hexdigest()[:16]
+    digest = hashlib.sha256("\n".join([RUN.read_text(), *texts.values()]).encode()).hexdigest()[:16]
     privileges = texts.pop(_PRIVILEGES)
     parts = "\n".join([*texts.values(), _DIGEST.format(digest)])
     files = {

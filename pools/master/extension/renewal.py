@@ -20,13 +20,13 @@ _TOKEN = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\"[^\"]*\"|\$(\w*)\$.*?\$\1\$|;|[^
 _REPLACEABLE = re.compile(r"CREATE (?=(?:FUNCTION|PROCEDURE|VIEW|TRIGGER)\b)")
 _EVENT_TRIGGER = re.compile(r"CREATE EVENT TRIGGER (\w+)")
 _QUOTE = "$again$"
-_RUN = Path(__file__).with_name("renewal.sql")
+RUN = Path(__file__).with_name("renewal.sql")
 
 
 def renewal(parts: str, privileges: str) -> str:
     """The script; ``privileges`` is run last, over all there is then."""
     statements = ",\n".join(f"{_QUOTE}{_repeatable(one)}{_QUOTE}" for one in statements_of(parts))
-    return _RUN.read_text().replace("/* statements */", statements) + privileges
+    return RUN.read_text().replace("/* statements */", statements) + privileges
 
 
 def _repeatable(statement: str) -> str:

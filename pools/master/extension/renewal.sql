@@ -5,6 +5,8 @@ DECLARE
   named text[];
   old record;
 BEGIN
+  -- no triggers of events: they look after what users make
+  PERFORM pg_catalog.set_config('session_replication_role', 'replica', true);
   PERFORM pg_catalog.pg_current_xact_id();  -- what is older than this transaction was not replaced by it
   FOREACH statement IN ARRAY ARRAY[
 /* statements */
@@ -42,5 +44,6 @@ BEGIN
     EXCEPTION WHEN dependent_objects_still_exist THEN NULL;  -- a user's view calls it: it stays as it was
     END;
   END LOOP;
+  PERFORM pg_catalog.set_config('session_replication_role', 'origin', true);
 END $renewal$;
 

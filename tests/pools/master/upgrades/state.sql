@@ -4,7 +4,7 @@ SELECT p.oid::regprocedure::text AS name, md5(concat(prosrc, prorettype::regtype
   (SELECT string_agg(concat(grantee::regrole, privilege_type), ',' ORDER BY grantee, privilege_type) FROM aclexplode(proacl)) AS rights, p.oid IN (TABLE members) AS member
 FROM pg_proc AS p WHERE pronamespace = 'bdc'::regnamespace
 UNION ALL
-SELECT relname, md5(concat(relkind, relowner::regrole, obj_description(c.oid), pg_get_viewdef(c.oid),
+SELECT relname, md5(concat(relkind, relowner::regrole, reloptions, obj_description(c.oid), pg_get_viewdef(c.oid),
     (SELECT string_agg(concat(attname, atttypid::regtype, attnotnull, col_description(c.oid, attnum)), ',' ORDER BY attname) FROM pg_attribute
       WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
     (SELECT string_agg(pg_get_triggerdef(t.oid), ',' ORDER BY tgname) FROM pg_trigger AS t WHERE tgrelid = c.oid AND NOT tgisinternal))),
