@@ -17,7 +17,7 @@ from sqlglot import exp
 from virtualization.catalog import Column, ColumnFacts, DataSource, MemoryCatalog, VirtualTable
 from virtualization.engine import Engine
 from virtualization.executors.duckdb import DuckDbExecutor
-from virtualization.plan import Accepted, Declined, FragmentRequest, Kept, OutputColumn, QueryContext, Scanned
+from virtualization.plan import Accepted, Declined, Detected, FragmentRequest, Kept, OutputColumn, QueryContext, Scanned
 from virtualization.types import arrow_field
 
 TABLES: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -87,6 +87,7 @@ class DuckDbSource:
     definition: DataSource
     connection: Any
     takes: bool = True
+    knows: Detected = field(default_factory=lambda: Detected(()))
 
     def push(self, request: FragmentRequest) -> Accepted | Declined:
         if not self.takes:
@@ -101,6 +102,9 @@ class DuckDbSource:
         text = f"SELECT {', '.join(columns)} FROM public.{table.name}"
         outputs = tuple(OutputColumn(name, types[name]) for name in columns)
         return Scanned(Ran(self.definition.name, outputs, text, (table.key,), self.connection), tuple(predicates))
+
+    def detect(self, location: str, options: Mapping[str, str]) -> Detected:
+        return self.knows
 
     def close(self) -> None:
         return
@@ -123,8 +127,9 @@ class Sources:
             values = [[_value(pick, of) for of in columns.values()] for _ in range(self.rows)]
             self.connection.executemany(f"INSERT INTO public.{name} VALUES ({', '.join('?' * len(columns))})", values)
         self.executor = DuckDbExecutor(1 << 28, "/tmp", 1)
+        self.knows = Detected(())
         self.engine = Engine(
-            [self.executor], {"memory": lambda source: DuckDbSource(source, self.connection, self.takes.get(source.name, True))}
+            [self.executor], {"memory": lambda source: DuckDbSource(source, self.connection, self.takes.get(source.name, True), self.knows)}
         )
 
     @staticmethod
