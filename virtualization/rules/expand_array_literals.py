@@ -1,4 +1,5 @@
-"""postgres_fdw writes IN as ``x = ANY ('{1,2,3}'::integer[])``: back to ``x IN (1, 2, 3)``, which every source knows."""
+"""postgres_fdw writes IN as ``x = ANY ('{1,2,3}'::integer[])``, PostgreSQL itself as ``x = ANY (ARRAY[1, 2, 3])``: back to
+``x IN (1, 2, 3)``, which every source knows."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ def _expanded(comparison: exp.Binary) -> exp.Expr | None:
     array = _array(comparison)
     if array is None:
         return None
-    element_type, text = array
-    elements = _elements(type_of(comparison.this), element_type, text)
+    left = type_of(comparison.this)
+    elements = _listed(left, array) if isinstance(array, exp.Array) else _elements(left, *array)
     if elements is None:
         return None
     if not elements:  # = ANY of nothing is false, also for NULL; <> ALL of nothing is true
@@ -36,8 +37,8 @@ def _expanded(comparison: exp.Binary) -> exp.Expr | None:
     return exp.Not(this=result) if isinstance(comparison, exp.NEQ) else result
 
 
-def _array(comparison: exp.Binary) -> tuple[str, str] | None:
-    """(element type, text) of the array in ``= ANY`` or ``<> ALL``."""
+def _array(comparison: exp.Binary) -> exp.Array | tuple[str, str] | None:
+    """The array in ``= ANY`` or ``<> ALL``: its elements one by one, or (element type, text)."""
     right = comparison.expression
     if isinstance(comparison, exp.EQ) and isinstance(right, exp.Any):
         value = right.this
@@ -49,10 +50,35 @@ def _array(comparison: exp.Binary) -> tuple[str, str] | None:
         return None
     while isinstance(value, exp.Paren):
         value = value.this
+    if isinstance(value, exp.Array):
+        return value
     if not isinstance(value, exp.Cast) or not isinstance(value.this, exp.Literal) or not value.this.is_string:
         return None
     of = type_of(value)
     return (of[:-2], value.this.name) if of is not None and of.endswith("[]") else None
+
+
+def _listed(left: str | None, array: exp.Array) -> list[exp.Expr] | None:
+    """Literals of the left side's type; any integers beside an integer."""
+    elements: list[exp.Expr] = list(array.expressions)
+    types = {type_of(element) for element in elements}
+    if not elements or not all(_literal(element) for element in elements):
+        return None
+    if left in _INTEGERS and types <= _INTEGERS.keys():
+        numbers = [_text(element) for element in elements]
+        return [_number(text) for text in numbers] if all(_INTEGER.fullmatch(text) for text in numbers) else None
+    if left not in _ELEMENT or types != {left}:
+        return None
+    return [element.this if left == "text" and isinstance(element, exp.Cast) else element for element in elements]
+
+
+def _literal(element: exp.Expr) -> bool:
+    value = element.this if isinstance(element, exp.Cast | exp.Neg) else element
+    return isinstance(value, exp.Literal)
+
+
+def _text(element: exp.Expr) -> str:
+    return f"-{element.this.name}" if isinstance(element, exp.Neg) else str(element.name or element.this.name)
 
 
 def _elements(left: str | None, of: str, text: str) -> list[exp.Expr] | None:

@@ -1,6 +1,9 @@
-"""postgres_fdw casts every constant: ``5::integer``, ``'a'::text``, ``LIMIT 10::bigint``. A cast to the type it has anyway goes."""
+"""postgres_fdw casts every constant: ``5::integer``, ``'a'::text``, ``LIMIT 10::bigint``. A cast to the type it has anyway goes;
+numbers that PostgreSQL writes in quotes (``'5'::bigint``, ``'300'::numeric``) are numbers again."""
 
 from __future__ import annotations
+
+import re
 
 from sqlglot import exp
 
@@ -8,16 +11,27 @@ from virtualization.binding.datatypes import type_of
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like, exp.ILike)
 _TEXT = exp.DType.TEXT
+_NUMBERS = (exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT, exp.DType.DECIMAL)
+_INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _INT4 = 2**31 - 1
 
 
 def strip_literal_casts(query: exp.Query) -> exp.Query:
     """In place."""
     for cast in list(query.find_all(exp.Cast)):
+        _unquote_number(cast)
         literal = _number_or_text(cast.this)
         if literal is not None and (_is_natural(cast, literal) or _is_limit(cast) or _is_compared_text(cast, literal)):
             cast.replace(cast.this)
     return query
+
+
+def _unquote_number(cast: exp.Cast) -> None:
+    text = cast.this.name if isinstance(cast.this, exp.Literal) and cast.this.is_string else ""
+    if cast.to.this not in _NUMBERS or cast.to.expressions or isinstance(cast, exp.TryCast) or not _INTEGER.fullmatch(text):
+        return
+    number = exp.Literal.number(text.removeprefix("-"))
+    cast.set("this", exp.paren(exp.Neg(this=number)) if text.startswith("-") else number)
 
 
 def _number_or_text(node: exp.Expr) -> exp.Literal | None:
@@ -48,8 +62,13 @@ def _is_limit(cast: exp.Cast) -> bool:
     )
 
 
+def _is_text(of: str | None) -> bool:
+    """varchar compares as text does."""
+    return of is not None and (of == "text" or of.startswith("character varying"))
+
+
 def _is_compared_text(cast: exp.Cast, literal: exp.Literal) -> bool:
-    """``name = 'a'::text`` where name is text: an untyped literal becomes text there by itself."""
+    """``name = 'a'::text`` where name is text or varchar: an untyped literal becomes text there by itself."""
     parent = cast.parent
     while isinstance(parent, exp.Paren):
         parent = parent.parent
@@ -57,7 +76,7 @@ def _is_compared_text(cast: exp.Cast, literal: exp.Literal) -> bool:
         return False
     if isinstance(cast.this, exp.Neg):
         return False
-    return all(side.find(exp.Cast) is cast or type_of(_bare(side)) == "text" for side in (parent.this, parent.expression))
+    return all(side.find(exp.Cast) is cast or _is_text(type_of(_bare(side))) for side in (parent.this, parent.expression))
 
 
 def _bare(node: exp.Expr) -> exp.Expr:

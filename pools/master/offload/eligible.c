@@ -266,6 +266,8 @@ depends(Node *node, void *context)
 			return true;
 		case T_Param:
 			return ((Param *) node)->paramkind != PARAM_EXTERN;
+		case T_ArrayCoerceExpr:	/* what it does to each element depends on the element alone */
+			return depends((Node *) ((ArrayCoerceExpr *) node)->arg, context);
 		case T_FuncExpr:
 			return ((FuncExpr *) node)->funcretset || expression_tree_walker(node, depends, context);
 		default:

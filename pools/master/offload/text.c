@@ -3,14 +3,14 @@
  */
 #include "offload.h"
 
-#include "access/transam.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "optimizer/optimizer.h"
 #include "pgtime.h"
+#include "utils/array.h"
 #include "utils/bytea.h"
 #include "utils/datetime.h"
 #include "utils/datum.h"
@@ -19,6 +19,8 @@
 #include "utils/lsyscache.h"
 #include "utils/pg_locale.h"
 #include "utils/ruleutils.h"
+
+#define MOST_LISTED 1000
 
 static bool
 plain_locale(const char *name)
@@ -51,22 +53,6 @@ usual_settings(bool zoned)
 
 /* ---------- what is computed here ---------- */
 
-static bool
-needs_session(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param) || IsA(node, SQLValueFunction))
-		return true;
-	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid >= FirstGenbkiObjectId)
-		return true;
-	if (IsA(node, OpExpr) && ((OpExpr *) node)->opno >= FirstGenbkiObjectId)
-		return true;
-	if (IsA(node, ScalarArrayOpExpr) && ((ScalarArrayOpExpr *) node)->opno >= FirstGenbkiObjectId)
-		return true;
-	return expression_tree_walker(node, needs_session, context);
-}
-
 static Node *
 computed(Node *node, EState *estate)
 {
@@ -87,7 +73,44 @@ has_parameter(Node *node, void *context)
 	return node != NULL && (IsA(node, Param) || expression_tree_walker(node, has_parameter, context));
 }
 
-/* Parameters, now(), current_user and whatever else this session knows become constants. EXPLAIN (GENERIC_PLAN) has no values for them. */
+/* IN, as a list of constants of its own again: what the planner of the pool, and sources, know best. */
+static Node *
+listed_elements(Const *array)
+{
+	ArrayType  *value = array->constisnull ? NULL : DatumGetArrayTypeP(array->constvalue);
+	ArrayExpr  *list = makeNode(ArrayExpr);
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+	int16		length;
+	bool		by_value;
+	char		align;
+
+	if (value == NULL || ARR_NDIM(value) != 1 || ArrayGetNItems(1, ARR_DIMS(value)) > MOST_LISTED)
+		return (Node *) array;
+	list->array_typeid = array->consttype;
+	list->array_collid = array->constcollid;
+	list->element_typeid = ARR_ELEMTYPE(value);
+	get_typlenbyvalalign(list->element_typeid, &length, &by_value, &align);
+	deconstruct_array(value, list->element_typeid, length, by_value, align, &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		list->elements = lappend(list->elements, makeConst(list->element_typeid, -1, array->constcollid, length, elements[i], nulls[i], by_value));
+	list->location = -1;
+	return (Node *) list;
+}
+
+/* varchar where text is wanted: not written, as nobody would; the pool's parser adds it again, by PostgreSQL's rules. */
+static bool
+is_silent_cast(Node *node)
+{
+	return IsA(node, RelabelType) && ((RelabelType *) node)->relabelformat == COERCE_IMPLICIT_CAST &&
+		((RelabelType *) node)->resulttype == TEXTOID && exprType((Node *) ((RelabelType *) node)->arg) == VARCHAROID;
+}
+
+/*
+ * What is the same for the whole statement becomes a constant: parameters, now(), current_user and whatever else this session knows, casts of
+ * literals. EXPLAIN (GENERIC_PLAN) has no values for parameters.
+ */
 static Node *
 fold(Node *node, void *context)
 {
@@ -97,10 +120,14 @@ fold(Node *node, void *context)
 		return NULL;
 	if (IsA(node, Query))
 		return (Node *) query_tree_mutator((Query *) node, fold, context, 0);
-	if (is_constant(node) && (needs_session(node, NULL) || contain_mutable_functions(node)) &&
-		(estate->es_param_list_info != NULL || !has_parameter(node, NULL)))
+	if (is_constant(node) && !IsA(node, Const) && (estate->es_param_list_info != NULL || !has_parameter(node, NULL)))
 		return computed(node, estate);
-	return expression_tree_mutator(node, fold, context);
+	if (is_silent_cast(node))
+		return fold((Node *) ((RelabelType *) node)->arg, context);
+	node = expression_tree_mutator(node, fold, context);
+	if (IsA(node, ScalarArrayOpExpr) && IsA(lsecond(((ScalarArrayOpExpr *) node)->args), Const))
+		lsecond(((ScalarArrayOpExpr *) node)->args) = listed_elements(lsecond(((ScalarArrayOpExpr *) node)->args));
+	return node;
 }
 
 /* ---------- the text ---------- */

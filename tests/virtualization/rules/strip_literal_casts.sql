@@ -25,3 +25,11 @@ SELECT id FROM orders WHERE id > 7::smallint
 SELECT id FROM orders WHERE note || 'x' = 'ax'::text
 -->
 =
+
+SELECT id FROM orders WHERE id = '5'::bigint AND cust > '-7'::integer AND id < '300'::numeric
+-->
+SELECT id FROM orders WHERE id = 5::bigint AND cust > (-7) AND id < 300::numeric
+
+SELECT '1.5'::numeric, '007'::integer, '5'::numeric(3,1), ' 5'::integer FROM orders
+-->
+=
