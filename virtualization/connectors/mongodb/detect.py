@@ -111,7 +111,11 @@ def detect(client: Client, location: str, options: Mapping[str, str]) -> Detecte
     nameless = tuple(
         (one.path.text, "/".join(one.values), "a field without a name can't be asked for") for one in found if "" in one.path.parts
     )
-    columns, mixed = _columns([one for one in found if "" not in one.path.parts], where)
+    named = [one for one in found if "" not in one.path.parts]
+    if len(named) > MOST_COLUMNS:
+        why = f"of {len(named):,} paths the {MOST_COLUMNS:,} seen most often are taken; give the columns to have others"
+        nameless += (("columns beyond the limit", "", why),)
+    columns, mixed = _columns(named, where)
     made = dict(options)
     if mixed and "mismatch" not in made:
         made["mismatch"] = TEXT

@@ -62,7 +62,7 @@ class Lookup:
         self.typed = TypedColumns(table, f"{name}_")
         self._name = name
         self._computed = Computed(self.typed.resolve, f"{name}x")
-        self._coarse = coarse(own, self._computed.resolve)
+        self._coarse = coarse(own, self.typed.resolve)
         self._own = list(own)
         self._filters = [Filtered(fields, made) for fields, made in (self._condition(part) for part in own)]
         self._keys: list[Key] = []

@@ -41,7 +41,7 @@ def scan_pipeline(
     taken_columns = {column.name for predicate in taken for column in predicate.find_all(exp.Column)}
     keys = {name: f"c{number}" for number, name in enumerate(names)}
     outputs = tuple(Output(name, typed.kind(name), key) for name, key in keys.items())
-    stages = _filtering(typed, coarse(taken, computed.resolve), filters, taken_columns)
+    stages = _filtering(typed, coarse(taken, typed.resolve), filters, taken_columns)
     stages.append({"$project": {"_id": 0, **{key: typed.travelling(name) for name, key in keys.items()}}})
     culprits = typed.culprits([*names, *sorted(taken_columns)])
     return Pipeline(typed.place.collection, tuple(stages), outputs, culprits, by_document=True), tuple(left), tuple(kept)

@@ -42,7 +42,6 @@ class _Made:
     first: TypedColumns
     before: Filter | None = None
     steps: list[Filtered | Lookup] = field(default_factory=list)
-    lookups: dict[str, Lookup] = field(default_factory=dict)
 
 
 class Rows:
@@ -122,7 +121,7 @@ class _Build:
         first = self._order[0]
         mine = self._take({first.alias})
         self._expected = scanned_rows(first.table, mine)
-        self._made.before = coarse(mine, self.computed.resolve)
+        self._made.before = coarse(mine, self._resolve)
         self._filter(mine)
         waiting = self._order[1:]
         while waiting:
@@ -182,12 +181,11 @@ class _Build:
             self._pool = [part for part in pool if part not in own and not any(part is link[0] for link in links)]
         elif len(own) + len(links) < len(pool):
             raise refuse(exp.and_(*(part.copy() for part in pool)), "join", "an outer join on more than what is equal")
-        lookup = Lookup("inner" if member.on is None else "left", f"j{len(self._made.lookups)}", member.table, own)
+        lookup = Lookup("inner" if member.on is None else "left", f"j{len(self._typed) - 1}", member.table, own)
         for node, inner, outer in links:
             lookup.join(node, inner, outer, self.computed)
         lookup.check(exp.column(member.alias), self._expected)
         self._made.steps.append(lookup)
-        self._made.lookups[member.alias] = lookup
         self._typed[member.alias] = lookup.typed
         if member.on is None:
             self._filter(self._take(set(self._typed)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from bson import Decimal128, ObjectId
@@ -30,7 +31,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def catalog(mongodb: MongodbServer, postgresql: PostgresqlServer) -> MemoryCatalog:
     database = mongodb.client[mongodb.database]
-    odd = [{"k": Decimal128("7.0"), "t": ObjectId(IDS[7])}, {"k": None}, {}, {"k": "7", "t": 7}]
+    odd: list[dict[str, Any]] = [{"k": Decimal128("7.0"), "t": ObjectId(IDS[7])}, {"k": None}, {}, {"k": "7", "t": 7}]
     database.keys_many.insert_many([*({"k": float(number), "t": one} for number, one in enumerate(IDS)), *odd])
     database.keys_few.insert_many([{"k": 7, "t": ObjectId(IDS[7])}, {"k": 9.0, "t": IDS[9]}, {"k": None}, {"k": [5], "t": ["x"]}])
     with postgresql.connect() as session:
