@@ -55,7 +55,8 @@ class Windows:
                 raise refuse(node, "window", f"the part {name} of a window")
         order = node.args.get("order")
         partition = [grouped_by(part, self._row) for part in node.args.get("partition_by") or []]
-        spec: Stage = {"partitionBy": {f"p{number}": _plain(node, operand) for number, operand in enumerate(partition)} or None}
+        keys = {f"p{number}": _plain(node, operand) for number, operand in enumerate(partition)}
+        spec: Stage = {"partitionBy": keys} if keys else {}
         if type(node.this) in _NUMBERS and order is not None and not _arguments(node.this):
             self._stages.append({"$set": {f"{field}o": self._sorted(node, order)}})
             spec |= {"sortBy": {f"{field}o": -1 if _is_descending(order) else 1}, "output": {field: {_NUMBERS[type(node.this)]: {}}}}
