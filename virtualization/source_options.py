@@ -35,6 +35,14 @@ def options_of(source: DataSource, readers: Readers) -> dict[str, Any]:
     return options
 
 
+def pushdown_of(options: Mapping[str, str], what: str) -> str:
+    """ON, OFF or FORCED, as ``options`` of ``what`` (a table, a source) say; DefinitionError for another word."""
+    text = str(options.get(PUSHDOWN, ON)).lower()
+    if text != FORCED and text not in _WORDS:
+        raise DefinitionError(f'{what}: option "{PUSHDOWN}" is "{text}"', hint=f"It is {ON}, {OFF} or {FORCED}.")
+    return FORCED if text == FORCED else ON if _WORDS[text] else OFF
+
+
 def number(least: float) -> Callable[[str], float]:
     """Reads a number from ``least`` to ``LARGEST``."""
 

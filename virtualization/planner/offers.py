@@ -17,7 +17,7 @@ from virtualization.planner.first_rows import FirstRows
 from virtualization.planner.join_sizes import join_sizes
 from virtualization.planner.key_flows import Modes
 from virtualization.planner.properties import base_tables, free_aliases, free_ctes, session_call, shown
-from virtualization.source_options import FORCED, OFF, ON, PUSHDOWN
+from virtualization.source_options import FORCED, OFF, ON, pushdown_of
 
 NO_ENGINE = "no_engine"
 """What file connectors answer to every query: no news for EXPLAIN, the executor works right on their scans."""
@@ -79,8 +79,9 @@ class Offers:
 
     def _pushdown(self, table: VirtualTable) -> tuple[str, ...]:
         """What the table's and its source's options say, and the session."""
-        options = (table.options, self._catalog.source(table.source).options)
-        return (*(str(one.get(PUSHDOWN, "")).lower() for one in options), self._catalog.pushdown)
+        own = pushdown_of(table.options, f"table {table.schema}.{table.name}")
+        sources = pushdown_of(self._catalog.source(table.source).options, f'data source "{table.source}"')
+        return own, sources, self._catalog.pushdown
 
     def source_of(self, node: exp.Expr) -> str | None:
         """The one source of all tables below; None for none, several, or switched-off ones."""

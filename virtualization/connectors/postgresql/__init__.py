@@ -35,7 +35,7 @@ from virtualization.plan import (
     Scanned,
     TestedSource,
 )
-from virtualization.source_options import PUSHDOWN
+from virtualization.source_options import PUSHDOWN, pushdown_of
 from virtualization.types import PgType, pg_type
 
 PAGES_SECONDS = 60.0
@@ -68,6 +68,7 @@ class PostgresqlConnector:
         unknown = next((name for name in options if name != PUSHDOWN), None)
         if unknown is not None:
             raise DefinitionError(f'a table of a PostgreSQL source takes no option "{unknown}"', hint=f"Known options: {PUSHDOWN}.")
+        pushdown_of(options, f"table {location}")
         return remote_columns(self._client, location)
 
     def scan(self, table: VirtualTable, columns: Sequence[str], predicates: Sequence[exp.Expression]) -> Scanned:
