@@ -81,7 +81,7 @@ def reference(postgresql: PostgresqlServer, database: str) -> Iterator[Connectio
 
 
 def plan(connection: Connection, sql: str, *arguments: object) -> str:
-    return "\n".join(str(line) for (line,) in connection.execute(f"EXPLAIN (VERBOSE, COSTS OFF) {sql}", arguments or None))  # type: ignore[arg-type]
+    return "\n".join(str(line) for (line,) in connection.execute(f"EXPLAIN (VERBOSE, COSTS OFF) {sql}", arguments or None))
 
 
 def answer(connection: Connection, sql: str) -> object:
