@@ -79,7 +79,7 @@ class CheckedFile:
         shown = f"WHEN __wrong IS NOT NULL THEN left(__wrong, {_SHOWN}) " if is_json else ""
         wrong = "CASE " + first + " ".join(f"WHEN {condition} THEN {at}" for at, condition in bad) + " END" if bad or is_json else "NULL"
         value = "CASE " + shown + " ".join(f"WHEN {condition} THEN left(__bdc_t{at}, {_SHOWN})" for at, condition in bad) + " END"
-        keep = " AND ".join(self.scan.predicates) or "true"
+        keep = " AND ".join(self.scan.conditions) or "true"
         names = "".join(f"{quoted(column.name)}, " for column in self.scan.columns)
         return (
             f"SELECT {names}coalesce({keep}, false) AS __keep, __record, CAST({wrong} AS INTEGER) AS __at, "

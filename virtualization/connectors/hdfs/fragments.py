@@ -116,7 +116,9 @@ class FilesFragment:
 
     def duckdb_sql(self) -> str | None:
         """The scan over the files as they are now. Good for the query that begins now: do not keep it."""
-        return None if self.shape.format in STREAMED or rejecting(self.shape) else self._reading().sql
+        if self.shape.format in STREAMED or rejecting(self.shape):
+            return None
+        return replace(self, scan=replace(self.scan, lists=()))._reading().sql  # the engine joins by the keys itself
 
     def prepare_duckdb(self, connection: object) -> None:
         """Register the file system with the connection's instance."""

@@ -39,12 +39,16 @@ def narrowed(scan: Scan, column: str, keys: Any) -> Scan:  # noqa: ANN401 an Arr
         # one that does not fit the column's type can't be in it: it becomes NULL
         texts = text_column(keys, pg_type("text"), "UTC").cast(pa.string()).to_pylist()
         shown = [f"TRY_CAST({literal(text)} AS {duckdb_type(of, column)})" for text in texts]
-    told = [f"{name} IN ({', '.join(shown)})"]
-    if len(keys) > 1 and not (pa.types.is_string(keys.type) or pa.types.is_decimal(keys.type)):  # no end may be NULL
+    ranges = (*scan.ranges, *range_of(column, of, keys.to_pylist()))
+    if len(keys) == 1:
+        return replace(scan, predicates=(*scan.predicates, f"{name} = {shown[0]}"), ranges=ranges)
+    told: tuple[str, ...] = ()
+    if not (pa.types.is_string(keys.type) or pa.types.is_decimal(keys.type)):  # no end may be NULL
         ends = pc.min_max(keys)
         first, last = (pc.index(keys, ends[end]).as_py() for end in ("min", "max"))
-        told.insert(0, f"{name} BETWEEN {shown[first]} AND {shown[last]}")
-    return replace(scan, predicates=(*scan.predicates, *told), ranges=(*scan.ranges, *range_of(column, of, keys.to_pylist())))
+        told = (f"{name} BETWEEN {shown[first]} AND {shown[last]}",)
+    lists = (*scan.lists, f"{name} IN ({', '.join(shown)})")
+    return replace(scan, predicates=(*scan.predicates, *told), lists=lists, ranges=ranges)
 
 
 def _writable(keys: Any) -> bool:  # noqa: ANN401

@@ -42,6 +42,15 @@ class Scan:
     ranges: tuple[Range, ...] = ()
     """Outside of which no row satisfies the predicates: files whose statistics lie outside are not opened."""
 
+    lists: tuple[str, ...] = ()
+    """Further predicates, that a value is one of many. An engine that joins the rows with those values anyway does better without: it
+    carries out such a list as a join of its own."""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """All that rows must satisfy."""
+        return self.predicates + self.lists
+
 
 def scan_sql(listing: Listing, layouts: Sequence[Layout], scan: Scan, shape: FileFormat) -> str:
     """The SELECT; with no file, one that gives no row. For a format that is ``STREAMED`` it reads the tables ``streamed_name``."""
@@ -80,10 +89,10 @@ def _group(listing: Listing, numbers: list[int], layout: Layout, scan: Scan, sha
         items.append(f"{value} AS {quoted(column.name)}")
     source = source_sql(listing, numbers, stored, shape)
     made = f"SELECT {', '.join(items)} FROM {source}"
-    if not scan.predicates and scan.needed == scan.columns:
+    if not scan.conditions and scan.needed == scan.columns:
         return made
     names = ", ".join(quoted(column.name) for column in scan.columns)
-    condition = f" WHERE {' AND '.join(scan.predicates)}" if scan.predicates else ""
+    condition = f" WHERE {' AND '.join(scan.conditions)}" if scan.conditions else ""
     return f"SELECT {names} FROM ({made}){condition}"
 
 
