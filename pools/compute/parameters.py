@@ -44,8 +44,9 @@ def _casts(all_tokens: list[Token]) -> list[tuple[int, int]]:
             continue
         words = [word.folded for word in all_tokens[place + 2 : place + 6] if word.kind == "word"]
         for length in range(len(words), 0, -1):  # "timestamp with time zone" before "timestamp"
+            behind = [one.text for one in all_tokens[place + 2 + length : place + 4 + length]]
             try:
-                casts.append((int(token.text[1:]), pg_type(" ".join(words[:length])).oid))
+                casts.append((int(token.text[1:]), pg_type(" ".join(words[:length]) + ("[]" if behind == ["[", "]"] else "")).oid))
                 break
             except DefinitionError:
                 continue

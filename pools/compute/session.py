@@ -23,7 +23,7 @@ from pools.compute.runner import QueryRunner
 from pools.compute.settings import Limits
 from pools.compute.snapshot import Snapshot
 from pools.compute.variables import Variables
-from pools.compute.writes.parsing import Insert, InsertRows, Modify, Truncate, Write
+from pools.compute.writes.parsing import HINT, Insert, InsertRows, Modify, Truncate, Write
 from pools.compute.writes.session import Writes
 from virtualization.errors import SourceUnreachableError, UnsupportedError
 from virtualization.placement import ReadState, ReadStates
@@ -57,7 +57,7 @@ def _refuse_row_by_row(sql: str) -> None:
         raise StatementError(
             "0A000",
             "this UPDATE or DELETE can't be carried out on virtual tables: the master could not ship it whole",
-            hint="Write it with built-in functions over the table's own columns, or CALL bdc.merge(…).",
+            hint=HINT,
         )
 
 

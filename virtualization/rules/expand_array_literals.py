@@ -48,8 +48,9 @@ def _array(comparison: exp.Binary) -> exp.Array | tuple[str, str] | None:
         value = right.this
     else:
         return None
-    while isinstance(value, exp.Paren):
-        value = value.this
+    value = value.unnest() if value is not None else None
+    while isinstance(value, exp.Cast) and isinstance(inner := value.this.unnest(), exp.Cast) and type_of(inner) == type_of(value):
+        value = inner  # a parameter, ('{1,2}'::integer[])::integer[]
     if isinstance(value, exp.Array):
         return value
     if not isinstance(value, exp.Cast) or not isinstance(value.this, exp.Literal) or not value.this.is_string:

@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from pools.compute.errors import StatementError
 from pools.compute.lexer import Token, tokens
+from pools.compute.writes.parsing import HINT
 from virtualization.bind import bind
 from virtualization.catalog import Catalog, VirtualTable
 from virtualization.duckdb_sql.expressions import Scope, Source
@@ -25,7 +26,6 @@ from virtualization.parse import parse
 from virtualization.plan import Kept
 from virtualization.rules import rewrite
 
-HINT = "Write it with expressions over the table's own columns, or CALL bdc.merge(…)."
 WRITE_ANEW = "DELETE the rows and INSERT them with the new values, in one transaction."
 HINTS = {
     "from": "Write the keys and new values into a table of the data pool and CALL bdc.merge(…), or name the keys in an IN list.",

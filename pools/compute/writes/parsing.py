@@ -13,6 +13,12 @@ from functools import lru_cache
 from pools.compute.errors import StatementError
 from pools.compute.lexer import Token, tokens
 
+HINT = (
+    "Write it over the table's own columns, take rows of other tables by WHERE key = ANY (ARRAY(SELECT …)) or SET column = (SELECT one "
+    "value), both at the master, or CALL bdc.merge(…)."
+)
+"""Where an UPDATE or DELETE can't be told to the shards as a whole."""
+
 MANY_CHARACTERS = 2000
 """Shorter lists of rows are cut to tokens as any text."""
 

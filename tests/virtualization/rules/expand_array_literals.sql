@@ -57,3 +57,7 @@ SELECT id FROM orders WHERE note = ANY (ARRAY['a'::text, NULL::text])
 SELECT id FROM orders WHERE cust = ANY (ARRAY[id, 2])
 -->
 =
+
+SELECT id FROM orders WHERE cust = ANY (('{1,2}'::integer[])::integer[])
+-->
+SELECT id FROM orders WHERE cust IN (1, 2)

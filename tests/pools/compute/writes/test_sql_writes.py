@@ -243,3 +243,25 @@ def test_wide_rows(data_pool: DataPool) -> None:
     with data_pool.connect("alice") as connection:
         connection.execute(f"INSERT INTO {table} SELECT i, repeat('x', 20000) FROM generate_series(1, 1500) AS i")
         assert connection.execute(f"SELECT count(*), sum(length(name)) FROM {table}").fetchone() == (1500, 30_000_000)
+
+
+def test_rows_of_other_tables_choose_what_is_changed(data_pool: DataPool) -> None:
+    """As the hint of what the master can't ship whole has it: the master finds the keys first, and the shards get them."""
+    table, other = make_table(data_pool, "HASH(id)", "id"), make_table(data_pool)
+    with data_pool.connect("alice") as alice:
+        alice.execute(f"INSERT INTO {table} SELECT i, 'old' FROM generate_series(1, 8) AS i")
+        alice.execute(f"INSERT INTO {other} VALUES (7, 'x'), (8, 'y')")
+        alice.execute("CREATE TEMP TABLE chosen AS SELECT i::int AS id FROM generate_series(1, 3) AS i")
+        with pytest.raises(errors.FeatureNotSupported) as refused:
+            alice.execute(f"UPDATE {table} SET name = 'new' WHERE id IN (SELECT id FROM chosen)")
+        assert "= ANY (ARRAY(SELECT" in str(refused.value.diag.message_hint)
+        for changed, statement in (
+            (3, "UPDATE {} SET name = 'new' WHERE id = ANY (ARRAY(SELECT id FROM chosen))"),
+            (2, f"UPDATE {{}} SET name = (SELECT max(id)::text FROM chosen) WHERE id = ANY (ARRAY(SELECT id FROM {other}))"),
+            (1, "DELETE FROM {} WHERE id <> ALL (ARRAY(SELECT id FROM chosen)) AND id = 4"),
+            (3, "DELETE FROM {0} WHERE id = ANY (ARRAY(SELECT id FROM {0} WHERE name = 'new'))"),
+            (0, "DELETE FROM {} WHERE id = ANY (ARRAY(SELECT id FROM chosen WHERE id > 3))"),
+        ):
+            assert alice.execute(statement.format(table).encode()).rowcount == changed, statement
+        found = alice.execute(f"SELECT id, name FROM {table} ORDER BY id".encode()).fetchall()
+    assert found == [(5, "old"), (6, "old"), (7, "3"), (8, "3")]
