@@ -10,6 +10,7 @@ from sqlglot import exp
 from virtualization.binding.datatypes import type_of
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like, exp.ILike)
+_LISTS = (exp.Ordered, exp.Group, exp.Rollup, exp.Cube, exp.GroupingSets, exp.Distinct)
 _TEXT = exp.DType.TEXT
 _NUMBERS = (exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT, exp.DType.DECIMAL)
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})")
@@ -21,7 +22,9 @@ def strip_literal_casts(query: exp.Query) -> exp.Query:
     for cast in list(query.find_all(exp.Cast)):
         _unquote_number(cast)
         literal = _number_or_text(cast.this)
-        if literal is not None and (_is_natural(cast, literal) or _is_limit(cast) or _is_compared_text(cast, literal)):
+        if literal is None or _is_listed(cast):
+            continue
+        if _is_natural(cast, literal) or _is_limit(cast) or _is_compared_text(cast, literal):
             cast.replace(cast.this)
     return query
 
@@ -39,6 +42,14 @@ def _number_or_text(node: exp.Expr) -> exp.Literal | None:
     while isinstance(node, exp.Paren | exp.Neg):
         node = node.this
     return node if isinstance(node, exp.Literal) else None
+
+
+def _is_listed(cast: exp.Cast) -> bool:
+    """``ORDER BY 2::integer`` is a constant; ``ORDER BY 2`` is the second column."""
+    parent = cast.parent
+    while isinstance(parent, exp.Paren | exp.Tuple):
+        parent = parent.parent
+    return isinstance(parent, _LISTS)
 
 
 def _is_natural(cast: exp.Cast, literal: exp.Literal) -> bool:

@@ -69,6 +69,8 @@ SELECT to_char(e_at::timestamptz, 'YYYY-MM-DD HH24:MI TZH'), date_part('dow', e_
 SELECT min(o_date::timestamptz), max(e_at::timestamptz), count(DISTINCT date_trunc('week', o_date)) FROM orders, event WHERE o_customer = e_customer
 SELECT to_date(to_char(o_date, 'YYYYMMDD'), 'YYYYMMDD'), to_timestamp(o_date::text, 'YYYY-MM-DD') FROM orders
 SELECT (SELECT count(DISTINCT o_status) FROM orders), (SELECT max(n_name) FROM nation)
+SELECT octet_length(''), 2 + 1 AS x, n_name, count(*) FROM nation WHERE n_id < 5 GROUP BY octet_length('a'), x, n_name ORDER BY 1, 2, 3 DESC
+SELECT DISTINCT ON (1 + 1) n_id, 1 + 1 FROM nation ORDER BY 1 + 1, n_id DESC
 -- errors
 SELECT 1 / (o_id - o_id) FROM orders
 SELECT (o_id * 1000000000000)::integer FROM orders

@@ -33,3 +33,7 @@ SELECT id FROM orders WHERE id = 5::bigint AND cust > (-7) AND id < 300::numeric
 SELECT '1.5'::numeric, '007'::integer, '5'::numeric(3,1), ' 5'::integer FROM orders
 -->
 =
+
+SELECT id, count(*) FROM orders GROUP BY id, 2::integer ORDER BY 1::integer, '2'::integer
+-->
+SELECT id, count(*) FROM orders GROUP BY id, 2::integer ORDER BY 1::integer, 2::integer
