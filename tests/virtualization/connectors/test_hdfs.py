@@ -6,26 +6,22 @@ import datetime
 import io
 import json
 import pathlib
-import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from typing import Any
 
 import duckdb
 import fastavro
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from pyarrow import orc
 from sqlglot import parse_one
 
-from tests.patience import SOON
 from tests.services.hdfs import HdfsServer
 from tests.services.postgresql import free_port
-from tests.services.proxy import proxy
-from tests.virtualization.connectors.conformance import BIG_ROWS, COLUMNS, ROWS, ConnectorConformance, failed, ids, read, table
+from tests.virtualization.connectors.conformance import BIG_ROWS, ConnectorConformance, ids, table
+from tests.virtualization.connectors.served_lake import ID, S, filled, parquet, rows, source
 from virtualization.catalog import Column, DataSource, VirtualTable
 from virtualization.connectors.hdfs import HdfsConnector
 from virtualization.connectors.hdfs.fragments import FilesFragment
@@ -33,56 +29,17 @@ from virtualization.errors import (
     DataError,
     DefinitionError,
     RemoteObjectError,
-    SourceCredentialError,
     SourceError,
-    SourceTimeoutError,
-    SourceUnreachableError,
 )
-from virtualization.plan import Connector, QueryContext
+from virtualization.plan import Connector
 
 pytestmark = pytest.mark.service
 
 
-def parquet(values: pa.Table, **options: Any) -> bytes:
-    out = io.BytesIO()
-    pq.write_table(values, out, **options)
-    return out.getvalue()
-
-
-def csv_text(rows: Sequence[tuple[Any, ...]]) -> str:
-    def cell(value: Any) -> str:
-        if value is None:
-            return ""
-        if isinstance(value, bool):
-            return str(value).lower()
-        return '"' + value.replace('"', '""') + '"' if isinstance(value, str) else str(value)
-
-    return "\n".join([",".join(f'"{c.name}"' for c in COLUMNS), *(",".join(map(cell, row)) for row in rows)]) + "\n"
-
-
-def as_arrow(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
-    types = [pa.int64(), pa.int32(), pa.decimal128(12, 2), pa.float64(), pa.bool_(), pa.string(), pa.date32(), pa.timestamp("us")]
-    return pa.table({c.name: pa.array([row[n] for row in rows], types[n]) for n, c in enumerate(COLUMNS)})
-
-
 @pytest.fixture(scope="module")
 def lake(hdfs: HdfsServer) -> Iterator[HdfsServer]:
-    hdfs.write("/c/rows/a.csv", csv_text(ROWS[:4]))
-    hdfs.write("/c/rows/sub/b.csv", csv_text(ROWS[4:]))
-    hdfs.write("/c/rows/_SUCCESS", "not a table")
-    hdfs.write("/c/rows/.hidden.csv", "not a table")
-    hdfs.write("/c/big.csv", "id\n" + "\n".join(map(str, range(BIG_ROWS))) + "\n")
-    hdfs.write("/p/rows/a.parquet", parquet(as_arrow(ROWS[:4])))
-    hdfs.write("/p/rows/b.parquet", parquet(as_arrow(ROWS[4:])))
-    hdfs.write("/p/big.parquet", parquet(pa.table({"id": range(BIG_ROWS)}), row_group_size=20_000))
-    with hdfs.superuser() as client:
-        client.mkdirs("/empty", 0o755, True)
-    yield hdfs
-    hdfs.empty()
-
-
-def source(server: HdfsServer, **options: str) -> DataSource:
-    return DataSource("src", "hdfs", server.location, {"user": "nobody", **options})
+    with filled(hdfs) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -121,16 +78,6 @@ class TestParquetConformance(ConnectorConformance):
             "big": table("/p/big.parquet", [Column("id", "bigint")]),
             "missing": table("/missing.parquet"),
         }
-
-
-def rows(connector: HdfsConnector, of: VirtualTable, *predicates: str, columns: Sequence[str] = ()) -> list[tuple[Any, ...]]:
-    made = [parse_one(text, dialect="postgres") for text in predicates]
-    scanned = connector.scan(of, columns or [c.name for c in of.columns], made)
-    assert scanned.left == ()
-    return [tuple(row.values()) for row in read(scanned.fragment).to_pylist()]
-
-
-ID, S = Column("id", "bigint"), Column("s", "text")
 
 
 @pytest.mark.parametrize(
@@ -349,51 +296,6 @@ def test_detection_says_what_is_wrong(
         connector.detect("/empty", {})
 
 
-def test_identity_and_permission(lake: HdfsServer) -> None:
-    lake.write("/private/x.csv", "id\n1\n")
-    with lake.superuser() as client:
-        client.set_permission("/private", 0o700)
-    eve, owner = HdfsConnector(source(lake, user="eve")), HdfsConnector(source(lake))
-    of = table("/private/x.csv", [ID])
-
-    def attempt(number: int) -> bool:
-        if number % 2:
-            with pytest.raises(SourceCredentialError, match='"eve" may not read /private'):
-                rows(eve, of)
-            return False
-        return rows(owner, of) == [(1,)]
-
-    with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(attempt, range(30))) == [True, False] * 15
-    eve.close()
-    owner.close()
-
-
-def test_file_replaced_during_the_query(connector: HdfsConnector, lake: HdfsServer) -> None:
-    lake.write("/change/a.csv", "id\n1\n")
-    fragment = connector.scan(table("/change/a.csv", [ID]), ["id"], []).fragment
-    with duckdb.connect() as connection:
-        fragment.prepare_duckdb(connection)
-        inline = fragment.duckdb_sql()
-        time.sleep(0.01)
-        lake.write("/change/a.csv", "id\n2\n3\n")
-        with pytest.raises(duckdb.Error) as caught:
-            connection.sql(f"SELECT * FROM ({inline})").fetchall()
-    meant = fragment.fault(caught.value)  # type: ignore[attr-defined]
-    assert isinstance(meant, RemoteObjectError) and "/change/a.csv was replaced during the query" in meant.message
-    assert fragment.fault(duckdb.OutOfRangeException("Out of Range Error: overflow")) is None  # type: ignore[attr-defined]
-    assert ids(fragment) == [2, 3]
-
-
-def test_unreachable_and_silent_namenode() -> None:
-    start = time.monotonic()
-    with pytest.raises(SourceUnreachableError):
-        HdfsConnector(DataSource("src", "hdfs", f"hdfs://127.0.0.1:{free_port()}")).test()
-    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(SourceTimeoutError):
-        HdfsConnector(DataSource("src", "hdfs", f"hdfs://127.0.0.1:{silent.getsockname()[1]}", {"timeout": "1"})).test()
-    assert time.monotonic() - start < SOON
-
-
 @pytest.mark.parametrize(
     ("location", "options", "named"),
     [
@@ -428,73 +330,6 @@ def test_a_thousand_files(connector: HdfsConnector, lake: HdfsServer) -> None:
     start = time.monotonic()
     assert ids(connector.scan(table("/many", [ID], format="csv"), ["id"], []).fragment) == list(range(1000))
     assert time.monotonic() - start < 30
-
-
-def test_what_fails_while_a_file_is_read_is_our_error(connector: HdfsConnector, lake: HdfsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when every DataNode is down: the native client's own exception must not reach the engine unnamed."""
-    lake.write("/broken/read.csv", "id\n1\n")
-
-    class Reader:
-        def read_range(self, _start: int, _length: int) -> bytes:
-            raise RuntimeError("all datanodes failed")
-
-    fragment = connector.scan(table("/broken/read.csv", [ID]), ["id"], []).fragment
-    text = fragment.duckdb_sql()  # what the file looks like was read by now
-    monkeypatch.setattr(type(connector._client), "open", lambda _self, _file: Reader())
-    with duckdb.connect() as connection:
-        fragment.prepare_duckdb(connection)
-        with pytest.raises(duckdb.Error) as caught:
-            connection.sql(f"SELECT sum(id) FROM ({text})").fetchall()
-    meant = fragment.fault(caught.value)  # type: ignore[attr-defined]
-    assert isinstance(meant, SourceError) and "/broken/read.csv: all datanodes failed" in meant.message
-    with pytest.raises(SourceError, match="all datanodes failed"):
-        ids(connector.scan(table("/broken/read.csv", [ID]), ["id"], []).fragment)
-
-
-def test_datanode_killed_during_the_query(connector: HdfsConnector, lake: HdfsServer) -> None:
-    big = connector.scan(table("/p/big.parquet", [ID]), ["id"], []).fragment
-    batches = big.open(QueryContext())
-    iterator = iter(batches)
-    count = next(iterator).num_rows
-    lake.datanodes[0].kill()
-    try:
-        lake.datanodes[0].wait()
-        count += sum(batch.num_rows for batch in iterator)
-        assert count == BIG_ROWS
-        assert read(big).num_rows == BIG_ROWS
-        assert len(ids(connector.scan(table("/c/rows", format="csv"), ["id"], []).fragment)) == len(ROWS)
-    finally:
-        lake.restart_datanode(0)
-
-
-def test_namenode_goes_away_between_two_queries(lake: HdfsServer) -> None:
-    with proxy(int(lake.location.rsplit(":", 1)[1])) as between:
-        connector = HdfsConnector(DataSource("src", "hdfs", f"hdfs://127.0.0.1:{between.port}", {"user": "nobody", "timeout": "5"}))
-        of = table("/c/rows", format="csv")
-        assert len(rows(connector, of, columns=["id"])) == len(ROWS)
-        between.cut()
-        assert len(rows(connector, of, columns=["id"])) == len(ROWS)
-        between.close()
-        error = failed(lambda: rows(connector, of, columns=["id"]))
-        assert isinstance(error, SourceUnreachableError | SourceTimeoutError)
-        connector.close()
-
-
-def test_every_datanode_is_down(connector: HdfsConnector, lake: HdfsServer) -> None:
-    """In the middle of an answer, and at the start of the next."""
-    big = connector.scan(table("/p/big.parquet", [ID]), ["id"], []).fragment
-    iterator = iter(big.open(QueryContext()))
-    assert next(iterator).num_rows
-    for datanode in lake.datanodes:
-        datanode.kill()
-        datanode.wait()
-    try:
-        for work in (lambda: list(iterator), lambda: read(big)):
-            assert isinstance(failed(work, "/p/big.parquet"), SourceError)
-    finally:
-        for number in range(len(lake.datanodes)):
-            lake.restart_datanode(number)
-    assert read(big).num_rows == BIG_ROWS
 
 
 @pytest.mark.parametrize("kind", ["json", "orc", "avro", "delta"])

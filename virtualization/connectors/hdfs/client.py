@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
+import re
 import socket
 import threading
 import time
@@ -36,6 +37,9 @@ LOOK = "Look with: bdc hdfs ls"
 """What to do when a file is not where it should be."""
 
 _FRESH_SECONDS = 1.0
+_NODES = re.compile(r'ip_addr: "([^"]+)".*?xfer_port: (\d+)')
+_MOST_SAID = 400
+"""Letters of a native error's text."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,10 @@ class Client:
             )
         if isinstance(error, (ConnectionError, TimeoutError)) or "onnection" in text:
             return SourceUnreachableError(f"{where} ({self._address}) can't be reached: {text}", hint="Is the NameNode running?")
-        return SourceError(f"{where}: {what}: {text}")
+        if "All DataNodes failed" in text:  # with all that the NameNode knows of each of them behind it
+            nodes = ", ".join(f"{host}:{port}" for host, port in _NODES.findall(text))
+            return SourceError(f"{where}: {what}: no DataNode that has it answers ({nodes})", hint="bdc hdfs status shows which ones live.")
+        return SourceError(f"{where}: {what}: {text[:_MOST_SAID]}")
 
     @property
     def _address(self) -> str:
