@@ -10,12 +10,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
-import pyarrow as pa
 import pytest
 
 from tests.patience import SOON
 from tests.services.postgresql import free_port
-from tests.services.proxy import Proxy, proxy
+from tests.services.proxy import Proxy
 from tests.virtualization.connectors.conformance import until
 from tests.virtualization.connectors.datapool.shards import SOURCE, Shards, arrow
 from virtualization.catalog import Column, MemoryCatalog, VirtualTable
@@ -112,25 +111,6 @@ def test_a_shard_that_is_back_is_read_at_once(pool: Shards, table: VirtualTable,
 
 def locations(gates: dict[int, Proxy]) -> dict[int, str]:
     return {number: f"grpc://127.0.0.1:{gate.port}" for number, gate in gates.items()}
-
-
-def test_a_shard_that_goes_away_in_the_middle(pool: Shards) -> None:
-    """With rows under way that no buffer holds; the next query finds it again."""
-    of = pool.table("many", COLUMNS, "HASH(id)")
-    pool.load(of, pa.table({"id": pa.array(range(3_000_000), pa.int64()), "n": pa.array([0] * 3_000_000, pa.int32())}))
-    with proxy(pool.servers[0].port) as between:
-        through = {**pool.access.locations, 0: f"grpc://127.0.0.1:{between.port}"}
-        with closing(DatapoolConnector(SOURCE, dataclasses.replace(pool.access, locations=through))) as connector:
-            fragment = connector.scan(of, ["id", "n"], []).fragment
-            batches = fragment.open(pool.context())
-            assert next(iter(batches)).num_rows
-            between.cut()
-            with pytest.raises(SourceUnreachableError, match="shard 0 of the data pool") as caught:
-                list(batches)
-            assert caught.value.hint
-            batches.close()
-            assert sum(batch.num_rows for batch in fragment.open(pool.context())) == 3_000_000
-    _until_idle(pool)
 
 
 def test_as_many_columns_as_there_can_be(pool: Shards) -> None:
