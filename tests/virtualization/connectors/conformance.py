@@ -22,7 +22,7 @@ import pyarrow as pa
 import pytest
 from sqlglot import parse_one
 
-from tests.patience import PATIENCE, SOON
+from tests.patience import PATIENCE
 from tests.services.postgresql import free_port
 from tests.services.proxy import proxy
 from virtualization.catalog import Column, VirtualTable
@@ -268,12 +268,12 @@ class Trouble:
 
 
 def failed(work: Callable[[], object], *says: str) -> VirtualizationError:
-    """The one clear error that ``work`` ends with, soon: it names the source and all of ``says`` in one line, and what to do next."""
+    """The one clear error that ``work`` ends with, in time: it names the source and all of ``says`` in one line, and what to do next."""
     begun = time.monotonic()
     with pytest.raises(VirtualizationError) as caught:
         work()
     error = caught.value
-    assert time.monotonic() - begun < SOON
+    assert time.monotonic() - begun < PATIENCE
     assert all(part in error.message for part in ('"src"', *says)) and "\n" not in error.message and len(error.message) < 600, error.message
     assert error.hint or error.code == CancelledError.code
     assert not any(word in f"{error.message} {error.detail} {error.hint}" for word in ("planted-secret", "Traceback", "0x7"))
