@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up everything that the tests need, then runs them.
-#   scripts/test.sh           what fits 20 minutes on 2 cores, real services included, in two halves side by side: what stands on
-#                             a whole cluster or on Spark, and all the rest
+#   scripts/test.sh           what fits 20 minutes on 2 cores, real services included, in two halves side by side: the commands, what
+#                             stands on a whole cluster or on Spark; and all the rest. How long each test took: .cache/junit-*.xml
 #   scripts/test.sh --two …   the same, with options for pytest
 #   scripts/test.sh --full …  the long storms too, one after the other
 #   scripts/test.sh ARGS…     handed to pytest, e.g. tests/virtualization -k join
@@ -17,10 +17,10 @@ run=(.venv/bin/python -m pytest "${select[@]}")
 shift
 
 # Each half with a cache of its own (--last-failed); the first one's output comes when both have ended.
-heavy=(tests/cluster tests/pyspark_bdc tests/test_docs.py) log=.cache/test-heavy.log code=0
+heavy=(tests/azdata_like_cli tests/bdc tests/cluster tests/pyspark_bdc tests/test_docs.py) log=.cache/test-heavy.log code=0
 echo "beside these runs ${heavy[*]}; what that prints follows at the end (now in $log)"
-"${run[@]}" -o cache_dir=.pytest_cache/heavy "$@" "${heavy[@]}" > "$log" 2>&1 & first=$!
-"${run[@]}" -o cache_dir=.pytest_cache/rest "$@" "${heavy[@]/#/--ignore=}" & second=$!
+"${run[@]}" -o cache_dir=.pytest_cache/heavy --junit-xml=.cache/junit-heavy.xml "$@" "${heavy[@]}" > "$log" 2>&1 & first=$!
+"${run[@]}" -o cache_dir=.pytest_cache/rest --junit-xml=.cache/junit-rest.xml "$@" "${heavy[@]/#/--ignore=}" & second=$!
 trap 'kill -TERM $first $second 2>/dev/null' INT TERM
 for half in $second $first; do
   while kill -0 "$half" 2>/dev/null; do wait "$half" || true; done   # a trap ends a wait early
