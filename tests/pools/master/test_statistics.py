@@ -94,7 +94,9 @@ def test_the_pools_planner_is_told_too(admin, master: Master, database: str) -> 
 def test_analyze(admin, people, master: Master, database: str) -> None:
     make(admin, master, database, "sales", None)
     assert admin.execute("SELECT rows, analyzed_at IS NULL FROM bdc.virtual_tables").fetchone() == (None, True)
-    columns = [{"name": name, "type": of} for name, of in (("id", "bigint"), ("grp", "integer"), ("amount", "numeric(12,2)"), ("note", "text"))]
+    columns = [
+        {"name": name, "type": of} for name, of in (("id", "bigint"), ("grp", "integer"), ("amount", "numeric(12,2)"), ("note", "text"))
+    ]
     table = {"schema": "public", "name": "sales", "source": "legacy", "location": "public.sales", "options": {}}
     full = [{**column, "nullable": True, "remote": column["name"]} for column in columns]
     request = {"action": "analyze", "source": SOURCE, "user": "ada", "sample": 500, "table": {**table, "columns": full}}
