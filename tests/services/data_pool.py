@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import pathlib
 import secrets as random_secrets
 import signal
@@ -285,9 +286,9 @@ def data_pool(shards: int = 2, replicas: int = 1, shard_limits: ShardLimits | No
 def _tell_internal_errors(pool: DataPool) -> None:
     """Tests see a reference into a log that goes with the pool."""
     for service in (*pool.replicas, *pool.shards):
-        _, *found = service.log.split("[error    ] internal error")
+        _, *found = re.split(r"\[error    \] (?=internal error|a Flight call failed|an operation failed)", service.log)
         for each in found:
-            print(f"{service.name}: internal error{each[:4000]}", file=sys.__stderr__)
+            print(f"{service.name}: {each[:4000]}", file=sys.__stderr__)
 
 
 def make_secret(signer: Signer) -> bytes:

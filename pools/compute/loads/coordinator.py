@@ -106,6 +106,8 @@ class Coordinator:
                 "08006", "the load was not begun: the master is away", detail=str(away), hint="Try again, with the same load_id."
             ) from None
         load = self._read(answer)
+        if load.state == "ignored":  # the table is there: nothing was begun, so there is nothing to compare
+            return load
         try:
             await self._compare(who, load)
         except StatementError as error:
