@@ -17,7 +17,7 @@ run=(.venv/bin/python -m pytest "${select[@]}")
 shift
 
 # Each half with a cache of its own (--last-failed); the first one's output comes when both have ended.
-heavy=(tests/azdata_like_cli tests/bdc tests/cluster tests/pyspark_bdc tests/test_docs.py) log=.cache/test-heavy.log code=0
+heavy=(tests/azdata_like_cli tests/bdc tests/cluster tests/controller tests/pyspark_bdc tests/test_docs.py) log=.cache/test-heavy.log code=0
 echo "beside these runs ${heavy[*]}; what that prints follows at the end (now in $log)"
 "${run[@]}" -o cache_dir=.pytest_cache/heavy --junit-xml=.cache/junit-heavy.xml "$@" "${heavy[@]}" > "$log" 2>&1 & first=$!
 "${run[@]}" -o cache_dir=.pytest_cache/rest --junit-xml=.cache/junit-rest.xml "$@" "${heavy[@]/#/--ignore=}" & second=$!

@@ -22,7 +22,7 @@ def test_a_catalog_that_was_never_read_is_not_an_empty_one() -> None:
     async def run() -> None:
         address = Address("127.0.0.1", free_port(), "secret")
         master = Master(address, str)  # type: ignore[arg-type]  # nothing is unsealed
-        master._followed["new"] = Followed(address, "new", str)  # type: ignore[arg-type]
+        master._followed["new"] = Followed(address, "new", str, None)  # type: ignore[arg-type]
         try:
             with pytest.raises(StatementError) as refused:
                 await master.refresh("new")
@@ -41,7 +41,7 @@ def test_the_state_is_not_older_than_the_catalog_that_belongs_to_it() -> None:
     asked: list[str] = []
 
     async def run() -> int:
-        followed = Followed(Address("127.0.0.1", free_port(), "secret"), "bdc", str)  # type: ignore[arg-type]
+        followed = Followed(Address("127.0.0.1", free_port(), "secret"), "bdc", str, None)  # type: ignore[arg-type]
         followed.task.cancel()
         followed.catalog = replace(snapshot.empty("bdc"), virtual_tables=_Tables())  # type: ignore[arg-type]
         followed._raw = {"version": "1"}
@@ -73,7 +73,7 @@ def test_another_connection_may_lead_to_another_database_with_the_same_version()
     asked: list[str] = []
 
     async def run() -> None:
-        followed = Followed(Address("127.0.0.1", free_port(), "secret"), "bdc", str)  # type: ignore[arg-type]
+        followed = Followed(Address("127.0.0.1", free_port(), "secret"), "bdc", str, None)  # type: ignore[arg-type]
         followed.task.cancel()
         followed.catalog = replace(snapshot.empty("bdc"), virtual_tables=_Tables())  # type: ignore[arg-type]
         followed._raw = {"version": "1", "snapshot": 7, "pending": []}

@@ -49,7 +49,7 @@ def test_decided_once(data_table: str, data_pool: Pool) -> None:
     assert data_pool.abort(load)["state"] == "committed"
     asked = data_pool.ask("snapshot")
     assert asked["snapshot"] == before + 1 and asked["pending"] == [[load, before + 1, [data_table]]]
-    assert set(asked) == {"version", "identity", "snapshot", "pending", "marks"}
+    assert set(asked) == {"version", "identity", "server", "snapshot", "pending", "marks"}
     data_pool.ask("applied", [load])
     assert data_pool.ask("snapshot")["pending"] == []
 
