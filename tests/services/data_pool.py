@@ -15,8 +15,8 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import pathlib
+import re
 import secrets as random_secrets
 import signal
 import socket
