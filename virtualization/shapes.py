@@ -26,6 +26,7 @@ TEXT_LIMIT = 20_000
 
 _TOKENS = re.compile(
     r"""(?P<skip>"(?:[^"]|"")*"|[A-Za-z_\u0080-\U0010ffff][\w$]*'?)   # names, and words glued to a quote (E'…', B'…')
+      | (?P<quoted>'-?\d+'(?=::(?:smallint|integer|bigint|numeric)\b))   # PostgreSQL's own way to write a number; a rule takes it apart
       | (?P<string>'(?:[^'\\]|'')*')
       | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
       | (?P<odd>&'|--|/\*|\$|'|\\)""",
@@ -37,8 +38,8 @@ Binding = Callable[[str], Bound]
 
 @dataclass(frozen=True)
 class Literals:
-    """A text cut at its literals: ``parts`` has one more element than ``values``; ``kinds``: s(tring), a(rray),
-    i(nt4), l(ong), d(ecimal)."""
+    """A text cut at its literals: ``parts`` has one more element than ``values``; ``kinds``: s(tring), a(rray, or another string that
+    a rule takes apart), i(nt4), l(ong), d(ecimal)."""
 
     parts: tuple[str, ...]
     values: tuple[str, ...]
@@ -117,11 +118,11 @@ def find_literals(text: str) -> Literals | None:
             if match.group().endswith("'"):
                 return None
             continue
-        if kind == "odd":
+        if kind == "odd" or kind is None:
             return None
         parts.append(text[place : match.start()])
         values.append(match.group())
-        kinds.append(_string_kind(match.group()) if kind == "string" else _number_kind(match.group()))
+        kinds.append(_KINDS[kind](match.group()))
         place = match.end()
     return Literals((*parts, text[place:]), tuple(values), "".join(kinds))
 
@@ -136,6 +137,9 @@ def _number_kind(text: str) -> str:
         return "d"
     value = int(text) if len(text) < 20 else _INT8
     return "i" if value < _INT4 else "l" if value < _INT8 else "d"
+
+
+_KINDS: dict[str, Callable[[str], str]] = {"quoted": lambda _: "a", "string": _string_kind, "number": _number_kind}
 
 
 def make_template(literals: Literals, binding: Binding) -> Template | None:
