@@ -13,10 +13,21 @@ from bdc.errors import UserError
 INSTALL = "pip install 'openbdc[spark-client]' (PySpark's client, 15 MB), or name a Python that has PySpark with --python"
 PROBE = "import importlib.util, sys; sys.exit(any(importlib.util.find_spec(name) is None for name in ('pyspark', 'grpc', 'pandas')))"
 SHELL = """
-import atexit, os
+import atexit, os, sys
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.remote(os.environ.pop("BDC_SPARK_REMOTE")).getOrCreate()
 atexit.register(spark.stop)
+
+def _told(kind, value, trace):
+    # PySpark ends the statement at the server only where Ctrl-C finds it waiting for the answer
+    sys.__excepthook__(kind, value, trace)
+    if kind is KeyboardInterrupt:
+        try:
+            spark.interruptAll()
+        except Exception as error:
+            print(f"The server was not told: {error}", file=sys.stderr)
+
+sys.excepthook = _told
 print(f"Spark {spark.version}: the session is 'spark'.")
 """
 

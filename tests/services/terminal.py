@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,9 +66,13 @@ class Terminal:
         return True
 
     def close(self) -> None:
-        """Hang up: what still runs gets SIGHUP."""
+        """Hang up: what still runs gets SIGHUP, and is killed if it does not mind."""
         os.close(self._ours)
-        self.process.wait(PATIENCE)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(PATIENCE)
 
 
 @contextmanager
