@@ -1,11 +1,15 @@
 # Thin calls of scripts, so that make itself is not essential. `make demo SPARK=1` installs Spark and shows its part too.
-.PHONY: demo test test-full lint lock
+.PHONY: demo test test-full test-kubernetes images lint lock
 demo:
 	@scripts/demo.sh $(if $(SPARK),--spark)
 test:
 	@scripts/test.sh
 test-full:
 	@scripts/test.sh --full
+test-kubernetes:
+	@scripts/test-kubernetes.sh
+images:
+	@scripts/images.sh
 lint:
 	@scripts/lint.sh
 lock:

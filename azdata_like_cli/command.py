@@ -33,10 +33,14 @@ class Settings:
     context: str | None = None
 
     def session(self) -> Session:
-        """The session of ``--context`` or of the active context; nothing is sent yet."""
+        """The session of ``--context`` or of the active context; nothing is sent yet. It is closed when the command is over."""
         from bdc.session import Session  # brings http.client; --help does without
 
-        return Session(contexts.load().find(self.context))
+        session = Session(contexts.load().find(self.context))
+        running = click.get_current_context(silent=True)
+        if running is not None:
+            running.call_on_close(session.close)
+        return session
 
     def say(self, text: str) -> None:
         """A message for ``--verbose``, on standard error."""

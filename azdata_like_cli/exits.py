@@ -17,7 +17,7 @@ TERMINATED = 143
 MEANINGS: dict[int, str] = {
     OK: "done",
     USER_ERROR: "what was asked for can't be done: wrong input, no such object, no right, wrong SQL; `hdfs exists`: there is nothing",
-    USAGE: "the command line itself is wrong: unknown command or option, missing argument",
+    USAGE: "the command line itself is wrong: unknown command or option, missing argument; `plan`: something would change",
     SERVICE: "a service does not answer or answered that it can't; trying again may help",
     AUTHENTICATION: "not logged in, session expired, or name and password don't fit",
     INTERNAL: "a defect of this software; `--debug` shows where",

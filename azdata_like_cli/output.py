@@ -7,6 +7,7 @@ and YAML as null, in TSV as ``\\N`` (as PostgreSQL's COPY writes it). Data can't
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TextIO
@@ -55,6 +56,13 @@ def write(result: object, form: str, query: str | None = None) -> None:
     else:
         _write_plain(_plain(result), form, sys.stdout)
     sys.stdout.flush()
+
+
+def shown(result: object) -> str:
+    """A result as table mode shows it, for what is told beside the result."""
+    text = io.StringIO()
+    _write_view(result, text)
+    return text.getvalue().rstrip("\n")
 
 
 def _plain(result: object) -> object:

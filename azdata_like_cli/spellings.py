@@ -17,9 +17,16 @@ def modern(words: Sequence[str]) -> list[str]:
     found = list(words)
     if found[:1] == ["bdc"]:
         found = found[1:]
-    for rule in (_status_show, _service_status, _hdfs_rmr, _config_verbs, _config_json_values):
+    for rule in (_settings, _status_show, _service_status, _hdfs_rmr, _config_verbs, _config_json_values):
         found = rule(found)
     return found
+
+
+def _settings(words: list[str]) -> list[str]:
+    """``bdc settings cancel-apply``; ``bdc sql settings set`` is one cluster's settings too."""
+    if len(words) >= 2 and words[0] in SERVICES and words[1] == "settings":
+        words = words[1:]
+    return ["settings", "revert", *words[2:]] if words[:2] == ["settings", "cancel-apply"] else words
 
 
 def _status_show(words: list[str]) -> list[str]:

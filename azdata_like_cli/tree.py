@@ -9,19 +9,32 @@ import click
 from azdata_like_cli.command import BdcGroup, shared_options
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "create": ("lifecycle:create", "Create a cluster on this machine, or complete one that was begun."),
+    "create": ("lifecycle:create", "Create a cluster, here or on Kubernetes, or complete one that was begun."),
     "start": ("lifecycle:start", "Start a cluster of this machine."),
     "stop": ("lifecycle:stop", "Stop a cluster of this machine; its data stays."),
-    "delete": ("lifecycle:delete", "Delete a cluster of this machine with all its data."),
+    "delete": ("lifecycle:delete", "Delete a cluster."),
     "list": ("lifecycle:list_clusters", "List the clusters of this machine."),
     "status": ("monitor:status", "Show how the cluster and its services are."),
+    "doctor": ("doctor:doctor", "Find what is wrong with machine and cluster, and how to fix it."),
+    "debug": ("debug:debug", "One file with all that somebody who helps needs to see."),
+    "backup": ("backup:backup", "Write a whole cluster of this machine to one file."),
+    "restore": ("backup:restore", "Make a cluster from such a file."),
+    "upgrade": ("upgrade:upgrade", "Have a running cluster of this machine go over to this version."),
     "endpoint": ("monitor:endpoint", "Addresses of the cluster's services."),
     "logs": ("monitor:logs", "Show what a workload wrote."),
+    "plan": ("plan:plan", "Show what a spec would change in the running cluster."),
+    "apply": ("plan:apply", "Make the running cluster what a spec says."),
+    "scale": ("plan:scale", "Change the size of a pool; rows are moved."),
+    "settings": ("settings:settings", "Single settings of the running cluster."),
+    "operation": ("plan:operation", "What changes the cluster: applies, scalings, upgrades, backups."),
     "config": ("config:config", "Write, read and check cluster specs."),
     "login": ("session:login", "Log in to a cluster."),
     "logout": ("session:logout", "Forget the session of a context."),
     "whoami": ("session:whoami", "Show who is logged in, and until when."),
     "context": ("session:context", "Saved clusters and sessions."),
+    "auth": ("auth:auth", "Logins with a directory account."),
+    "cert": ("cert:cert", "Certificates: list, renew, what to trust."),
+    "key": ("key:key", "Keys that sign tokens: list, rotate."),
     "user": ("user:user", "Users and their roles."),
     "sql": ("sql:sql", "Run SQL on the master."),
     "query": ("query:query", "Queries that run in the compute pool."),
@@ -75,9 +88,24 @@ Every command prints a table, or JSON, YAML or TSV with -o. The environment vari
 described in docs/reference/cli.md, like the exit codes."""
 
 
+def _version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:
+    """``bdc --version``: one line; `bdc version` says more."""
+    if asked and not context.resilient_parsing:
+        from importlib import metadata
+
+        click.echo(f"bdc {metadata.version('openbdc')}")
+        context.exit()
+
+
 def root() -> LazyGroup:
     """The command ``bdc``."""
+    version = click.Option(
+        ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version of this client."
+    )
     text = HELP.replace("\n\n    bdc create", "\n\n\b\n    bdc create")
     return LazyGroup(
-        "bdc", help=text, params=list(shared_options()), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+        "bdc",
+        help=text,
+        params=[*shared_options(), version],
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     )

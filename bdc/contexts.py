@@ -1,6 +1,6 @@
 """Contexts: which cluster, as whom, with which session. One JSON file, mode 0600, in ``BDC_CONFIG`` or ``~/.config/openbdc``.
 
-What is kept: the controller's token until it expires and, where ``bdc login`` could get them, the two SCRAM keys with which libpq
+What is kept: the tokens of the login until it ends and, where ``bdc login`` could get them, the two SCRAM keys with which libpq
 proves to this one master that the user knew the password (see bdc/scram.py). The password itself is never written.
 """
 
@@ -21,6 +21,8 @@ from bdc.errors import AuthenticationError, NotFoundError, UserError
 from bdc.names import context_name
 
 FILE = "contexts.json"
+RENEW_SECONDS = 30.0
+"""An access token is renewed so long before its end: calls that have begun are to end well."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,21 @@ class SqlKeys:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a cluster lies on Kubernetes: a context of the kubeconfig ("": its current one) and a namespace."""
+
+    context: str
+    namespace: str
+
+
+@dataclass(frozen=True)
 class Session:
-    """One context: where the controller is, who the user is there, and what a login left."""
+    """One context: where the controller is, who the user is there, and what a login left.
+
+    ``expires``: the end of the login; the access ``token`` is good until ``token_expires``, and ``refresh`` makes the next one, once.
+    ``authority``: PEM certificates that the cluster's servers are verified by; empty: what the machine trusts, or there is no TLS.
+    ``kubernetes`` None: its addresses are reached as they are. Else they are those inside of the Kubernetes cluster (bdc/forwards.py).
+    """
 
     name: str
     controller: str
@@ -45,10 +60,14 @@ class Session:
     endpoints: dict[str, str] = field(default_factory=dict)
     database: str = "postgres"
     sql: SqlKeys | None = None
+    kubernetes: Place | None = None
+    refresh: str | None = field(default=None, repr=False)
+    authority: str = field(default="", repr=False)
+    token_expires: float = 0.0
 
     @property
     def logged_in(self) -> bool:
-        """Whether the token may still be used."""
+        """Whether the login lasts."""
         return self.token is not None and self.expires > time.time()
 
     def require_token(self) -> str:
@@ -59,15 +78,24 @@ class Session:
             raise AuthenticationError(
                 f"the session of {self.username!r} at {self.name!r} has expired",
                 where=self.controller,
-                why="a session lives as long as the controller's token",
+                why="a login lasts for some hours",
                 hint="run 'bdc login' again",
                 code="expired",
             )
         return self.token
 
+    @property
+    def needs_renewal(self) -> bool:
+        """Whether the access token is over, or will be in a moment."""
+        return self.refresh is not None and self.token_expires < time.time() + RENEW_SECONDS
+
+    def renewed(self, token: str, token_expires: float, refresh: str, expires: float) -> Session:
+        """The same login with its next tokens."""
+        return replace(self, token=token, token_expires=token_expires, refresh=refresh, expires=expires)
+
     def ended(self) -> Session:
         """The same context without anything that lets somebody in."""
-        return replace(self, token=None, expires=0.0, sql=None)
+        return replace(self, token=None, refresh=None, expires=0.0, token_expires=0.0, sql=None)
 
 
 @dataclass(frozen=True)
@@ -133,8 +161,10 @@ def _decode(document: dict[str, object]) -> Contexts:
     if not isinstance(stored, dict):
         raise TypeError("'contexts' is not an object")
     for name, fields in stored.items():
-        keys = fields.pop("sql", None)
-        sessions[name] = Session(name=context_name(name), sql=SqlKeys(**keys) if keys else None, **fields)
+        keys, place = fields.pop("sql", None), fields.pop("kubernetes", None)
+        sessions[name] = Session(
+            name=context_name(name), sql=SqlKeys(**keys) if keys else None, kubernetes=Place(**place) if place else None, **fields
+        )
     active = document.get("active")
     return Contexts(str(active) if active in sessions else None, sessions)
 

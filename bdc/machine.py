@@ -22,6 +22,8 @@ class LocalCluster:
     controller: str
     folder: pathlib.Path
     endpoints: dict[str, str] = field(default_factory=dict)
+    authority: str = field(default="", repr=False)
+    """Certificates of the cluster's authority, PEM; empty: it speaks no TLS, or with a certificate of somebody else's."""
 
 
 def homes() -> list[pathlib.Path]:
@@ -66,6 +68,8 @@ def _read(entry: pathlib.Path) -> LocalCluster:
         document = json.loads(path.read_text(encoding="utf-8"))
         endpoints = document.get("endpoints") or []
         addresses = {str(item["name"]): str(item["endpoint"]) for item in endpoints}
-        return LocalCluster(entry.name, str(document.get("controller") or addresses["controller"]), entry, addresses)
+        return LocalCluster(
+            entry.name, str(document.get("controller") or addresses["controller"]), entry, addresses, str(document.get("authority") or "")
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} can't be read", why=str(error), hint=f"'bdc start {entry.name}' writes it anew") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bdc.errors import (
@@ -46,8 +46,9 @@ class Answer:
     body: object
 
 
-def open_connection(url: str, timeout: float) -> http.client.HTTPConnection:
-    """A connection object (not yet connected) for the scheme, host and port of ``url``; ``timeout`` in seconds."""
+def open_connection(url: str, timeout: float, authority: str = "") -> http.client.HTTPConnection:
+    """A connection object (not yet connected) for the scheme, host and port of ``url``; ``timeout`` in seconds. ``authority``: PEM
+    certificates of which an https server's must be signed by one; empty: those that the machine trusts."""
     parts = urllib.parse.urlsplit(url)
     try:
         port = parts.port
@@ -58,15 +59,19 @@ def open_connection(url: str, timeout: float) -> http.client.HTTPConnection:
     if parts.username or parts.password:
         raise UserError("an address must not hold a user name or password", hint="give them with --username and BDC_PASSWORD")
     if parts.scheme == "https":
-        import ssl
+        from bdc import trust
 
-        return http.client.HTTPSConnection(parts.hostname, port, timeout=timeout, context=ssl.create_default_context())
+        return http.client.HTTPSConnection(parts.hostname, port, timeout=timeout, context=trust.context(authority))
     return http.client.HTTPConnection(parts.hostname, port, timeout=timeout)
 
 
-def unreachable(url: str, error: OSError | http.client.HTTPException, hint: str | None = None) -> UnreachableError:
+def unreachable(url: str, error: OSError | http.client.HTTPException, hint: str | None = None) -> ServiceError:
     """The error for an address that does not answer; says the cause in words."""
     parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "https" and getattr(error, "verify_code", None) is not None:
+        from bdc import trust
+
+        return trust.untrusted(f"https://{parts.netloc}", error)  # type: ignore[arg-type] # ssl.SSLCertVerificationError alone has one
     why = "it did not answer in time" if isinstance(error, TimeoutError) else error_text(error)
     return UnreachableError(
         f"{parts.scheme}://{parts.netloc} does not answer", where=f"{parts.scheme}://{parts.netloc}", why=why, hint=hint
@@ -80,11 +85,12 @@ def error_text(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class JsonClient:
-    """Sends JSON requests to one base address. ``token`` goes into the Authorization header and nowhere else."""
+    """Sends JSON requests to one base address. What ``token`` gives goes into the Authorization header and nowhere else."""
 
     base: str
-    token: str | None = None
+    token: Callable[[], str] | None = None
     timeout: float = 30.0
+    authority: str = ""
 
     def get(self, path: str, **query: str | int | bool | None) -> object:
         """The body of ``GET path?query``; ``None`` values are left out."""
@@ -102,12 +108,12 @@ class JsonClient:
         target = path + ("?" + urllib.parse.urlencode(pairs) if pairs else "")
         headers = {"Accept": "application/json"}
         if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
+            headers["Authorization"] = f"Bearer {self.token()}"
         payload = None
         if body is not None:
             payload = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        connection = open_connection(self.base, self.timeout)
+        connection = open_connection(self.base, self.timeout, self.authority)
         try:
             connection.request(method, target, payload, headers)
             response = connection.getresponse()

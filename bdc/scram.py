@@ -20,9 +20,11 @@ from bdc.errors import ServiceError, UnreachableError
 
 AUTHENTICATION, ERROR = b"R", b"E"
 SASL, SASL_CONTINUE = 10, 11
+SSL_REQUEST = struct.pack("!II", 8, 80877103)
 MAX_ITERATIONS = 10_000_000
 """More than this is not a server's honest setting (PostgreSQL's default is 4096) but minutes of our CPU."""
 MAX_MESSAGE = 65536
+SECONDS = 10.0
 
 
 def derive(password: str, salt: bytes, iterations: int, expires: float) -> SqlKeys:
@@ -40,17 +42,30 @@ def _prepared(password: str) -> bytes:
     return password.encode() if password.isascii() else unicodedata.normalize("NFKC", password).encode()
 
 
-def keys(host: str, port: int, user: str, password: str, *, expires: float, timeout: float = 10.0) -> SqlKeys:
+def keys(host: str, port: int, user: str, password: str, *, expires: float, authority: str | None = None) -> SqlKeys:
     """Ask the PostgreSQL at ``host:port`` for ``user``'s salt and derive the keys.
 
-    Loopback only (no TLS is spoken here). Whether they are right only a login shows: a server answers for unknown users too.
+    ``authority``: what its certificate must be signed by ("": what the machine trusts); None: no TLS is spoken, on loopback. Whether they
+    are right only a login shows: a server answers for unknown users too.
     """
     try:
-        with socket.create_connection((host, port), timeout) as connection:
+        with socket.create_connection((host, port), SECONDS) as plain, _encrypted(plain, host, authority) as connection:
             salt, iterations = _server_first(connection, user)
     except OSError as error:
         raise UnreachableError(f"the master at {host}:{port} does not answer", where=f"{host}:{port}", why=str(error)) from error
     return derive(password, salt, iterations, expires)
+
+
+def _encrypted(plain: socket.socket, host: str, authority: str | None) -> socket.socket:
+    """The same connection, under TLS where it is spoken."""
+    if authority is None:
+        return plain
+    from bdc import trust
+
+    plain.sendall(SSL_REQUEST)
+    if _exactly(plain, 1) != b"S":
+        raise ConnectionError("the master speaks no TLS, which this cluster is known to do")
+    return trust.context(authority).wrap_socket(plain, server_hostname=host)
 
 
 def _server_first(connection: socket.socket, user: str) -> tuple[bytes, int]:

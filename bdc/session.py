@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bdc import contexts
+from bdc import contexts, trust
 from bdc.contexts import SqlKeys
-from bdc.controller import Controller, request_token
+from bdc.controller import Controller, renew_token, request_token
 from bdc.errors import AuthenticationError, BdcError, NotFoundError, ServiceError
+from bdc.reach import Reach
 from bdc.webhdfs import WebHdfs
 
 if TYPE_CHECKING:
@@ -25,20 +27,55 @@ DEFAULT_DATABASE = "postgres"
 """Where SQL goes when the cluster's spec names no database."""
 
 
-def login(name: str | None, controller: str, username: str, password: str, *, keep_sql: bool = True) -> contexts.Session:
+@dataclass(frozen=True)
+class ControllerAddress:
+    """Where a controller is: its URL and, on Kubernetes, the place inside of which this URL holds."""
+
+    url: str
+    kubernetes: contexts.Place | None = None
+
+
+def login(
+    name: str | None,
+    controller: str | ControllerAddress,
+    username: str,
+    password: str,
+    *,
+    keep_sql: bool = True,
+    authority: str = "",
+) -> contexts.Session:
     """Log in at the controller and return the context (not saved). ``name`` None: the cluster's name.
 
-    ``keep_sql``: also derive the SCRAM keys with which ``bdc sql`` logs in, for as long as the token lives.
+    ``authority``: what an https controller's certificate must be signed by (bdc/trust.py); empty: what the machine trusts.
+    ``keep_sql``: also derive the SCRAM keys with which ``bdc sql`` logs in, for as long as the login lasts.
     """
-    token = request_token(controller, username, password)
-    api = Controller(controller, token.value)
-    found = api.cluster()
-    cluster = str(found["name"])
-    endpoints = {str(item["name"]): str(item["endpoint"]) for item in api.endpoints()}
-    session = contexts.Session(
-        name or cluster, controller.rstrip("/"), username, cluster, token.value, token.expires, endpoints, _first_database(found)
-    )
-    return replace(session, sql=_sql_keys(session, password)) if keep_sql else session
+    at = ControllerAddress(controller) if isinstance(controller, str) else controller
+    with Reach(at.kubernetes) as reach:
+        base = reach.url(at.url)
+        token = request_token(base, username, password, authority=authority)
+        api = Controller(base, lambda: token.value, authority=authority)
+        found = api.cluster()
+        if authority:
+            authority = trust.renewed(*_host_and_port(base), authority)
+        session = contexts.Session(
+            name=name or str(found["name"]),
+            controller=at.url.rstrip("/"),
+            username=token.username or username,
+            cluster=str(found["name"]),
+            token=token.value,
+            token_expires=token.expires,
+            refresh=token.refresh,
+            expires=token.session_ends,
+            endpoints={str(item["name"]): str(item["endpoint"]) for item in api.endpoints()},
+            database=_first_database(found),
+            kubernetes=at.kubernetes,
+            authority=authority,
+        )
+        if not keep_sql:
+            return session
+        if token.source == "directory":
+            password = _sql_password(session, api.sql_password(), reach)
+        return replace(session, sql=_sql_keys(session, password, reach))
 
 
 def _first_database(cluster: dict[str, object]) -> str:
@@ -50,14 +87,35 @@ def _first_database(cluster: dict[str, object]) -> str:
     return str(node[0]) if isinstance(node, list) and node else DEFAULT_DATABASE
 
 
-def _sql_keys(session: contexts.Session, password: str) -> SqlKeys | None:
+def _sql_password(session: contexts.Session, given: dict[str, object], reach: Reach) -> str:
+    """Of who logged in with a directory account; kept in a file of mode 0600 for other tools too."""
+    from bdc import passfile
+
+    password = str(given["password"])
+    with contextlib.suppress(NotFoundError):  # no master, no file
+        host, port = reach.address(*master_address(session.endpoints))
+        passfile.write(session.name, host, port, session.username, password)
+    return password
+
+
+def _sql_keys(session: contexts.Session, password: str, reach: Reach) -> SqlKeys | None:
     from bdc import scram
 
     try:
-        host, port = master_address(session.endpoints)
-        return scram.keys(host, port, session.username, password, expires=session.expires)
+        host, port = reach.address(*master_address(session.endpoints))
+        return scram.keys(host, port, session.username, password, expires=session.expires, authority=_sql_authority(session))
     except (NotFoundError, ServiceError):
         return None  # the master is not up: bdc sql will ask for the password
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    parts = urllib.parse.urlsplit(url)
+    return parts.hostname or "", parts.port or 443
+
+
+def _sql_authority(session: contexts.Session) -> str | None:
+    """None: the cluster speaks no TLS."""
+    return session.authority if session.controller.startswith("https:") else None
 
 
 def master_address(endpoints: Mapping[str, str]) -> tuple[str, int]:
@@ -74,10 +132,13 @@ def master_address(endpoints: Mapping[str, str]) -> tuple[str, int]:
 class Session:
     """Use it as a context manager, or call ``close()``; SQL and HTTP connections open on first use."""
 
-    def __init__(self, context: contexts.Session, *, password: str | None = None, database: str | None = None) -> None:
+    def __init__(self, context: contexts.Session, *, password: str | None = None, database: str | None = None, saved: bool = True) -> None:
+        """``saved``: the context is one of the file, where renewed tokens are kept too."""
         self.context = context
+        self._saved = saved
         self._password = password
         self._database = database or context.database
+        self._reach = Reach(context.kubernetes)
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     def __enter__(self) -> Session:
@@ -87,15 +148,43 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Close the SQL connection."""
+        """Close the SQL connection, and the ways to a cluster on Kubernetes."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._reach.close()
+
+    def reachable(self, url: str) -> str:
+        """A URL of the cluster as it is reached from here, until the session is closed."""
+        return self._reach.url(url)
+
+    def master(self) -> tuple[str, int]:
+        """Host and port of the master as they are reached from here; NotFoundError."""
+        return self._reach.address(*master_address(self.context.endpoints))
 
     @property
     def controller(self) -> Controller:
-        """The controller's API; AuthenticationError when the session has ended."""
-        return Controller.of(self.context)
+        """The controller's API; AuthenticationError when the login has ended."""
+        self.context.require_token()
+        return Controller(self._reach.url(self.context.controller), self._token, authority=self.context.authority)
+
+    def _token(self) -> str:
+        if self.context.needs_renewal:
+            self.context = self._renewed_in_file() if self._saved else self._renewed(self.context)
+        return self.context.require_token()
+
+    def _renewed_in_file(self) -> contexts.Session:
+        """Under the file's lock: a refresh token is good once, and another command may be just as far."""
+        with contexts.editing() as box:
+            stored = box[0].sessions.get(self.context.name, self.context)
+            if stored.needs_renewal:
+                stored = self._renewed(stored)
+                box[0] = box[0].with_session(stored, activate=False)
+            return stored
+
+    def _renewed(self, context: contexts.Session) -> contexts.Session:
+        token = renew_token(self._reach.url(context.controller), context.refresh or "", authority=context.authority)
+        return context.renewed(token.value, token.expires, token.refresh, token.session_ends)
 
     @property
     def files(self) -> WebHdfs:
@@ -103,17 +192,19 @@ class Session:
         address = self.context.endpoints.get("webhdfs")
         if address is None:
             raise NotFoundError(f"the cluster {self.context.cluster!r} has no HDFS", hint="'bdc endpoint list' shows what it has")
-        return WebHdfs(address, self.context.username)
+        return WebHdfs(self._reach.url(address), self.context.username, reach=self._reach.url)
 
     def sql_address(self, *, user: str | None = None, database: str | None = None) -> Address:
         """How the master is reached: with the password if one was given, else with the login's keys while they live."""
         from bdc.sql import Address
 
-        host, port = master_address(self.context.endpoints)
+        host, port = self.master()
         keys = self.context.sql if user in (None, self.context.username) else None
         if keys is not None and keys.expires <= time.time():
             keys = None
-        return Address(host, port, user or self.context.username, database or self._database, self._password, keys)
+        authority = _sql_authority(self.context)
+        root = None if authority is None else trust.root_file(authority, contexts.folder())
+        return Address(host, port, user or self.context.username, database or self._database, self._password, keys, root)
 
     @property
     def connection(self) -> psycopg.Connection[tuple[Any, ...]]:
@@ -147,7 +238,7 @@ def connect(
         return Session(contexts.load().find(context), password=password, database=database)
     if username is None or password is None:
         raise AuthenticationError("a login needs a user name and a password")
-    return Session(login(context, controller, username, password, keep_sql=False), password=password, database=database)
+    return Session(login(context, controller, username, password, keep_sql=False), password=password, database=database, saved=False)
 
 
 __all__ = ["BdcError", "Session", "connect", "login", "master_address"]

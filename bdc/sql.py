@@ -43,6 +43,8 @@ class Address:
     database: str = "postgres"
     password: str | None = field(default=None, repr=False)
     keys: SqlKeys | None = field(default=None, repr=False)
+    root: str | None = None
+    """What the server's certificate is verified with: a file, or ``system``; None: the cluster speaks no TLS."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def connect(address: Address, *, timeout: int = 10) -> psycopg.Connection[tuple[
         "host": address.host, "port": address.port, "user": address.user, "dbname": address.database,
         "connect_timeout": timeout, "application_name": "bdc", "client_encoding": "UTF8",
     }  # fmt: skip
+    if address.root is not None:
+        options |= {"sslmode": "verify-full", "sslrootcert": address.root}
     if address.password is not None:
         options["password"] = address.password
     elif address.keys is not None and can_keep_keys():
@@ -96,6 +100,8 @@ def _connect_error(error: psycopg.Error, address: Address) -> BdcError:
     where = f"{address.host}:{address.port}/{address.database}"
     text = " ".join(str(error).split()) or type(error).__name__
     text = text.rpartition(" failed: ")[2].partition(" Is the server running")[0]  # libpq repeats the address, and asks
+    if "certificate" in text or "SSL" in text:
+        return ServiceError("the master's certificate is not trusted", where=where, why=text, hint="'bdc login' again", code="untrusted")
     if "no password supplied" in text:
         return AuthenticationError(
             f"the master needs the password of {address.user!r}", where=where,

@@ -11,7 +11,7 @@ import json
 import shlex
 import string
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from bdc.errors import BdcError, ConflictError, ForbiddenError, InternalError, NotFoundError, ServiceError, UserError
@@ -52,13 +52,17 @@ class FileStatus:
 
 
 class WebHdfs:
-    """The file system behind ``base`` (``http://host:port/webhdfs/v1``), used as ``user``."""
+    """The file system behind ``base`` (``http://host:port/webhdfs/v1``), used as ``user``.
 
-    def __init__(self, base: str, user: str, timeout: float = 60.0) -> None:
+    ``reach``: where the URL of a DataNode, as the NameNode names it, is reached from here.
+    """
+
+    def __init__(self, base: str, user: str, timeout: float = 60.0, reach: Callable[[str], str] = str) -> None:
         self._base = base.rstrip("/")
         self._prefix = urllib.parse.urlsplit(self._base).path
         self._user = user
         self._timeout = timeout
+        self._reach = reach
 
     def status(self, path: str) -> FileStatus:
         """What ``path`` is; NotFoundError."""
@@ -150,7 +154,7 @@ class WebHdfs:
         location = self._json(method, path, operation, noredirect=True, **query).get("Location")
         if not isinstance(location, str):
             raise InternalError(f"the NameNode answered {operation} without an address", where=self._base)
-        return location
+        return self._reach(location)
 
     def _transfer(
         self, method: str, location: str, body: Iterable[bytes] | None

@@ -20,11 +20,18 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "federated": ("benchmarks.federated:run", "nine queries over PostgreSQL and Parquet, beside DuckDB, chDB, Spark, Trino"),
     "federated_slow": ("benchmarks.federated_slow:run", "the same where PostgreSQL lies behind 100 Mbit/s and 5 ms"),
     "footprint": ("benchmarks.footprint:run", "memory of all pools, idle"),
+    "fuzz": ("benchmarks.fuzz:run", "a million bad inputs at the parsers, 20,000 over sockets: crashes, wrong acceptances"),
     "heal": ("benchmarks.heal:run", "kill -9 of each process under a running query"),
+    "images": ("benchmarks.images:run", "what each container image weighs in a registry"),
     "insert_select": (
         "benchmarks.insert_select:run",
         "INSERT … SELECT of 1 M rows through the master into the data pool, beside a local table",
     ),
+    "k8s-create": ("benchmarks.k8s_create:run", "seconds from the custom resource to all ready on a real node, and of deletion"),
+    "k8s-heal": ("benchmarks.k8s_heal:run", "each pod killed in turn, until it is ready and the main query right"),
+    "k8s-pass": ("benchmarks.k8s_pass:run", "calls and seconds of a pass with nothing to do, 10 and 1,000 pods in the namespace"),
+    "matrix": ("benchmarks.matrix:run", "who gets in where: every endpoint × every kind of caller, beside what is declared"),
+    "login": ("benchmarks.login:run", "a login with a directory account: 10,000 people, 2,000 groups nested ten deep"),
     "mongo": ("benchmarks.mongo:run", "bytes that leave MongoDB for queries that group and join, beside a client that pulls"),
     "planning": ("benchmarks.planning:run", "milliseconds to plan: new texts, 10,000 tables, seen before, a join of eight"),
     "pushdown": (
@@ -35,6 +42,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "roundtrip_datapool": ("benchmarks.roundtrip_datapool:run", "point query by hash key on 6 M rows in two shards"),
     "shards": ("benchmarks.shards:run", "load, scan, group-by with 1, 2, 4, 8 shards: seconds and CPU"),
     "rows_out": ("benchmarks.rows_out:run", "2 M rows of a Parquet virtual table through the master, beside a heap table"),
+    "tls": ("benchmarks.tls:run", "what encryption costs a load of the data pool and a request to the controller"),
     "update": ("benchmarks.update:run", "UPDATE of 1 % and upsert of 1 M rows into 6 M of the data pool, beside deltalake"),
     "verify": ("benchmarks.verify:run", "100,000 random queries over every kind of source, compared: how many differ"),
 }

@@ -5,7 +5,9 @@
     show FILE [PATH]                      the whole spec with its defaults, or one value
     set FILE PATH=VALUE …                 change values in place (comments stay); all or none
     validate FILE                         nothing when it is valid
+    import BDC_JSON [--control CONTROL_JSON] [--profile P] [--name N]   a spec from the original's files, and what was left out
     schema | reference                    the structural schema; docs/reference/spec.md
+    crd                                   the CustomResourceDefinition for Kubernetes, as YAML; docs/reference/crd.yaml
 
 ``--json`` makes every answer one JSON object: ``{"result": …}`` or ``{"error": {code, message, where, hint, category, problems?}}``.
 FILE ``-`` is standard input (``set`` then prints the new text). Exit codes: 0 done, 1 an error of ours, 2 wrong usage or an invalid spec.
@@ -86,6 +88,23 @@ def _validate(options: argparse.Namespace) -> Any:  # noqa: ANN401 (what is prin
     return {"valid": True, "name": spec.name}
 
 
+def _import(options: argparse.Namespace) -> Any:  # noqa: ANN401 (what is printed)
+    from controller.spec.azdata import imported
+
+    documents = [_json(file) for file in (options.file, options.control) if file is not None]
+    return dataclasses.asdict(imported(documents[0], documents[1] if len(documents) > 1 else None, options.profile, options.name))
+
+
+def _json(file: str) -> dict[str, Any]:
+    try:
+        content = json.loads(_text(file))
+    except ValueError as error:
+        raise RequestError(f"{file} is not JSON: {error}", where=file) from None
+    if not isinstance(content, dict):
+        raise RequestError(f"{file} holds no JSON object", where=file)
+    return content
+
+
 def _schema(_options: argparse.Namespace) -> Any:  # noqa: ANN401 (what is printed)
     from controller.spec.schema import structural_schema
 
@@ -96,6 +115,12 @@ def _reference(_options: argparse.Namespace) -> str:
     from controller.spec.reference import reference_page
 
     return reference_page()
+
+
+def _crd(_options: argparse.Namespace) -> Any:  # noqa: ANN401 (what is printed)
+    from controller.spec.crd import definition
+
+    return definition()
 
 
 def _text(file: str) -> str:
@@ -133,8 +158,14 @@ def _parser() -> argparse.ArgumentParser:
     change.add_argument("file")
     change.add_argument("assignments", nargs="+", metavar="PATH=VALUE")
     verb("validate", _validate).add_argument("file")
+    taken = verb("import", _import)
+    taken.add_argument("file")
+    taken.add_argument("--control")
+    taken.add_argument("--profile", default="local")
+    taken.add_argument("--name")
     verb("schema", _schema)
     verb("reference", _reference)
+    verb("crd", _crd)
     return parser
 
 

@@ -7,13 +7,14 @@ import pathlib
 import re
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from controller.errors import ControllerError, NotReadyError
 from controller.identity import USUAL_ADMIN, first_admin
 from controller.spark_places import SparkPlaces
 from controller.spec import ClusterSpec
-from controller.store import Store
+from controller.store import FolderStore
 from pools.master.offload import file_name
 
 PUBLIC = "public.json"
@@ -27,7 +28,8 @@ MODULES = "modules"
 class Facts:
     """``sealing_key``, ``ticket_key``: public, base64, None while there is none; ``postgresql_version``: major version of the master's
     programs; ``first_admin``: HDFS's superuser; ``spark_users``: whose each Spark Connect server is, None: nobody's; ``offload``: path of
-    the master's module, None where it could not be built."""
+    the master's module, None where it could not be built; ``listen``: the address that pools bind to: loopback on one machine, all
+    addresses in a pod, where NetworkPolicies say who may come; ``postgresql_tls``: whether the master's PostgreSQL was built with TLS."""
 
     sealing_key: str | None = None
     ticket_key: str | None = None
@@ -35,11 +37,13 @@ class Facts:
     first_admin: str = USUAL_ADMIN
     spark_users: tuple[str | None, ...] = ()
     offload: str | None = None
+    listen: str = "127.0.0.1"
+    postgresql_tls: bool = True
 
 
 def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
     """What only the machine knows, for the workloads."""
-    store = Store(folder / "store")
+    store = FolderStore(folder / "store")
     version = postgresql_version(spec.spec.pools.master.postgresql.bin)
     module = folder / MODULES / file_name(version)
     return Facts(
@@ -49,6 +53,7 @@ def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
         first_admin=first_admin(store),
         spark_users=SparkPlaces(store).users(),
         offload=str(module) if module.is_file() else None,
+        postgresql_tls=postgresql_tls(spec.spec.pools.master.postgresql.bin),
     )
 
 
@@ -65,6 +70,19 @@ def postgresql_version(folder: str | None) -> int:
     if found is None:
         raise ControllerError(f"{program} does not say its version: {answer[:100]!r}", where="spec.pools.master.postgresql.bin")
     return int(found.group(1))
+
+
+@lru_cache
+def postgresql_tls(folder: str | None) -> bool:
+    """Whether a PostgreSQL speaks TLS, as its pg_config says; the product's own does not, and one that does not tell is taken for one that
+    does not, since the front serves any."""
+    if folder is None:
+        return False
+    try:
+        answer = subprocess.run([pathlib.Path(folder) / "pg_config", "--configure"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return "--with-openssl" in answer.stdout or "--with-ssl" in answer.stdout
 
 
 def sealing_key(folder: pathlib.Path) -> str:

@@ -24,8 +24,8 @@ def cluster_id(store: Store) -> str:
         content = store.update(FILE, change)
     found = content.get("id") if isinstance(content, dict) else None
     if not isinstance(found, str):
-        path = store.folder / FILE
-        raise StoreError(f"{path} holds no id", where=str(path), hint="restore it from a backup")
+        place = store.where(FILE)
+        raise StoreError(f"{place} holds no id", where=place, hint="restore it from a backup")
     return found
 
 

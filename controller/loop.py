@@ -6,13 +6,15 @@ import dataclasses
 import ipaddress
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 from controller.errors import NotReadyError, UnknownNameError
 from controller.log import Log
 from controller.reconcile import Outcome, Parts, reconcile_once
 from controller.spec import ClusterSpec
-from controller.status import ClusterStatus, EndpointStatus, endpoints
+from controller.status import LOOPBACK, ClusterStatus, EndpointStatus, addresses
+from pools.workload import Workload
 
 BACKOFF_FIRST = 0.5
 BACKOFF_MOST = 30.0
@@ -28,12 +30,27 @@ def reached_host(spec: ClusterSpec) -> str:
     return f"[{bind}]" if bind.version == 6 else str(bind)
 
 
+def local_host(spec: ClusterSpec, workload: Workload) -> str:
+    """Where a workload of one machine is reached."""
+    return reached_host(spec) if workload.pool in ("control", "master") else LOOPBACK
+
+
 class Loop:
     """Runs ``reconcile_once``; implements ``ClusterView`` of the API. Between passes it keeps the last outcome (to show it) and the
     number of failures in a row (to back off), nothing that a pass depends on."""
 
-    def __init__(self, parts: Parts, pending_roles: Callable[[], frozenset[str]]) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        pending_roles: Callable[[], frozenset[str]],
+        one_pass: Callable[[Parts], Outcome] = reconcile_once,
+        host: Callable[[ClusterSpec, Workload], str] = local_host,
+        passed: Callable[[float, Outcome], None] = lambda _seconds, _outcome: None,
+    ) -> None:
         self._parts = parts
+        self._one_pass = one_pass
+        self._host = host
+        self._passed = passed
         self._pending_roles = pending_roles
         self._changed = threading.Condition()
         self._asked = 0  # passes asked for; a pass serves all requests made before it began
@@ -76,9 +93,14 @@ class Loop:
             raise NotReadyError("the cluster was not observed yet", hint=outcome.failure)
         return outcome.status
 
+    def desired(self) -> tuple[Workload, ...]:
+        """All workloads that the last pass wanted; NotReadyError before the first."""
+        return self._last().desired
+
     def endpoints(self) -> list[EndpointStatus]:
         """All addresses."""
-        return endpoints(self._last().desired, reached_host(self.spec()))
+        spec = self.spec()
+        return addresses(self._last().desired, lambda workload: self._host(spec, workload))
 
     def tail(self, workload: str, lines: int) -> tuple[str, ...]:
         """The last lines of a workload's log; UnknownNameError when there is none of that name."""
@@ -117,14 +139,15 @@ class Loop:
                 self._changed.wait_for(lambda: self._stopping or self._asked > self._served, wait)
 
     def _pass(self) -> Outcome:
-        before = self._outcome
+        before, began = self._outcome, time.monotonic()
         try:
-            outcome = reconcile_once(self._parts)
+            outcome = self._one_pass(self._parts)
         except Exception as error:
             # a defect of ours: the loop must go on, and the status must say so
             log.exception("defect in a pass")
             failure = f"a defect in the controller: {type(error).__name__} (see its log)"
-            outcome = Outcome(f"failed: {failure}", 0.0, failure)
+            outcome = Outcome(f"failed: {failure}", 0.0, failure, failed_steps=("defect",))
+        self._passed(time.monotonic() - began, outcome)
         if before is None or before.sentence != outcome.sentence:
             (log.warning if outcome.failure else log.info)("pass", did=outcome.sentence, failure=outcome.failure)
         if before is not None and outcome.spec is None:

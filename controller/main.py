@@ -1,56 +1,31 @@
-"""The controller's service: ``python -m controller.main --cluster-folder F [--secrets-folder S]``.
-
-One process: the REST API in the main thread's event loop, the reconcile loop in a thread of its own. It can be stopped and killed at any
-time; pools go on without it, and the next one picks up from the store and what the substrate reports.
-"""
+"""The controller of a cluster on one machine: ``python -m controller.main --cluster-folder F [--secrets-folder S]``."""
 
 from __future__ import annotations
 
 import argparse
 import pathlib
-import signal
 import sys
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import uvicorn
-
-from controller.accepted import spec_in_force
-from controller.api.app import create_app
-from controller.api.services import Services
-from controller.auth.keys import TokenKeys
-from controller.auth.throttle import Throttle
-from controller.auth.tokens import Tokens
-from controller.auth.users import Users
-from controller.errors import ControllerError
-from controller.facts import facts, sealing_key
-from controller.identity import cluster_id
-from controller.jobs import Jobs
+from controller.accepted import read_spec_file, spec_in_force
+from controller.auth.keys import adopt_key_files
+from controller.certificates.machine import machine_hosts_of
+from controller.certificates.policy import encrypted
+from controller.certificates.renewal import CertificateEnds
+from controller.errors import ControllerError, NotReadyError
+from controller.facts import facts
 from controller.log import Log, configure
-from controller.loop import WAKE_WAIT, Loop
-from controller.on_demand import Demand
-from controller.reconcile import Parts
-from controller.roles import RoleSync, master_dsn
-from controller.spark import Spark
-from controller.spark_places import SparkPlaces
+from controller.service import Address, Controller, Ends, assemble, serve
 from controller.spec import ClusterSpec, port_numbers
-from controller.store import Store
-from controller.substrate import Substrate
-from controller.workloads import MASTER_PASSWORD_FILE, SPARK_TOKEN_FILE, all_workloads, spark_settings
-from pools.storage.spark import SparkSettings
+from controller.store import FolderStore
+from controller.substrates.local.document import LocalSpecDocument
+from controller.workloads import control_workload
+from pools.encryption import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE
 
-STOP_SECONDS = 8
-IDLE_CONNECTION_SECONDS = 30
-CONNECTIONS = 200
+if TYPE_CHECKING:
+    from controller.substrates.local.substrate import LocalSubstrate
+
 log = Log("controller")
-
-
-@dataclass(frozen=True)
-class Controller:
-    """The parts of a running controller."""
-
-    spec: ClusterSpec
-    loop: Loop
-    services: Services
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,76 +40,50 @@ def main(arguments: list[str] | None = None) -> int:
 
         folder: pathlib.Path = options.cluster_folder
         secrets: pathlib.Path = options.secrets_folder or folder / "workloads" / "control" / "secrets"
-        built = build(folder, secrets, LocalSubstrate(folder))
+        spec = spec_in_force(folder)
+        built = build(folder, secrets, LocalSubstrate(folder), spec)
     except ControllerError as error:
         log.error("can't start", code=error.code, message=error.message, hint=error.hint)
         sys.stderr.write(f"{error.message}\n")
         return 1
-    return serve(built)
+    return serve(built, address(spec, secrets))
 
 
-def build(folder: pathlib.Path, secrets: pathlib.Path, substrate: Substrate) -> Controller:
-    """Put the parts together; nothing runs yet. The spec decides what can't change while running: port, address, log-in limits."""
-    store = Store(folder / "store")
-    spec = spec_in_force(folder)
-    users, keys, login = Users(store), TokenKeys(store), spec.spec.security.login
-    roles = RoleSync(users, store, lambda current: master_dsn(current, secrets / MASTER_PASSWORD_FILE))
-
-    def settings(current: ClusterSpec) -> SparkSettings | None:
-        return spark_settings(current, facts(folder, current))
-
-    jobs = Jobs(store, settings)
-    parts = Parts(folder / "bdc.yaml", store, substrate, lambda current: all_workloads(current, facts(folder, current)), roles, jobs.wanted)
-    loop = Loop(parts, roles.pending)
-    spark = Spark(
-        Demand(store), SparkPlaces(store), jobs, substrate, loop.spec, settings, secrets / SPARK_TOKEN_FILE, lambda: loop.wake(WAKE_WAIT)
+def build(folder: pathlib.Path, secrets: pathlib.Path, substrate: LocalSubstrate, spec: ClusterSpec) -> Controller:
+    """The controller of the cluster in ``folder``."""
+    store = FolderStore(folder / "store")
+    adopt_key_files(store)
+    files = {secret.name: secrets / secret.file for secret in control_workload(spec).secrets}
+    ends = Ends(
+        store,
+        substrate,
+        lambda: read_spec_file(folder / "bdc.yaml"),
+        lambda current: facts(folder, current),
+        lambda name: laid_secret(files.get(name, secrets / name)),
+        document=LocalSpecDocument(folder),
+        run=lambda workload: str(folder / "run" / (workload.pool_instance or workload.name)),
+        cluster=spec.name,
+        certificates=CertificateEnds(machine_hosts_of, substrate.renew, lambda: str(secrets / AUTHORITY_FILE)),
     )
-    identity = cluster_id(store)
-    services = Services(
-        cluster_id=identity,
-        users=users,
-        keys=keys,
-        tokens=Tokens(identity, keys, users, login.token_hours),
-        throttle=Throttle(login.attempts, login.lockout_seconds),
-        view=loop,
-        sealing_key=lambda: sealing_key(folder),
-        spark=spark,
-    )
-    keys.all()
-    return Controller(spec, loop, services)
+    return assemble(ends, spec.spec.security.login)
 
 
-def serve(controller: Controller) -> int:
-    """Serve until a signal; the running pass is finished first."""
-    network = controller.spec.spec.network
-    config = uvicorn.Config(
-        create_app(controller.services),
-        host=network.bind,
-        port=port_numbers(controller.spec).controller,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        timeout_keep_alive=IDLE_CONNECTION_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS // 2,
-        limit_concurrency=CONNECTIONS,
-        ssl_certfile=network.tls.certificate,
-        ssl_keyfile=network.tls.key,
-    )
-    # uvicorn raises the signal again once it has shut down; then nothing more is to happen than to return from here
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    controller.loop.start()
-    log.info("started", name=controller.spec.name, port=config.port)
+def address(spec: ClusterSpec, secrets: pathlib.Path) -> Address:
+    """What can't change while it runs: port and address; ``secrets``: where the certificate is laid, if there is one."""
+    host, port = spec.spec.network.bind, port_numbers(spec).controller
+    if not encrypted(spec):
+        return Address(host, port)
+    return Address(host, port, str(secrets / CERTIFICATE_FILE), str(secrets / KEY_FILE))
+
+
+def laid_secret(path: pathlib.Path) -> str:
+    """A secret that the supervisor laid; NotReadyError while it is not there."""
     try:
-        uvicorn.Server(config).run()
-    except SystemExit:
-        log.error("can't listen", address=network.bind, port=config.port)
-        return 1
-    finally:
-        stopped = controller.loop.stop(STOP_SECONDS)
-        log.info("stopped", in_order=stopped)
-    return 0
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise NotReadyError(
+            f"{path} can't be read: {error.strerror}", where=str(path), hint="'bdc start' lays it, then try again"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -6,17 +6,16 @@ fails in it is said in the status; the rest of the pass goes on where it can.
 
 from __future__ import annotations
 
-import pathlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
-from controller.accepted import ACCEPTED_FILE, remembered
-from controller.errors import ControllerError, NotReadyError, Problem, SpecError, StoreError
+from controller.accepted import accepted_spec
+from controller.errors import ControllerError, NotReadyError, SpecError
 from controller.on_demand import Demand
 from controller.plan import EnsureStep, Step, by_requirement, plan
-from controller.spec import ClusterSpec, load_spec
+from controller.spec import ClusterSpec
 from controller.status import ClusterStatus, cluster_status
 from controller.store import Store
 from controller.substrate import SATISFIED, Observed, Substrate
@@ -32,11 +31,24 @@ SyncRoles = Callable[[ClusterSpec], str | None]
 Batches = Callable[[ClusterSpec, Observed], tuple[Workload, ...]]
 
 
+class Record(Protocol):
+    """Where the status is kept for others to see."""
+
+    def last(self) -> ClusterStatus | None:
+        """What was shown last, also by another controller; ControllerError when it can't be read."""
+        ...
+
+    def show(self, outcome: Outcome) -> None:
+        """Keep what a pass found, if it differs. ControllerError when that fails."""
+        ...
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a pass works with."""
 
-    spec_file: pathlib.Path
+    read_spec: Callable[[], ClusterSpec]
+    """The spec as people wrote it; SpecError when it is invalid."""
     store: Store
     substrate: Substrate
     workloads: Callable[[ClusterSpec], tuple[Workload, ...]]
@@ -45,6 +57,13 @@ class Parts:
     """What was submitted to run once."""
     master: str = "master-setup"
     """The workload that must be done before roles can be made."""
+    record: Record | None = None
+    """None: ``status.json`` of the store."""
+    accepted: Callable[[ClusterSpec], None] = lambda _spec: None
+    """Told the spec in force in each pass."""
+    wait_settled: float = WAIT_SETTLED
+    """Seconds until the next pass when all is as it should be."""
+    wait_moving: float = WAIT_MOVING
 
 
 @dataclass(frozen=True)
@@ -58,64 +77,70 @@ class Outcome:
     spec: ClusterSpec | None = None
     desired: tuple[Workload, ...] = ()
     status: ClusterStatus | None = None
+    failed_steps: tuple[str, ...] = ()
+    """Words for the metrics: see ``controller/metrics.py``."""
+
+
+@dataclass
+class Failures:
+    """What went wrong in one pass: sentences, and the steps that they belong to."""
+
+    sentences: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+
+    def add(self, step: str, sentence: str) -> None:
+        """One more."""
+        self.sentences.append(sentence)
+        self.steps.append(step)
+
+    @property
+    def sentence(self) -> str | None:
+        """All in one; None: all went well."""
+        return "; ".join(self.sentences) or None
 
 
 def reconcile_once(parts: Parts) -> Outcome:
     """One pass. Never raises ControllerError: failures are in the outcome and in the status."""
-    failures: list[str] = []
+    record = parts.record or StatusFile(parts.store)
+    outcome = _pass(parts, record)
     try:
-        spec = _accepted_spec(parts, failures)
+        record.show(outcome)
+    except ControllerError as error:
+        failure = "; ".join(filter(None, (outcome.failure, error.message)))
+        return replace(outcome, failure=failure, failed_steps=(*outcome.failed_steps, "record"))
+    return outcome
+
+
+def _pass(parts: Parts, record: Record) -> Outcome:
+    failures = Failures()
+    try:
+        spec, why = accepted_spec(parts.read_spec, parts.store)
+        if why:
+            failures.add("spec", why)
+        parts.accepted(spec)
         observed = parts.substrate.observe()
-        desired = by_requirement((*parts.workloads(spec), *parts.jobs(spec, observed)))
+        desired = parts.substrate.wanted(spec, by_requirement((*parts.workloads(spec), *parts.jobs(spec, observed))))
         resting = Demand(parts.store).resting(desired, observed, parts.substrate.clients, time.time())
     except ControllerError as error:
-        return _failed_early(parts, [*failures, error.message])
+        failures.add("spec" if isinstance(error, SpecError) else "observe", error.message)
+        return failed_early(record, failures.sentences, tuple(failures.steps))
     try:
         done = _apply(parts.substrate, _steps(parts.substrate, (desired, resting), observed, failures), failures)
         observed = parts.substrate.observe() if done else observed
     except ControllerError as error:
-        return _failed_early(parts, [*failures, error.message])
+        failures.add("spec" if isinstance(error, SpecError) else "observe", error.message)
+        return failed_early(record, failures.sentences, tuple(failures.steps))
     sentence = _roles(parts, spec, observed, failures)
     done += [sentence] if sentence else []
-    status = cluster_status(spec.name, desired, observed, time.time(), "; ".join(failures) or None, resting)
-    try:
-        _write_status(parts.store, status)
-    except StoreError as error:
-        failures.append(error.message)
-    failure = "; ".join(failures) or None
-    wait = WAIT_SETTLED if status["state"] == "ready" and not done else WAIT_MOVING
-    return Outcome("; ".join(done) or f"nothing to do: the cluster is {status['state']}", wait, failure, spec, desired, status)
-
-
-def _accepted_spec(parts: Parts, failures: list[str]) -> ClusterSpec:
-    """The spec of the file when it is valid, and remembered; else the last valid one, with the reason among the failures.
-
-    A mistake in an edited file must not stop a running cluster from being healed.
-    """
-    try:
-        try:
-            text = parts.spec_file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SpecError((Problem("", f"can't be read: {error}"),), str(parts.spec_file)) from None
-        spec = load_spec(text, str(parts.spec_file))
-        before = remembered(parts.store)
-        if before is not None and before.name != spec.name:
-            raise SpecError(
-                (Problem("metadata.name", f"the name of a cluster can't change (it is {before.name!r})"),), str(parts.spec_file)
-            )
-    except SpecError as error:
-        last = remembered(parts.store)
-        if last is None:
-            raise
-        failures.append(f"{error.message} (the cluster goes on with the last valid spec)")
-        return last
-    if spec != before:
-        parts.store.write(ACCEPTED_FILE, spec.model_dump(mode="json", by_alias=True))
-    return spec
+    failure = failures.sentence
+    status = cluster_status(spec.name, desired, observed, time.time(), failure, resting)
+    wait = parts.wait_settled if status["state"] == "ready" and not done else parts.wait_moving
+    did = "; ".join(done) or f"nothing to do: the cluster is {status['state']}"
+    return Outcome(did, wait, failure, spec, desired, status, tuple(failures.steps))
 
 
 def _steps(
-    substrate: Substrate, wanted: tuple[tuple[Workload, ...], frozenset[str]], observed: Observed, failures: list[str]
+    substrate: Substrate, wanted: tuple[tuple[Workload, ...], frozenset[str]], observed: Observed, failures: Failures
 ) -> tuple[Step, ...]:
     """The plan for what is desired, of which some rests; a workload that the substrate can't even describe (a missing program) is left
     out and named, once per reason."""
@@ -127,12 +152,12 @@ def _steps(
         try:
             hashes[workload.name] = substrate.content_hash(workload)
         except ControllerError as error:
-            if not any(error.message in failure for failure in failures):
-                failures.append(error.message)
+            if not any(error.message in failure for failure in failures.sentences):
+                failures.add("describe", error.message)
     return plan(desired, observed, hashes, resting)
 
 
-def _apply(substrate: Substrate, steps: tuple[Step, ...], failures: list[str]) -> list[str]:
+def _apply(substrate: Substrate, steps: tuple[Step, ...], failures: Failures) -> list[str]:
     """Carry out each step; one that fails does not hold up the others. Returns a sentence per step done."""
     done: list[str] = []
     for step in steps:
@@ -144,11 +169,11 @@ def _apply(substrate: Substrate, steps: tuple[Step, ...], failures: list[str]) -
                 substrate.stop(step.name, step.forget)
                 done.append(f"stopped {step.name}: {step.reason}")
         except ControllerError as error:
-            failures.append(f"{step.name}: {error.message}")
+            failures.add("apply", f"{step.name}: {error.message}")
     return done
 
 
-def _roles(parts: Parts, spec: ClusterSpec, observed: Observed, failures: list[str]) -> str | None:
+def _roles(parts: Parts, spec: ClusterSpec, observed: Observed, failures: Failures) -> str | None:
     """Bring the roles in step once the master is set up; before that there is nothing to say. Returns what was changed."""
     seen = observed.find(parts.master)
     if seen is None or seen.state not in SATISFIED:
@@ -158,25 +183,35 @@ def _roles(parts: Parts, spec: ClusterSpec, observed: Observed, failures: list[s
     except NotReadyError:
         return None  # the master is starting again; its own status says so, and the next pass looks again
     except ControllerError as error:
-        failures.append(f"users: {error.message}")
+        failures.add("users", f"users: {error.message}")
         return None
 
 
-def _failed_early(parts: Parts, failures: list[str]) -> Outcome:
+def failed_early(record: Record, failures: list[str], steps: tuple[str, ...] = ("observe",)) -> Outcome:
     """Nothing could be observed: keep the last tree, but say that it is old and why."""
     failure = "; ".join(failures)
     try:
-        last: Any = parts.store.read(STATUS_FILE)
-    except StoreError:
-        last = None
+        last: Any = record.last()
+    except ControllerError:
+        last = None  # the failure above says more
     status: ClusterStatus | None = None
     if isinstance(last, dict) and "services" in last:
         details = f"unknown since the controller's last pass failed: {failure}"
         status = {"name": last["name"], "state": "error", "health": "unknown", "details": details, "services": last["services"]}
-    return Outcome(f"failed: {failure}", WAIT_SETTLED, failure, None, (), status)
+    return Outcome(f"failed: {failure}", WAIT_SETTLED, failure, None, (), status, steps)
 
 
-def _write_status(store: Store, status: ClusterStatus) -> None:
-    """Only when it differs: a settled cluster does not wear out the disk."""
-    if store.read(STATUS_FILE) != status:
-        store.write(STATUS_FILE, status)
+class StatusFile:
+    """``status.json`` of the store, for whoever looks while the controller is down."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def last(self) -> Any:  # noqa: ANN401 (what the file holds)
+        """What the file holds."""
+        return self._store.read(STATUS_FILE)
+
+    def show(self, outcome: Outcome) -> None:
+        """Only when it differs: a settled cluster does not wear out the disk. A pass that saw nothing leaves what was there."""
+        if outcome.spec is not None and self._store.read(STATUS_FILE) != outcome.status:
+            self._store.write(STATUS_FILE, outcome.status)

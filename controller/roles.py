@@ -1,17 +1,18 @@
 """PostgreSQL roles kept in step with the user file; compared in each pass, changed only where they differ.
 
 What is compared: each user's verifier and groups at the master, and the record ``roles.json`` of what was carried out whole (a role
-alone is not enough: its mappings lie in every database, and a pass may die between them).
+alone is not enough: its mappings lie in every database, and a pass may die between them). Who comes from the directory has besides an end
+of the login (VALID UNTIL), the PostgreSQL roles of the groups, and no sessions once the login is over.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from controller.auth.users import User, Users
@@ -20,6 +21,8 @@ from controller.spec import ClusterSpec, port_numbers
 from controller.store import Store
 
 FILE = "roles.json"
+GROUPS_FILE = "group_roles.json"
+"""Every PostgreSQL role that the spec ever gave to groups: memberships in them are the directory's, also once the spec forgets one."""
 SUPERUSER = "bdc_controller"
 GROUPS = {"admin": "bdc_admin", "user": "bdc_user"}
 OBSERVE = """
@@ -36,6 +39,19 @@ class _Seen:
     groups: frozenset[str]
 
 
+@dataclass(frozen=True)
+class _Groups:
+    """PostgreSQL roles that the spec gives to groups now, and those that it ever gave: nobody keeps one that it forgot."""
+
+    named: frozenset[str]
+    managed: frozenset[str]
+
+    def given(self, user: User) -> frozenset[str]:
+        """By the user's groups; none once the login is over, so that nothing runs with them for him."""
+        known = user.get("directory")
+        return frozenset(known["sql"]) & self.named if known is not None and known["ended"] is None else frozenset()
+
+
 class RoleSync:
     """``dsn(spec)`` is a connection string of the master's superuser, password included; it stays out of messages."""
 
@@ -47,18 +63,25 @@ class RoleSync:
     def __call__(self, spec: ClusterSpec) -> str | None:
         """One comparison. Returns what was changed; NotReadyError without the master, RoleSyncError for what could not be done."""
         wanted, removed = self._users.all(), self._users.removed()
-        dsn = self._dsn(spec)
+        managed, dsn = self._managed(spec), self._dsn(spec)
         with _postgresql_errors():
-            seen = _observe(dsn, [user["name"] for user in wanted])
+            seen = _observe(dsn, [user["name"] for user in wanted] + sorted(managed))
         record = self._record()
         changes: list[tuple[str, Callable[[], None]]] = [
             (f"dropped role {name}", lambda name=name: self._drop(dsn, name))  # type: ignore[misc]
             for name in removed
         ]
+        clashing = managed & {user["name"] for user in wanted}  # whoever has the name must not get the group's rights, nor the reverse
+        managed -= clashing
+        changes += [(f"looked at role {name}", lambda name=name: _refuse_clash(name)) for name in sorted(clashing)]  # type: ignore[misc]
+        named = managed & frozenset(spec.spec.security.directory.roles.sql)
+        groups = _Groups(named, managed)
+        if unfit := sorted(name for name in named if name not in seen or seen[name].can_login):
+            changes.append((f"made the groups' roles {', '.join(unfit)}", lambda: _ensure_groups(dsn, unfit)))
         changes += [
-            (f"set role {user['name']}", lambda user=user: self._ensure(dsn, user))  # type: ignore[misc]
+            (f"set role {user['name']}", lambda user=user: self._ensure(dsn, user, groups))  # type: ignore[misc]
             for user in wanted
-            if record.get(user["name"]) != digest(user) or _differs(user, seen.get(user["name"]))
+            if user["name"] not in clashing and (record.get(user["name"]) != digest(user) or _differs(user, seen.get(user["name"]), groups))
         ]
         return _carry_out(changes)
 
@@ -67,10 +90,17 @@ class RoleSync:
         record = self._record()
         return frozenset(user["name"] for user in self._users.all() if record.get(user["name"]) != digest(user))
 
-    def _ensure(self, dsn: str, user: User) -> None:
+    def _ensure(self, dsn: str, user: User, groups: _Groups) -> None:
+        from pools.master.group_roles import end_sessions, set_group_roles
         from pools.master.roles import ensure_role
 
-        ensure_role(dsn, user["name"], user["verifier"], user["roles"])
+        known = user.get("directory")
+        until = None if known is None else datetime.fromtimestamp(known["until"], UTC)
+        ensure_role(dsn, user["name"], user["verifier"], user["roles"], until)
+        if known is not None:
+            set_group_roles(dsn, user["name"], groups.given(user), groups.managed)
+            if known["ended"] is not None:
+                end_sessions(dsn, user["name"])
         self._store.update(FILE, lambda before: {**(before or {}), user["name"]: digest(user)})
 
     def _drop(self, dsn: str, name: str) -> None:
@@ -80,26 +110,41 @@ class RoleSync:
         self._store.update(FILE, lambda before: {key: value for key, value in (before or {}).items() if key != name})
         self._users.forget_removed(name)
 
+    def _managed(self, spec: ClusterSpec) -> frozenset[str]:
+        named = frozenset(spec.spec.security.directory.roles.sql)
+        before = frozenset(self._store.read(GROUPS_FILE) or [])
+        if named - before:
+            self._store.update(GROUPS_FILE, lambda content: sorted(named | frozenset(content or [])))
+        return named | before
+
     def _record(self) -> dict[str, str]:
         content = self._store.read(FILE)
         return content if isinstance(content, dict) else {}
 
 
-def master_dsn(spec: ClusterSpec, password_file: pathlib.Path) -> str:
-    """The superuser's connection string. NotReadyError while the substrate has not laid the password."""
+def master_dsn(spec: ClusterSpec, password: str, host: str = "127.0.0.1", tls: Mapping[str, str] | None = None) -> str:
+    """The superuser's connection string; ``tls``: what libpq is told about the master's TLS."""
     from psycopg.conninfo import make_conninfo
 
-    try:
-        password = password_file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise NotReadyError(f"{password_file} can't be read: {error.strerror}", where=str(password_file)) from None
     port = port_numbers(spec).master
-    return make_conninfo(host="127.0.0.1", port=port, user=SUPERUSER, password=password, dbname="postgres", connect_timeout=5)
+    return make_conninfo(host=host, port=port, user=SUPERUSER, password=password, dbname="postgres", connect_timeout=5, **(tls or {}))
+
+
+def reload_configuration(dsn: str) -> None:
+    """Have the master read its configuration again, certificates with it: no session notices. NotReadyError, RoleSyncError."""
+    from pools.master.databases import connect
+
+    with _postgresql_errors(), closing(connect(dsn)) as connection:
+        connection.execute("SELECT pg_catalog.pg_reload_conf()")
 
 
 def digest(user: User) -> str:
     """Changes with everything that PostgreSQL has to know of a user."""
-    return hashlib.sha256(json.dumps([user["name"], user["verifier"], user["roles"], user["stamp"]]).encode()).hexdigest()
+    parts: list[Any] = [user["name"], user["verifier"], user["roles"], user["stamp"]]
+    known = user.get("directory")
+    if known is not None:
+        parts += [known["sql"], known["until"], known["ended"]]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _observe(dsn: str, names: list[str]) -> dict[str, _Seen]:
@@ -114,8 +159,20 @@ def _seen(can_login: Any, verifier: Any, groups: Any) -> _Seen:  # noqa: ANN401 
     return _Seen(bool(can_login), verifier, frozenset(groups))
 
 
-def _differs(user: User, seen: _Seen | None) -> bool:
+def _refuse_clash(name: str) -> None:
+    raise RoleSyncError(f"{name!r} is a user, and a PostgreSQL role for groups too: rename one (spec.security.directory.roles.sql)")
+
+
+def _ensure_groups(dsn: str, names: list[str]) -> None:
+    from pools.master.group_roles import ensure_group_roles
+
+    ensure_group_roles(dsn, names)
+
+
+def _differs(user: User, seen: _Seen | None, groups: _Groups) -> bool:
     if seen is None or not seen.can_login or seen.verifier != user["verifier"]:
+        return True
+    if "directory" in user and seen.groups & groups.managed != groups.given(user):
         return True
     return seen.groups & frozenset(GROUPS.values()) != {GROUPS[role] for role in user["roles"]}
 

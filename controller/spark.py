@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from pools.storage.spark import Server, SparkSettings, connect_server, token_of
 
 @dataclass(frozen=True)
 class Spark:
-    """``wake`` has the reconcile loop look at once, and waits a moment for it."""
+    """``token_secret``: the secret from which tokens are made, NotReadyError where there is none yet; ``wake`` has the reconcile loop look
+    at once, and waits a moment for it."""
 
     demand: Demand
     places: SparkPlaces
@@ -26,7 +26,7 @@ class Spark:
     substrate: Substrate
     spec: Callable[[], ClusterSpec]
     settings: Callable[[ClusterSpec], SparkSettings | None]
-    token_file: pathlib.Path
+    token_secret: Callable[[], str]
     wake: Callable[[], object]
 
     def start(self, user: str) -> Server:
@@ -50,10 +50,7 @@ class Spark:
     def token(self, user: str) -> str:
         """What clients must present to the Connect server of ``user``."""
         server = self._server(user)
-        try:
-            return token_of(self.token_file.read_text(encoding="utf-8").strip(), user if server is None else server.owner)
-        except OSError:
-            raise NotReadyError("the controller has no token of Spark's yet", hint="'bdc start' lays it, then try again") from None
+        return token_of(self.token_secret(), user if server is None else server.owner)
 
     def submit(self, wanted: NewJob, user: str) -> Job:
         """Have a program run once, as soon as there is room."""

@@ -7,6 +7,7 @@ error; health: healthy, unhealthy, unknown.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Literal, NotRequired
 
 # pydantic takes only this TypedDict on Python 3.11
@@ -122,13 +123,17 @@ def cluster_status(
 
 
 def endpoints(desired: tuple[Workload, ...], host: str) -> list[EndpointStatus]:
-    """All addresses; ``host`` is where controller and master are reached, everything else stays on loopback."""
+    """All addresses on one machine; ``host`` is where controller and master are reached, everything else stays on loopback."""
+    return addresses(desired, lambda workload: host if workload.pool in ("control", "master") else LOOPBACK)
+
+
+def addresses(desired: tuple[Workload, ...], host: Callable[[Workload], str]) -> list[EndpointStatus]:
+    """All addresses, each workload's at the host that ``host`` names."""
     found: list[EndpointStatus] = []
     for workload in desired:
         numbers = {port.name: port.number for port in workload.ports}
         for endpoint in workload.endpoints:
-            reached = host if workload.pool in ("control", "master") else LOOPBACK
-            address = HOST.sub(reached, endpoint.address)
+            address = HOST.sub(host(workload), endpoint.address)
             for port, number in numbers.items():
                 address = address.replace("{port:" + port + "}", str(number))
             found.append({"name": endpoint.name, "description": endpoint.description, "endpoint": address, "protocol": endpoint.protocol})
@@ -143,7 +148,7 @@ def worst(states: list[State]) -> State:
 def _instance(workload: Workload, observed: Observed, now: float) -> InstanceStatus:
     seen = observed.find(workload.name)
     state: State = "starting" if seen is None else STATES[seen.state]
-    details = _waits(workload, observed) if seen is None or seen.state == "waiting" else _sentence(seen, now)
+    details = _waits(workload, observed, now) if seen is None or seen.state == "waiting" else _sentence(seen, now)
     instance: InstanceStatus = {
         "name": workload.name,
         "state": state,
@@ -163,9 +168,12 @@ def _rests(workload: Workload) -> InstanceStatus:
     return {"name": workload.name, "state": "stopped", "health": "healthy", "details": f"starts on first use: {start}", "restarts": 0}
 
 
-def _waits(workload: Workload, observed: Observed) -> str:
-    names = blockers(workload, observed)
-    return f"waiting for {', '.join(names)}" if names else "about to be started"
+def _waits(workload: Workload, observed: Observed, now: float) -> str:
+    """For what it requires, or for what the substrate says."""
+    names, seen = blockers(workload, observed), observed.find(workload.name)
+    if names:
+        return f"waiting for {', '.join(names)}"
+    return _sentence(seen, now) if seen is not None and seen.reason else "about to be started"
 
 
 def _sentence(seen: ObservedWorkload, now: float) -> str:

@@ -1,4 +1,5 @@
-"""The controller's store on one machine: a folder of small JSON files.
+"""The controller's store: a few small JSON documents by name. On one machine a folder of files (here), on Kubernetes a Secret
+(``controller.kubernetes.store``).
 
 A file is replaced as a whole (written beside, fsync, rename, fsync of the folder), so a reader sees the old or the new one and a power
 cut leaves one of them. Writers that read first (``update``) hold a lock on the file, across processes: the controller and
@@ -14,7 +15,7 @@ import pathlib
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from controller.errors import StoreError
 
@@ -22,8 +23,29 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
 
-class Store:
-    """A folder of JSON files; ``name`` is always one of ours, never a caller's."""
+class Store(Protocol):
+    """Documents by name (``users.json``); ``name`` is always one of ours, never a caller's. Safe in several threads and processes."""
+
+    def read(self, name: str) -> Any | None:  # noqa: ANN401 (what the document holds)
+        """The content, or None when there is none. StoreError when it can't be understood."""
+        ...
+
+    def write(self, name: str, content: Any) -> None:  # noqa: ANN401 (what the document holds)
+        """Replace the content as a whole. StoreError when that fails; the old content is then still there."""
+        ...
+
+    def update(self, name: str, change: Callable[[Any], Any]) -> Any:  # noqa: ANN401 (what the document holds)
+        """Read, ``change`` and write so that no other writer comes between; ``change`` gets None when there is nothing, must not alter what
+        it gets, and may be called more than once. Returns the new content."""
+        ...
+
+    def where(self, name: str) -> str:
+        """Where ``name`` lies, for messages."""
+        ...
+
+
+class FolderStore:
+    """A folder of JSON files."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
@@ -46,7 +68,7 @@ class Store:
 
     def write(self, name: str, content: Any) -> None:  # noqa: ANN401 (what the file holds)
         """Replace ``name`` by ``content``. StoreError when that fails; the old content is then still there."""
-        write_atomic(self.folder / name, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode(), FILE_MODE)
+        write_atomic(self.folder / name, json.dumps(content, sort_keys=True, ensure_ascii=False).encode(), FILE_MODE)
 
     def update(self, name: str, change: Callable[[Any], Any]) -> Any:  # noqa: ANN401 (what the file holds)
         """Read, ``change`` and write under the lock; ``change`` gets None when there is no file. Returns the new content."""
@@ -56,6 +78,10 @@ class Store:
             if after != before:
                 self.write(name, after)
             return after
+
+    def where(self, name: str) -> str:
+        """The file's path."""
+        return str(self.folder / name)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from controller.spec import ClusterSpec
 from pools.workload import Workload
 
 State = Literal["waiting", "preparing", "starting", "ready", "unready", "backoff", "stopped", "done", "failed"]
@@ -64,6 +65,12 @@ class Observed:
 class Substrate(Protocol):
     """Carries out workloads."""
 
+    def wanted(self, spec: ClusterSpec, desired: tuple[Workload, ...]) -> tuple[Workload, ...]:
+        """Called at the start of each pass with all that is desired, since some substrates make one thing of several workloads (a pod of
+        a pool instance) or need what the spec says about them. Returns the workloads as they are to be planned: the same ones, perhaps
+        with more ``requires``."""
+        ...
+
     def observe(self) -> Observed:
         """What is there now."""
         ...
@@ -83,6 +90,10 @@ class Substrate(Protocol):
 
     def clients(self, workload: Workload) -> int | None:
         """Connections to its ports that are open now; None when the substrate can't tell."""
+        ...
+
+    def host(self, name: str) -> str:
+        """The name under which the controller reaches a workload's ports."""
         ...
 
     def tail(self, name: str, lines: int) -> tuple[str, ...]:

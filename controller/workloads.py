@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controller.certificates.policy import encrypted
 from controller.errors import Problem, SpecError
 from controller.facts import Facts
 from controller.spec import ClusterSpec, PortNumbers, port_numbers
@@ -11,6 +12,7 @@ from pools.compute.workloads import workloads as compute_workloads
 from pools.data.settings import Limits as ShardLimits
 from pools.data.workloads import DataSettings
 from pools.data.workloads import workloads as data_workloads
+from pools.encryption import AUTHORITY, BOUND, CLIENT_SECRETS, ENCRYPTED, GIVEN, VERIFIED, server_secrets
 from pools.master.workloads import MasterSettings
 from pools.master.workloads import workloads as master_workloads
 from pools.postgresql import ListenError, Tls, is_loopback
@@ -25,6 +27,8 @@ MASTER_SECRET = "master-superuser"  # noqa: S105 (the name of a secret)
 MASTER_PASSWORD_FILE = "superuser"  # noqa: S105 (the name of a file)
 SPARK_TOKEN_FILE = "spark"  # noqa: S105 (the name of a file)
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a server that listens everywhere is asked on loopback)
+POD_CERTIFICATE = Tls("/etc/openbdc/tls/tls.crt", "/etc/openbdc/tls/tls.key")
+"""Where the Kubernetes substrate mounts ``spec.kubernetes.tlsSecret``."""
 EVERYBODY = ("0.0.0.0/0", "::/0")
 
 
@@ -32,7 +36,7 @@ def all_workloads(spec: ClusterSpec, facts: Facts) -> tuple[Workload, ...]:
     """Every workload of the cluster. SpecError for what a pool refuses."""
     ports = port_numbers(spec)
     return (
-        control_workload(spec),
+        control_workload(spec, facts),
         *_master(spec, ports, facts),
         *_compute(spec, ports, facts),
         *_data(spec, ports, facts),
@@ -40,10 +44,11 @@ def all_workloads(spec: ClusterSpec, facts: Facts) -> tuple[Workload, ...]:
     )
 
 
-def control_workload(spec: ClusterSpec) -> Workload:
+def control_workload(spec: ClusterSpec, facts: Facts | None = None) -> Workload:
     """The controller itself: the substrate starts it without being asked, and all else is asked for by it."""
     network, ports = spec.spec.network, port_numbers(spec)
-    scheme = "https" if network.tls.certificate else "http"
+    tls = encrypted(spec, (facts or Facts()).listen)
+    scheme = "https" if tls else "http"
     asked = ANY_ADDRESS.get(network.bind, network.bind)  # where it listens: nothing may answer on loopback
     return Workload(
         name="control",
@@ -53,9 +58,13 @@ def control_workload(spec: ClusterSpec) -> Workload:
         command=("{python}", "-m", "controller.main", "--cluster-folder", "{cluster}", "--secrets-folder", "{secrets}"),
         # hashing a password takes 16 MB for 0.2 s; without these glibc keeps them, once per thread
         environment={"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"},
-        secrets=(Secret(MASTER_SECRET, MASTER_PASSWORD_FILE), *((Secret(TOKEN_SECRET, SPARK_TOKEN_FILE),) if ports.spark else ())),
+        secrets=(
+            Secret(MASTER_SECRET, MASTER_PASSWORD_FILE),
+            *((Secret(TOKEN_SECRET, SPARK_TOKEN_FILE),) if ports.spark else ()),
+            *(server_secrets(_shown("control", spec)) if tls else ()),
+        ),
         ports=(Port("api", ports.controller),),
-        ready=Probe("tcp", "api", host=asked) if network.tls.certificate else Probe("http", "api", "/healthz", host=asked),
+        ready=Probe("tcp", "api", host=asked) if tls else Probe("http", "api", "/healthz", host=asked),
         endpoints=(Endpoint("controller", "Cluster management service", scheme + "://{host}:{port:api}", scheme),),
         stop_seconds=10.0,
         ready_seconds=30.0,
@@ -64,21 +73,29 @@ def control_workload(spec: ClusterSpec) -> Workload:
 
 def _master(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
     pool, network = spec.spec.pools.master, spec.spec.network
-    tls = network.tls
-    outside = not is_loopback(network.bind)
+    outside, guarded = not is_loopback(network.bind), not is_loopback(facts.listen)
+    tls = encrypted(spec, facts.listen)
+    given = POD_CERTIFICATE if guarded and spec.spec.kubernetes.tls_secret else None
     settings = MasterSettings(
         port=ports.master,
-        addresses=tuple(dict.fromkeys(("127.0.0.1", network.bind))) if network.bind != "0.0.0.0" else ("0.0.0.0",),  # noqa: S104 (the spec's wish)
-        networks=EVERYBODY if outside else MasterSettings.networks,
-        tls=Tls(tls.certificate, tls.key) if tls.certificate and tls.key and outside else None,
+        addresses=(facts.listen,) if guarded else _addresses(network.bind),
+        networks=EVERYBODY if outside or guarded else MasterSettings.networks,
+        guarded=guarded and given is None and not tls,
+        tls=given,
+        encrypted=_shown("master-0", spec) if tls and given is None else None,
+        front=tls and not facts.postgresql_tls,
+        clients=master_clients(spec, facts),
         database=pool.databases[0],
         more_databases=pool.databases[1:],
-        pool_hosts=tuple("127.0.0.1" for _ in ports.compute),
+        pool_hosts=tuple(f"{{host:compute-{replica}}}" for replica in range(len(ports.compute))),
         pool_ports=ports.compute,
+        pool_encrypted=tls and guarded,
         sealing_key=facts.sealing_key,
         storage_location=f"hdfs://{{host:{NAMENODE}}}:{ports.namenode}" if spec.spec.pools.storage.enabled else None,
         data_shards=len(ports.data),
-        flight_addresses=tuple(f"{{host:compute-{replica}}}:{port}" for replica, port in enumerate(ports.flight)),
+        flight_addresses=tuple(
+            f"{'grpc+tls://' if tls else ''}{{host:compute-{replica}}}:{port}" for replica, port in enumerate(ports.flight)
+        ),
         statement_timeout_seconds=pool.statement_timeout_seconds or 0,
         version=facts.postgresql_version,
         offload=facts.offload if pool.offload == "auto" else None,
@@ -88,6 +105,27 @@ def _master(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Worklo
         return master_workloads(settings)
     except (ListenError, ValueError) as error:
         raise SpecError((Problem("spec.pools.master", str(error)),)) from None
+
+
+def master_clients(spec: ClusterSpec, facts: Facts) -> dict[str, str]:
+    """What libpq is told about the master's TLS by the cluster's own parts; ``{secrets}`` is theirs."""
+    if not encrypted(spec, facts.listen):
+        return {}
+    if spec.spec.kubernetes.tls_secret and not is_loopback(facts.listen):
+        return BOUND
+    if spec.spec.network.tls.certificate is None:
+        return VERIFIED
+    return BOUND if facts.postgresql_tls else ENCRYPTED
+
+
+def _shown(name: str, spec: ClusterSpec) -> str:
+    """Under which name the certificate lies that ``name`` shows to people: the spec's own, where it names one."""
+    return GIVEN if spec.spec.network.tls.certificate else name
+
+
+def _addresses(bind: str) -> tuple[str, ...]:
+    """Where the master listens on one machine: always on loopback too."""
+    return (bind,) if bind == "0.0.0.0" else tuple(dict.fromkeys(("127.0.0.1", bind)))  # noqa: S104 (the spec's wish)
 
 
 def _compute(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
@@ -104,7 +142,12 @@ def _compute(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         ports=ports.compute,
         master_port=ports.master,
         flight_ports=ports.flight,
-        shards=tuple(ShardAddress(number, f"{{host:data-{number}}}", port) for number, port in enumerate(ports.data)),
+        shards=tuple(
+            ShardAddress(number, f"{{host:data-{number}}}", port, encrypted(spec, facts.listen)) for number, port in enumerate(ports.data)
+        ),
+        listen=facts.listen,
+        encrypted=encrypted(spec, facts.listen),
+        master_tls=master_clients(spec, facts),
         limits=limits,
         postgresql_version=facts.postgresql_version,
     )
@@ -119,7 +162,7 @@ def _data(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload
         reserve_mb=pool.disk_reserve_megabytes,
         retention_seconds=pool.retention_seconds,
     )
-    return data_workloads(DataSettings(ports=ports.data, ticket_public_key=facts.ticket_key or "", limits=limits))
+    return data_workloads(DataSettings(ports.data, facts.ticket_key or "", limits, facts.listen, encrypted=encrypted(spec, facts.listen)))
 
 
 def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
@@ -134,6 +177,7 @@ def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         superusers=(facts.first_admin,),
         namenode_heap_mb=pool.name_node_memory_megabytes,
         datanode_heap_mb=pool.data_node_memory_megabytes,
+        listen=facts.listen,
     )
     spark = spark_settings(spec, facts)
     servers = tuple(connect_server(spark, server) for server in spark.servers) if spark else ()
@@ -145,9 +189,15 @@ def spark_settings(spec: ClusterSpec, facts: Facts) -> SparkSettings | None:
     ports, storage = port_numbers(spec), spec.spec.pools.storage
     if not ports.spark:
         return None
+    tls = encrypted(spec, facts.listen)
     addresses = {"BDC_MASTER": "{host:master-0}:" + str(ports.master)}
+    if tls:
+        addresses["BDC_AUTHORITY"] = AUTHORITY
     if ports.flight:
-        addresses["BDC_FLIGHT"] = ",".join("{host:compute-" + str(index) + "}:" + str(port) for index, port in enumerate(ports.flight))
+        scheme = "grpc+tls://" if tls else ""
+        addresses["BDC_FLIGHT"] = ",".join(
+            scheme + "{host:compute-" + str(index) + "}:" + str(port) for index, port in enumerate(ports.flight)
+        )
     return SparkSettings(
         servers=_spark_servers(ports.spark, facts),
         namenode=f"hdfs://{{host:{NAMENODE}}}:{ports.namenode}",
@@ -156,7 +206,9 @@ def spark_settings(spec: ClusterSpec, facts: Facts) -> SparkSettings | None:
         cores=storage.spark.cores,
         conf=storage.spark.conf,
         idle_seconds=None if storage.spark.idle_minutes is None else storage.spark.idle_minutes * 60.0,
+        listen=facts.listen,
         addresses=addresses,
+        secrets=CLIENT_SECRETS if tls else (),
     )
 
 

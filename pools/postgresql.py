@@ -1,7 +1,7 @@
 """A PostgreSQL server as a workload: the master, and the scratch server beside each compute replica.
 
 Pure: settings in, a ``Workload`` out. What both servers share is decided here: SCRAM for every login, loopback only unless there
-is TLS, nothing of a statement in the log, small when idle, fast shutdown on stop.
+is TLS or the network is guarded, nothing of a statement in the log, small when idle, fast shutdown on stop.
 
 A note for supervisors: after ``kill -9`` of the postmaster its backends live on (each in a session of its own) until they next wait
 for the client, and a new postmaster refuses to start while one of them holds the shared memory. So whoever restarts this workload
@@ -58,8 +58,10 @@ class PostgresqlServer:
     addresses: tuple[str, ...] = ("127.0.0.1",)
     """Where TCP listens; empty: only the unix socket in ``{run}``."""
     networks: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
-    """Clients that pg_hba.conf lets in (CIDR), always by SCRAM, outside of loopback always by TLS."""
+    """Clients that pg_hba.conf lets in (CIDR), always by SCRAM, outside of loopback always by TLS unless the server is ``guarded``."""
     tls: Tls | None = None
+    guarded: bool = False
+    """True: something outside of the server lets only the cluster's own pods reach it (a NetworkPolicy), so it may listen without TLS."""
     durable: bool = True
     """False: no fsync, minimal WAL: for data that may vanish with the process."""
     version: int = 18
@@ -74,6 +76,8 @@ class PostgresqlServer:
     settings: Mapping[str, str] = field(default_factory=dict)
     """More lines of postgresql.conf; they win over those written here."""
     files: tuple[ConfigFile, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    """More than the superuser's password."""
     endpoints: tuple[Endpoint, ...] = ()
     pool_instance: str | None = None
     requires: tuple[str, ...] = ()
@@ -81,7 +85,8 @@ class PostgresqlServer:
 
 def server_workload(server: PostgresqlServer) -> Workload:
     """The workload; ``ListenError`` where it would be reached from outside without TLS, ``ValueError`` for a version that can't work."""
-    refuse_open_listening(server.addresses, server.tls)
+    if not server.guarded:
+        refuse_open_listening(server.addresses, server.tls)
     if server.version < OLDEST_SUPPORTED:
         raise ValueError(
             f"PostgreSQL {server.version} is too old; {OLDEST_SUPPORTED} is the oldest that works, 18 is the one that is tested"
@@ -99,7 +104,7 @@ def server_workload(server: PostgresqlServer) -> Workload:
             ConfigFile("pg_hba.conf", pg_hba_conf(server)),
             *server.files,
         ),
-        secrets=(Secret(server.superuser_secret, SUPERUSER_FILE),),
+        secrets=(Secret(server.superuser_secret, SUPERUSER_FILE), *server.secrets),
         ports=(Port("sql", server.port),) if server.addresses else (),
         prepare=(_initdb(server),),
         ready=Probe("exec", command=("{program:pg_isready}", "-q", "-h", "{run}", "-p", str(server.port), "-d", "postgres", "-t", "3")),
@@ -177,7 +182,12 @@ def postgresql_conf(server: PostgresqlServer) -> str:
     if not server.durable:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
     if server.tls is not None:
-        settings |= {"ssl": "on", "ssl_cert_file": quoted(server.tls.certificate), "ssl_key_file": quoted(server.tls.key)}
+        settings |= {
+            "ssl": "on",
+            "ssl_cert_file": quoted(server.tls.certificate),
+            "ssl_key_file": quoted(server.tls.key),
+            "ssl_min_protocol_version": "'TLSv1.2'",
+        }
     if server.extension_folder and server.version >= EXTENSION_PATH_SINCE:
         settings["extension_control_path"] = "'{config}:$system'"
     settings |= server.settings
@@ -225,8 +235,8 @@ def pg_hba_conf(server: PostgresqlServer) -> str:
     """SCRAM everywhere, also on the unix socket: who shares the pool's OS user still has to know the password."""
     lines = ["local all all scram-sha-256"]
     for network in server.networks if server.addresses else ():
-        loopback = ipaddress.ip_network(network).is_loopback
-        lines.append(f"{'host' if loopback else 'hostssl'} all all {network} scram-sha-256")
+        plain = server.guarded or ipaddress.ip_network(network).is_loopback
+        lines.append(f"{'host' if plain else 'hostssl'} all all {network} scram-sha-256")
     return "\n".join(lines) + "\n"
 
 

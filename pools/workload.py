@@ -84,6 +84,15 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Scrape:
+    """Where a process tells its metrics in Prometheus' text format: ``path`` of its HTTP port ``port``; None: no port but the abstract
+    socket of its ``{run}`` (``pools/metrics_listener.py``), on one machine."""
+
+    port: str | None = None
+    path: str = "/metrics"
+
+
+@dataclass(frozen=True)
 class OnDemand:
     """For a service that starts on first use: it rests until somebody asks for it, and costs nothing until then.
 
@@ -119,6 +128,7 @@ class Workload:
     requires    names of workloads that must be ready before this one is started for the first time in a pass
     stop_signal ``TERM``, ``INT`` (PostgreSQL fast shutdown) …; after ``stop_seconds`` everything left is killed
     on_demand   None: runs as soon as the cluster does
+    metrics     None: it has none of its own
     """
 
     name: str
@@ -141,3 +151,4 @@ class Workload:
     ready_seconds: float = 60.0
     memory_mb: int | None = None
     on_demand: OnDemand | None = None
+    metrics: Scrape | None = None

@@ -12,6 +12,7 @@ DEFAULT_PORT = 31433
 """Of the first cluster on a machine."""
 DEFAULT_DATABASE = "bdc"
 CLUSTER_VARIABLE = "BDC_MASTER"
+AUTHORITY_VARIABLE = "BDC_AUTHORITY"
 TLS_SETTINGS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 CONNECT_SECONDS = 15
 _URL_FORM = "postgresql://host:port/database, also with jdbc: in front; user, password and sslmode may follow as ?name=value"
@@ -54,9 +55,13 @@ def _escaped(value: str) -> str:
 
 
 def of_the_cluster() -> dict[str, str]:
-    """Host and port of the master, by option name, where Spark runs in a cluster (``BDC_MASTER``: ``host:port``); else nothing."""
+    """Host and port of the master, by option name, where Spark runs in a cluster (``BDC_MASTER``: ``host:port``); else nothing. Where the
+    cluster speaks TLS it names its authority's certificates too (``BDC_AUTHORITY``: a file), and the master must show one of theirs."""
     host, colon, port = os.environ.get(CLUSTER_VARIABLE, "").rpartition(":")
-    return {"host": host, "port": port} if colon else {}
+    if not colon:
+        return {}
+    root = os.environ.get(AUTHORITY_VARIABLE)
+    return {"host": host, "port": port, **({"sslmode": "verify-full", "sslrootcert": root} if root else {})}
 
 
 def parse_url(url: str) -> dict[str, str]:

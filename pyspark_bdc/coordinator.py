@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.flight as flight
 
+from pyspark_bdc.addresses import AUTHORITY_VARIABLE
 from pyspark_bdc.errors import BdcError, UnreachableError, WriteError
 
+ROOT_VARIABLE = "PGSSLROOTCERT"
 DATABASE_HEADER = "bdc-database"
 ANSWER_SECONDS = 120.0
 LOGIN_SECONDS = 15.0
@@ -46,8 +50,12 @@ class Login:
 
 
 def connect(location: str) -> flight.FlightClient:
-    """A client; the connection is made at the first call."""
-    return flight.FlightClient(location, generic_options=OPTIONS)
+    """A client; the connection is made at the first call. Who speaks TLS (``grpc+tls://``) is verified by the certificates of a file: of a
+    cluster that this runs in (BDC_AUTHORITY), else of libpq's variable PGSSLROOTCERT; without any by those that the machine trusts."""
+    named = os.environ.get(AUTHORITY_VARIABLE) or os.environ.get(ROOT_VARIABLE)
+    root = named if location.startswith("grpc+tls:") else None
+    trusted: Any = pathlib.Path(root).read_bytes() if root else None
+    return flight.FlightClient(location, tls_root_certs=trusted, generic_options=OPTIONS)
 
 
 def log_in(location: str, user: str, password: str, database: str) -> Login:

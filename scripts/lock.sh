@@ -19,7 +19,8 @@ for name, folder in (("client", "client"), ("cluster", "cluster"), ("spark", "py
     pathlib.Path(f"locks/{name}.in").write_text(head + "\n".join(sorted(needs)) + "\n")
 PY
 UV="${UV:-.cache/bootstrap/bin/uv}"
-for name in bootstrap client cluster spark dev; do
+# after the distributions' own: what an image holds are some of the same versions (-c cluster.txt)
+for name in bootstrap client cluster spark dev build controller compute data storage app; do
   "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
     --custom-compile-command scripts/lock.sh "$@" "locks/$name.in" --output-file "locks/$name.txt"
 done

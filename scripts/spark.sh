@@ -20,4 +20,6 @@ echo "spark: installing Apache Spark into $venv (450 MB to download, some minute
 export UV_CACHE_DIR="${UV_CACHE_DIR:-$PWD/.cache/uv}" UV_LINK_MODE="${UV_LINK_MODE:-hardlink}"
 "$uv" venv --quiet --clear --python "$(readlink -f .venv/bin/python)" "$place"
 "$uv" pip sync --python "$place/bin/python" --require-hashes locks/spark.txt
+# as root Spark's Python runs as an OS user who can't write here: without bytecode each of its processes would compile for two seconds
+"$place/bin/python" -c 'import pandas, pyarrow, pyspark.daemon, pyspark.sql.connect.session, pyspark.sql.worker.plan_data_source_read, pyspark.worker'
 printf '%s' "$wanted" > "$place/openbdc-stamp"

@@ -14,14 +14,18 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from controller.auth import passwords
 from tests.leftovers import Watch
 from tests.services.cluster import Stage
 from tests.services.cluster import cluster as running_cluster
 from tests.services.data_pool import DataPool
 from tests.services.data_pool import data_pool as running_data_pool
+from tests.services.forkserver import Forks, fork_servers
 from tests.services.hdfs import HdfsServer, hdfs_server
+from tests.services.kubernetes import ControlPlane, Node
 from tests.services.postgresql import PostgresqlServer, postgresql_server
 from tests.services.spark import SparkScripts, spark_scripts
+from tests.sharing import Sharing
 
 hypothesis_settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("shared machine")
@@ -30,6 +34,11 @@ ALLOWED_SKIPS = pathlib.Path(__file__).parent / "allowed_skips.toml"
 _skipped: list[tuple[str, str]] = []
 _watch = Watch()
 _left: list[str] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Shared services end when nobody needs them any more."""
+    config.pluginmanager.register(Sharing())
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -42,6 +51,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, told)
+
+
+@pytest.fixture
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For tests that log in again and again, and are not about what a guess costs."""
+    monkeypatch.setattr(passwords, "N", 2**8)
+    monkeypatch.setattr(passwords, "P", 1)
+    passwords._nobody.cache_clear()
+    yield
+    passwords._nobody.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -66,10 +85,31 @@ def cluster() -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="session")
-def data_pool() -> Iterator[DataPool]:
+def forks() -> Iterator[Forks]:
+    """For shards and compute replicas that tests start again and again."""
+    with fork_servers() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def data_pool(forks: Forks) -> Iterator[DataPool]:
     """One small data pool (master, two shards, one compute replica) for the run; make tables of your own in it, and leave it healthy."""
-    with running_data_pool() as pool:
+    with running_data_pool(forks=forks) as pool:
         yield pool
+
+
+@pytest.fixture(scope="session")
+def kubernetes_api() -> Iterator[ControlPlane]:
+    """One Kubernetes API for the run, without a node (pods stay Pending); make a namespace of your own in it."""
+    with ControlPlane() as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def kubernetes_node() -> Iterator[Node]:
+    """One Kubernetes with a node that runs pods, for tests marked ``kubernetes``; make a namespace of your own in it."""
+    with Node() as node:
+        yield node
 
 
 @pytest.fixture(scope="session")

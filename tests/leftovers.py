@@ -16,8 +16,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from controller.substrates.local.shared_memory import FILES, PATTERN, segments
+
 MARKER = "OPENBDC_TEST_RUN"
-SETTLE_SECONDS = 10.0
+SETTLE_SECONDS = 60.0
 """What was told to end may take so long."""
 
 OWN_HELPERS = (b"multiprocessing.resource_tracker", b"multiprocessing.forkserver")
@@ -29,6 +31,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.run = secrets.token_hex(8)
+        self.began = time.time()
         self.folders: list[str] = []
         os.environ[MARKER] = self.run
         self._make = tempfile.mkdtemp
@@ -49,7 +52,20 @@ class Watch:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         found += [f"OS user {user.pw_name}" for user in pwd.getpwall() if any(folder in user.pw_gecos for folder in self.folders)]
+        found += self._shared_memory()
         return found + [f"folder {folder}" for folder in self.folders if Path(folder).exists()]
+
+    def _shared_memory(self) -> list[str]:
+        """Of PostgreSQL servers whose OS user is gone: their cluster was deleted since we began, and its memory was forgotten."""
+        known = {user.pw_uid for user in pwd.getpwall()}
+        lost = [one for one in segments() if one.owner not in known and one.attached == 0 and one.changed >= self.began]
+        found = [f"shared memory segment {one.number} of the deleted user {one.owner}" for one in lost]
+        for path in FILES.glob(PATTERN):
+            with suppress(OSError):
+                seen = path.lstat()
+                if seen.st_uid not in known and seen.st_ctime >= self.began:
+                    found.append(f"shared memory {path} of the deleted user {seen.st_uid}")
+        return found
 
     def _processes(self) -> Iterator[tuple[int, str]]:
         marks = [f"{MARKER}={self.run}".encode(), *(f"{folder}/".encode() for folder in self.folders)]

@@ -66,3 +66,12 @@ def test_the_spark_distribution_needs_no_spark_and_nothing_of_ours(wheel: tuple[
     if name == "pyspark":
         assert plain == {"adbc-driver-postgresql", "numpy", "pyarrow"}
     assert not [need for need in plain if need.startswith("openbdc")]
+
+
+def test_the_client_carries_the_chart(wheel: tuple[str, zipfile.ZipFile]) -> None:
+    """`bdc create --profile kubernetes` installs it without a download (azdata_like_cli/kubernetes/chart.py)."""
+    name, archive = wheel
+    held = {entry.removeprefix("azdata_like_cli/chart/") for entry in archive.namelist() if entry.startswith("azdata_like_cli/chart/")}
+    chart = ROOT / "helm" / "openbdc"
+    wanted = {str(path.relative_to(chart)) for path in chart.rglob("*") if path.is_file()} if name == "client" else set()
+    assert held == wanted

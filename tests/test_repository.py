@@ -40,6 +40,8 @@ def test_no_address_of_a_machine_or_registry_is_committed() -> None:
             text = path.read_text()
         except UnicodeDecodeError:
             continue
+        if path.name == "Dockerfile":  # where pip keeps its cache inside of an image that is being built
+            text = text.replace("target=/root/" + ".cache/pip", "")
         found += [f"{path.relative_to(ROOT)}: {match.group()}" for match in pattern.finditer(text)]
     assert found == []
 

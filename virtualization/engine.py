@@ -16,6 +16,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 
 from sqlglot import exp
 
+from virtualization import caches
 from virtualization.bind import Bound, bind
 from virtualization.catalog import Catalog, DataSource
 from virtualization.computed import Computed
@@ -63,8 +64,10 @@ class Engine:
         with self._lock:
             known = self._plans.get(key)
             if known is not None:
+                caches.PLANS.hits += 1
                 self._plans.move_to_end(key)
                 return known
+            caches.PLANS.misses += 1
 
         def planning(text: str) -> Plan:
             bound = self._shapes.bound(text, catalog.version, lambda same: self._bound(parse(same), catalog))

@@ -86,6 +86,8 @@ class QueryContext:
         self.user = user
         self.trace = trace
         """A session id that connectors show at the source (``application_name``)."""
+        self.number = ""
+        """The query's own, digits: shown where each statement can carry it at no cost; empty: it has none."""
         self.read_states = read_states
         """Which state of the data pool this query reads; None: it can't read any."""
         self.sample: float | None = None
@@ -98,6 +100,11 @@ class QueryContext:
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
         self._insisting = False
+
+    @property
+    def label(self) -> str:
+        """Number and session, for where a source shows both with each statement."""
+        return f"{self.number} {self.trace}".strip()
 
     def take_sample(self) -> float | None:
         """``sample``, for whoever draws it: once."""

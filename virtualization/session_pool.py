@@ -49,11 +49,11 @@ class SessionPool(Generic[S]):
         """An idle session, or the one that ``begin`` opens; SourceTimeoutError when none is free for too long."""
         return self._begun(self._wait(context, client), begin)
 
-    def take_free(self, begin: Callable[[], S]) -> S | None:
+    def take_free(self, begin: Callable[[], S], client: str | None = None) -> S | None:
         """A session if there is one to be had right now, without waiting for others to end."""
         old: list[S] = []
         with self._changed:
-            session = self._newest(None, old)
+            session = self._newest(client, old)
             got = session is not None or self._reserve(old)
         self._end_all(old)
         return self._begun(session, begin) if got else None

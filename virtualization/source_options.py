@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,7 +28,9 @@ def options_of(source: DataSource, readers: Readers) -> dict[str, Any]:
         if name == PUSHDOWN and str(text).lower() == FORCED:
             continue  # on, and the planner's business
         if name not in readers:
-            raise DefinitionError(f'data source "{source.name}": unknown option "{name}"', hint=f"Known options: {', '.join(readers)}.")
+            near = difflib.get_close_matches(name, readers, n=1)
+            hint = (f'Did you mean "{near[0]}"? ' if near else "") + f"Known options: {', '.join(readers)}."
+            raise DefinitionError(f'data source "{source.name}": unknown option "{name}"', hint=hint)
         try:
             options[name] = readers[name](str(text))
         except ValueError as error:

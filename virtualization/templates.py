@@ -18,6 +18,7 @@ from typing import Protocol, cast, runtime_checkable
 
 from sqlglot import exp
 
+from virtualization import caches
 from virtualization.errors import VirtualizationError
 from virtualization.parse import parse
 from virtualization.pieces import Pieces
@@ -83,6 +84,9 @@ class Templates:
             while len(self._known) > TEMPLATES_KEPT:
                 self._known.popitem(last=False)
         filled = known.filled(sql, literals) if isinstance(known, Template) else None
+        with self._lock:
+            caches.TEMPLATES.hits += filled is not None
+            caches.TEMPLATES.misses += filled is None
         if filled is not None:
             return filled
         plan = planning(sql)

@@ -7,9 +7,10 @@ import pathlib
 import click
 
 from azdata_like_cli import local
-from azdata_like_cli.answers import Records, Value
+from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, argument, legacy_option
 from azdata_like_cli.passwords import standard_input
+from bdc.errors import ConflictError
 from bdc.names import cluster_name
 
 
@@ -25,10 +26,17 @@ def _file(file: str | None) -> str:
 
 
 @config.command(
-    "init", examples=["bdc config init", "bdc config init sales.yaml --name sales", "bdc config init --source local --path custom"]
+    "init",
+    examples=[
+        "bdc config init",
+        "bdc config init sales.yaml --name sales --profile kubernetes",
+        "bdc config init --source local --path custom",
+    ],
 )
 @click.argument("file", type=click.Path(), required=False)
-@click.option("--source", "-s", default="local", show_default=True, metavar="PROFILE", help="The profile to begin with.")
+@click.option(
+    "--profile", "--source", "-s", "source", default="local", show_default=True, metavar="PROFILE", help="The profile to begin with."
+)
 @click.option("--path", "-p", "--target", "-t", "path", type=click.Path(), metavar="FOLDER", help="Write FOLDER/bdc.yaml instead of FILE.")
 @click.option("--name", "-n", default="demo", show_default=True, help="The cluster's name.")
 @click.option("--force", "-f", is_flag=True, help="Replace the file if it is there.")
@@ -45,6 +53,38 @@ def init(file: str | None, source: str, path: str | None, name: str, force: bool
         return Value(data=text, sentence=text.rstrip())
     result = local.config(*arguments, "--file", target, *(["--force"] if force else []))
     return Value(data=result, sentence=f"Wrote {target}. Next: change it, then 'bdc create --spec {target}'.")
+
+
+@config.command(
+    "import", examples=["bdc config import custom/bdc.json custom/control.json", "bdc config import bdc.json --profile kubernetes --file -"]
+)
+@click.argument("bdc_json", type=click.Path())
+@click.argument("control_json", type=click.Path(), required=False)
+@click.option("--profile", "-s", default="local", show_default=True, metavar="PROFILE", help="The profile to begin with.")
+@click.option("--name", "-n", help="The cluster's name. Default: that of bdc.json.")
+@click.option(
+    "--file", "-f", "target", type=click.Path(), default="bdc.yaml", show_default=True, help="Where to write; `-`: standard output."
+)
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+def import_spec(bdc_json: str, control_json: str | None, profile: str, name: str | None, target: str, force: bool) -> Value | Report:
+    """Make a spec from bdc.json and control.json of Big Data Clusters, and name everything that could not be carried over, with why."""
+    arguments = ["import", bdc_json, *(["--control", control_json] if control_json else []), "--profile", profile]
+    found = local.config(*arguments, *(["--name", name] if name else []))
+    assert isinstance(found, dict)
+    text = str(found["text"])
+    if target == "-":
+        return Value(data=found, sentence=text.rstrip())
+    path = pathlib.Path(target)
+    if path.exists() and not force:
+        raise ConflictError(f"{path} exists already", where=str(path), hint="choose another --file, or --force to replace it")
+    path.write_text(text, encoding="utf-8")
+    carried = [{"key": key, "path": field, "value": value} for key, field, value in found["carried"]]
+    left = [{"key": key, "value": value, "why": why} for key, value, why in found["left"]]
+    blocks = [
+        (f"Carried over into {path}", Records(rows=carried, columns={"key": "From", "path": "To", "value": "Value"})),
+        ("Not carried over", Records(rows=left, columns={"key": "Key", "value": "Value", "why": "Why"})),
+    ]
+    return Report(data={"file": str(path), "carried": carried, "left": left}, blocks=blocks)
 
 
 @config.command("show", examples=["bdc config show", "bdc config show bdc.yaml spec.pools.storage", "bdc config show -o yaml"])

@@ -11,7 +11,6 @@ from azdata_like_cli.command import BdcCommand, Settings, pass_settings
 from azdata_like_cli.groups.spark import until_ready
 from azdata_like_cli.sqlsession import Login, proven_password
 from bdc.errors import ServiceError, UserError
-from bdc.session import master_address
 
 SPARK_SECONDS = 180.0
 
@@ -42,7 +41,7 @@ def notebook(settings: Settings, folder: pathlib.Path, port: int | None, no_brow
     session = settings.session()
     password = proven_password(settings, Login())  # before anything is started
     remote = None if spark is False else _remote(settings, needed=spark is True)
-    host, number = master_address(session.context.endpoints)
+    host, number = session.master()
     added = jupyter.variables(session.context.name, f"{host}:{number}", remote=remote, password=password)
     jupyter.run(jupyter.Lab(folder, port, not no_browser), added)
     output.message("JupyterLab has ended.")
@@ -65,7 +64,8 @@ def _started(settings: Settings) -> str:
     missing = jupyter.pyspark_missing()
     if missing:
         raise UserError(missing, hint="pip install 'openbdc[spark-client]'", code="not_installed")
-    controller = settings.session().controller
+    session = settings.session()
+    controller = session.controller
     token = controller.spark_token()
     server = controller.spark_start()
     try:
@@ -73,4 +73,4 @@ def _started(settings: Settings) -> str:
     except ServiceError:
         controller.spark_stop()  # nobody waits for it any more
         raise
-    return f"{address}/;token={token}"
+    return f"{session.reachable(address)}/;token={token}"

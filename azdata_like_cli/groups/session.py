@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import time
 
 import click
 
-from azdata_like_cli import output, passwords
+from azdata_like_cli import meeting, output, passwords
 from azdata_like_cli.answers import Records, Value
 from azdata_like_cli.command import BdcCommand, BdcGroup, Settings, argument, legacy_option, pass_settings
-from bdc import contexts, machine
-from bdc.errors import UserError
+from azdata_like_cli.kubernetes import places
+from azdata_like_cli.kubernetes.places import place_options
+from bdc import contexts, machine, passfile
+from bdc.errors import AuthenticationError, BdcError, UserError
 from bdc.names import cluster_name, context_name
+from bdc.session import ControllerAddress, Session
 from bdc.session import login as open_session
 
 
-def remember(name: str | None, controller: str, username: str, password: str, *, keep_sql: bool = True) -> contexts.Session:
+def remember(
+    name: str | None,
+    controller: str | ControllerAddress,
+    username: str,
+    password: str,
+    *,
+    keep_sql: bool = True,
+    authority: str = "",
+) -> contexts.Session:
     """Log in and save the context as the active one."""
-    session = open_session(name, controller, username, password, keep_sql=keep_sql)
+    session = open_session(name, controller, username, password, keep_sql=keep_sql, authority=authority)
     with contexts.editing() as box:
         box[0] = box[0].with_session(session)
     return session
@@ -32,31 +44,90 @@ def when(seconds: float) -> str:
 @click.command(
     "login",
     cls=BdcCommand,
-    examples=["bdc login", "bdc login demo -u alice", "BDC_PASSWORD=… bdc login -e http://127.0.0.1:30080 -u admin", "bdc login --no-sql"],
+    examples=[
+        "bdc login",
+        "bdc login demo -u alice",
+        "BDC_PASSWORD=… bdc login -e http://127.0.0.1:30080 -u admin",
+        "bdc login sales --kubernetes --kube-context prod",
+        "bdc login --no-sql",
+    ],
 )
 @argument("cluster", "--namespace", "-ns", needed=False)
 @click.option("--endpoint", "-e", metavar="URL", help="Address of the controller. Default: that of CLUSTER, or of this machine's only one.")
+@click.option("--kubernetes", is_flag=True, help="CLUSTER runs on Kubernetes (`--kube-context`, `--kube-namespace`).")
+@place_options("--kube-namespace")
 @click.option("--username", "-u", envvar=["BDC_USERNAME", "AZDATA_USERNAME"], metavar="NAME", help="Whose login. Default: admin.")
 @click.option("--name", metavar="CONTEXT", help="Save it under this name. Default: the cluster's name.")
 @click.option("--sql/--no-sql", "keep_sql", default=True, help="Whether `bdc sql` may log in from this session without asking again.")
+@click.option("--ca", metavar="FILE", type=click.Path(path_type=pathlib.Path), help="Certificate (PEM) that signs the controller's.")
+@click.option("--fingerprint", metavar="SHA256", help="Trust the authority that the controller names, if it has this fingerprint.")
 @legacy_option("--accept-eula", "-a")
 @click.option("--auth", type=click.Choice(["basic"]), hidden=True, expose_value=False, help="The original's; there is one kind here.")
 @pass_settings
-def login(settings: Settings, cluster: str | None, endpoint: str | None, username: str | None, name: str | None, keep_sql: bool) -> Value:
-    """Log in to CLUSTER, a cluster of this machine, or to the one whose controller is at --endpoint.
+def login(  # noqa: PLR0913 - one parameter per option
+    settings: Settings,
+    cluster: str | None,
+    endpoint: str | None,
+    kubernetes: bool,
+    username: str | None,
+    name: str | None,
+    keep_sql: bool,
+    ca: pathlib.Path | None,
+    fingerprint: str | None,
+) -> Value:
+    """Log in to CLUSTER, of this machine or (--kubernetes, or known from an earlier login) on Kubernetes, or to the one whose controller
+    is at --endpoint. Without CLUSTER: to that of the active context if it is on Kubernetes, else to this machine's only one.
 
     The password comes from BDC_PASSWORD (or AZDATA_PASSWORD) or a prompt, and is not stored. Kept in the context file (mode 0600) are the
-    controller's token and, unless --no-sql, two keys derived from the password that open SQL sessions of this user at this master until
-    the token expires or the password changes.
+    controller's tokens and, unless --no-sql, two keys derived from the password that open SQL sessions of this user at this master until
+    the login ends or the password changes.
     """
     name = context_name(name) if name is not None else None
-    address = endpoint or find_local(cluster).controller
+    address = endpoint or _on_kubernetes(settings, cluster, kubernetes) or find_local(cluster).controller
     user = username or "admin"
     password = passwords.from_environment() or passwords.prompt(f"Password of {user}")
-    session = remember(name, address, user, password, keep_sql=keep_sql)
-    data = {"context": session.name, "cluster": session.cluster, "username": user, "controller": address, "expires": when(session.expires)}
+    authority = meeting.authority(address, meeting.Given(ca, fingerprint))
+    session = remember(name, address, user, password, keep_sql=keep_sql, authority=authority)
+    data = {
+        "context": session.name,
+        "cluster": session.cluster,
+        "username": session.username,
+        "controller": session.controller,
+        "expires": when(session.expires),
+    }
     sql = "" if session.sql is not None or not keep_sql else "; the master was not reached, so `bdc sql` will ask for the password"
-    return Value(data=data, sentence=f"Logged in to {session.cluster} as {user} until {data['expires']}{sql}.")
+    said = f"Logged in to {session.cluster} as {session.username} until {data['expires']}{sql}."
+    if keep_sql and (reached := _connection_string(session)) is not None:
+        data["sql"] = reached
+        said += f"\nSQL from any tool: psql '{reached}'"
+    return Value(data=data, sentence=said)
+
+
+def _connection_string(session: contexts.Session) -> str | None:
+    """For other tools, where a login made a password for SQL: it stands in the file that the text names. None: there is none, or the
+    master is reached through this command only (Kubernetes)."""
+    path = passfile.path_of(session.name)
+    if session.kubernetes is not None or not path.exists():
+        return None
+    with Session(session) as opened:
+        found = opened.sql_address()
+    parts = {"host": found.host, "port": found.port, "dbname": found.database, "user": found.user}
+    if found.root is not None:
+        parts |= {"sslmode": "verify-full", "sslrootcert": found.root}
+    return " ".join(f"{name}={value}" for name, value in {**parts, "passfile": path}.items())
+
+
+def _on_kubernetes(settings: Settings, cluster: str | None, asked: bool) -> ControllerAddress | None:
+    """Where the controller is of a cluster on Kubernetes: of the options, or of an earlier login. None: it is not on Kubernetes."""
+    if asked or places.option("kube_context") or places.option("kube_namespace"):
+        wanted = cluster or places.option("kube_namespace")
+        if wanted is None:
+            raise click.UsageError("Missing argument 'CLUSTER'.")
+        return places.controller_of(places.place_of(cluster_name(wanted) if cluster else wanted))
+    if cluster is not None and any(found.name == cluster for found in machine.clusters()):
+        return None
+    found = places.saved(cluster, settings.context)
+    return ControllerAddress(found.controller, found.kubernetes) if found is not None else None
 
 
 def find_local(name: str | None) -> machine.LocalCluster:
@@ -78,11 +149,24 @@ def find_local(name: str | None) -> machine.LocalCluster:
 @click.command("logout", cls=BdcCommand, examples=["bdc logout", "bdc logout --context demo"])
 @pass_settings
 def logout(settings: Settings) -> Value:
-    """Forget the token and the SQL keys of the active context (or of --context); the context stays."""
+    """End the login of the active context (or of --context) at the controller, and forget its tokens and SQL keys; the context stays."""
+    told = _tell_controller(settings)
     with contexts.editing() as box:
         session = box[0].find(settings.context)
         box[0] = box[0].with_session(session.ended(), activate=False)
-    return Value(data={"context": session.name}, sentence=f"Logged out of {session.name}.")
+    passfile.remove(session.name)
+    return Value(data={"context": session.name}, sentence=f"Logged out of {session.name}.{told}")
+
+
+def _tell_controller(settings: Settings) -> str:
+    """What to add for people when the controller could not be told: the copy here is forgotten all the same."""
+    try:
+        settings.session().controller.log_out()
+    except AuthenticationError:
+        return ""  # it has ended already
+    except BdcError as error:
+        return f" The controller was not told ({error.message}): tokens that were copied are good until they expire."
+    return ""
 
 
 @click.command("whoami", cls=BdcCommand, examples=["bdc whoami", "bdc whoami -o tsv -q name"])
@@ -116,7 +200,7 @@ def list_contexts(active: bool) -> Records:
             "name": name,
             "cluster": session.cluster,
             "username": session.username,
-            "controller": session.controller,
+            "controller": _where(session),
             "session": f"until {when(session.expires)}" if session.logged_in else ("expired" if session.token else "logged out"),
         }
         for name, session in sorted(saved.sessions.items())
@@ -124,6 +208,11 @@ def list_contexts(active: bool) -> Records:
     ]
     columns = {"active": "", "name": "Name", "cluster": "Cluster", "username": "Username", "controller": "Controller", "session": "Session"}
     return Records(rows=rows, columns=columns)
+
+
+def _where(session: contexts.Session) -> str:
+    place = session.kubernetes
+    return session.controller if place is None else f"kubernetes {place.context}/{place.namespace}"
 
 
 @context.command("set", examples=["bdc context set demo"])
@@ -143,27 +232,27 @@ def delete_context(name: str) -> Value:
     wanted = context_name(name)
     with contexts.editing() as box:
         box[0] = box[0].without(wanted)
+    passfile.remove(wanted)
     return Value(data={"deleted": wanted}, sentence=f"Context {wanted} is forgotten.")
 
 
-def forget_cluster(controller: str) -> None:
+def forget_cluster(controller: str | ControllerAddress) -> None:
     """Drop the contexts of a cluster that was deleted."""
+    at = ControllerAddress(controller) if isinstance(controller, str) else controller
     if not (contexts.folder() / contexts.FILE).exists():
         return
     with contexts.editing() as box:
         for name, session in list(box[0].sessions.items()):
-            if session.controller == controller:
+            if (session.controller, session.kubernetes) == (at.url, at.kubernetes):
                 box[0] = box[0].without(name)
 
 
-def sign_in_after_create(controller: str, username: str, password: str) -> None:
+def sign_in_after_create(controller: str | ControllerAddress, username: str, password: str) -> None:
     """Log in to a new cluster so that the next command works at once; where that fails, say how to do it."""
-    from bdc.errors import BdcError
-
     if os.environ.get("BDC_NO_LOGIN"):
         return
     try:
-        session = remember(None, controller, username, password)
+        session = remember(None, controller, username, password, authority=meeting.authority(controller))
     except BdcError as error:
         output.message(f"bdc: the cluster is there, but logging in failed: {error.message}; run 'bdc login'")
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import urllib.parse
 from collections.abc import Iterator
 from typing import cast
 
@@ -14,6 +15,7 @@ from azdata_like_cli.command import BdcGroup, Settings, pass_settings
 from azdata_like_cli.groups.monitor import followed
 from azdata_like_cli.groups.session import when
 from azdata_like_cli.sparkfiles import Upload, url
+from bdc.contexts import Place
 from bdc.controller import Controller
 from bdc.errors import ServiceError, UserError
 
@@ -44,12 +46,26 @@ def start(settings: Settings, timeout: float) -> Value:
     Admins only: whoever has the token runs Python on the cluster's machine. In HDFS the server is the cluster's first admin; where the
     spec allows several (spec.pools.storage.spark.servers) each admin has one of his own, in which he is himself.
     """
-    controller = settings.session().controller
+    session = settings.session()
+    controller = session.controller
     address = until_ready(controller, controller.spark_start(), timeout)
     token = controller.spark_token()
+    if session.context.kubernetes is not None:
+        return _in_pods(session.context.kubernetes, address, token)
     remote = f"{address}/;token={token}"
     sentence = f'Spark is ready. SparkSession.builder.remote("{remote}").getOrCreate()'
     return Value(data={"endpoint": address, "token": token, "remote": remote}, sentence=sentence)
+
+
+def _in_pods(place: Place, address: str, token: str) -> Value:
+    """A port-forward would end with this command, so it says how to make one: PySpark wants TLS for all names but localhost."""
+    parts = urllib.parse.urlsplit(address)
+    service, port = str(parts.hostname).partition(".")[0], parts.port
+    chosen = f"--context {place.context} " if place.context else ""
+    forward = f"kubectl port-forward {chosen}--namespace {place.namespace} service/{service} {port}"
+    remote = f"sc://localhost:{port}/;token={token}"
+    sentence = f'Spark is ready in its pod. The way there: {forward}\nthen SparkSession.builder.remote("{remote}").getOrCreate()'
+    return Value(data={"endpoint": address, "token": token, "forward": forward, "remote": remote}, sentence=sentence)
 
 
 def until_ready(controller: Controller, server: Json, timeout: float) -> str:
@@ -199,9 +215,10 @@ def shell(settings: Settings, python: str | None) -> None:
     from azdata_like_cli.sparkshell import client_python, run_shell
 
     found = client_python(python)  # before anything is started
-    controller = settings.session().controller
+    session = settings.session()
+    controller = session.controller
     address = until_ready(controller, controller.spark_start(), 180.0)
-    run_shell(address, controller.spark_token(), found)
+    run_shell(session.reachable(address), controller.spark_token(), found)
 
 
 def _until_end(controller: Controller, number: int) -> Iterator[str]:

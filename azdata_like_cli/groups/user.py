@@ -8,10 +8,13 @@ from azdata_like_cli import local, passwords
 from azdata_like_cli.answers import Records, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
 from azdata_like_cli.groups.session import find_local, when
+from azdata_like_cli.kubernetes import places
+from azdata_like_cli.kubernetes.places import place_options
 from bdc.errors import InvalidNameError
+from bdc.names import cluster_name
 
 ROLES = click.Choice(["admin", "user"])
-COLUMNS = {"name": "Name", "roles": "Roles", "sql_role": "Sql", "created_at": "Created"}
+COLUMNS = {"name": "Name", "roles": "Roles", "source": "Source", "login": "Login", "sql_role": "Sql", "created_at": "Created"}
 
 
 @click.group("user", cls=BdcGroup)
@@ -126,16 +129,30 @@ def revoke(settings: Settings, name: str, role: str) -> Value:
     return Value(data={"name": name, "revoked": role}, sentence=f"{name} no longer has the role {role}.")
 
 
-@user.command("recover-admin", examples=["sudo bdc user recover-admin demo", "bdc user recover-admin demo --username admin"])
+@user.command(
+    "recover-admin",
+    examples=[
+        "sudo bdc user recover-admin demo",
+        "bdc user recover-admin demo --username admin",
+        "bdc user recover-admin sales --kubernetes",
+    ],
+)
 @click.argument("cluster", required=False)
 @click.option("--username", "-u", default="admin", show_default=True, help="The admin to make or to give a new password.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--kubernetes", is_flag=True, help="CLUSTER is one on Kubernetes, not of this machine.")
+@place_options("--namespace", "--kube-namespace")
 @pass_settings
-def recover_admin(settings: Settings, cluster: str | None, username: str, password_stdin: bool) -> Value:
-    """When no admin can log in any more: set an admin's password on the machine itself, as the OS user that owns CLUSTER."""
-    found = find_local(cluster)
+def recover_admin(settings: Settings, cluster: str | None, username: str, password_stdin: bool, kubernetes: bool) -> Value:
+    """When no admin can log in any more: set an admin's password on the machine itself, as the OS user that owns CLUSTER; on Kubernetes
+    as somebody who may run commands in the controller's pod."""
+    there = places.named(cluster_name(cluster) if cluster is not None else None, kubernetes)
+    name = there or find_local(cluster).name
     password, generated = new_password(_checked(username), password_stdin)
-    local.run("recover-admin", found.name, secrets={"username": username, "password": password}, debug=settings.debug)
-    return _with_password(
-        username, {"name": username}, password, generated, f"{username} is an admin of {found.name} and has a new password."
-    )
+    if there is not None:
+        from azdata_like_cli.kubernetes.recovering import recover
+
+        recover(places.place_of(there), there, username, password)
+    else:
+        local.run("recover-admin", name, secrets={"username": username, "password": password}, debug=settings.debug)
+    return _with_password(username, {"name": username}, password, generated, f"{username} is an admin of {name} and has a new password.")

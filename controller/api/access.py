@@ -8,20 +8,29 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 
 from controller.api import bodies
+from controller.api.passwords import check_remembered
 from controller.api.services import services_of
+from controller.auth.basic import credentials
 from controller.auth.tokens import Caller
 from controller.errors import ForbiddenError, TokenError
 
-Rule = Literal["public", "user", "self", "admin"]
-"""public: nobody needs to log in; user: any valid token; self: the user named in the path, or an admin; admin: admins."""
+Rule = Literal["public", "user", "self", "admin", "scraper"]
+"""public: nobody needs to log in; user: any valid token; self: the user named in the path, or an admin; admin: admins; scraper: any valid
+token, or any user's name and password (HTTP Basic)."""
 
 ACCESS: dict[tuple[str, str], Rule] = {
     ("GET", "/healthz"): "public",
     ("GET", "/.well-known/jwks.json"): "public",
     ("GET", "/api/v1/openapi.json"): "public",
+    ("GET", "/metrics"): "scraper",
+    ("GET", "/api/v1/bdc/metrics"): "scraper",
     ("POST", "/api/v1/token"): "public",
+    ("POST", "/api/v1/token/refresh"): "public",
+    ("DELETE", "/api/v1/token"): "user",
     ("GET", "/api/v1/whoami"): "user",
     ("GET", "/api/v1/keys/sealing"): "user",
+    ("GET", "/api/v1/keys/tokens"): "admin",
+    ("POST", "/api/v1/keys/tokens/rotate"): "admin",
     ("GET", "/api/v1/bdc"): "user",
     ("GET", "/api/v1/bdc/status"): "user",
     ("GET", "/api/v1/bdc/services/{service}/status"): "user",
@@ -37,11 +46,30 @@ ACCESS: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/bdc/services/spark/jobs/{number}"): "admin",
     ("DELETE", "/api/v1/bdc/services/spark/jobs/{number}"): "admin",
     ("GET", "/api/v1/bdc/services/spark/jobs/{number}/log"): "admin",
+    ("POST", "/api/v1/bdc/plan"): "admin",
+    ("GET", "/api/v1/bdc/doctor"): "admin",
+    ("GET", "/api/v1/bdc/certificates"): "admin",
+    ("POST", "/api/v1/bdc/certificates/rotate"): "admin",
+    ("GET", "/api/v1/bdc/certificates/ca"): "public",
+    ("GET", "/api/v1/bdc/settings"): "admin",
+    ("PUT", "/api/v1/bdc/settings"): "admin",
+    ("DELETE", "/api/v1/bdc/settings"): "admin",
+    ("POST", "/api/v1/bdc/settings/apply"): "admin",
+    ("POST", "/api/v1/bdc/apply"): "admin",
+    ("POST", "/api/v1/bdc/upgrade"): "admin",
+    ("POST", "/api/v1/bdc/scale"): "admin",
+    ("GET", "/api/v1/bdc/operations"): "admin",
+    ("GET", "/api/v1/bdc/operations/{number}"): "admin",
+    ("DELETE", "/api/v1/bdc/operations/{number}"): "admin",
+    ("POST", "/api/v1/auth/test"): "admin",
+    ("PUT", "/api/v1/auth/search-password"): "admin",
+    ("POST", "/api/v1/auth/sql-password"): "user",
     ("GET", "/api/v1/users"): "admin",
     ("POST", "/api/v1/users"): "admin",
     ("GET", "/api/v1/users/{name}"): "self",
     ("DELETE", "/api/v1/users/{name}"): "admin",
     ("PUT", "/api/v1/users/{name}/password"): "self",
+    ("DELETE", "/api/v1/users/{name}/sessions"): "self",
     ("POST", "/api/v1/users/{name}/roles/{role}"): "admin",
     ("DELETE", "/api/v1/users/{name}/roles/{role}"): "admin",
 }
@@ -62,6 +90,9 @@ def authorize(request: Request) -> None:
     if rule is None:
         raise ForbiddenError(f"{request.method} {route.path} has no access rule")
     if rule == "public":
+        return
+    if rule == "scraper" and (given := credentials(request.headers.get("authorization", ""))) is not None:
+        check_remembered(services_of(request), *given)
         return
     caller = services_of(request).tokens.check(_bearer(request))
     request.state.caller = caller
@@ -94,7 +125,7 @@ def _allowed(rule: Rule, caller: Caller, named: str | None) -> bool:
         return True
     if not caller.has("user"):
         return False
-    return rule == "user" or (rule == "self" and named == caller.name)
+    return rule in ("user", "scraper") or (rule == "self" and named == caller.name)
 
 
 def _bearer(request: Request) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from controller.api import cluster, login, people, spark
+from controller.api import certificates, cluster, directory, keys, login, metrics, operations, people, settings, spark
 from controller.api.access import ACCESS, check_table, guarded_router
 from controller.api.border import Border, install_handlers
 from controller.api.services import Services
@@ -18,8 +18,12 @@ Log in with `POST /api/v1/token` and send the token as `Authorization: Bearer â€
 everything that is no success has the body `{"error": {"code", "message", "where", "hint"}, "request_id"}`."""
 TAGS = [
     {"name": "login", "description": "Tokens and keys"},
+    {"name": "keys", "description": "Rotation of keys"},
     {"name": "cluster", "description": "Spec, status, endpoints, logs"},
+    {"name": "operations", "description": "Plans, and what changes the cluster"},
+    {"name": "certificates", "description": "TLS"},
     {"name": "spark", "description": "Spark Connect server and jobs"},
+    {"name": "directory", "description": "Logins with a directory account"},
     {"name": "users", "description": "Users and their roles"},
     {"name": "service", "description": "This description"},
 ]
@@ -33,6 +37,21 @@ def openapi(request: Request) -> dict[str, Any]:
     return document(request.app)
 
 
+ROUTERS = (
+    login.router,
+    keys.router,
+    cluster.router,
+    certificates.router,
+    metrics.router,
+    operations.router,
+    settings.router,
+    spark.router,
+    directory.router,
+    people.router,
+    description,
+)
+
+
 def create_app(services: Services | None) -> FastAPI:
     """The app. ``services`` None: only to print the OpenAPI; its routes can't be called."""
     app = FastAPI(
@@ -43,7 +62,7 @@ def create_app(services: Services | None) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        routes=[route for router in (login.router, cluster.router, spark.router, people.router, description) for route in router.routes],
+        routes=[route for router in ROUTERS for route in router.routes],
         redirect_slashes=False,
     )
     app.state.services = services
@@ -56,9 +75,12 @@ def create_app(services: Services | None) -> FastAPI:
 def document(app: FastAPI | None = None) -> dict[str, Any]:
     """The OpenAPI document, with each route's access rule in words and as security."""
     content = (app or create_app(None)).openapi()
-    content.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    content.setdefault("components", {})["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "basic": {"type": "http", "scheme": "basic"},
+    }
     for (method, path), rule in ACCESS.items():
         operation = content["paths"][path][method.lower()]
         operation["x-access"] = rule
-        operation["security"] = [] if rule == "public" else [{"bearer": []}]
+        operation["security"] = [] if rule == "public" else [{"bearer": []}, *([{"basic": []}] if rule == "scraper" else [])]
     return content

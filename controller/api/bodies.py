@@ -27,6 +27,15 @@ class TokenRequest(Body):
     """The service the token is for: controller, compute, storage, data or app."""
 
 
+class RefreshRequest(Body):
+    """A renewal."""
+
+    refresh_token: str = Field(max_length=256)
+    """The newest one of the login. Each is good for one use; one that was used before ends the login."""
+    audience: str = Field("controller", max_length=64)
+    """The service the token is for."""
+
+
 class TokenAnswer(Body):
     """A token to send as ``Authorization: Bearer``."""
 
@@ -34,8 +43,16 @@ class TokenAnswer(Body):
     """JWT, signed with EdDSA."""
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 (no secret)
     """How to send it."""
-    expires_in: int = Field(examples=[43200])
+    expires_in: int = Field(examples=[1800])
     """Seconds until it ends."""
+    refresh_token: str
+    """For ``POST /api/v1/token/refresh``, once."""
+    refresh_expires_in: int = Field(examples=[43200])
+    """Seconds until the login ends, and with it every token of it."""
+    username: str
+    """Who logged in, as the cluster calls them: a directory account may be typed in several ways."""
+    source: Literal["local", "directory"]
+    """Where the password was checked; ``directory``: SQL has a password of its own (``POST /api/v1/auth/sql-password``)."""
 
 
 class Caller(Body):
@@ -47,6 +64,79 @@ class Caller(Body):
     """Roles held now, as far as the token names them."""
     expires_at: int
     """End of the token, Unix seconds."""
+
+
+class TokenKey(Body):
+    """A key that signs or signed tokens."""
+
+    kid: str
+    """Its id: the RFC 7638 thumbprint."""
+    created_at: float
+    """Unix seconds."""
+    signs_from: float
+    """Unix seconds; published before."""
+    state: Literal["next", "signing", "verifying"]
+    """next: published, signs soon; signing: signs now; verifying: replaced, kept for the tokens that it signed."""
+
+
+class KeyRotation(Body):
+    """What to do with the keys in use."""
+
+    compromised: bool = False
+    """A key was stolen: the new one signs at once and alone, and everybody logs in again."""
+
+
+class LoginTest(Body):
+    """Whose login to go through."""
+
+    username: str = Field(max_length=256, examples=["alice"])
+    """As it would be typed."""
+    password: str | None = Field(None, max_length=1024)
+    """Whether it fits is a step too; without it that step is skipped."""
+
+
+class LoginStep(Body):
+    """One step of a login."""
+
+    step: str
+    """server, search account, entry, name, account, password, group, roles or directory."""
+    state: Literal["ok", "failed", "skipped", "note"]
+    """failed: with this the login is refused; note: worth knowing; skipped: not looked at."""
+    message: str
+    """What was found."""
+
+
+class LoginSteps(Body):
+    """A login gone through."""
+
+    username: str
+    """As it was typed."""
+    may_log_in: bool
+    """Whether no step failed."""
+    steps: list[LoginStep]
+    """In their order."""
+
+
+class SearchPassword(Body):
+    """Of ``spec.security.directory.searchUser``."""
+
+    password: str = Field(min_length=1, max_length=1024)
+    """The new one."""
+
+
+class SqlPassword(Body):
+    """How somebody who logged in with a directory account logs in to PostgreSQL."""
+
+    username: str
+    """The PostgreSQL role."""
+    password: str
+    """For this role, at the master and the compute pool."""
+    valid_until: float
+    """End of the login, Unix seconds."""
+    roles: list[str]
+    """PostgreSQL roles by the person's groups."""
+    sql_role: Literal["ready", "pending"]
+    """pending: the master has not been told yet."""
 
 
 class NewUser(Body):
@@ -71,6 +161,10 @@ class UserAnswer(Body):
     """Unix seconds."""
     sql_role: Literal["ready", "pending"]
     """Whether the PostgreSQL role follows already; ``pending`` while the master is not ready."""
+    source: Literal["local", "directory"]
+    """Where the password is checked."""
+    login: str
+    """Of a directory user: ``open``, or why there is none any more; ``-`` for a local one."""
 
 
 class NewPassword(Body):

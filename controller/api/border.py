@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from controller.api.services import Services
 from controller.errors import ControllerError, RateLimitError, SlowBodyError, TokenError, TooLargeError
 from controller.log import Log
 
@@ -24,6 +26,9 @@ BODY_SECONDS = 20.0
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 HTTP_WORDS = {404: ("not_found", "there is no such path"), 405: ("method_not_allowed", "this path does not take that method")}
+METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
+"""Of which the metrics know the names: a client may send any word."""
+
 log = Log("api")
 
 
@@ -40,7 +45,7 @@ class Border:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Answer(send, request_id)
+        answer, began = _Answer(send, request_id), time.perf_counter()
         try:
             if _announced(scope) > MAX_BODY_BYTES:
                 raise _too_large()
@@ -50,6 +55,15 @@ class Border:
         except Exception:
             log.exception("defect", request_id=request_id, method=scope["method"], path=scope["path"])
             await answer.fail(ControllerError("the controller failed", hint=f"report it with request id {request_id} from its log"))
+        finally:
+            _count(scope, answer.status, time.perf_counter() - began)
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    services: Services | None = scope["app"].state.services
+    if services is not None:
+        route = getattr(scope.get("route"), "path", None)
+        services.meters.requested(scope["method"] if scope["method"] in METHODS else "other", route, status, seconds)
 
 
 class _Answer:
@@ -59,10 +73,12 @@ class _Answer:
         self.send = send
         self.request_id = request_id
         self.started = False
+        self.status = 0
+        """0: none was sent, because the client left."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
+            self.started, self.status = True, message["status"]
             extra = [(b"x-request-id", self.request_id.encode()), (b"x-content-type-options", b"nosniff")]
             message = {**message, "headers": [*message.get("headers", []), *extra]}
         await self.send(message)

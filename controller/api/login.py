@@ -6,9 +6,10 @@ from fastapi import Request, Response
 
 from controller.api import bodies
 from controller.api.access import caller_of, guarded_router
-from controller.api.services import Services, services_of
-from controller.auth.users import User
-from controller.errors import LoginError
+from controller.api.passwords import check_password
+from controller.api.services import services_of
+from controller.auth.keys import AHEAD_SECONDS
+from controller.auth.tokens import Pair
 
 router = guarded_router("login")
 
@@ -22,17 +23,30 @@ async def healthz() -> bodies.Health:
 @router.get("/.well-known/jwks.json", summary="Keys that verify tokens")
 def jwks(request: Request, response: Response) -> dict[str, list[dict[str, str]]]:
     """The public keys, as RFC 7517. May be cached for minutes; a new key appears here before it signs."""
-    response.headers["Cache-Control"] = "public, max-age=300"
+    response.headers["Cache-Control"] = f"public, max-age={AHEAD_SECONDS}"
     return services_of(request).keys.jwks()
 
 
 @router.post("/api/v1/token", summary="Log in")
 def token(request: Request, response: Response, body: bodies.TokenRequest) -> bodies.TokenAnswer:
-    """A token for one audience. 401 whatever was wrong; 429 after too many wrong passwords in a row."""
+    """A token for one audience, and a refresh token. 401 whatever was wrong; 429 after too many wrong passwords in a row."""
     services = services_of(request)
     user = check_password(services, body.username, body.password)
-    response.headers["Cache-Control"] = "no-store"
-    return bodies.TokenAnswer(access_token=services.tokens.issue(user, body.audience), expires_in=services.tokens.seconds)
+    return _answer(response, services.tokens.begin(user, body.audience))
+
+
+@router.post("/api/v1/token/refresh", summary="Go on with a login")
+def refresh(request: Request, response: Response, body: bodies.RefreshRequest) -> bodies.TokenAnswer:
+    """The next access token and the next refresh token, with the roles held now. 401 when the login has ended; a refresh token that was
+    used before ends it."""
+    return _answer(response, services_of(request).tokens.renew(body.refresh_token, body.audience))
+
+
+@router.delete("/api/v1/token", status_code=204, summary="Log out")
+def log_out(request: Request) -> Response:
+    """End the login that the token belongs to, with all its tokens."""
+    services_of(request).tokens.sessions.end(caller_of(request).session)
+    return Response(status_code=204)
 
 
 @router.get("/api/v1/whoami", summary="Who the token says you are")
@@ -48,12 +62,13 @@ def sealing(request: Request) -> bodies.SealingKey:
     return bodies.SealingKey(public_key=services_of(request).sealing_key())
 
 
-def check_password(services: Services, name: str, password: str) -> User:
-    """The user, or LoginError (wrong) or RateLimitError (locked out). Takes the same time for unknown names."""
-    services.throttle.check(name)
-    with services.hashing:
-        user = services.users.verify(name, password)
-    if user is None:
-        raise LoginError("wrong user name or password", hint="an admin can set a new password: bdc user passwd NAME")
-    services.throttle.succeeded(name)
-    return user
+def _answer(response: Response, pair: Pair) -> bodies.TokenAnswer:
+    response.headers["Cache-Control"] = "no-store"
+    return bodies.TokenAnswer(
+        access_token=pair.access,
+        expires_in=pair.seconds,
+        refresh_token=pair.refresh,
+        refresh_expires_in=pair.refresh_seconds,
+        username=pair.username,
+        source=pair.source,
+    )

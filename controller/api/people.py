@@ -6,7 +6,7 @@ from fastapi import Request, Response
 
 from controller.api import bodies
 from controller.api.access import caller_of, guarded_router
-from controller.api.login import check_password
+from controller.api.passwords import check_password
 from controller.api.services import Services, services_of
 from controller.auth.users import User
 from controller.errors import RequestError
@@ -62,6 +62,15 @@ def password(request: Request, name: str, body: bodies.NewPassword) -> Response:
     return Response(status_code=204)
 
 
+@router.delete("/{name}/sessions", status_code=204, summary="End a user's logins")
+def end_sessions(request: Request, name: str) -> Response:
+    """All of them, also the one that asks: for who lost a laptop. The password stays; SQL sessions are PostgreSQL's."""
+    services = services_of(request)
+    services.users.get(name)
+    services.tokens.sessions.end_all(name)
+    return Response(status_code=204)
+
+
 @router.post("/{name}/roles/{role}", summary="Grant a role")
 def grant(request: Request, name: str, role: str) -> bodies.UserAnswer:
     """No error when the user has it. A new token is needed to use it."""
@@ -82,6 +91,12 @@ def revoke(request: Request, name: str, role: str) -> bodies.UserAnswer:
 
 def _answer(services: Services, user: User) -> bodies.UserAnswer:
     pending = services.view.role_pending(user["name"])
+    known = user.get("directory")
     return bodies.UserAnswer(
-        name=user["name"], roles=list(user["roles"]), created_at=user["created_at"], sql_role="pending" if pending else "ready"
+        name=user["name"],
+        roles=list(user["roles"]),
+        created_at=user["created_at"],
+        sql_role="pending" if pending else "ready",
+        source="directory" if known is not None else "local",
+        login="-" if known is None else known["ended"] or "open",
     )

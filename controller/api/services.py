@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from typing import Protocol
 
 from fastapi import Request
 
+from controller.auth.basic import Remembered
+from controller.auth.directory.logins import DirectoryLogins
 from controller.auth.keys import TokenKeys
 from controller.auth.throttle import Throttle
 from controller.auth.tokens import Tokens
 from controller.auth.users import Users
+from controller.certificates.renewal import Renewal
+from controller.metrics import Meters
+from controller.metrics_cluster import ClusterMetrics
+from controller.operations.assembly import Operating
+from controller.operations.doctor import Check
 from controller.spark import Spark
 from controller.spec import ClusterSpec
 from controller.status import ClusterStatus, EndpointStatus
@@ -62,6 +69,18 @@ class Services:
     """The cluster's public sealing key in base64; NotReadyError when there is none."""
     spark: Spark | None = None
     """Spark's server and jobs; None: this controller has none."""
+    operating: Operating | None = None
+    """Plans and operations; None: nobody can write the spec from here."""
+    checks: Callable[[], Mapping[str, Check]] = dict
+    """Of the doctor: what the substrate adds to what holds everywhere."""
+    metrics: ClusterMetrics | None = None
+    """Of the whole cluster; None: nobody can be asked from here."""
+    directory: DirectoryLogins | None = None
+    """Logins with a directory account; None: there is no way to any."""
+    certificates: Renewal | None = None
+    """None: this controller keeps none."""
+    meters: Meters = field(default_factory=Meters)
+    remembered: Remembered = field(default_factory=Remembered)
     hashing: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(HASHES_AT_ONCE))
     """Password hashes cost 0.2 s and 16 MB each: no more than these at the same time."""
 

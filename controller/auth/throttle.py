@@ -34,6 +34,10 @@ class Throttle:
         self._counts: OrderedDict[str, _Count] = OrderedDict()
         self._lock = threading.Lock()
 
+    def limit(self, attempts: int, lockout_seconds: int) -> None:
+        """From now on."""
+        self.attempts, self.lockout_seconds = attempts, lockout_seconds
+
     def check(self, name: str) -> None:
         """RateLimitError while ``name`` is locked. Counts the attempt as wrong until ``succeeded`` says otherwise, so that
         parallel attempts can't slip through while hashes are being computed."""
@@ -54,6 +58,13 @@ class Throttle:
             if count.wrong >= self.attempts:
                 count.locked_until = self._clock() + self.lockout_seconds
                 count.wrong = 0
+
+    def withdrawn(self, name: str) -> None:
+        """The attempt could not be judged (the directory is away): it does not count."""
+        with self._lock:
+            count = self._counts.get(name)
+            if count is not None and count.wrong > 0:
+                count.wrong -= 1
 
     def succeeded(self, name: str) -> None:
         """The right password was given, or an admin set a new one: start counting afresh."""

@@ -1,4 +1,5 @@
-"""The cluster's users, in ``users.json`` of the store: names, roles, password hashes and SCRAM verifiers, never a password.
+"""The cluster's users, in ``users.json`` of the store: names, roles, password hashes and SCRAM verifiers, never a password. Local users,
+and who has logged in with a directory account (``controller.auth.directory.members``); a name belongs to one of them.
 
 A removed user leaves a tombstone until the master's role is gone too (see ``controller.roles``); until then the name can't be
 taken again, so that nobody inherits rights.
@@ -9,7 +10,8 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from typing import Any, Literal, TypedDict
+from collections.abc import Callable
+from typing import Any, Literal, NotRequired, TypedDict
 
 from controller.auth.passwords import PasswordHash, check_rules, hash_password, verify_password
 from controller.errors import ConflictError, RequestError, StoreError, UnknownNameError
@@ -25,18 +27,37 @@ Role = Literal["admin", "user"]
 ROLES: tuple[Role, ...] = ("admin", "user")
 
 
+class FromDirectory(TypedDict):
+    """What is known of somebody who logs in with a directory account. ``id``: the entry's, for ever; ``typed``: the name as it was searched
+    for; ``sql``: PostgreSQL roles by groups; ``until``: end of the newest login, Unix seconds; ``nonce``, ``nonce_at``: of the password for
+    SQL; ``ended``: why there is no login any more, None: there is one."""
+
+    id: str
+    dn: str
+    typed: str
+    sql: list[str]
+    until: float
+    nonce: str
+    nonce_at: float
+    ended: str | None
+
+
 class User(TypedDict):
-    """``stamp`` changes with the password: tokens carry it, so a change revokes them. ``verifier``: PostgreSQL's SCRAM form."""
+    """``stamp`` changes with the password: tokens carry it, so a change revokes them. ``verifier``: PostgreSQL's SCRAM form; None: no login
+    with a password. ``password``: None where the directory checks it."""
 
     name: str
     roles: list[Role]
-    password: PasswordHash
-    verifier: str
+    password: PasswordHash | None
+    verifier: str | None
     stamp: str
     created_at: float
+    directory: NotRequired[FromDirectory]
 
 
-class _Content(TypedDict):
+class Content(TypedDict):
+    """The document."""
+
     version: int
     users: dict[str, User]
     removed: dict[str, float]
@@ -75,7 +96,7 @@ class Users:
         check_name(name)
         user = _new_user(name, password, roles)
 
-        def change(content: _Content) -> None:
+        def change(content: Content) -> None:
             if name in content["users"]:
                 raise ConflictError(f"user {name!r} exists already", where=name, hint=f"change the password with: bdc user passwd {name}")
             if name in content["removed"]:
@@ -86,64 +107,66 @@ class Users:
                 )
             content["users"][name] = user
 
-        self._change(change)
+        self.change(change)
         return user
 
     def remove(self, name: str) -> None:
         """Remove a user and revoke the tokens. ConflictError for the last admin."""
 
-        def change(content: _Content) -> None:
+        def change(content: Content) -> None:
             _known(content, name)
             _keep_an_admin(content, without=name)
             del content["users"][name]
             content["removed"][name] = time.time()
 
-        self._change(change)
+        self.change(change)
 
     def forget_removed(self, name: str) -> None:
         """The PostgreSQL role of a removed user is gone: the name is free again."""
-        self._change(lambda content: content["removed"].pop(name, None) and None)
+        self.change(lambda content: content["removed"].pop(name, None) and None)
 
     def set_password(self, name: str, password: str) -> None:
-        """A new password; all tokens of the user end here."""
+        """A new password; all tokens of the user end here. ConflictError for who has it in the directory."""
         fresh = _new_user(name, password, ())
 
-        def change(content: _Content) -> None:
-            user = _known(content, name)
+        def change(content: Content) -> None:
+            user = _local(content, name)
             user["password"], user["verifier"], user["stamp"] = fresh["password"], fresh["verifier"], fresh["stamp"]
 
-        self._change(change)
+        self.change(change)
 
     def grant(self, name: str, role: str) -> None:
         """Give a role; no error when the user has it."""
         known = check_role(role)
 
-        def change(content: _Content) -> None:
-            user = _known(content, name)
-            user["roles"] = _ordered({*user["roles"], known})
+        def change(content: Content) -> None:
+            user = _local(content, name)
+            user["roles"] = ordered({*user["roles"], known})
 
-        self._change(change)
+        self.change(change)
 
     def revoke(self, name: str, role: str) -> None:
         """Take a role; effective at once, also for tokens that name it. ConflictError for the last admin."""
         known = check_role(role)
 
-        def change(content: _Content) -> None:
-            user = _known(content, name)
+        def change(content: Content) -> None:
+            user = _local(content, name)
             if known == "user":
                 raise ConflictError("every user has the role 'user'", where=name, hint=f"remove the user: bdc user remove {name}")
             _keep_an_admin(content, without=name)
-            user["roles"] = _ordered(set(user["roles"]) - {known})
+            user["roles"] = ordered(set(user["roles"]) - {known})
 
-        self._change(change)
+        self.change(change)
 
-    def _read(self) -> _Content:
+    def _read(self) -> Content:
         return _content(self.store, self.store.read(FILE))
 
-    def _change(self, change: Any) -> None:  # noqa: ANN401 (a function that changes the content in place)
+    def change(self, change: Callable[[Content], object]) -> None:
+        """Have ``change`` alter the document in place (parts of a user are replaced, not altered); it may be called more than once."""
+
         def apply(before: Any) -> Any:  # noqa: ANN401 (what the file holds)
             content = _content(self.store, before)
-            fresh = _Content(
+            fresh = Content(
                 version=content["version"],
                 users={name: User(**user) for name, user in content["users"].items()},
                 removed=dict(content["removed"]),
@@ -193,7 +216,7 @@ def _new_user(name: str, password: str, roles: tuple[Role, ...]) -> User:
     check_rules(name, password)
     return User(
         name=name,
-        roles=_ordered({*roles, "user"}),
+        roles=ordered({*roles, "user"}),
         password=hash_password(password),
         verifier=scram_verifier(password),
         stamp=secrets.token_urlsafe(12),
@@ -201,34 +224,51 @@ def _new_user(name: str, password: str, roles: tuple[Role, ...]) -> User:
     )
 
 
-def _ordered(roles: set[Role]) -> list[Role]:
+def ordered(roles: set[Role]) -> list[Role]:
+    """In the order of ROLES."""
     return [role for role in ROLES if role in roles]
 
 
-def _known(content: _Content, name: str) -> User:
+def _known(content: Content, name: str) -> User:
     user = content["users"].get(name)
     if user is None:
         raise UnknownNameError(f"there is no user {name[:60]!r}", where="name", hint="list them with: bdc user list")
     return user
 
 
-def _keep_an_admin(content: _Content, without: str) -> None:
-    if "admin" in content["users"][without]["roles"] and not any(
-        "admin" in user["roles"] for name, user in content["users"].items() if name != without
+def _local(content: Content, name: str) -> User:
+    user = _known(content, name)
+    if "directory" in user:
+        raise ConflictError(
+            f"{name!r} logs in with a directory account",
+            where=name,
+            hint="passwords are changed, and roles given by groups, in the directory: bdc auth test NAME",
+        )
+    return user
+
+
+def _keep_an_admin(content: Content, without: str) -> None:
+    """A local one: who comes from the directory can't log in while it is away."""
+    if _is_local_admin(content["users"][without]) and not any(
+        _is_local_admin(user) for name, user in content["users"].items() if name != without
     ):
-        raise ConflictError(f"{without!r} is the only admin", where=without, hint="make another one first: bdc user grant NAME admin")
+        raise ConflictError(f"{without!r} is the only local admin", where=without, hint="make another one first: bdc user grant NAME admin")
 
 
-def _content(store: Store, raw: Any) -> _Content:  # noqa: ANN401 (what the file holds)
+def _is_local_admin(user: User) -> bool:
+    return "admin" in user["roles"] and "directory" not in user
+
+
+def _content(store: Store, raw: Any) -> Content:  # noqa: ANN401 (what the file holds)
     if raw is None:
-        return _Content(version=VERSION, users={}, removed={})
-    path = store.folder / FILE
+        return Content(version=VERSION, users={}, removed={})
+    place = store.where(FILE)
     if not isinstance(raw, dict) or not isinstance(raw.get("users"), dict) or not isinstance(raw.get("removed"), dict):
-        raise StoreError(f"{path} is not a user file", where=str(path), hint="restore it from a backup")
+        raise StoreError(f"{place} is not a user file", where=place, hint="restore it from a backup")
     if raw.get("version") != VERSION:
         raise StoreError(
-            f"{path} has version {raw.get('version')!r}, this controller reads version {VERSION}",
-            where=str(path),
+            f"{place} has version {raw.get('version')!r}, this controller reads version {VERSION}",
+            where=place,
             hint="start the cluster with the version of OpenBDC that wrote it",
         )
-    return _Content(version=VERSION, users=raw["users"], removed=raw["removed"])
+    return Content(version=VERSION, users=raw["users"], removed=raw["removed"])

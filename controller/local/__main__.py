@@ -9,14 +9,17 @@ import sys
 import traceback
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from controller.errors import ControllerError
 from controller.local.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, LocalError, event, exit_code
 from controller.local.progress import Progress, write
 
+if TYPE_CHECKING:
+    from controller.substrates.local.layout import ClusterHome
+
 TIMEOUT = 300.0
 EXIT_INTERNAL = 5
-WITH_SECRETS = ("create", "recover-admin")
 
 
 class Terminated(BaseException):
@@ -53,41 +56,63 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> dict[str, object]:
     """Imports lie here, so that a wrong command line is told at once."""
-    from controller.local import create, delete, opening, recover, showing, unit
+    from controller.local import backup, create, doctor, opening, showing, unit
     from controller.local.locking import cluster_lock
 
     progress = Progress()
-    given = _standard_input() if options.verb in WITH_SECRETS else {}
-    if options.verb == "create":
-        return create.create(options.name, options.spec, create.first_admin(given), options.timeout, progress)
-    if options.verb == "list":
-        return showing.clusters()
-    home = opening.complete(options.name) if options.verb in ("start", "unit") else opening.existing(options.name)
+    match options.verb:
+        case "create":
+            return create.create(options.name, options.spec, create.first_admin(_standard_input()), options.timeout, progress)
+        case "restore":
+            return backup.restore(options.file, options.name, options.timeout, progress)
+        case "list":
+            return showing.clusters()
+        case "doctor":
+            return doctor.doctor(opening.existing(options.name) if options.name else None)
+    home = opening.complete(options.name) if options.verb in ("start", "unit", "backup", "upgrade") else opening.existing(options.name)
     if options.verb == "status":
         return showing.status(home)
     if options.verb == "unit":
         return {"name": home.name, "unit": unit.render_unit(home, system=home.path.stat().st_uid == 0)}
     with cluster_lock(home.name):
-        if options.verb == "start":
+        return _alone(home, options, progress)
+
+
+def _alone(home: ClusterHome, options: argparse.Namespace, progress: Progress) -> dict[str, object]:
+    """The verbs that must not meet another one of the same cluster."""
+    from controller.local import amend, backup, create, delete, recover, upgrade
+
+    match options.verb:
+        case "start":
             return create.start(home, options.timeout, progress)
-        if options.verb == "stop":
+        case "stop":
             return delete.stop(home, options.timeout, progress)
-        if options.verb == "delete":
+        case "delete":
             return delete.remove(home, progress)
-        return recover.recover(home, given)
+        case "backup":
+            return backup.backup(home, options.file, options.timeout, progress)
+        case "upgrade":
+            return upgrade.upgrade(home, options.timeout, progress)
+        case "amend":
+            return amend.amend(home, options.spec, progress)
+        case _:
+            return recover.recover(home, _standard_input())
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m controller.local", description="Clusters on this machine.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in ("create", "start", "stop", "delete", "status", "recover-admin", "unit"):
+    for verb in ("create", "start", "stop", "delete", "status", "recover-admin", "unit", "amend", "backup", "restore", "upgrade"):
         one = verbs.add_parser(verb)
-        one.add_argument("--name", required=verb != "create")
-        if verb in ("create", "start", "stop"):
+        one.add_argument("--name", required=verb not in ("create", "restore"))
+        if verb in ("backup", "restore"):
+            one.add_argument("--file", type=Path, required=True)
+        if verb in ("create", "start", "stop", "backup", "restore", "upgrade"):
             one.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds")
-        if verb == "create":
-            one.add_argument("--spec", type=Path)
+        if verb in ("create", "amend"):
+            one.add_argument("--spec", type=Path, required=verb == "amend")
     verbs.add_parser("list")
+    verbs.add_parser("doctor").add_argument("--name")
     return parser
 
 

@@ -117,6 +117,7 @@ def start(home: ClusterHome, seconds: float, progress: Progress) -> dict[str, ob
         workloads = lay(home, spec, progress)
         if daemon.running(home):
             LocalSubstrate(home.path).ensure(next(workload for workload in workloads if workload.name == "control"))
+            LocalSubstrate(home.path).renew({})  # certificates that were renewed just now, in what runs
             until_ready(home, at_once(workloads), seconds, progress)
         else:
             bring_up(home, workloads, seconds, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,8 +10,11 @@ import time
 from pathlib import Path
 
 from controller.local.errors import LocalError
+from controller.store import write_atomic
 from controller.substrates.local.layout import ClusterHome
+from controller.substrates.local.render import PASSED_ON
 from controller.supervisor import record
+from controller.supervisor.amending import ENVIRONMENT
 from controller.supervisor.client import SupervisorClient
 from controller.supervisor.errors import SupervisorError
 from controller.supervisor.folder import CLUSTER_MARKER
@@ -40,6 +44,7 @@ def start(home: ClusterHome) -> None:
     if running(home):
         return
     said = home.supervisor / "start.log"
+    remember_environment(home)
     environment = {"PATH": PATH, "LANG": "C.UTF-8", CLUSTER_MARKER: str(home.path)}
     environment |= {name: os.environ[name] for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE") if name in os.environ}
     with said.open("wb") as log:
@@ -61,6 +66,12 @@ def start(home: ClusterHome) -> None:
             raise _failed(home, f"it did not answer within {START_SECONDS:g} s", said)
         time.sleep(0.02)
     process.returncode = process.returncode or 0  # it goes on without us
+
+
+def remember_environment(home: ClusterHome) -> None:
+    """Where jars and Java lie, for a new spec that is laid later (``controller/supervisor/amending.py``)."""
+    found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    write_atomic(home.supervisor / ENVIRONMENT, json.dumps(found).encode(), 0o600)
 
 
 def _failed(home: ClusterHome, why: str, said: Path) -> LocalError:

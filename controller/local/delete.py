@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import threading
 import time
@@ -16,7 +17,8 @@ from controller.local.progress import Progress
 from controller.spec import port_numbers
 from controller.substrates.local import users
 from controller.substrates.local.layout import ClusterHome
-from controller.substrates.local.ports import is_free, owner
+from controller.substrates.local.ports import is_free, owners
+from controller.substrates.local.shared_memory import remove_shared_memory
 from controller.supervisor.client import SupervisorClient
 from controller.supervisor.errors import SupervisorError
 from controller.supervisor.processes import kill
@@ -43,11 +45,18 @@ def remove(home: ClusterHome, progress: Progress) -> dict[str, object]:
     if daemon.running(home):
         _shutdown(home, GONE_SECONDS * 4, immediately=True, progress=progress)
     _until_gone(home)
+    _remove_shared_memory(home)
     removed_users = users.remove_users(home)
     _remove_folder(home.path)
     _verify(home, ports, set(found))
     progress.tell("cluster", "stopped", "removed")
     return {"name": home.name, "processes": len(found), "users": removed_users, "folder": str(home.path), "ports": ports}
+
+
+def _remove_shared_memory(home: ClusterHome) -> None:
+    """While the users still are: their numbers are given to others soon."""
+    owners = {users.ids(name)[0] for name in users.remaining(home)}
+    remove_shared_memory(owners, list(home.workloads.glob("*/data/*")), os.geteuid())
 
 
 def _shutdown(home: ClusterHome, seconds: float, immediately: bool, progress: Progress) -> list[str]:
@@ -120,7 +129,7 @@ def _ports(home: ClusterHome) -> list[int]:
 
 def _verify(home: ClusterHome, ports: list[int], pids: set[int]) -> None:
     left = [f"OS user {name}" for name in users.remaining(home)]
-    left += [f"{found.sentence()}" for port in ports if not is_free(port) and (found := owner(port)).pid in pids]
+    left += [found.sentence() for found in owners(port for port in ports if not is_free(port)).values() if found.pid in pids]
     if home.path.exists():
         left.append(f"folder {home.path}")
     if left:

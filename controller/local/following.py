@@ -13,7 +13,7 @@ from controller.errors import StoreError
 from controller.local.errors import LocalError
 from controller.local.progress import Progress
 from controller.substrates.local.layout import ClusterHome
-from controller.substrates.local.ports import cluster_folder_of, is_free, owner
+from controller.substrates.local.ports import cluster_folder_of, is_free, owners
 from controller.supervisor.client import SupervisorClient
 from controller.supervisor.errors import SupervisorError
 from pools.workload import Workload
@@ -127,8 +127,8 @@ def _not_ready(home: ClusterHome, client: SupervisorClient, entry: dict[str, Any
 def _taken_ports(home: ClusterHome, workload: Workload | None) -> list[str]:
     """A sentence for each port of the workload that a process outside of this cluster has."""
     numbers = () if workload is None else tuple(port.number for port in workload.ports)
-    owners = [owner(number) for number in numbers if not is_free(number)]
-    return [found.sentence() for found in owners if found.pid is None or cluster_folder_of(found.pid) != home.path]
+    found_owners = owners(number for number in numbers if not is_free(number)).values()
+    return [found.sentence() for found in found_owners if found.pid is None or cluster_folder_of(found.pid) != home.path]
 
 
 def _hint(home: ClusterHome) -> str:

@@ -3,12 +3,17 @@ that was killed anywhere is completed by the next one."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from pathlib import Path
 
 import controller
+from controller.certificates.given import given_values
+from controller.certificates.keeper import Certificates, utc_now
+from controller.certificates.machine import machine_hosts_of
+from controller.certificates.policy import encrypted
 from controller.errors import ConflictError, ControllerError, SubstrateError
 from controller.facts import MODULES, facts, postgresql_version
 from controller.identity import cluster_id, remember_first_admin
@@ -19,16 +24,17 @@ from controller.local.progress import Progress
 from controller.spec import ClusterSpec, load_spec, port_numbers
 from controller.spec.edit import set_value
 from controller.status import endpoints
-from controller.store import write_atomic
+from controller.store import FILE_MODE, write_atomic
 from controller.substrates.local import programs
 from controller.substrates.local.claims import PortClaims, claimant
 from controller.substrates.local.layout import PUBLIC_MODE, ClusterHome, cluster_homes, make_open
-from controller.substrates.local.ports import check_free, choose_base, cluster_folder_of, is_free, owner
+from controller.substrates.local.ports import check_free, choose_base, cluster_folder_of, is_free, owners
 from controller.substrates.local.reachability import check_reachable
 from controller.substrates.local.secret_store import SEALING_KEY, TICKET_KEY, ensure_secrets, sealing_public_key, ticket_public_key
 from controller.substrates.local.substrate import LocalSubstrate
 from controller.substrates.local.users import ensure_users, ids
 from controller.workloads import all_workloads
+from pools.encryption import PREFIX
 from pools.master.offload.building import NotBuiltError, built
 from pools.workload import Workload
 
@@ -68,10 +74,10 @@ def check_ports(home: ClusterHome, spec: ClusterSpec, claims: PortClaims) -> Non
             hint="wait for it to end and try again, or set another block with spec.ports.base (for example 100)",
         )
     own = daemon.processes(home)
-    for what, port in named:
-        if is_free(port):
-            continue
-        found = owner(port)
+    taken = {port: what for what, port in named if not is_free(port)}
+    found_owners = owners(taken)
+    for port, what in taken.items():
+        found = found_owners[port]
         if found.pid is None or (found.pid not in own and cluster_folder_of(found.pid) != home.path):
             check_free([(what, port)])
 
@@ -94,7 +100,9 @@ def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress, admin: str | N
         check_reachable(_must_reach(home, spec), *ids(users["master"]), users["master"])
     lay_module(home, spec, progress)
     workloads = all_workloads(spec, facts(home.path, spec))  # there may be no keys yet
-    ensure_secrets(home.secrets, {SEALING_KEY, TICKET_KEY, *(secret.name for workload in workloads for secret in workload.secrets)})
+    random = {secret.name for workload in workloads for secret in workload.secrets if not secret.name.startswith(PREFIX)}
+    ensure_secrets(home.secrets, {SEALING_KEY, TICKET_KEY, *random})
+    lay_certificates(home, spec, workloads)
     write_public(home, spec, workloads)
     workloads = all_workloads(spec, facts(home.path, spec))  # it reads the public keys from public.json, as the controller does
     substrate = LocalSubstrate(home.path)
@@ -102,6 +110,22 @@ def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress, admin: str | N
         substrate.rendered(workload)
     own_store(home, control)
     return workloads
+
+
+def lay_certificates(home: ClusterHome, spec: ClusterSpec, workloads: tuple[Workload, ...]) -> None:
+    """Those that are missing, due or made for other names; the spec's own as its files are now. They are laid where they are used when
+    the workloads start, and at once by ``renew``."""
+    names = machine_hosts_of(spec, workloads)
+    if not names and spec.spec.network.tls.certificate is None:
+        return
+    certificates = Certificates(home.store, spec.name)
+    certificates.ensure(names, spec.spec.security.tls.certificate_days)
+    values = certificates.values()
+    for name, value in {**values, **given_values(spec, utc_now())}.items():
+        path = home.secrets / name
+        if not path.is_file() or path.read_text() != value:
+            write_atomic(path, value.encode(), FILE_MODE)
+    certificates.published(values)
 
 
 def at_once(workloads: tuple[Workload, ...]) -> tuple[Workload, ...]:
@@ -160,6 +184,7 @@ def write_public(home: ClusterHome, spec: ClusterSpec, workloads: tuple[Workload
         "endpoints": found,
         "sealing_public_key": sealing_public_key(home.secrets),
         "ticket_public_key": ticket_public_key(home.secrets),
+        "authority": Certificates(home.store, spec.name).bundle() if encrypted(spec) else "",
     }
     write_atomic(home.public, json.dumps(content, indent=1, ensure_ascii=False).encode(), PUBLIC_MODE)
 
@@ -171,7 +196,8 @@ def own_store(home: ClusterHome, control: tuple[int, int] | None) -> None:
         return
     for _, folders, files, opened in os.fwalk(home.store_folder):
         for name in (*folders, *files):
-            os.chown(name, *control, dir_fd=opened, follow_symlinks=False)
+            with contextlib.suppress(FileNotFoundError):  # a running controller writes beside and renames
+                os.chown(name, *control, dir_fd=opened, follow_symlinks=False)
 
 
 def check_path_length(home: ClusterHome) -> None:

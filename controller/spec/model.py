@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
+
+from controller.spec.directory import Directory
+from controller.spec.kubernetes import HostName, Kubernetes
+from controller.spec.section import Section
 
 API_VERSION = "openbdc.dev/v1alpha1"
 KIND = "BigDataCluster"
@@ -19,21 +22,6 @@ DATABASE_NAME = r"^[a-z_][a-z0-9_]{0,62}$"
 
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 DatabaseName = Annotated[str, Field(pattern=DATABASE_NAME)]
-
-
-class Section(BaseModel):
-    """A mapping of the spec: unknown keys are refused, values are not converted, objects don't change."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        serialize_by_alias=True,
-        use_attribute_docstrings=True,
-    )
 
 
 class Metadata(Section):
@@ -71,33 +59,50 @@ class Ports(Section):
 
 
 class Tls(Section):
-    """Certificates for what listens beyond loopback."""
+    """A certificate of yours for controller and master, instead of one of the cluster's own authority. It is read at `bdc create` and
+    `bdc start`: renew it by replacing the files and running `bdc start`, which interrupts nothing."""
 
     certificate: Annotated[str, Field(min_length=1)] | None = None
-    """Path of a PEM file with the certificate chain. null: no TLS; then everything must stay on loopback."""
+    """Path of a PEM file with the certificate chain. null: the cluster's authority makes one."""
     key: Annotated[str, Field(min_length=1)] | None = None
-    """Path of the PEM file with the private key of ``certificate``. null: no TLS."""
+    """Path of the PEM file with the private key of ``certificate``. null: the cluster's authority makes one."""
 
 
 class Network(Section):
     """Where the cluster's services listen."""
 
     bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    """IP address the controller and the master listen on. Loopback by default: nothing is reachable from other machines until TLS
-    is set up. Compute, scratch and HDFS stay on loopback whatever is written here: they trust what reaches them."""
+    """IP address the controller and the master listen on. Loopback by default; with any other one they speak TLS
+    (``security.tls``). Compute, scratch and HDFS stay on loopback whatever is written here."""
     tls: Tls = Tls()
-    """Certificates; needed as soon as ``bind`` leaves loopback."""
+    """A certificate of yours."""
 
 
 class Login(Section):
     """How people log in to the controller."""
 
     token_hours: Annotated[int, Field(ge=1, le=168)] = 12
-    """Hours a token is valid: a working day by default, so that nobody logs in twice a day and a lost token dies overnight."""
+    """Hours a login lasts: a working day by default, so that nobody logs in twice a day and a lost session dies overnight."""
+    access_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
+    """Minutes for which one access token of a login is good; clients renew it by themselves. A log-out, a new password or a lost role
+    counts at once at the controller, and at other services after so long at the latest; with the controller down they go on for so long."""
     attempts: Annotated[int, Field(ge=3, le=100)] = 10
     """Wrong passwords in a row, of one user, after which logins of that user are refused for ``lockoutSeconds``."""
     lockout_seconds: Annotated[int, Field(ge=1, le=86400)] = 60
     """Seconds for which a user is locked out. It ends by itself, and at once with `bdc user passwd` by an admin."""
+
+
+class Encryption(Section):
+    """TLS with certificates that the cluster's own authority makes and renews (`bdc cert list`)."""
+
+    enabled: bool | None = None
+    """Whether REST API, SQL and Flight speak TLS. null: as soon as one of them is reached from other machines (``network.bind``), and off
+    while all stay on loopback. true: always. false: never, which is refused beyond loopback."""
+    names: Annotated[tuple[HostName, ...], Field(strict=False, max_length=50)] = ()
+    """More names under which controller and master are reached (of a load balancer, an alias): they are put into the certificates, beside
+    the addresses and names that the cluster knows by itself."""
+    certificate_days: Annotated[int, Field(ge=1, le=825)] = 90
+    """Days that a certificate lives. It is replaced, without any connection noticing, when a third of them is left."""
 
 
 class Security(Section):
@@ -105,6 +110,10 @@ class Security(Section):
 
     login: Login = Login()
     """How people log in."""
+    tls: Encryption = Encryption()
+    """TLS."""
+    directory: Directory = Directory()
+    """LDAP directory whose people log in."""
 
 
 class Postgresql(Section):
@@ -190,7 +199,7 @@ class Spark(Section):
     idle_minutes: Annotated[int, Field(ge=1, le=10080)] | None = 60
     """Minutes without a connected client after which the Connect server stops; temporary views and cached tables of its sessions end with
     it. null: it runs until `bdc spark stop`."""
-    conf: dict[str, str] = {}
+    conf: dict[str, str] = Field(default={})
     """More of Spark's settings (`spark-defaults.conf`), for the Connect server and all jobs: name → value, both texts."""
 
 
@@ -237,6 +246,8 @@ class Spec(Section):
     """Logins and tokens."""
     pools: Pools = Pools()
     """The pools and their sizes."""
+    kubernetes: Kubernetes = Kubernetes()
+    """What only Kubernetes needs to know; on one machine it is not read."""
 
 
 class ClusterSpec(Section):

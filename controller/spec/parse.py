@@ -29,7 +29,15 @@ PATTERN_WORDS = {"name": NAME_RULE, "bin": "an absolute path is expected", "prof
 
 def load_spec(text: str, filename: str = "bdc.yaml") -> ClusterSpec:
     """The spec in ``text``. SpecError lists everything that is wrong, in the order of the lines."""
-    document = read_document(text, filename)
+    return _checked(read_document(text, filename), filename)
+
+
+def spec_of(data: dict[str, Any], place: str) -> ClusterSpec:
+    """The spec in plain data that never was a text; problems name ``place`` and no lines. SpecError."""
+    return _checked(Document(data), place)
+
+
+def _checked(document: Document, filename: str) -> ClusterSpec:
     problems = list(document.problems)
     spec: ClusterSpec | None = None
     try:

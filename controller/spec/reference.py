@@ -35,11 +35,16 @@ def _sections(path: str, node: Schema) -> Iterator[str]:
     for name, below in node["properties"].items():
         if "properties" in below:
             yield from _sections(f"{path}.{name}".lstrip("."), below)
+        for mark, inner in (("[]", "items"), (".*", "additionalProperties")):
+            if "properties" in below.get(inner, {}):
+                yield from _sections(f"{path}.{name}{mark}".lstrip("."), below[inner])
 
 
 def _type(node: Schema) -> str:
     if "enum" in node:
         return " or ".join(f"`{value}`" for value in node["enum"])
+    if "properties" in node:
+        return "mappings, see below"
     if node["type"] == "object":
         return f"mapping of names to {_type(node['additionalProperties'])}"
     name = {"array": "list", "integer": "whole number", "string": "text", "boolean": "true or false"}[node["type"]]

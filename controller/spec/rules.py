@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from controller.spec.directory_rules import DIRECTORY_RULES
 from controller.spec.model import ClusterSpec
 from controller.spec.ports import port_numbers
 from pools.storage.spark import reserved
@@ -49,17 +50,11 @@ def bind_is_safe(spec: ClusterSpec) -> Iterator[Finding]:
         return
     if address.is_loopback:
         return
-    if network.tls.certificate is None or network.tls.key is None:
+    if spec.spec.security.tls.enabled is False:
         yield (
             path,
             f"{network.bind} can be reached from other machines, and without TLS passwords and rows would cross the network in clear",
-            "set network.tls.certificate and network.tls.key, or keep 127.0.0.1",
-        )
-    if spec.spec.pools.master.postgresql.bin is None:
-        yield (
-            path,
-            "the PostgreSQL that comes with the product has no TLS, so the master must stay on loopback",
-            "name a system PostgreSQL in pools.master.postgresql.bin, or keep 127.0.0.1",
+            "leave security.tls.enabled out, or keep 127.0.0.1",
         )
 
 
@@ -95,6 +90,49 @@ def spark_settings_are_free(spec: ClusterSpec) -> Iterator[Finding]:
             yield path, f"the value of {name} holds a line break or another control character", None
 
 
+def kubernetes_names_are_known(spec: ClusterSpec) -> Iterator[Finding]:
+    """Mappings by pool, claim or endpoint: each key is one that there is."""
+    kubernetes = spec.spec.kubernetes
+    given: dict[tuple[str, ...], Iterable[str]] = {
+        ("pods",): kubernetes.pods,
+        ("storage", "claims"): kubernetes.storage.claims,
+        ("endpoints",): kubernetes.endpoints,
+    }
+    for path, known in KUBERNETES_NAMES.items():
+        for name in given[path]:
+            if name not in known:
+                yield ("spec", "kubernetes", *path, name), f"{name!r} is not known here", f"known here: {', '.join(known)}"
+
+
+def exposed_master_has_tls(spec: ClusterSpec) -> Iterator[Finding]:
+    """A master that is reached from outside of the namespace: passwords and rows would cross the network in clear."""
+    kubernetes = spec.spec.kubernetes
+    master = kubernetes.endpoints.get("master")
+    if master is not None and master.type != "ClusterIP" and kubernetes.tls_secret is None:
+        yield (
+            ("spec", "kubernetes", "endpoints", "master", "type"),
+            f"{master.type} makes the master reachable from outside, and without TLS passwords and rows would cross the network in clear",
+            "name a certificate in spec.kubernetes.tlsSecret, or keep ClusterIP and port-forwards",
+        )
+
+
+def ingress_is_for_http(spec: ClusterSpec) -> Iterator[Finding]:
+    """An Ingress carries HTTP only."""
+    for name, exposure in spec.spec.kubernetes.endpoints.items():
+        if exposure.ingress.host is not None and name != "webhdfs":
+            yield (
+                ("spec", "kubernetes", "endpoints", name, "ingress", "host"),
+                f"{name} speaks no HTTP, an Ingress can't carry it",
+                "set its type to LoadBalancer or NodePort",
+            )
+
+
+KUBERNETES_NAMES: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("pods",): ("master", "compute", "data", "storage", "app"),
+    ("storage", "claims"): ("master", "data", "nameNode", "dataNode"),
+    ("endpoints",): ("master", "compute", "webhdfs"),
+}
+
 RULES: tuple[Callable[[ClusterSpec], Iterator[Finding]], ...] = (
     replication_needs_datanodes,
     ports_differ,
@@ -102,6 +140,10 @@ RULES: tuple[Callable[[ClusterSpec], Iterator[Finding]], ...] = (
     certificate_has_key,
     databases_differ,
     spark_settings_are_free,
+    kubernetes_names_are_known,
+    exposed_master_has_tls,
+    ingress_is_for_http,
+    *DIRECTORY_RULES,
 )
 
 

@@ -41,6 +41,20 @@ def _lay(folder: ClusterFolder, workload: Rendered, identity: Identity | None) -
     as_user(identity, lambda: _fill(home, files, secrets))
 
 
+def lay_secrets(folder: ClusterFolder, workload: Rendered, identity: Identity | None) -> None:
+    """Only its secrets, anew, while it runs: certificates that were renewed. OSError; SupervisorError for one that is not there."""
+    secrets = {secret.file: _secret(folder, secret.name) for secret in workload.secrets}
+    home = folder.workload(workload.name) / "secrets"
+
+    def replace() -> None:
+        for name, value in secrets.items():
+            path = home / name
+            if not path.is_file() or path.read_bytes() != value:
+                _write(path, value, 0o400)
+
+    as_user(identity, replace)
+
+
 def _secret(folder: ClusterFolder, name: str) -> bytes:
     try:
         return (folder.secrets / name).read_bytes()

@@ -91,6 +91,10 @@ async def _dispatch(supervisor: Supervisor, request: dict[str, Any]) -> dict[str
             return await supervisor.stop(str(request["name"]), bool(request.get("forget", False)))
         case "tail":
             return {"lines": supervisor.tail(str(request["name"]), int(request.get("lines", 100)))}
+        case "renew":
+            return {"laid": await supervisor.renew(dict(request["values"]))}
+        case "amend":
+            return await supervisor.amend(str(request["text"]))
         case "shutdown":
             return await supervisor.shutdown(bool(request.get("immediately", False)))
         case other:

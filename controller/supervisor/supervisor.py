@@ -9,6 +9,7 @@ from collections import defaultdict
 from typing import Any
 
 from controller.supervisor import logs, record
+from controller.supervisor.amending import Amending
 from controller.supervisor.children import Children
 from controller.supervisor.errors import SupervisorError
 from controller.supervisor.folder import ClusterFolder
@@ -16,6 +17,7 @@ from controller.supervisor.host import Host
 from controller.supervisor.laying import remove_batch
 from controller.supervisor.processes import kill, markers, of_cluster
 from controller.supervisor.rendered import NAME, Rendered, differences, needs_restart
+from controller.supervisor.renewing import renew
 from controller.supervisor.runner import Runner
 
 ROTATE_SECONDS = 5.0
@@ -30,11 +32,13 @@ class Supervisor:
         self.runners: dict[str, Runner] = {}
         users = json.loads(folder.users.read_text()) if folder.users.exists() else {}
         self.host = Host(folder, children, users, self._save_soon, self.runners)  # type: ignore[arg-type] # a view on states
+        self.amend = Amending(self.host)
         self.ended = asyncio.Event()
         self._closing = False
         self._order = 0
         self._saving: asyncio.Handle | None = None
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._renewing = asyncio.Lock()
         self._replacing: set[asyncio.Task[None]] = set()
 
     # ---- life
@@ -94,6 +98,11 @@ class Supervisor:
         self._replacing.add(task)
         task.add_done_callback(self._replacing.discard)
         return {"action": "restarted" if found else "started", "differs": list(found)}
+
+    async def renew(self, values: dict[str, object]) -> list[str]:
+        """See ``renewing.renew``; one at a time, so that a certificate and its key stay together."""
+        async with self._renewing:
+            return await renew(self.host, [runner.workload for runner in self.runners.values()], values)
 
     async def stop(self, name: str, forget: bool) -> dict[str, Any]:
         """Answers once nothing of it runs. An unknown name is no error."""

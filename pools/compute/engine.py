@@ -57,6 +57,7 @@ def _data_pool(settings: ServiceSettings, memory: int, folder: str) -> Mapping[s
         memory_bytes=memory,
         spill_folder=str(pathlib.Path(folder) / "spill"),
         threads=os.cpu_count() or 1,
+        authority=settings.authority(),
     )
     return {"datapool": lambda source: DatapoolConnector(source, access)}
 

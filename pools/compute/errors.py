@@ -70,6 +70,10 @@ class MemoryGuardError(ServiceError):
 
 
 class CancelRequestedError(ServiceError):
-    """Cancelled by the user, by a limit on time, or because the client left."""
+    """Cancelled by the user, by a limit on time, or because the client left. ``reason``: a word for the metrics."""
 
     code = "57014"
+
+    def __init__(self, message: str, *, reason: str = "client", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason

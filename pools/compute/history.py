@@ -125,6 +125,7 @@ def entry(query: Query) -> Entry:
     error = query.error
     return {
         "id": str(query.id),
+        "session": query.session,
         "user": query.context.user or query.origin.user,
         "database": query.origin.database,
         "started": datetime.datetime.fromtimestamp(query.began, datetime.UTC).isoformat(),

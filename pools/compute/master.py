@@ -62,6 +62,8 @@ class Address:
     port: int
     password: str = field(repr=False)
     name: str = "bdc compute"
+    encryption: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of libpq."""
 
 
 class DatabaseLink:
@@ -99,7 +101,7 @@ class DatabaseLink:
             async with asyncio.timeout(ANSWER_SECONDS):
                 connection = await psycopg.AsyncConnection.connect(
                     host=address.host, port=address.port, user=ROLE, password=address.password, dbname=self.database,
-                    application_name=address.name, autocommit=True, connect_timeout=5, options=SESSION,
+                    application_name=address.name, autocommit=True, connect_timeout=5, options=SESSION, **address.encryption,
                 )  # fmt: skip
                 connection.add_notify_handler(lambda _: self.changed.set())
                 if self._listen:
@@ -327,6 +329,10 @@ class Master:
     def databases(self) -> tuple[str, ...]:
         """Those that are followed now."""
         return tuple(self._followed)
+
+    def connected(self) -> dict[str, bool]:
+        """The same, and whether the connection is there; from any thread."""
+        return {name: followed.link.connected for name, followed in list(self._followed.items())}
 
     def current(self, database: str) -> Snapshot:
         """See ``Catalogs``."""

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -73,6 +73,12 @@ class Query:
     def error(self) -> Exception | None:
         """Why it ended: what it was told, else what went wrong."""
         return self._reason or self.failure
+
+    @property
+    def session(self) -> str:
+        """Who asked: pid of the master's session, else of this pool's own. The group begins with ``bdc PID`` or ``session PID``."""
+        words = self.origin.group.split(" ", 2)
+        return words[1] if len(words) > 1 else ""
 
     @property
     def awaited(self) -> bool:
@@ -138,6 +144,7 @@ class Query:
         """As ``bdc query list`` shows it."""
         return {
             "id": str(self.id),
+            "session": self.session,
             "user": self.context.user or self.origin.user,
             "database": self.origin.database,
             "sql": self.sql,
@@ -206,11 +213,9 @@ class Admission:
 
 
 class Queries:
-    """The registry: starts, lists, kills. ``over`` is told of each query that ended."""
+    """The registry: starts, lists, kills. Each of ``over`` is told of each query that ended."""
 
-    def __init__(
-        self, threads: Executor, admission: Admission, replica: int = 0, over: Callable[[Query], None] = lambda query: None
-    ) -> None:
+    def __init__(self, threads: Executor, admission: Admission, replica: int = 0, over: Sequence[Callable[[Query], None]] = ()) -> None:
         self.threads = threads
         self.admission = admission
         self._over = over
@@ -224,6 +229,7 @@ class Queries:
     async def open(self, origin: Origin, sql: str, context: QueryContext, entered: Callable[[Query], None]) -> Query:
         """Register and wait for a place. ``entered`` is called before the wait, so that the query can be cancelled in it."""
         query = Query(next(self._numbers), origin, sql, context, self.threads)
+        context.number = str(query.id)
         self._running[query.id] = query
         entered(query)
         try:
@@ -245,12 +251,14 @@ class Queries:
 
     def _ended(self, query: Query) -> None:
         query.ended = time.monotonic()
-        self._over(query)
+        for told in self._over:
+            told(query)
 
     def kill(self, number: str) -> bool:
         """Cancel the query with this id; False when there is none."""
         query = self._running.get(int(number)) if number.isdecimal() else None
         if query is None:
             return False
-        query.cancel(CancelRequestedError("canceling statement due to an administrator's request", hint="bdc query kill"))
+        message = "canceling statement due to an administrator's request"
+        query.cancel(CancelRequestedError(message, reason="administrator", hint="bdc query kill"))
         return True

@@ -20,20 +20,25 @@ from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from pools import lean  # noqa: F401  # isort: skip (first: see there)
+
 import structlog
 
-from pools import lean  # noqa: F401 (first: see there)
+from pools.compute import query_log
 from pools.compute.engine import build_engine, residuals_dsn
 from pools.compute.history import History
 from pools.compute.master import Address, Master
 from pools.compute.memory import MemoryGuard
+from pools.compute.metrics import Replica, Tally, listen
 from pools.compute.queries import Admission, Queries
 from pools.compute.requests import Requests
 from pools.compute.runner import QueryRunner
 from pools.compute.sealing import read_key, unseal
 from pools.compute.session import Pool
 from pools.compute.settings import ServiceSettings
-from pools.compute.wire.server import Server
+from pools.compute.wire.link import ALPN
+from pools.compute.wire.server import Encryption, Server
+from pools.tls import Files, ServerCertificate
 from virtualization.catalog import DataSource
 
 if TYPE_CHECKING:
@@ -91,19 +96,17 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
     password = pathlib.Path(settings.pool_password_file).read_text().strip()
     threads = ThreadPoolExecutor(THREADS, "query")
     limits = settings.limits
-    address = Address(settings.master_host, settings.master_port, password, f"bdc compute-{settings.replica}")
+    address = Address(settings.master_host, settings.master_port, password, f"bdc compute-{settings.replica}", settings.master_tls)
     master = Master(address, open_secret, engine.retain)
-    data = _data_pool(settings, address, master, engine)
+    tally = Tally()
+    certificate = _certificate(settings)
+    data = _data_pool(settings, address, master, engine, (certificate, tally.load))
     history = History(limits.history, None if settings.history_file is None else pathlib.Path(settings.history_file))
-    queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica, history.note)
+    queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica, (history.note, tally.note, query_log.note))
     requests = Requests(engine, queries, open_secret, data.actions if data is not None else frozenset(), history)
     pool = Pool(engine, queries, master, requests, limits, data, functools.partial(residuals_dsn, settings))
-    server = Server(pool, settings.replica)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+    server = Server(pool, settings.replica, Encryption(certificate, settings.tls_required))
+    stop = _told_to_stop()
     guard = MemoryGuard(queries, None if limits.memory_mb is None else limits.memory_mb << 20)
     tasks: list[asyncio.Task[None]] = []
     try:
@@ -114,6 +117,7 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
             tasks.append(asyncio.create_task(data.run()))
         port = await server.start(settings.host, settings.port)
         tasks += [asyncio.create_task(work) for work in (master.run(), guard.run(), history.run(), _revoke(server, master))]
+        listen(settings.metrics, tally, Replica(queries, limits, lambda: server.connections, master.connected))
         log.info("serving", port=port, replica=settings.replica)
         started(port)
         await _until(stop, tasks)
@@ -130,13 +134,42 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
         _close(engine)
 
 
-def _data_pool(settings: ServiceSettings, address: Address, master: Master, engine: LazyEngine) -> DataPool | None:
+def _certificate(settings: ServiceSettings) -> ServerCertificate | None:
+    """CertificateFileError where the files that the settings name can't be loaded."""
+    if settings.certificate_file is None or settings.certificate_key_file is None:
+        return None
+    files = Files(settings.certificate_file, settings.certificate_key_file)
+    found = ServerCertificate(files, (ALPN,), lambda why: log.warning("the old certificate stays in use", why=why))
+    found.current()
+    return found
+
+
+def _told_to_stop() -> asyncio.Event:
+    """Set by SIGTERM and SIGINT, where this is the main thread."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _data_pool(
+    settings: ServiceSettings,
+    address: Address,
+    master: Master,
+    engine: LazyEngine,
+    more: tuple[ServerCertificate | None, Callable[[str, int], None]],
+) -> DataPool | None:
     """Imported only where there are shards: a pool without them stays small."""
     if not settings.shards:
         return None
     from pools.compute.loads.service import DataPool
 
-    return DataPool(settings, address, master, engine)
+    certificate, counted = more
+    pool = DataPool(settings, address, master, engine, certificate)
+    pool.coordinator.counted = counted
+    return pool
 
 
 def _close(engine: LazyEngine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -53,11 +54,12 @@ class ShardAddress:
     number: int
     host: str
     port: int
+    tls: bool = False
 
     @property
     def location(self) -> str:
         """As Flight clients take it."""
-        return f"grpc://{self.host}:{self.port}"
+        return f"{'grpc+tls' if self.tls else 'grpc'}://{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,20 @@ class ServiceSettings:
 
     scratch_password_file: str | None = None
 
+    certificate_file: str | None = None
+    """PEM chain that SQL and Flight are served with; None: no TLS."""
+
+    certificate_key_file: str | None = None
+
+    authority_file: str | None = None
+    """PEM certificates of which those of shards must be signed by one, where they speak TLS."""
+
+    master_tls: Mapping[str, str] = field(default_factory=dict)
+    """Settings of libpq for the master: ``sslmode`` and so on."""
+
+    tls_required: bool = False
+    """Clients without TLS are refused (Flight takes none anyway); False: on loopback both are taken."""
+
     shards: tuple[ShardAddress, ...] = ()
     """The data pool; empty: there is none, and nothing of it is started."""
 
@@ -97,7 +113,14 @@ class ServiceSettings:
     flight_port: int | None = None
     """Arrow Flight endpoint for loads and reads from outside; None: there is none; 0: any free port."""
 
+    metrics: str | None = None
+    """Where metrics are asked for (``pools/metrics_listener.py``): ``{run}`` on one machine, ``HOST:PORT`` in a pod; None: nowhere."""
+
     limits: Limits = field(default_factory=Limits)
+
+    def authority(self) -> bytes | None:
+        """The certificates that verify the shards; None: they speak no TLS. OSError."""
+        return None if self.authority_file is None else pathlib.Path(self.authority_file).read_bytes()
 
     @classmethod
     def read(cls, path: pathlib.Path) -> ServiceSettings:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pools.compute.settings import Limits, ServiceSettings, ShardAddress
+from pools.encryption import AUTHORITY, CERTIFICATE, KEY, server_secrets
 from pools.memory import ALLOCATION
-from pools.postgresql import PostgresqlServer, server_workload
+from pools.metrics_listener import metrics_place
+from pools.postgresql import PostgresqlServer, is_loopback, server_workload
 from pools.workload import ConfigFile, Endpoint, Port, Probe, Secret, Workload
 
 MASTER = "master-0"
@@ -31,6 +33,15 @@ class ComputeSettings:
 
     shards: tuple[ShardAddress, ...] = ()
     """The data pool; ``host`` may be a placeholder."""
+
+    listen: str = "127.0.0.1"
+    """Address that the replicas bind to. The scratch server has a socket only."""
+
+    master_tls: Mapping[str, str] = field(default_factory=dict)
+    """What libpq is told about the master's TLS."""
+
+    encrypted: bool = False
+    """TLS, with certificates of the cluster's authority, to clients, the master and the shards. Beyond loopback nobody comes in without."""
 
     limits: Limits = field(default_factory=Limits)
     scratch_shared_buffers_mb: int = 32
@@ -76,11 +87,22 @@ def _loads(settings: ComputeSettings, replica: int) -> dict[str, Any]:
     return {"shards": settings.shards, "ticket_key_file": "{secrets}/ticket.key", "flight_port": settings.flight_ports[replica]}
 
 
+def _encryption(settings: ComputeSettings) -> dict[str, Any]:
+    if not settings.encrypted:
+        return {}
+    return {
+        "certificate_file": CERTIFICATE,
+        "certificate_key_file": KEY,
+        "authority_file": AUTHORITY,
+        "tls_required": not is_loopback(settings.listen),
+    }
+
+
 def _service(settings: ComputeSettings, replica: int) -> Workload:
-    instance = f"compute-{replica}"
+    instance, metrics = f"compute-{replica}", metrics_place(settings.listen)
     service = ServiceSettings(
         port=settings.ports[replica],
-        host="127.0.0.1",
+        host=settings.listen,
         master_host=f"{{host:{MASTER}}}",
         master_port=settings.master_port,
         pool_password_file="{secrets}/pool-password",  # noqa: S106 (its path)
@@ -90,14 +112,17 @@ def _service(settings: ComputeSettings, replica: int) -> Workload:
         history_file="{data}/history.jsonl",
         scratch=f"host={{run}} port={SCRATCH_PORT} user={SCRATCH_USER} dbname=postgres",
         scratch_password_file="{secrets}/scratch-password",  # noqa: S106 (its path)
+        metrics=metrics.where,
         limits=settings.limits,
+        master_tls=dict(settings.master_tls),
+        **_encryption(settings),
         **_loads(settings, replica),
     )
     loading = bool(settings.shards)
     flight = Endpoint(
         "data-pool" if replica == 0 else f"data-pool-{replica}",
         "Data pool: loads and reads over Arrow Flight",
-        "grpc://{host}:{port:flight}",
+        ("grpc+tls" if settings.encrypted else "grpc") + "://{host}:{port:flight}",
         "grpc",
     )
     return Workload(
@@ -114,8 +139,13 @@ def _service(settings: ComputeSettings, replica: int) -> Workload:
             Secret("sealing.key", "sealing.key"),
             Secret("scratch-password", "scratch-password"),
             *((Secret("ticket.key", "ticket.key"),) if loading else ()),
+            *(server_secrets(instance) if settings.encrypted else ()),
         ),
-        ports=(Port("sql", settings.ports[replica]), *((Port("flight", settings.flight_ports[replica]),) if loading else ())),
+        ports=(
+            Port("sql", settings.ports[replica]),
+            *((Port("flight", settings.flight_ports[replica]),) if loading else ()),
+            *metrics.ports,
+        ),
         ready=Probe("tcp", "sql"),
         endpoints=(
             Endpoint(instance, "Compute pool, direct SQL over virtual tables", "{host}:{port:sql}", "postgresql"),
@@ -125,4 +155,5 @@ def _service(settings: ComputeSettings, replica: int) -> Workload:
         stop_seconds=settings.limits.stop_seconds + 5,
         ready_seconds=60,
         memory_mb=settings.limits.memory_mb,
+        metrics=metrics.scrape,
     )

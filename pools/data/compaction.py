@@ -20,6 +20,7 @@ import structlog
 
 from pools.data.errors import ShardError
 from pools.data.ledger import Generation, Segment, TableState
+from pools.data.metrics import Meters
 from pools.data.store import Store, delete, pin, set_horizon
 from pools.data.tables import physical_table
 
@@ -37,24 +38,27 @@ class Done:
 class Compaction:
     """One round at a time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, meters: Meters) -> None:
         self._store = store
+        self._meters = meters
         self._running = threading.Lock()
 
     def run(self, stop: threading.Event) -> None:
         """A round every ``compaction_seconds`` until ``stop`` is set; what fails is tried again in the next one."""
         while not stop.wait(self._store.limits.compaction_seconds):
+            began = time.monotonic()
             try:
                 done = self.round()
             except (duckdb.Error, ShardError) as error:
                 log.warning("compaction failed", why=str(error).splitlines()[0])
+                self._meters.compacted(None, time.monotonic() - began)
                 continue
             if done.rows_removed or done.segments_folded:
                 log.info("compacted", rows_removed=done.rows_removed, segments_folded=done.segments_folded)
 
     def round(self, db: str | None = None, table: str | None = None, full: bool = False) -> Done:
         """All tables, or those of a database, or one."""
-        done = Done()
+        done, began = Done(), time.monotonic()
         with self._running:
             self._store.ledger.collect_gone()
             with self._store.ledger.lock:
@@ -65,6 +69,7 @@ class Compaction:
                     self._rewrite(state)
             if full or done.rows_removed or done.segments_folded:
                 self._checkpoint()
+        self._meters.compacted(done, time.monotonic() - began)
         return done
 
     def drop(self, db: str, table: str) -> None:

@@ -17,9 +17,12 @@ import structlog
 from pyarrow import flight
 
 from pools.data.errors import ShardError, shard_error
+from pools.data.question import Asked
 from pools.data.reading import Answer
 from pools.data.shard import Shard
 from pools.data.watching import Watch
+from pools.flight_listening import location, pairs
+from pools.tls import Loaded
 from virtualization.shard_calls import MANY
 
 log = structlog.get_logger()
@@ -28,6 +31,8 @@ BROKEN = 70
 """Exit code when DuckDB has given the file up (a failed write): a new process reads what is durable."""
 
 SHUTDOWN_SECONDS = 1.0
+SLOW_SECONDS = 1.0
+"""A call that takes so long is worth a line in the log."""
 
 QUIET = frozenset({"28000", "40001", "23505", "23502", "21000", "57014", "57P01", "72000"})
 """Errors that users cause; the rest is logged as a warning."""
@@ -36,28 +41,33 @@ QUIET = frozenset({"28000", "40001", "23505", "23502", "21000", "57014", "57P01"
 class ShardServer(flight.FlightServerBase):
     """Serves from its own threads as soon as it is made. ``port`` 0: any; see ``self.port``."""
 
-    def __init__(self, shard: Shard, host: str, port: int) -> None:
+    def __init__(self, shard: Shard, host: str, port: int, loaded: Loaded | None = None) -> None:
         self._shard = shard
+        self._meters = shard.meters
         self._calls = 0
         self._idle = threading.Condition()
         self._stopping = False
         self._watch = Watch()
-        super().__init__(f"grpc://{host}:{port}")
+        super().__init__(location(host, port, loaded), tls_certificates=pairs(loaded))
 
     def do_put(self, context: Any, descriptor: Any, reader: Any, writer: Any) -> None:  # noqa: ANN401 pyarrow
         """One stream of rows; the answer is its put result."""
         with self._call("put"):
             answer = self._shard.put(_json(descriptor.command), reader)
+            self._meters.received(answer["rows"], answer["bytes"])
             writer.write(json.dumps(answer).encode())
 
     def do_get(self, context: Any, ticket: Any) -> flight.FlightDataStream:  # noqa: ANN401 pyarrow
         """The rows of a read ticket."""
-        with self._call("read"):
-            answer = self._shard.read(ticket.ticket.decode())
+        asked = _ticket(ticket.ticket)
+        query = Asked.of(asked).query
+        with self._call("read", query):
+            answer = self._shard.read(asked)
             whole = answer.whole()
             if whole is not None:
+                self._meters.sent(whole.num_rows, whole.nbytes)
                 return flight.RecordBatchStream(whole)
-            batches = self._batches(answer, context)
+            batches = self._batches(answer, context, query)
             weakref.finalize(batches, answer.close)  # a generator that nobody has asked for a batch ends without its finally
             return flight.GeneratorStream(answer.schema, batches)
 
@@ -65,12 +75,12 @@ class ShardServer(flight.FlightServerBase):
         """Read tickets one after the other, an answer for each (load-protocol.md); the client keeps the stream between them."""
         with suppress(flight.FlightCancelledError):  # it has left
             for message in reader:
-                writer.write_metadata(self._brief(message.app_metadata.to_pybytes().decode()))
+                writer.write_metadata(self._brief(_ticket(message.app_metadata.to_pybytes())))
 
     def _brief(self, ticket: str) -> pa.Buffer | bytes:
         """All rows as an Arrow stream, ``MANY`` where that would be many, or the error's JSON."""
         try:
-            with self._call("read"):
+            with self._call("read", Asked.of(ticket).query):
                 answer = self._shard.read(ticket)
                 whole = answer.whole()
                 if whole is None:
@@ -78,6 +88,7 @@ class ShardServer(flight.FlightServerBase):
                     return MANY
         except flight.FlightError as error:
             return str(error).encode()
+        self._meters.sent(whole.num_rows, whole.nbytes)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, whole.schema) as rows:
             rows.write_table(whole)
@@ -85,7 +96,7 @@ class ShardServer(flight.FlightServerBase):
 
     def do_action(self, context: Any, action: Any) -> Iterator[bytes]:  # noqa: ANN401 pyarrow
         """One action; a result per row."""
-        with self._call(action.type):
+        with self._call(action.type if self._shard.knows(action.type) else "unknown"):
             body = action.body.to_pybytes() if action.body is not None else b""
             rows = self._shard.act(action.type, _json(body) if body else {})
         return iter([json.dumps(row).encode() for row in rows])
@@ -104,13 +115,16 @@ class ShardServer(flight.FlightServerBase):
         ending.start()
         ending.join(SHUTDOWN_SECONDS)
 
-    def _batches(self, answer: Answer, context: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401 pyarrow
-        with self._call("read"), self._watch.over(context.is_cancelled, answer.cancel):
-            yield from answer
+    def _batches(self, answer: Answer, context: Any, query: str) -> Iterator[pa.RecordBatch]:  # noqa: ANN401 pyarrow
+        with self._call("stream", query), self._watch.over(context.is_cancelled, answer.cancel):
+            for batch in answer:
+                self._meters.sent(batch.num_rows, batch.nbytes)
+                yield batch
 
     @contextmanager
-    def _call(self, name: str) -> Iterator[None]:
-        """Count the call; turn its errors into Flight's."""
+    def _call(self, name: str, query: str = "") -> Iterator[None]:
+        """Count the call; turn its errors into Flight's. ``query``: the number of the query that asks, for the log."""
+        began, code = time.monotonic(), None
         with self._idle:
             if self._stopping:
                 raise _flight_error(ShardError("57P01", "the shard stops", hint="Try again in a moment."))
@@ -124,10 +138,15 @@ class ShardServer(flight.FlightServerBase):
             raise
         except Exception as error:  # noqa: BLE001 whatever it is, the caller gets it in the protocol's form
             found = shard_error(error)
+            code = found.code
             if found.code not in QUIET:
-                log.warning("call failed", call=name, sqlstate=found.code, why=found.message, detail=found.detail)
+                log.warning("call failed", call=name, query=query or None, sqlstate=found.code, why=found.message, detail=found.detail)
             raise _flight_error(found) from None
         finally:
+            seconds = time.monotonic() - began
+            self._meters.called(name, seconds, code)
+            if seconds >= SLOW_SECONDS:
+                log.info("slow call", call=name, query=query or None, seconds=round(seconds, 3), sqlstate=code)
             with self._idle:
                 self._calls -= 1
                 self._idle.notify_all()
@@ -138,6 +157,11 @@ def _flight_error(error: ShardError) -> Exception:
     kinds = {"28000": flight.FlightUnauthenticatedError, "57P01": flight.FlightUnavailableError, "57014": flight.FlightCancelledError}
     made: Exception = kinds.get(error.code, flight.FlightServerError)(error.json())
     return made
+
+
+def _ticket(raw: bytes) -> str:
+    """As text; what is none can't be a ticket, and is refused as one: signatures are over ASCII."""
+    return raw.decode("ascii", "replace")
 
 
 def _json(raw: bytes | None) -> dict[str, Any]:

@@ -73,7 +73,10 @@ class Put:
         table = table_of(db, tables[0])
         if table.generation is None:
             raise ShardError("08P01", "a put ticket names the table's generation")
-        numbers = (int(partition), int(attempt), int(command.get("savepoint") or 0), int(command.get("bytes") or 0))
+        try:
+            numbers = (int(partition), int(attempt), int(command.get("savepoint") or 0), int(command.get("bytes") or 0))
+        except (TypeError, ValueError, OverflowError):
+            raise ShardError("08P01", "partition, attempt, savepoint and bytes are integers") from None
         return cls(table, table.generation, identifier(load, "load"), mode, *numbers)
 
 

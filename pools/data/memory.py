@@ -44,6 +44,11 @@ class Memory:
         self._resident = self._own
 
     @property
+    def calls(self) -> int:
+        """Admitted ones that have not ended."""
+        return self._calls
+
+    @property
     def engine(self) -> int:
         """Bytes for DuckDB: six tenths of what the process does not use by itself."""
         return max(LEAST_ENGINE, (self.limit - self._own) * 6 // 10)

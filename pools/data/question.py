@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pools.data.errors import ShardError, required
 from pools.data.tables import ColumnSpec, TableSpec, quoted, table_of
@@ -15,7 +15,23 @@ Generations = Mapping[int, Mapping[str, str]]
 """Of a table: number → physical columns and their types."""
 
 _VALUES = re.compile(r"[0-9]{1,19}(?:,[0-9]{1,19})*")
+_NUMBER = re.compile(r"[0-9]{1,19}")
 _WITH = re.compile(r"\s*WITH\b(\s+RECURSIVE\b)?", re.IGNORECASE)
+
+
+class Asked(NamedTuple):
+    """A read ticket as it comes: what was signed, the integers beside it, the number of the query (for the log), each perhaps empty."""
+
+    signed: str
+    values: str = ""
+    query: str = ""
+
+    @classmethod
+    def of(cls, ticket: str) -> Asked:
+        """Whatever was sent: what is no number of a query counts as values, and is refused with them."""
+        signed, _, rest = ticket.partition(" ")
+        values, _, query = rest.rpartition(" ")
+        return cls(signed, values, query) if _NUMBER.fullmatch(query) and " " in rest else cls(signed, rest)
 
 
 class Question:

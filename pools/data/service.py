@@ -16,15 +16,18 @@ import sys
 import threading
 import time
 
+from pools import lean  # noqa: F401  # isort: skip (first: see there)
+
 import duckdb
 import structlog
 
-from pools import lean  # noqa: F401 (before Arrow: see there)
 from pools.data.errors import ShardError
 from pools.data.flight import ShardServer
 from pools.data.settings import ShardSettings
 from pools.data.shard import Shard
 from pools.data.store import Store
+from pools.flight_listening import Listening
+from pools.tls import Files, ServerCertificate
 
 log = structlog.get_logger()
 
@@ -35,25 +38,57 @@ CLOSING_SECONDS = 12.0
 """What closing may take after the streams' time; whoever started the process kills it a little later, without a word."""
 
 
+OPEN_SECONDS = 60.0
+"""So long the file may be open in the process before this one, which is ending: a pod that was deleted by force has a successor at once.
+Whoever ends with an error instead is started again by Kubernetes after 10 s, then 20."""
+OPEN_PAUSE = 0.1
+
+
 def serve(settings: ShardSettings, stop: threading.Event) -> None:
     """Until ``stop`` is set."""
     began = time.monotonic()
-    store = Store(pathlib.Path(settings.data_folder), settings.limits)
+    store = _opened(settings, stop)
     try:
         shard = Shard(settings, store)
-        server = ShardServer(shard, settings.host, settings.port)
+        flight = Listening(lambda port, loaded: ShardServer(shard, settings.host, port, loaded), settings.port, _certificate(settings))
         if settings.limits.compaction_seconds:
             threading.Thread(target=shard.compaction.run, args=(stop,), name="compaction", daemon=True).start()
+        shard.meters.listen(settings.metrics, store)
         seconds = round(time.monotonic() - began, 3)
-        log.info("serving", port=server.port, shard=store.shard, number=settings.number, opened_seconds=seconds)
+        log.info("serving", port=flight.port, shard=store.shard, number=settings.number, opened_seconds=seconds)
         while not stop.wait(LOOK_SECONDS):
-            pass
+            if flight.look():
+                log.info("a renewed certificate is in use")
         log.info("stopping")
         # a thread that hangs inside of DuckDB or gRPC may hold the interpreter: this tells where, without it; the log file is replayed
         faulthandler.dump_traceback_later(settings.limits.stop_seconds + CLOSING_SECONDS, exit=True)
-        server.stop(settings.limits.stop_seconds)
+        for server in flight.all():
+            server.stop(settings.limits.stop_seconds)
     finally:
         store.close()
+
+
+def _opened(settings: ShardSettings, stop: threading.Event) -> Store:
+    """The file, as soon as nobody else has it. duckdb.IOException when that takes too long."""
+    deadline, told = time.monotonic() + OPEN_SECONDS, False
+    while True:
+        try:
+            return Store(pathlib.Path(settings.data_folder), settings.limits)
+        except duckdb.IOException as error:
+            if "set lock" not in str(error) or time.monotonic() > deadline or stop.is_set():
+                raise
+            if not told:
+                log.warning("the file is still open in another process; waits for its end", why=str(error).splitlines()[0])
+                told = True
+            time.sleep(OPEN_PAUSE)
+
+
+def _certificate(settings: ShardSettings) -> ServerCertificate | None:
+    """CertificateFileError where the files that the settings name can't be loaded."""
+    if settings.certificate_file is None or settings.certificate_key_file is None:
+        return None
+    files = Files(settings.certificate_file, settings.certificate_key_file)
+    return ServerCertificate(files, failed=lambda why: log.warning("the old certificate stays in use", why=why))
 
 
 def configure_logging() -> None:

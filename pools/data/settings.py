@@ -44,6 +44,13 @@ class ShardSettings:
     """Verifies tickets: standard base64 of 32 bytes."""
 
     host: str = "127.0.0.1"
+    certificate_file: str | None = None
+    """PEM chain that the shard is served with; None: no TLS."""
+
+    certificate_key_file: str | None = None
+    metrics: str | None = None
+    """Where metrics are asked for (``pools/metrics_listener.py``): ``{run}`` on one machine, ``HOST:PORT`` in a pod; None: nowhere."""
+
     limits: Limits = field(default_factory=Limits)
 
     @classmethod

@@ -9,7 +9,8 @@ from pools.data.changes import Changes
 from pools.data.compaction import Compaction
 from pools.data.errors import ShardError, required
 from pools.data.intake import Intake, Put, Stream
-from pools.data.question import Question
+from pools.data.metrics import Meters
+from pools.data.question import Asked, Question
 from pools.data.reading import Answer
 from pools.data.sealing import Loads
 from pools.data.settings import ShardSettings
@@ -18,6 +19,11 @@ from pools.data.store import Store
 from pools.tickets import KNOWN, Verifier
 
 Row = Mapping[str, Any]
+
+OPEN_ACTIONS = frozenset({"hello"})
+"""These need no ticket: who asks learns which shard answers, and how far it is."""
+ACTIONS = (*OPEN_ACTIONS, "seal", "publish", "abort", "modify", "segments", "compact", "drop", "hold", "tables", "stats")
+"""All that there are; the matrix of who gets in where (tests/matrix) is made from them."""
 
 
 class Shard:
@@ -31,7 +37,8 @@ class Shard:
         self._intake = Intake(store)
         self._loads = Loads(store)
         self._changes = Changes(store)
-        self.compaction = Compaction(store)
+        self.meters = Meters()
+        self.compaction = Compaction(store, self.meters)
         self._actions: dict[str, Callable[[str, dict[str, Any]], list[Row]]] = {
             "seal": lambda db, body: [self._loads.seal(db, body)],
             "publish": lambda db, body: [self._loads.publish(db, required(body, "loads")[0])],
@@ -50,8 +57,8 @@ class Shard:
         return self._intake.put(Put.of(self._claims(command, "put"), command), stream)
 
     def read(self, ticket: str) -> Answer:
-        """The rows that a read ticket asks for; behind a blank the integers of its statement may follow."""
-        signed, _, values = ticket.partition(" ")
+        """The rows that a read ticket asks for, as it comes (``Asked``)."""
+        signed, values, _ = Asked.of(ticket)
         claims = self._claims({"ticket": signed}, "read")
         question = self._questions.get(signed)
         if question is None:
@@ -60,12 +67,16 @@ class Shard:
             question = self._questions[signed] = Question(claims)
         return Answer(self.store, question, values)
 
+    def knows(self, action: str) -> bool:
+        """Is there such an action?"""
+        return action in ACTIONS
+
     def act(self, name: str, body: dict[str, Any]) -> list[Row]:
         """An action: its rows."""
         if name == "hello":
             return [hello(self.store, self.number, body.get("db"))]
         action = self._actions.get(name)
-        if action is None:
+        if action is None or name not in ACTIONS:
             raise ShardError("08P01", f'there is no action "{name}"')
         return action(self._claims(body, "control")["db"], body)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pools.data.settings import Limits, ShardSettings
+from pools.encryption import CERTIFICATE, KEY, server_secrets
 from pools.memory import ALLOCATION
+from pools.metrics_listener import metrics_place
 from pools.workload import ConfigFile, Port, Probe, Workload
 
 FLIGHT_PORT = "data"
@@ -25,6 +27,12 @@ class DataSettings:
     limits: Limits = field(default_factory=Limits)
     """Of each shard."""
 
+    listen: str = "127.0.0.1"
+    """Address that the shards bind to."""
+
+    encrypted: bool = False
+    """TLS, with certificates of the cluster's authority."""
+
 
 def workloads(settings: DataSettings) -> tuple[Workload, ...]:
     """``data-<n>`` for each port."""
@@ -32,13 +40,17 @@ def workloads(settings: DataSettings) -> tuple[Workload, ...]:
 
 
 def _shard(settings: DataSettings, number: int) -> Workload:
-    name = f"data-{number}"
+    name, metrics = f"data-{number}", metrics_place(settings.listen)
     service = ShardSettings(
         port=settings.ports[number],
         number=number,
         data_folder="{data}",
         ticket_public_key=settings.ticket_public_key,
+        host=settings.listen,
+        metrics=metrics.where,
         limits=settings.limits,
+        certificate_file=CERTIFICATE if settings.encrypted else None,
+        certificate_key_file=KEY if settings.encrypted else None,
     )
     return Workload(
         name=name,
@@ -49,10 +61,12 @@ def _shard(settings: DataSettings, number: int) -> Workload:
         # DuckDB's sessions take their time zone from the environment; rows know UTC only
         environment=ALLOCATION | {"TZ": "UTC"},
         files=(ConfigFile("data.json", service.json()),),
-        ports=(Port(FLIGHT_PORT, settings.ports[number]),),
+        secrets=server_secrets(name) if settings.encrypted else (),
+        ports=(Port(FLIGHT_PORT, settings.ports[number]), *metrics.ports),
         # the port opens when the file is open and its segments are known
         ready=Probe("tcp", FLIGHT_PORT),
         stop_seconds=settings.limits.stop_seconds + 15,
         ready_seconds=60,
         memory_mb=settings.limits.memory_mb,
+        metrics=metrics.scrape,
     )

@@ -60,6 +60,8 @@ class SetupSettings:
     """How many shards the cluster's data pool has; 0: it has no data pool."""
     flight_addresses: tuple[str, ...] = ()
     """``host:port`` of each compute replica's Flight endpoint, for ``bdc.flight_address()``."""
+    pool_authority: str | None = None
+    """Path, on the master, of the certificates that verify the compute pool; None: it is asked without TLS."""
 
     @classmethod
     def read(cls, path: Path) -> SetupSettings:
@@ -98,6 +100,7 @@ def cluster_settings(settings: SetupSettings) -> dict[str, str]:
         "pool_hosts": ",".join(settings.pool_hosts),
         "pool_ports": ",".join(str(port) for port in settings.pool_ports),
         "flight_addresses": ",".join(settings.flight_addresses),
+        "pool_authority": settings.pool_authority or "",
     }
     if settings.sealing_key is not None:
         values["sealing_key"] = settings.sealing_key

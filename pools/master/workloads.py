@@ -7,13 +7,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pools.encryption import AUTHORITY, CERTIFICATE, CLIENT_SECRETS, KEY, libpq, server_secrets
 from pools.master.extension import extension_files
 from pools.postgresql import PostgresqlServer, Tls, quoted, server_workload
-from pools.workload import ConfigFile, Endpoint, Secret, Workload
+from pools.workload import ConfigFile, Endpoint, Port, Probe, Secret, Workload
 
 SUPERUSER = "bdc_controller"
 SUPERUSER_SECRET = "master-superuser"  # noqa: S105 - the name of a secret, not one
 POOL_SECRET = "pool-password"  # noqa: S105 - likewise
+
+FRONT = "master-0-tls"
+"""TLS in front of a PostgreSQL that was built without."""
 
 VANISHED_CLIENT = "500ms"
 """How soon a statement is stopped, at its sources too, when its client is gone (PostgreSQL's default: when it next sends something)."""
@@ -26,10 +30,19 @@ class MasterSettings:
     port: int = 31433
     """TCP port of ``master-0``."""
     addresses: tuple[str, ...] = ("127.0.0.1",)
-    """Where it listens; anything beyond loopback needs ``tls``."""
+    """Where it listens; anything beyond loopback needs ``tls``, or that it is ``guarded``."""
     networks: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
     """Clients that are let in (CIDR)."""
     tls: Tls | None = None
+    encrypted: str | None = None
+    """Name under which the cluster's authority made the master's certificate (``pools/encryption.py``): it is served instead of ``tls``,
+    everybody is verified by it, and who comes without TLS is refused beyond loopback. None: it made none."""
+    front: bool = False
+    """With ``encrypted``: PostgreSQL itself has no TLS, so ``master-0-tls`` stands in front of it."""
+    clients: Mapping[str, str] = field(default_factory=dict)
+    """What libpq is told about the master's TLS; ``{secrets}`` in it is the client's own."""
+    guarded: bool = False
+    """A NetworkPolicy lets only the cluster's own pods reach it."""
     database: str = "bdc"
     """The first user database: the one that clients are pointed to."""
     more_databases: tuple[str, ...] = ()
@@ -37,6 +50,8 @@ class MasterSettings:
     pool_hosts: tuple[str, ...] = ("127.0.0.1",)
     """Addresses of the compute pool's replicas as the master reaches them; ``pool_ports`` runs beside it."""
     pool_ports: tuple[int, ...] = (31434,)
+    pool_encrypted: bool = False
+    """postgres_fdw asks the compute pool over TLS and verifies it; else it says nothing, and on one machine stays on loopback."""
     sealing_key: str | None = None
     """The cluster's public sealing key, base64; None: ``bdc.sealing_key()`` says that there is none yet."""
     storage_location: str | None = None
@@ -56,11 +71,14 @@ class MasterSettings:
 
 
 def workloads(settings: MasterSettings) -> tuple[Workload, ...]:
-    """``master-0`` and ``master-setup``. Raises ``pools.postgresql.ListenError`` for listening beyond loopback without TLS."""
-    return (_server(settings), _setup(settings))
+    """``master-0``, ``master-0-tls`` where it is needed, and ``master-setup``. Raises ``pools.postgresql.ListenError`` for listening beyond
+    loopback without TLS."""
+    fronts = (_front(settings),) if settings.encrypted is not None and settings.front else ()
+    return (_server(settings), *fronts, _setup(settings))
 
 
 def _server(settings: MasterSettings) -> Workload:
+    own = settings.encrypted is not None and not settings.front
     return server_workload(
         PostgresqlServer(
             name="master-0",
@@ -69,23 +87,56 @@ def _server(settings: MasterSettings) -> Workload:
             superuser=SUPERUSER,
             superuser_secret=SUPERUSER_SECRET,
             port=settings.port,
-            addresses=settings.addresses,
+            addresses=() if settings.front else settings.addresses,
             networks=settings.networks,
-            tls=settings.tls,
+            tls=Tls(CERTIFICATE, KEY) if own else settings.tls,
+            guarded=settings.guarded,
             version=settings.version,
             statement_timeout_ms=round(settings.statement_timeout_seconds * 1000),
             extension_folder=True,
             settings={"client_connection_check_interval": VANISHED_CLIENT, **_modules(settings)} | dict(settings.settings),
             files=tuple(ConfigFile(f"extension/{name}", content) for name, content in extension_files().items()),
-            endpoints=(
-                Endpoint(
-                    name="sql-server-master",
-                    description="SQL: master instance (PostgreSQL)",
-                    address="postgresql://{host:master-0}:{port:sql}/" + settings.database,
-                    protocol="postgresql",
-                ),
-            ),
+            # to postgres_fdw the authority is a file too: the pool is asked over TLS where PostgreSQL can
+            secrets=server_secrets(settings.encrypted) if own and settings.encrypted is not None else (),
+            endpoints=() if settings.front else (_endpoint(settings),),
         )
+    )
+
+
+def _endpoint(settings: MasterSettings) -> Endpoint:
+    return Endpoint(
+        name="sql-server-master",
+        description="SQL: master instance (PostgreSQL)",
+        address="postgresql://{host:master-0}:{port:sql}/" + settings.database,
+        protocol="postgresql",
+    )
+
+
+def _front(settings: MasterSettings) -> Workload:
+    """Of the same OS user as the server, whose socket only that user reaches."""
+    assert settings.encrypted is not None
+    content = {
+        "addresses": list(settings.addresses),
+        "port": settings.port,
+        "socket": "{run}/.s.PGSQL." + str(settings.port),
+        "certificate_file": CERTIFICATE,
+        "certificate_key_file": KEY,
+    }
+    return Workload(
+        name=FRONT,
+        pool="master",
+        service="sql",
+        resource="master",
+        pool_instance="master-0",
+        command=("{python}", "-m", "pools.master.front", "--config", "{config}/front.json"),
+        files=(ConfigFile("front.json", json.dumps(content, indent=2) + "\n"),),
+        secrets=server_secrets(settings.encrypted),
+        ports=(Port("sql", settings.port),),
+        ready=Probe("tcp", "sql", host=settings.addresses[0] if settings.addresses[0] != "0.0.0.0" else None),  # noqa: S104 (asked on loopback)
+        endpoints=(_endpoint(settings),),
+        requires=("master-0",),
+        ready_seconds=30.0,
+        memory_mb=128,
     )
 
 
@@ -96,7 +147,7 @@ def _modules(settings: MasterSettings) -> dict[str, str]:
 def _setup(settings: MasterSettings) -> Workload:
     """The extension's digest is part of the job's content, so that a newer extension runs the job again."""
     content = {
-        "dsn": "host={host:master-0} port=" + f"{settings.port} user={SUPERUSER} dbname=postgres",
+        "dsn": "host={host:master-0} port=" + f"{settings.port} user={SUPERUSER} dbname=postgres" + libpq(settings.clients),
         "password_file": "{secrets}/superuser",
         "pool_password_file": "{secrets}/pool",
         "pool_hosts": list(settings.pool_hosts),
@@ -106,6 +157,8 @@ def _setup(settings: MasterSettings) -> Workload:
         "storage_location": settings.storage_location,
         "data_shards": settings.data_shards,
         "flight_addresses": list(settings.flight_addresses),
+        # where the master finds it: in pods every workload has its secrets in the same place
+        "pool_authority": AUTHORITY if settings.pool_encrypted else None,
     }
     return Workload(
         name="master-setup",
@@ -116,8 +169,12 @@ def _setup(settings: MasterSettings) -> Workload:
         command=("{python}", "-m", "pools.master.setup", "--config", "{config}/setup.json"),
         environment={"OPENBDC_EXTENSION": extension_digest()},
         files=(ConfigFile("setup.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n"),),
-        secrets=(Secret(SUPERUSER_SECRET, "superuser"), Secret(POOL_SECRET, "pool")),
-        requires=("master-0",),
+        secrets=(
+            Secret(SUPERUSER_SECRET, "superuser"),
+            Secret(POOL_SECRET, "pool"),
+            *(CLIENT_SECRETS if settings.encrypted is not None else ()),
+        ),
+        requires=(FRONT,) if settings.front else ("master-0",),
         ready_seconds=120.0,
     )
 

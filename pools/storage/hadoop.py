@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
 NAMENODE = "org.apache.hadoop.hdfs.server.namenode.NameNode"
+LOOPBACK = "127.0.0.1"
 DATANODE = "org.apache.hadoop.hdfs.server.datanode.DataNode"
+
+METRICS_PATH = "/prom"
+"""Of each daemon's HTTP port: Hadoop's own metrics in Prometheus' format."""
 
 LOG4J = """\
 log4j.rootLogger=INFO, out
@@ -72,10 +76,14 @@ def core_site(filesystem: str, superusers: tuple[str, ...]) -> dict[str, str]:
     return {
         "fs.defaultFS": filesystem,
         "hadoop.tmp.dir": "{data}/tmp",
+        "hadoop.prometheus.endpoint.enabled": "true",
         "hadoop.http.staticuser.user": "nobody",
         "hadoop.security.group.mapping": "org.apache.hadoop.security.NullGroupsMapping",
         "hadoop.user.group.static.mapping.overrides": ";".join(f"{user}=supergroup" for user in superusers) or "nobody=",
         "ipc.client.connect.max.retries": "3",
+        # of a pod that went nothing comes back, not even a refusal; Hadoop would wait for it 45 times 20 s
+        "ipc.client.connect.timeout": "3000",
+        "ipc.client.connect.max.retries.on.timeouts": "3",
     }
 
 
@@ -105,13 +113,27 @@ def namenode_site(rpc: str, http: str, replication: int) -> dict[str, str]:
     }
 
 
-def datanode_site(host: str, ports: Mapping[str, int], replication: int) -> dict[str, str]:
-    """``hdfs-site.xml`` of a DataNode; ``ports``: data, http, ipc. A WebHDFS upload is written with *its* ``dfs.replication``."""
+def listening(listen: str) -> dict[str, str]:
+    """What daemons that are reached from elsewhere need besides: the NameNode binds to ``listen`` rather than to its own name, which may
+    not be known yet when it starts, and everybody reaches DataNodes by name."""
+    if listen == LOOPBACK:
+        return {}
+    return {
+        "dfs.namenode.rpc-bind-host": listen,
+        "dfs.namenode.http-bind-host": listen,
+        "dfs.client.use.datanode.hostname": "true",
+        "dfs.datanode.use.datanode.hostname": "true",
+    }
+
+
+def datanode_site(listen: str, host: str, ports: Mapping[str, int], replication: int) -> dict[str, str]:
+    """``hdfs-site.xml`` of a DataNode that others reach as ``host``; ``ports``: data, http, ipc. A WebHDFS upload is written with *its*
+    ``dfs.replication``."""
     return {
         "dfs.datanode.data.dir": "file://{data}/blocks",
-        "dfs.datanode.address": f"{host}:{ports['data']}",
-        "dfs.datanode.http.address": f"{host}:{ports['http']}",
-        "dfs.datanode.ipc.address": f"{host}:{ports['ipc']}",
+        "dfs.datanode.address": f"{listen}:{ports['data']}",
+        "dfs.datanode.http.address": f"{listen}:{ports['http']}",
+        "dfs.datanode.ipc.address": f"{listen}:{ports['ipc']}",
         "dfs.datanode.hostname": host,
         "dfs.heartbeat.interval": "1",
         "dfs.blockreport.initialDelay": "0",

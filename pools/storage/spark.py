@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pools.workload import ConfigFile, Endpoint, OnDemand, Port, Probe, Secret, Workload
 
 SERVICE = "spark"
+LOOPBACK = "127.0.0.1"
 JOBS = "jobs"
 """Resource of the status tree's service ``spark`` that jobs belong to."""
 TOKEN_SECRET = "spark-token"  # noqa: S105 (the name of a secret)
@@ -95,6 +96,10 @@ class SparkSettings:
     """More of Spark's settings (spec: ``conf``)."""
     idle_seconds: float | None = None
     """The server stops after so long without a connected client; None: never."""
+    listen: str = LOOPBACK
+    """Address that the Connect servers bind to."""
+    secrets: tuple[Secret, ...] = ()
+    """What its programs verify the cluster's servers with, where these speak TLS."""
     addresses: Mapping[str, str] = field(default_factory=dict)
     """Environment of Spark and its Python workers, by which ``pyspark_bdc`` finds the cluster; placeholders allowed."""
 
@@ -125,7 +130,7 @@ def token_of(secret: str, owner: str | None) -> str:
 
 def connect_server(settings: SparkSettings, server: Server) -> Workload:
     """A Spark Connect server. Its token is a secret: the launcher joins it to the settings, in a file of mode 0400."""
-    where = {"spark.connect.grpc.binding.address": "127.0.0.1", "spark.connect.grpc.binding.port": str(server.port)}
+    where = {"spark.connect.grpc.binding.address": settings.listen, "spark.connect.grpc.binding.port": str(server.port)}
     description = f"Spark Connect of {server.user} (starts on first use)" if server.own else "Spark Connect (starts on first use)"
     return Workload(
         name=server.name,
@@ -135,11 +140,10 @@ def connect_server(settings: SparkSettings, server: Server) -> Workload:
         command=(*_launcher(settings), "--token", "{secrets}/token", *(("--owner", server.user) if server.own else ())),
         environment=_environment(settings, server.user),
         files=_files(settings, ("--class", SERVER_CLASS, "--name", "connect", "spark-internal"), where),
-        secrets=(Secret(TOKEN_SECRET, "token"),),
+        secrets=(Secret(TOKEN_SECRET, "token"), *settings.secrets),
         ports=(Port("connect", server.port),),
         ready=Probe("tcp", "connect"),
-        # clients must say localhost: for any other name PySpark wants TLS as soon as there is a token
-        endpoints=(Endpoint(server.endpoint, description, "sc://localhost:{port:connect}", "sc"),),
+        endpoints=(Endpoint(server.endpoint, description, f"sc://{_reached(settings)}:{{port:connect}}", "sc"),),
         requires=("hdfs-setup",),
         stop_seconds=10.0,
         ready_seconds=120.0,
@@ -163,10 +167,17 @@ def job(settings: SparkSettings, submitted: SparkJob) -> Workload:
         command=_launcher(settings),
         environment=_environment(settings, submitted.user),
         files=_files(settings, (*options, submitted.file, *submitted.arguments), submitted.conf),
+        secrets=settings.secrets,
         requires=("hdfs-setup",),
         stop_seconds=10.0,
         memory_mb=settings.memory_mb + 400,
     )
+
+
+def _reached(settings: SparkSettings) -> str:
+    """Clients must say localhost: for any other name PySpark wants TLS as soon as there is a token. A pod is another machine: there it is
+    the name, and what makes it localhost is a port-forward."""
+    return "localhost" if settings.listen == LOOPBACK else "{host}"
 
 
 def reserved(setting: str) -> bool:
@@ -195,7 +206,10 @@ def _environment(settings: SparkSettings, user: str) -> dict[str, str]:
 def _properties(settings: SparkSettings) -> dict[str, str]:
     """Our part of ``spark-defaults.conf``; what is given by hand comes after it, and wins (``RESERVED`` can't be given)."""
     filesystem = settings.namenode
+    # a pod's address changes, its name does not
+    by_name = {"spark.hadoop.dfs.client.use.datanode.hostname": "true"} if settings.listen != LOOPBACK else {}
     return {
+        **by_name,
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": f"{settings.memory_mb}m",

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pools.storage import hadoop
-from pools.workload import ConfigFile, Endpoint, Port, Prepare, Probe, Workload
+from pools.workload import ConfigFile, Endpoint, Port, Prepare, Probe, Scrape, Workload
 
 NAMENODE = "nmnode-0"
+READY_SECONDS = 180.0
+"""7 s of computing until a daemon answers; on a machine with no time for it that is more than a minute, and who is started again then never
+gets there."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class StorageSettings:
     """HDFS names that may do everything, next to the NameNode's own OS user."""
     namenode_heap_mb: int = 96
     datanode_heap_mb: int = 64
+    listen: str = "127.0.0.1"
+    """Address that the daemons bind to. Beyond loopback clients are sent to DataNodes by name, since a pod's address changes."""
     namenode_extra: Mapping[str, str] = field(default_factory=dict)
     """More properties of ``hdfs-site.xml``, for all daemons (spec: ``settings``)."""
 
@@ -45,6 +50,7 @@ def _core(settings: StorageSettings) -> ConfigFile:
 def _namenode(settings: StorageSettings) -> Workload:
     host = f"{{host:{NAMENODE}}}"
     site = hadoop.namenode_site(f"{host}:{settings.rpc_port}", f"{host}:{settings.http_port}", settings.replication)
+    site |= hadoop.listening(settings.listen)
     heap = settings.namenode_heap_mb
     return Workload(
         name=NAMENODE,
@@ -67,11 +73,13 @@ def _namenode(settings: StorageSettings) -> Workload:
             ),
         ),
         ready=Probe("http", "http", "/webhdfs/v1/?op=GETFILESTATUS"),
+        metrics=Scrape("http", hadoop.METRICS_PATH),
         endpoints=(
             Endpoint("webhdfs", "HDFS file system proxy", "http://{host}:{port:http}/webhdfs/v1", "http"),
             Endpoint("hdfs", "HDFS RPC", "hdfs://{host}:{port:rpc}", "hdfs"),
         ),
         stop_seconds=10,
+        ready_seconds=READY_SECONDS,
         memory_mb=heap + 128,
     )
 
@@ -79,7 +87,7 @@ def _namenode(settings: StorageSettings) -> Workload:
 def _datanode(settings: StorageSettings, index: int) -> Workload:
     ports = settings.datanode_ports[index]
     name = f"storage-0-{index}"
-    site = hadoop.datanode_site(f"{{host:{name}}}", ports, settings.replication)
+    site = hadoop.datanode_site(settings.listen, f"{{host:{name}}}", ports, settings.replication) | hadoop.listening(settings.listen)
     return Workload(
         name=name,
         pool="storage",
@@ -95,7 +103,9 @@ def _datanode(settings: StorageSettings, index: int) -> Workload:
         # DataNodes that find no NameNode sleep 5 s before they try again
         requires=(NAMENODE,),
         ready=Probe("http", "http", "/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo"),
+        metrics=Scrape("http", hadoop.METRICS_PATH),
         stop_seconds=5,
+        ready_seconds=READY_SECONDS,
         memory_mb=settings.datanode_heap_mb + 128,
     )
 

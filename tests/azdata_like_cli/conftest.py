@@ -14,9 +14,14 @@ from typing import Any
 
 import pytest
 
+from azdata_like_cli.kubernetes import following
 from azdata_like_cli.main import main
 from tests.azdata_like_cli.standin_controller import PASSWORD, StandinController, standin_controller
+from tests.helm.chart import namespace
 from tests.interrupts import heeded
+from tests.services.kubernetes import ControlPlane
+
+ADMIN_PASSWORD = "Some-pass-1234"
 
 FOREIGN = (
     *("BDC_PASSWORD", "AZDATA_PASSWORD", "BDC_NEW_PASSWORD", "BDC_SOURCE_PASSWORD", "BDC_USERNAME", "AZDATA_USERNAME"),
@@ -89,3 +94,24 @@ def logged_in(bdc: Run, controller: StandinController, monkeypatch: pytest.Monke
         outcome = bdc("login", "--endpoint", controller.url)
     assert outcome.code == 0, outcome.err
     return controller
+
+
+@pytest.fixture
+def kube(kubernetes_api: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> ControlPlane:
+    """Kubernetes without a node, as this machine's kubectl and helm see it."""
+    for name in ("KUBECONFIG", "PATH"):
+        monkeypatch.setenv(name, kubernetes_api.environment[name])
+    monkeypatch.setenv("BDC_NO_LOGIN", "1")
+    monkeypatch.setenv("BDC_PASSWORD", ADMIN_PASSWORD)
+    monkeypatch.setattr(following, "PERIOD", 0.2)
+    return kubernetes_api
+
+
+@pytest.fixture
+def place(kube: ControlPlane) -> Iterator[str]:
+    """A namespace for a cluster ``sales``."""
+    with namespace(kube) as name:
+        yield name
+        free = ["kubectl", "patch", "bigdatacluster", "sales", "-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}']
+        subprocess.run(free, env=kube.environment, capture_output=True)  # where there is one: it must not outlive the test
+        subprocess.run(["helm", "uninstall", "openbdc", "--ignore-not-found", "-n", name], env=kube.environment, capture_output=True)

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 PASSWORD = "s3cret-of-admin"
+SQL_PASSWORD = "of-the-login"
 
 
 def instance(name: str) -> dict[str, Any]:
@@ -34,7 +35,13 @@ class StandinController:
     database: str = "postgres"
     token: str = "token-1"
     expires_in: int = 3600
+    """Of the login."""
+    access_seconds: int = 1800
+    renewals: int = 0
+    source: str = "local"
+    """Where ``alice``'s password is; of others it does not matter."""
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
+    certificates: list[dict[str, Any]] = field(default_factory=list)
     log: list[str] = field(default_factory=lambda: ["first", "second \x1b[31mred"])
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     url: str = ""
@@ -45,15 +52,33 @@ class StandinController:
         self.requests.append((method, target, body))
         if path == "/healthz":
             return 200, {"status": "ok"}
-        if path == "/api/v1/token":
+        if (method, path) == ("POST", "/api/v1/token"):
             if body["password"] != PASSWORD:
                 return 401, error("unauthenticated", "name or password is wrong")
-            return 200, {"access_token": self.token, "token_type": "bearer", "expires_in": self.expires_in}
+            return 200, self._tokens()
+        if path == "/api/v1/token/refresh":
+            if body["refresh_token"] != f"refresh-{self.renewals}":
+                return 401, error("invalid_token", "the session was ended: its refresh token was used twice")
+            self.renewals += 1
+            return 200, self._tokens()
         if token != f"Bearer {self.token}":
             return 401, error("unauthenticated", "the token is not valid", hint="run 'bdc login'")
+        if (method, path) == ("DELETE", "/api/v1/token"):
+            self.token = "ended"
+            return 204, None
         return self._authorised(method, path, parse_qs(parts.query), body)
 
-    def _authorised(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
+    def _tokens(self) -> dict[str, Any]:
+        return {
+            "access_token": self.token,
+            "token_type": "bearer",
+            "expires_in": self.access_seconds,
+            "refresh_token": f"refresh-{self.renewals}",
+            "refresh_expires_in": self.expires_in,
+            **({"username": "alice", "source": "directory"} if self.source == "directory" else {}),
+        }
+
+    def _authorised(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:  # noqa: C901
         if path == "/api/v1/bdc":
             return 200, {
                 "name": "demo",
@@ -83,9 +108,24 @@ class StandinController:
             return 200, {"lines": self.log[-int(query["lines"][0]) :]}
         if path == "/api/v1/whoami":
             return 200, {"name": "admin", "roles": ["admin"], "expires_at": time.time() + 60}
+        if path.startswith("/api/v1/bdc/certificates"):
+            return 200, self.certificates if method == "GET" else {"done": ["a new certificate for master-0"]}
+        if path.startswith("/api/v1/keys/tokens"):
+            return 200, [{"kid": "new", "created_at": 1.0, "signs_from": 301.0, "state": "next"}]
+        if path.startswith("/api/v1/auth/"):
+            return self._directory(path.rpartition("/")[2], body)
         if path == "/broken":
             return 500, {}
         return self._people(method, path, body)
+
+    def _directory(self, what: str, body: Any) -> tuple[int, Any]:
+        if what == "sql-password":
+            return 200, {"username": "alice", "password": SQL_PASSWORD, "valid_until": time.time() + 60, "roles": [], "sql_role": "ready"}
+        if what == "search-password":
+            return 204, None
+        found = body["username"] == "alice"
+        step = {"step": "entry", "state": "ok" if found else "failed", "message": "uid=alice" if found else "no entry of this name"}
+        return 200, {"username": body["username"], "may_log_in": found, "steps": [step]}
 
     def _people(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         words = [unquote(word) for word in path.split("/")]

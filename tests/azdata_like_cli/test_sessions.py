@@ -81,6 +81,45 @@ def test_a_token_that_the_controller_no_longer_takes(bdc: Run, logged_in: Standi
     assert "request: r-1" in outcome.err
 
 
+def test_access_tokens_are_renewed_and_kept(bdc: Run, controller: StandinController, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.setenv("BDC_PASSWORD", PASSWORD)
+    controller.access_seconds = 1
+    assert bdc("login", "-e", controller.url).code == 0
+    assert bdc("whoami").code == 0
+    assert bdc("whoami").code == 0
+    assert controller.renewals == 2
+    controller.access_seconds = 1800
+    assert bdc("whoami").code == 0
+    assert bdc("whoami").code == 0
+    assert controller.renewals == 3, "a token that is good is used again"
+    assert json.loads((home / "config" / "contexts.json").read_text())["contexts"]["demo"]["refresh"] == "refresh-3"
+
+
+def test_a_copied_refresh_token_asks_for_a_new_login(bdc: Run, controller: StandinController, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BDC_PASSWORD", PASSWORD)
+    controller.access_seconds = 1
+    assert bdc("login", "-e", controller.url).code == 0
+    controller.renewals = 7
+    outcome = bdc("whoami")
+    assert outcome.code == 4
+    assert "used twice" in outcome.err
+
+
+def test_logout_ends_the_login_at_the_controller(bdc: Run, logged_in: StandinController) -> None:
+    assert bdc("logout").code == 0
+    assert logged_in.token == "ended"
+    assert ("DELETE", "/api/v1/token", None) in logged_in.requests
+
+
+def test_logout_without_a_controller_forgets_all_the_same(bdc: Run, controller: StandinController, home: Path, logged_in: object) -> None:
+    file = home / "config" / "contexts.json"
+    file.write_text(file.read_text().replace(controller.url, "http://127.0.0.1:1"))
+    outcome = bdc("logout")
+    assert outcome.code == 0
+    assert "was not told" in outcome.out
+    assert "token-1" not in file.read_text()
+
+
 def test_whoami_and_logout(bdc: Run, logged_in: StandinController) -> None:
     assert bdc("whoami", "-o", "json").json["name"] == "admin"
     assert bdc("logout").code == 0

@@ -25,6 +25,9 @@ from tests.services.cluster import Row, Stage
 from tests.services.postgresql import PostgresqlServer
 
 LINES = 40_000
+HURRY_SECONDS, PAUSE_SECONDS = 2.0, 0.3
+"""Of an ``Asker``."""
+
 HEAL_SECONDS = 90.0
 """Generous: tests share the machine; ``python -m benchmarks heal`` holds the figure."""
 
@@ -153,7 +156,8 @@ def main_job(stage: Stage, server: PostgresqlServer, name: str) -> MainJob:
 
 
 class Asker(threading.Thread):
-    """Asks a main job all the time; counts right, failed and wrong answers."""
+    """Asks a main job all the time; counts right, failed and wrong answers. At first and when told to hurry it never pauses, so that a kill
+    meets a query; soon it pauses between two, since what it takes of the machine lacks those who heal."""
 
     def __init__(self, job: MainJob) -> None:
         super().__init__(daemon=True)
@@ -161,6 +165,11 @@ class Asker(threading.Thread):
         self.right = self.failed = 0
         self.wrong: list[list[Row]] = []
         self.ended = threading.Event()
+        self.hurry()
+
+    def hurry(self) -> None:
+        """For the next ``HURRY_SECONDS``."""
+        self._hurries_until = time.monotonic() + HURRY_SECONDS
 
     def run(self) -> None:
         """Until told to end."""
@@ -172,9 +181,10 @@ class Asker(threading.Thread):
                         rows = session.execute(self.job.query).fetchall()
                         self.right += rows == expected
                         self.wrong += [rows] if rows != expected else []
+                        self.ended.wait(PAUSE_SECONDS if time.monotonic() > self._hurries_until else 0)
             except psycopg.Error:
                 self.failed += 1
-                time.sleep(0.1)
+                self.ended.wait(PAUSE_SECONDS)
 
 
 @contextmanager

@@ -53,6 +53,7 @@ def test_each_process_in_turn_under_a_running_query(job: MainJob, home: ClusterH
     assert set(SERVICES) == {name for name in pids(home)}
     with asking(job) as asker:
         for name in SERVICES:
+            asker.hurry()
             kill_and_heal(home, name)
             before = asker.right
             until(lambda before=before: asker.right >= before + 2, f"right answers after {name}")  # type: ignore[misc]
@@ -156,6 +157,7 @@ def test_storm(job: MainJob, home: ClusterHome) -> None:
             if not running:  # nobody can say what runs until the next supervisor is there
                 until(lambda: supervisor_pid(home) is not None, "the next supervisor")
                 continue
+            asker.hurry()
             with contextlib.suppress(ProcessLookupError):  # it has ended by itself since: what it required was killed
                 os.kill(chosen.choice(running), signal.SIGKILL)
             time.sleep(chosen.uniform(0.5, 8))

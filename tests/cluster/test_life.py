@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from controller.local.daemon import processes
+from controller.profiles import render_profile
 from controller.spec import load_spec, port_numbers
 from controller.substrates.local.layout import ClusterHome
 from controller.substrates.local.ports import is_free
@@ -42,17 +45,21 @@ def job(cluster: Stage, postgresql: PostgresqlServer) -> MainJob:
     return main_job(cluster, postgresql, "life")
 
 
-@pytest.fixture(scope="module")
-def rough(cluster: Stage) -> Iterator[Rough]:
+@pytest.fixture(scope="module", params=[{"enabled": False}, pytest.param({}, marks=pytest.mark.full)], ids=["no HDFS", "HDFS"])
+def rough(cluster: Stage, request: pytest.FixtureRequest) -> Iterator[Rough]:
     local, name = Local(cluster), f"t{secrets.token_hex(3)}"
-    home = home_of(cluster, name)
+    home, spec = home_of(cluster, name), cluster.folder / f"{name}.yaml"
+    wanted = yaml.safe_load(render_profile("local", name))
+    wanted["spec"].setdefault("pools", {})["storage"] = request.param
+    spec.write_text(yaml.safe_dump(wanted))
+    create = ("create", "--spec", str(spec))
     try:
-        first = local.start("create", "--name", name)
+        first = local.start(*create)
         until(lambda: len(workloads(home)) > 5 or first.poll() is not None, "half-way")
         first.kill()
         first.communicate(timeout=60)
         assert not home.ready_once.exists()
-        both = [local.start("create", "--name", name), local.start("create", "--name", name)]
+        both = [local.start(*create), local.start(*create)]
         yield Rough(local, name, (last_event(both[0]), last_event(both[1])))
     finally:
         if home.path.exists():
@@ -102,6 +109,7 @@ def test_delete_leaves_no_process_port_file_or_user_and_the_other_cluster_alone(
 
 
 def test_stop_and_start_keep_everything(job: MainJob) -> None:
+    """And what is stopped can be backed up: to where the path leads, by whatever way."""
     home = home_of(job.stage)
     job.stage.bdc("stop", job.stage.cluster, output=None)
     assert processes(home) == {}
@@ -110,6 +118,12 @@ def test_stop_and_start_keep_everything(job: MainJob) -> None:
     assert stopped == ["compute-0", "master-0"]
     assert log.rindex("compute-0: ready → stopped") < log.rindex("master-0: ready → stopped")  # what requires others goes first
     assert log.rindex("storage-0-1: ready → stopped") < log.rindex("nmnode-0: ready → stopped")
+    job.stage.bdc("backup", f"{job.stage.folder}/nowhere/../whole.tar", "--name", job.stage.cluster, "--yes")
+    whole = job.stage.folder / "whole.tar"
+    with tarfile.open(whole) as archive:
+        assert {"bdc.yaml", "workloads/master-0/data/pgdata/PG_VERSION"} <= set(archive.getnames())
+    whole.unlink()  # the cluster's secrets are in it
+    assert processes(home) == {}
     job.stage.bdc("start", job.stage.cluster, output=None)
     assert green(home)
     job.right()

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 
 from controller.errors import SubstrateError
+from controller.spec import ClusterSpec
 from controller.substrate import Observed, ObservedWorkload, State
 from pools.workload import Workload
 
@@ -21,6 +22,9 @@ class StandInSubstrate:
         self.broken = False
         self.refused: set[str] = set()
         self.connected: dict[str, int] = {}
+
+    def wanted(self, spec: ClusterSpec, desired: tuple[Workload, ...]) -> tuple[Workload, ...]:
+        return desired
 
     def observe(self) -> Observed:
         self._check()
@@ -48,6 +52,9 @@ class StandInSubstrate:
 
     def clients(self, workload: Workload) -> int | None:
         return self.connected.get(workload.name, 0)
+
+    def host(self, name: str) -> str:
+        return "127.0.0.1"
 
     def tail(self, name: str, lines: int) -> tuple[str, ...]:
         return tuple(f"{name} line {number}" for number in range(lines))

@@ -61,4 +61,4 @@ def test_as_a_program_with_standard_input() -> None:
 def test_schema_and_reference(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "schema")[1]["result"]["type"] == "object"  # type: ignore[index]
     assert "## `spec.pools.compute`" in str(run(capsys, "reference")[1]["result"])
-    assert run(capsys, "profiles")[1] == {"result": ["local"]}
+    assert run(capsys, "profiles")[1] == {"result": ["kubernetes", "local"]}

@@ -13,7 +13,7 @@ from controller.jobs import KEPT, Jobs, NewJob
 from controller.plan import EnsureStep, plan
 from controller.profiles import render_profile
 from controller.spec import ClusterSpec, load_spec
-from controller.store import Store
+from controller.store import FolderStore
 from controller.substrate import Observed, ObservedWorkload, State
 from controller.workloads import spark_settings
 
@@ -22,7 +22,7 @@ SPEC = load_spec(render_profile("local", "demo"))
 
 @pytest.fixture
 def jobs(tmp_path: pathlib.Path) -> Jobs:
-    return Jobs(Store(tmp_path), lambda spec: spark_settings(spec, Facts()))
+    return Jobs(FolderStore(tmp_path), lambda spec: spark_settings(spec, Facts()))
 
 
 def seen(number: int, state: State, exit_code: int | None = None, reason: str = "") -> ObservedWorkload:
@@ -101,6 +101,6 @@ def test_the_oldest_ended_ones_are_forgotten_and_numbers_are_never_used_twice(jo
 
 
 def test_without_spark_nothing_is_wanted(tmp_path: pathlib.Path) -> None:
-    jobs = Jobs(Store(tmp_path), lambda _spec: None)
+    jobs = Jobs(FolderStore(tmp_path), lambda _spec: None)
     submit(jobs, 1)
     assert names(jobs) == []

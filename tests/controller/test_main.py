@@ -19,7 +19,7 @@ from controller.errors import NotReadyError
 from controller.facts import postgresql_version, sealing_key
 from controller.profiles import render_profile
 from controller.spec.edit import set_value
-from controller.store import Store
+from controller.store import FolderStore
 from tests.patience import PATIENCE
 from tests.services.postgresql import bin_folder, free_port
 
@@ -51,7 +51,7 @@ def controller(tmp_path: pathlib.Path) -> Iterator[Process]:
     port = free_port()
     text = set_value(render_profile("local", "demo"), "spec.ports.controller", str(port))
     (tmp_path / "bdc.yaml").write_text(set_value(text, "spec.pools.storage.enabled", "false"))
-    create_first_admin(Store(tmp_path / "store"), "admin", PASSWORD)
+    create_first_admin(FolderStore(tmp_path / "store"), "admin", PASSWORD)
     process = start(tmp_path)
     try:
         found = Process(tmp_path, port, process)

@@ -8,10 +8,11 @@ import time
 
 import pytest
 
+from controller.accepted import read_spec_file
 from controller.on_demand import Demand
 from controller.profiles import render_profile
 from controller.reconcile import Parts, reconcile_once
-from controller.store import Store
+from controller.store import FolderStore
 from controller.substrate import Observed, ObservedWorkload
 from pools.workload import OnDemand, Workload
 from tests.controller.substrate import StandInSubstrate, workload
@@ -26,7 +27,13 @@ SPARK = dataclasses.replace(
 def parts(tmp_path: pathlib.Path) -> Parts:
     spec_file = tmp_path / "bdc.yaml"
     spec_file.write_text(render_profile("local", "demo"))
-    return Parts(spec_file, Store(tmp_path / "store"), StandInSubstrate(), lambda _spec: (HDFS, SPARK), lambda _spec: None)
+    return Parts(
+        lambda: read_spec_file(spec_file),
+        FolderStore(tmp_path / "store"),
+        StandInSubstrate(),
+        lambda _spec: (HDFS, SPARK),
+        lambda _spec: None,
+    )
 
 
 def settle(parts: Parts) -> dict[str, object]:
@@ -82,7 +89,7 @@ def ready(since: float) -> Observed:
 
 
 def test_it_rests_again_when_nobody_was_connected_for_its_time(tmp_path: pathlib.Path) -> None:
-    demand = Demand(Store(tmp_path))
+    demand = Demand(FolderStore(tmp_path))
     demand.ask("spark-0", 1000.0)
     assert demand.resting((SPARK,), ready(1010.0), lambda _one: 0, 1065.0) == frozenset()  # counted from when it was ready
     assert demand.resting((SPARK,), ready(1010.0), lambda _one: 1, 1069.0) == frozenset()
@@ -93,7 +100,7 @@ def test_it_rests_again_when_nobody_was_connected_for_its_time(tmp_path: pathlib
 
 
 def test_it_never_ends_where_nobody_can_tell_or_while_it_starts(tmp_path: pathlib.Path) -> None:
-    demand = Demand(Store(tmp_path))
+    demand = Demand(FolderStore(tmp_path))
     demand.ask("spark-0", 1000.0)
     starting = Observed((ObservedWorkload("spark-0", "starting", "x", since=1000.0),))
     assert demand.resting((SPARK,), starting, lambda _one: 0, 9000.0) == frozenset()

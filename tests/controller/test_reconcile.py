@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import json
 import pathlib
+from dataclasses import replace
 
 import pytest
 
-from controller import reconcile
+from controller.accepted import read_spec_file
 from controller.errors import NotReadyError, RoleSyncError
 from controller.loop import Loop
 from controller.profiles import render_profile
 from controller.reconcile import Outcome, Parts, reconcile_once
 from controller.spec import ClusterSpec
-from controller.store import Store
+from controller.store import FolderStore
 from pools.workload import Workload
 from tests.controller.substrate import StandInSubstrate, workload
 from tests.patience import PATIENCE, SOON
@@ -25,11 +26,11 @@ class Cluster:
     def __init__(self, folder: pathlib.Path) -> None:
         self.spec_file = folder / "bdc.yaml"
         self.spec_file.write_text(render_profile("local", "demo"))
-        self.store = Store(folder / "store")
+        self.store = FolderStore(folder / "store")
         self.substrate = StandInSubstrate()
         self.role_calls = 0
         self.role_error: Exception | None = None
-        self.parts = Parts(self.spec_file, self.store, self.substrate, self.workloads, self.roles)
+        self.parts = Parts(lambda: read_spec_file(self.spec_file), self.store, self.substrate, self.workloads, self.roles)
 
     def workloads(self, spec: ClusterSpec) -> tuple[Workload, ...]:
         return (MASTER, SETUP, *([COMPUTE] if spec.spec.pools.storage.enabled else []))
@@ -67,7 +68,7 @@ def test_a_controller_that_starts_anew_goes_on_where_the_other_was(cluster: Clus
     reconcile_once(cluster.parts)
     cluster.substrate.tick()
     cluster.substrate.tick()
-    fresh = Parts(cluster.spec_file, Store(cluster.store.folder), cluster.substrate, cluster.workloads, cluster.roles)
+    fresh = replace(cluster.parts, store=FolderStore(cluster.store.folder))
     assert reconcile_once(fresh).sentence == "master-setup: not there yet"
 
 
@@ -107,7 +108,7 @@ def test_a_substrate_that_does_not_answer_keeps_the_last_tree_and_says_so(cluste
 def test_one_refused_step_does_not_hold_up_the_others(cluster: Cluster) -> None:
     cluster.substrate.refused = {"master-0"}
     other = workload("nmnode-0")
-    parts = Parts(cluster.spec_file, cluster.store, cluster.substrate, lambda _spec: (MASTER, other), cluster.roles)
+    parts = replace(cluster.parts, workloads=lambda _spec: (MASTER, other))
     outcome = reconcile_once(parts)
     assert cluster.substrate.calls == ["ensure nmnode-0"]
     assert outcome.failure == "master-0: master-0 was refused"
@@ -133,8 +134,8 @@ def loop_of(cluster: Cluster) -> Loop:
     return Loop(cluster.parts, frozenset)
 
 
-def test_the_loop_is_woken_and_waits_for_the_pass_that_serves_it(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconcile, "WAIT_SETTLED", 600.0)
+def test_the_loop_is_woken_and_waits_for_the_pass_that_serves_it(cluster: Cluster) -> None:
+    cluster.parts = replace(cluster.parts, wait_settled=600.0)
     cluster.settle()
     loop = loop_of(cluster)
     with pytest.raises(NotReadyError):

@@ -16,7 +16,7 @@ from controller.profiles import render_profile
 from controller.roles import RoleSync, master_dsn
 from controller.spec import ClusterSpec, load_spec
 from controller.spec.edit import set_value
-from controller.store import Store
+from controller.store import FolderStore
 from pools.master.workloads import MasterSettings, workloads
 from tests.pools.master.substrate import run_job, started
 from tests.services.postgresql import free_port, reachable_folder
@@ -28,7 +28,7 @@ PASSWORD = "correct horse battery"
 class Master:
     spec: ClusterSpec
     port: int
-    password_file: pathlib.Path
+    password: str
 
     def log_in(self, name: str, password: str, database: str = "bdc") -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(host="127.0.0.1", port=self.port, user=name, password=password, dbname=database, autocommit=True)
@@ -54,16 +54,15 @@ def master() -> Iterator[Master]:
         with started(server, folder / "master", values):
             done = run_job(job, folder / "setup", values)
             assert done.returncode == 0, done.stderr
-            (folder / "superuser").write_text(values["master-superuser"] + "\n")
             text = set_value(render_profile("local", "demo"), "spec.ports.master", str(port))
-            yield Master(load_spec(text), port, folder / "superuser")
+            yield Master(load_spec(text), port, values["master-superuser"])
 
 
 @pytest.fixture
 def roles(master: Master, tmp_path: pathlib.Path) -> Iterator[Roles]:
-    store = Store(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
     users = Users(store)
-    found = Roles(users, RoleSync(users, store, lambda spec: master_dsn(spec, master.password_file)), master)
+    found = Roles(users, RoleSync(users, store, lambda spec: master_dsn(spec, master.password)), master)
     yield found
     for user in users.all():
         users.store.update("users.json", lambda content, name=user["name"]: _moved(content, name))
@@ -101,7 +100,7 @@ def test_password_and_role_changes_follow(roles: Roles) -> None:
 def test_what_somebody_changed_at_the_master_is_put_right(roles: Roles) -> None:
     roles.users.add("carol", PASSWORD)
     roles()
-    with psycopg.connect(master_dsn(roles.master.spec, roles.master.password_file), autocommit=True) as connection:
+    with psycopg.connect(master_dsn(roles.master.spec, roles.master.password), autocommit=True) as connection:
         connection.execute("ALTER ROLE carol NOLOGIN")
         assert roles() == "set role carol"
         connection.execute("REVOKE bdc_user FROM carol")
@@ -133,11 +132,9 @@ def test_a_pass_that_died_after_the_role_is_finished_by_the_next(roles: Roles) -
     assert roles() == "set role erin"
 
 
-def test_without_the_master_it_waits(roles: Roles, tmp_path: pathlib.Path) -> None:
+def test_without_the_master_it_waits(roles: Roles) -> None:
     roles.users.add("grace", PASSWORD)
     text = set_value(render_profile("local", "demo"), "spec.ports.master", str(free_port()))
     with pytest.raises(NotReadyError) as caught:
         roles.sync(load_spec(text))
     assert "SCRAM" not in caught.value.message
-    with pytest.raises(NotReadyError, match="superuser can't be read"):
-        master_dsn(roles.master.spec, tmp_path / "superuser")

@@ -25,6 +25,12 @@ def test_a_wait_names_what_it_waits_for_why_and_how_long() -> None:
     assert (sql["name"], sql["state"], sql["details"]) == ("sql", "ready", "all is ready")
 
 
+def test_a_wait_for_something_that_is_no_workload_says_what_the_substrate_says() -> None:
+    observed = Observed((ObservedWorkload("master-0", "waiting", "x", "its pod is being made", since=90.0),))
+    tree = cluster_status("demo", (MASTER,), observed, now=100.0)
+    assert tree["details"] == "master-0: waiting: its pod is being made, 10 s"
+
+
 def test_the_worst_state_wins_upwards() -> None:
     observed = Observed(
         (

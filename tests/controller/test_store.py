@@ -8,11 +8,11 @@ import pytest
 
 from controller import store as store_module
 from controller.errors import StoreError
-from controller.store import Store
+from controller.store import FolderStore
 
 
 def test_write_read_and_modes(tmp_path: pathlib.Path) -> None:
-    store = Store(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
     assert store.read("a.json") is None
     store.write("a.json", {"x": [1, "ä"]})
     assert store.read("a.json") == {"x": [1, "ä"]}
@@ -23,7 +23,7 @@ def test_write_read_and_modes(tmp_path: pathlib.Path) -> None:
 
 def test_updates_of_many_threads_are_all_there(tmp_path: pathlib.Path) -> None:
     def work() -> None:
-        mine = Store(tmp_path)
+        mine = FolderStore(tmp_path)
         for _ in range(20):
             mine.update("n.json", lambda before: {"n": (before or {"n": 0})["n"] + 1})
 
@@ -32,19 +32,19 @@ def test_updates_of_many_threads_are_all_there(tmp_path: pathlib.Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert Store(tmp_path).read("n.json") == {"n": 80}
+    assert FolderStore(tmp_path).read("n.json") == {"n": 80}
 
 
 def test_a_damaged_file_says_which_and_what_to_do(tmp_path: pathlib.Path) -> None:
     (tmp_path / "users.json").write_text('{"users": ')
     with pytest.raises(StoreError) as caught:
-        Store(tmp_path).read("users.json")
+        FolderStore(tmp_path).read("users.json")
     assert str(tmp_path / "users.json") in caught.value.message
     assert "backup" in (caught.value.hint or "")
 
 
 def test_a_crash_before_the_rename_leaves_the_old_content(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     store.write("a.json", 1)
 
     def crash(_handle: int) -> None:
@@ -60,7 +60,7 @@ def test_a_crash_before_the_rename_leaves_the_old_content(tmp_path: pathlib.Path
 
 
 def test_a_failing_change_releases_the_lock_and_changes_nothing(tmp_path: pathlib.Path) -> None:
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     with pytest.raises(KeyError):
         store.update("a.json", lambda before: {}["missing"])
     assert store.update("a.json", lambda before: 1) == 1
@@ -70,7 +70,7 @@ def test_a_link_in_a_locks_place_is_refused(tmp_path: pathlib.Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("untouched")
     owner = victim.stat().st_uid, victim.stat().st_gid
-    store = Store(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
     store.make_folder()
     if os.geteuid() == 0:
         os.chown(store.folder, 65534, 65534)  # as the control user's folder, in which root locks and writes
@@ -83,7 +83,7 @@ def test_a_link_in_a_locks_place_is_refused(tmp_path: pathlib.Path) -> None:
 def test_a_link_in_a_files_place_is_replaced(tmp_path: pathlib.Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("untouched")
-    store = Store(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
     store.make_folder()
     (store.folder / "a.json").symlink_to(victim)
     store.write("a.json", 1)

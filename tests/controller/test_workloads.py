@@ -95,18 +95,62 @@ def test_no_secret_is_in_any_description() -> None:
         assert "PASSWORD" not in " ".join(entry.environment)
 
 
-def test_beyond_loopback_controller_and_master_speak_tls_and_the_rest_stays() -> None:
-    text = render_profile("local", "demo")
-    text = set_value(text, "spec.pools.master.postgresql.bin", "/usr/lib/postgresql/17/bin")
-    text = text.replace("bind: 127.0.0.1 ", "tls: {certificate: /c.pem, key: /k.pem}\n    bind: 10.0.0.5 ")
-    found = {entry.name: entry for entry in all_workloads(load_spec(text), Facts(postgresql_version=17))}
+def beyond(more: str = "", *, postgresql_tls: bool = True) -> dict[str, Workload]:
+    text = render_profile("local", "demo").replace("bind: 127.0.0.1 ", f"{more}bind: 10.0.0.5 ")
+    return {entry.name: entry for entry in all_workloads(load_spec(text), Facts(postgresql_tls=postgresql_tls))}
+
+
+def test_beyond_loopback_everybody_speaks_tls_and_only_controller_and_master_leave_it() -> None:
+    found = beyond()
     assert found["control"].endpoints[0].protocol == "https"
     conf = found["master-0"].files[0].content
     assert "listen_addresses = '127.0.0.1,10.0.0.5'" in conf
     assert "ssl = on" in conf
     assert "hostssl all all 0.0.0.0/0 scram-sha-256" in found["master-0"].files[1].content
+    compute = json.loads(found["compute-0"].files[0].content)
+    assert (compute["host"], compute["tls_required"]) == ("127.0.0.1", False)
+    assert compute["master_tls"] == {"sslmode": "verify-full", "sslrootcert": "{secrets}/ca.crt"}
+    assert [shard["tls"] for shard in compute["shards"]] == [True, True]
+    assert json.loads(found["data-0"].files[0].content)["certificate_file"] == "{secrets}/tls.crt"
+    assert "sslmode=verify-full" in found["master-setup"].files[0].content
+
+
+def test_in_front_of_a_postgresql_without_tls_stands_one_with_it() -> None:
+    found = beyond(postgresql_tls=False)
+    assert "listen_addresses = ''" in found["master-0"].files[0].content
+    assert "ssl = on" not in found["master-0"].files[0].content
+    front = found["master-0-tls"]
+    assert json.loads(front.files[0].content)["addresses"] == ["127.0.0.1", "10.0.0.5"]
+    assert [endpoint.name for endpoint in front.endpoints] == ["sql-server-master"]
+    assert found["master-setup"].requires == ("master-0-tls",)
+    assert front.pool == found["master-0"].pool
+
+
+def test_a_certificate_of_the_spec_is_shown_to_people_only() -> None:
+    found = beyond("tls: {certificate: /c.pem, key: /k.pem}\n    ")
+    names = {name: [secret.name for secret in found[name].secrets if secret.name.endswith(".crt")] for name in ("control", "compute-0")}
+    assert names == {"control": ["tls-given.crt", "tls-ca.crt"], "compute-0": ["tls-compute-0.crt", "tls-ca.crt"]}
+    assert json.loads(found["compute-0"].files[0].content)["master_tls"] == {"sslmode": "require", "channel_binding": "require"}
+
+
+def test_on_loopback_nothing_of_it_is_there() -> None:
+    assert not [secret.name for entry in workloads().values() for secret in entry.secrets if secret.name.startswith("tls-")]
 
 
 def test_a_postgresql_that_is_too_old_is_a_spec_error() -> None:
     with pytest.raises(SpecError, match="too old"):
         all_workloads(spec(), Facts(postgresql_version=12))
+
+
+def test_in_pods_everybody_listens_where_others_reach_him_and_nothing_names_loopback() -> None:
+    found = {entry.name: entry for entry in all_workloads(spec(), Facts(sealing_key="a2V5", listen="0.0.0.0"))}
+    files = {(entry.name, file.path): file.content for entry in found.values() for file in entry.files}
+    assert "listen_addresses = '0.0.0.0'" in files["master-0", "postgresql.conf"]
+    assert "host all all 0.0.0.0/0 scram-sha-256" in files["master-0", "pg_hba.conf"]
+    assert "listen_addresses = ''" in files["compute-0-scratch", "postgresql.conf"]
+    assert json.loads(files["master-setup", "setup.json"])["pool_hosts"] == ["{host:compute-0}"]
+    assert json.loads(files["data-0", "data.json"])["host"] == "0.0.0.0"
+    assert "<name>dfs.namenode.rpc-bind-host</name><value>0.0.0.0</value>" in files["nmnode-0", "hdfs-site.xml"]
+    assert "<name>dfs.datanode.address</name><value>0.0.0.0:31510</value>" in files["storage-0-0", "hdfs-site.xml"]
+    own_business = {("spark-connect-0", "spark-defaults.conf")}  # its driver talks to itself
+    assert {place for place, content in files.items() if "127.0.0.1" in content and "sql" not in place[1]} == own_business

@@ -43,7 +43,7 @@ from pools.master.workloads import workloads as master_workloads
 from pools.memory import ALLOCATION
 from pools.tickets import Signer, make_private_key
 from tests.pools.master import substrate
-from tests.services.forkserver import Forked, ForkServer
+from tests.services.forkserver import Forked, Forks
 from tests.services.postgresql import free_port, reachable_folder
 
 PASSWORD = "Some-pass-1234"
@@ -63,8 +63,8 @@ class Service:
     settings: str
     environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | Forked | None = None
-    forks: ForkServer | None = None
-    """Starts it sooner."""
+    forks: Forks | None = None
+    """Start it sooner."""
 
     def start(self) -> None:
         """Returns when it listens."""
@@ -73,7 +73,7 @@ class Service:
         config.write_text(self.settings)
         log = self.folder / "log"
         if self.forks is not None:
-            self.process = self.forks.start(["--config", str(config)], log, self.environment)
+            self.process = self.forks.start(self.module, ["--config", str(config)], log, self.environment)
         else:
             with log.open("ab") as sink:
                 command = [sys.executable, "-m", self.module, "--config", str(config)]
@@ -237,8 +237,11 @@ class DataPool:
 
 
 @contextmanager
-def data_pool(shards: int = 2, replicas: int = 1, shard_limits: ShardLimits | None = None) -> Iterator[DataPool]:
-    """Start one (about 6 s), stop it and remove it at the end. Users ``admin`` (admin) and ``alice``, ``bob`` (user) are there."""
+def data_pool(
+    shards: int = 2, replicas: int = 1, shard_limits: ShardLimits | None = None, forks: Forks | None = None
+) -> Iterator[DataPool]:
+    """Start one (about 6 s), stop it and remove it at the end. Users ``admin`` (admin) and ``alice``, ``bob`` (user) are there. ``forks``:
+    for tests, which need not pay a second of imports at each start."""
     sealing = X25519PrivateKey.generate()
     signer = Signer(make_private_key())
     ports = [free_port() for _ in range(shards + 2 * replicas + 1)]
@@ -267,6 +270,8 @@ def data_pool(shards: int = 2, replicas: int = 1, shard_limits: ShardLimits | No
         pool = DataPool(folder, master, secrets, signer, shard_services, computes, flight_ports)
         stack.callback(_tell_internal_errors, pool)
         stack.callback(_stop_master, pool)
+        for service in (*pool.shards, *pool.replicas):
+            service.forks = forks
         for service in (*pool.shards, *pool.replicas):  # replicas end first; one that does not end keeps no other from it
             stack.callback(service.end)
         for shard in pool.shards:

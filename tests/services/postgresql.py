@@ -23,12 +23,23 @@ import psycopg
 READY_SECONDS = STOP_SECONDS = 60
 
 
+PORTS = range(10_000, 28_900)
+"""Below the blocks of clusters, and below the range from which the kernel takes ports for outgoing connections: one of those may be lost
+before it is used, or while its server is down."""
+
+
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    """A port that nobody listens on, and that no other run of the tests on this machine is given as long as this one lives."""
+    while True:
+        number = PORTS[secrets.randbelow(len(PORTS))]
+        with socket.socket(socket.AF_UNIX) as claim, socket.socket() as probe:
+            try:
+                claim.bind(f"\0openbdc-test-port-{number}")
+                probe.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            claim.detach()  # stays until this process ends
+            return number
 
 
 def bin_folder() -> pathlib.Path:

@@ -53,6 +53,13 @@ FAR_MORE = 2.0
 """A join is not asked for where its rows take so many times longer than those of its tables: estimates of joins are rough."""
 
 
+HASHED_BYTES_PER_SECOND = 200e6
+"""What a source puts into the hash tables of its joins (PostgreSQL: 150,000 rows of 170 bytes in more than 0.13 s)."""
+
+SOONER = 0.8
+"""A join that repeats wide rows is not asked for where its tables come in this share of the time."""
+
+
 @dataclass(frozen=True)
 class Moved:
     """Rows on their way, and the bytes of each."""
@@ -76,6 +83,25 @@ def grouping_pays(before: Moved, after: Moved, link: Link) -> bool:
 def joining_loses(parts: Sequence[Moved], joined: Moved, link: Link) -> bool:
     """Does a join at the source multiply rows, so that its tables come sooner one by one? They are joined here for next to nothing."""
     return joined.rows > sum(part.rows for part in parts) and joined.seconds(link) > FAR_MORE * sum(part.seconds(link) for part in parts)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """The tables of a join fetched one by one. ``parts``: after their own filters, and after the ``keys`` that one tells another."""
+
+    parts: Sequence[Moved]
+    keys: float
+
+    def seconds(self, link: Link) -> float:
+        """Until all are here, where they are joined for next to nothing."""
+        told = self.keys * (KEY_SECONDS + KEY_BYTES / link.bytes_per_second)
+        return sum(part.seconds(link) for part in self.parts) + told + (len(self.parts) - 1) * link.seconds
+
+
+def repeating_loses(apart: Apart, joined: Moved, hashed: float, link: Link) -> bool:
+    """Does a join at the source work on wide rows (``hashed`` bytes), and repeat them, for longer than fetching its tables takes? Only
+    where one of them takes keys of another (else keys of other sources may do more for the join), so only over a link that was measured."""
+    return link.measured and apart.keys > 0 and apart.seconds(link) < SOONER * (joined.seconds(link) + hashed / HASHED_BYTES_PER_SECOND)
 
 
 def keys_pay(keys: float, taker: Moved, link: Link) -> bool:

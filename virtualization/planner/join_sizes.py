@@ -9,10 +9,13 @@ from sqlglot import exp
 
 from virtualization.binding.datatypes import type_of
 from virtualization.catalog import VirtualTable
-from virtualization.planner.costs import Moved
-from virtualization.planner.estimates import joined_rows, known_of, rows_by_alias, shares
+from virtualization.planner.costs import Apart, Moved
+from virtualization.planner.estimates import Known, joined_rows, known_of, rows_by_alias, shares
 from virtualization.planner.properties import conjuncts, is_base_table, used_aliases
 from virtualization.types import row_bytes
+
+_TELLING = 0.3
+"""Keys that are more than this share of the rows of who takes them, or of the values that the column has, are not worth telling."""
 
 _FEWER = ("group", "having", "distinct", "limit", "offset", "windows", "with_")
 
@@ -23,11 +26,14 @@ class JoinSizes:
 
     parts: Sequence[Moved]
     joined: Moved
+    apart: Apart
+    hashed: float
+    """Bytes that the source puts into hash tables to join them."""
 
 
-def join_sizes(query: exp.Expr, tables: Mapping[str, VirtualTable]) -> JoinSizes | None:
-    """None where it is no plain inner join of tables whose sizes, and all of whose join columns, are known: a guess is no reason to
-    fetch whole tables."""
+def join_sizes(query: exp.Expr, tables: Mapping[str, VirtualTable], most_keys: int) -> JoinSizes | None:
+    """``most_keys``: so many each of the tables would take. None where it is no plain inner join of tables whose sizes, and all of whose
+    join columns, are known: a guess is no reason to fetch whole tables."""
     if not isinstance(query, exp.Select) or not query.args.get("joins") or any(query.args.get(part) for part in _FEWER):
         return None
     joins = query.args["joins"]
@@ -42,13 +48,30 @@ def join_sizes(query: exp.Expr, tables: Mapping[str, VirtualTable]) -> JoinSizes
     if any(known(column) is None for tie in ties for column in tie.find_all(exp.Column)):
         return None
     rows_of = rows_by_alias(query, tables)
-    parts = []
+    parts: dict[str, Moved] = {}
     for item in items:
         filters = [part for part in conditions if used_aliases(part) == {item.alias}]
         columns = {column.name: type_of(column) or "text" for column in query.find_all(exp.Column) if column.table == item.alias}
-        parts.append(Moved(max(1.0, rows_of[item.alias] * shares(filters, known)), row_bytes(columns.values())))
+        parts[item.alias] = Moved(max(1.0, rows_of[item.alias] * shares(filters, known)), row_bytes(columns.values()))
     width = row_bytes(type_of(item) or "text" for item in query.selects)
-    return JoinSizes(parts, Moved(max(1.0, joined_rows(query, rows_of, known)), width))
+    joined = Moved(max(1.0, joined_rows(query, rows_of, known)), width)
+    largest = max(rows_of, key=lambda alias: rows_of[alias])  # the source reads through it, past hash tables of the others
+    hashed = sum(part.rows * part.width for alias, part in parts.items() if alias != largest)
+    return JoinSizes(list(parts.values()), joined, _apart(parts, ties, known, most_keys), hashed)
+
+
+def _apart(parts: Mapping[str, Moved], ties: Sequence[exp.Expr], known: Known, most_keys: int) -> Apart:
+    made, keys = dict(parts), 0.0
+    for tie in ties:
+        sides = [tie.this, tie.expression] if isinstance(tie, exp.EQ) else []
+        if len(sides) < 2 or not all(isinstance(side, exp.Column) for side in sides):
+            continue
+        giver, taker = sorted(sides, key=lambda side: made[side.table].rows)
+        given, taken, rows = known(giver), known(taker), made[taker.table].rows
+        told = min(given.among(made[giver.table].rows), made[giver.table].rows) if given is not None else rows
+        if taken is not None and told <= min(most_keys, taken.distinct * _TELLING, rows * _TELLING):
+            made[taker.table], keys = Moved(rows * told / taken.distinct, made[taker.table].width), keys + told
+    return Apart(list(made.values()), keys)
 
 
 def _conditions(query: exp.Select) -> list[exp.Expr]:

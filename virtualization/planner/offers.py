@@ -10,8 +10,8 @@ from sqlglot import exp
 
 from virtualization.catalog import Catalog, DataSource, VirtualTable
 from virtualization.plan import Accepted, Connector, Fragment, FragmentRequest, Kept, Scanned, TakesKeys
-from virtualization.planner.asked_again import Again, AskedAgain, narrowed_query, scan_condition
-from virtualization.planner.costs import Link, Links, assumed, joining_loses
+from virtualization.planner.asked_again import MOST_KEYS, Again, AskedAgain, narrowed_query, scan_condition
+from virtualization.planner.costs import Link, Links, assumed, joining_loses, repeating_loses
 from virtualization.planner.estimates import known_of, query_rows, rows_by_alias, scanned_rows
 from virtualization.planner.first_rows import FirstRows
 from virtualization.planner.join_sizes import join_sizes
@@ -109,13 +109,14 @@ class Offers:
         key = (source, query.sql("postgres"))
         if key in self._known:
             return self._read(self._known[key])
-        if self._is_dearer(query, source):
-            return None
         tables = {table.alias: self.tables[table.alias] for table in base_tables(query)}
         data_source = self._catalog.source(source)
         connector = self._connectors(data_source)
         answer = connector.push(FragmentRequest(cast(exp.Query, query.copy()), tables, data_source))
         if isinstance(answer, Accepted):
+            most = answer.fragment.most_keys if isinstance(answer.fragment, TakesKeys) else MOST_KEYS
+            if self._is_dearer(query, source, most):
+                return None
             asked = cast(exp.Query, query)  # nobody changes it once it was taken
 
             def again(column: str, values: list[exp.Expr]) -> Fragment | None:
@@ -129,11 +130,14 @@ class Offers:
         self.note(reason for reason in answer.kept if reason.code != NO_ENGINE)
         return None
 
-    def _is_dearer(self, query: exp.Expr, source: str) -> bool:
-        """Does a join multiply rows, so that its tables are better fetched one by one?"""
-        sizes = None if self.is_forced(query) else join_sizes(query, self.tables)
+    def _is_dearer(self, query: exp.Expr, source: str, most_keys: int) -> bool:
+        """Does a join multiply rows, or repeat wide ones, so that its tables are better fetched one by one?"""
+        sizes = None if self.is_forced(query) else join_sizes(query, self.tables, most_keys)
         link = self.link(source)
-        if sizes is None or not joining_loses(sizes.parts, sizes.joined, link):
+        if sizes is None:
+            return False
+        repeats = repeating_loses(sizes.apart, sizes.joined, sizes.hashed, link)
+        if not repeats and not joining_loses(sizes.parts, sizes.joined, link):
             return False
         parts = " and ".join(map(str, sizes.parts))
         self.keep(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from controller.store import Store, write_atomic
+from controller.store import FolderStore, write_atomic
 from controller.substrates.local.programs import home
 from controller.supervisor.folder import ClusterFolder
 
@@ -26,9 +26,9 @@ class ClusterHome(ClusterFolder):
         """Made when the cluster was ready for the first time: before that, Ctrl-C removes everything."""
 
     @property
-    def store(self) -> Store:
+    def store(self) -> FolderStore:
         """The controller's store."""
-        return Store(self.store_folder)
+        return FolderStore(self.store_folder)
 
     def make(self, control: tuple[int, int] | None) -> None:
         """The folders, repeatable. ``control``: uid and gid of the control user when each pool has a user of its own."""

@@ -55,12 +55,24 @@ def is_free(port: int, host: str = HOST) -> bool:
 
 def owner(port: int) -> Owner:
     """Who has ``port``: who listens there, else whose outgoing connection got it from the kernel."""
-    for inodes in _sockets(port):
-        for pid in (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()):
-            if inodes and _holds(pid, inodes):
-                folder = cluster_folder_of(pid)
-                return Owner(port, pid, _command(pid), folder.name if folder else None)
-    return Owner(port, None, None, None)
+    return owners((port,))[port]
+
+
+def owners(ports: Iterable[int]) -> dict[int, Owner]:
+    """The same for each of them, with one look at all processes, however many ports."""
+    wanted = set(ports)
+    sockets = {f"socket:[{inode}]": (number, state == LISTEN) for number, state, inode in _table() if number in wanted}
+    found: dict[int, tuple[bool, int]] = {}
+    for pid in (int(entry.name) for entry in (PROC.iterdir() if sockets else ()) if entry.name.isdigit()):
+        for number, listens in {sockets[name] for name in _open_files(pid) if name in sockets}:
+            if number not in found or (listens and not found[number][0]):
+                found[number] = listens, pid
+    return {port: _owner(port, found[port][1] if port in found else None) for port in wanted}
+
+
+def _owner(port: int, pid: int | None) -> Owner:
+    folder = None if pid is None else cluster_folder_of(pid)
+    return Owner(port, pid, None if pid is None else _command(pid), folder.name if folder else None)
 
 
 def cluster_folder_of(pid: int) -> Path | None:
@@ -129,16 +141,6 @@ def outgoing_range() -> tuple[int, int]:
     return int(lowest), int(highest)
 
 
-def _sockets(port: int) -> tuple[set[str], set[str]]:
-    """The sockets that listen on ``port``, and all others that have it as their own."""
-    listening: set[str] = set()
-    others: set[str] = set()
-    for number, state, inode in _table():
-        if number == port:
-            (listening if state == LISTEN else others).add(f"socket:[{inode}]")
-    return listening, others
-
-
 def connections(ports: set[int]) -> int:
     """How many connections to servers that listen on ``ports`` are open now."""
     return sum(number in ports and state == ESTABLISHED for number, state, _ in _table())
@@ -156,13 +158,11 @@ def _table() -> Iterator[tuple[int, str, str]]:
             yield int(fields[1].rsplit(":", 1)[1], 16), fields[3], fields[9]
 
 
-def _holds(pid: int, inodes: set[str]) -> bool:
-    folder = PROC / str(pid) / "fd"
+def _open_files(pid: int) -> list[str]:
     try:
-        names = list(folder.iterdir())
+        return [_target(path) for path in (PROC / str(pid) / "fd").iterdir()]
     except OSError:
-        return False
-    return any(_target(name) in inodes for name in names)
+        return []
 
 
 def _target(path: Path) -> str:

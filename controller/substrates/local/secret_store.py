@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from controller import secret_values
+from controller.secret_values import SEALING_KEY, TICKET_KEY
 
-SEALING_KEY = "sealing.key"
-TICKET_KEY = "ticket.key"
-"""Signs the tickets of the data pool."""
-RANDOM_BYTES = 32
+__all__ = ["SEALING_KEY", "TICKET_KEY", "ensure_secrets", "sealing_public_key", "ticket_public_key"]
 
 
 def ensure_secrets(folder: Path, names: Iterable[str]) -> None:
     """Generate what is missing; what is there is never changed."""
     for name in names:
-        _create(folder / name, _generate(name))
+        _create(folder / name, secret_values.new_value(name))
 
 
 def sealing_public_key(folder: Path) -> str:
     """The public half of ``sealing.key``: standard base64 of 32 bytes."""
-    private = X25519PrivateKey.from_private_bytes(base64.b64decode((folder / SEALING_KEY).read_bytes()))
-    return base64.b64encode(private.public_key().public_bytes_raw()).decode()
+    return secret_values.sealing_public_key((folder / SEALING_KEY).read_bytes())
 
 
 def ticket_public_key(folder: Path) -> str:
     """The public half of ``ticket.key``, with which shards verify: standard base64 of 32 bytes."""
-    private = Ed25519PrivateKey.from_private_bytes(base64.b64decode((folder / TICKET_KEY).read_bytes()))
-    return base64.b64encode(private.public_key().public_bytes_raw()).decode()
-
-
-def _generate(name: str) -> bytes:
-    if name == SEALING_KEY:
-        return base64.b64encode(X25519PrivateKey.generate().private_bytes_raw())
-    if name == TICKET_KEY:
-        return base64.b64encode(Ed25519PrivateKey.generate().private_bytes_raw())
-    return secrets.token_urlsafe(RANDOM_BYTES).encode()
+    return secret_values.ticket_public_key((folder / TICKET_KEY).read_bytes())
 
 
 def _create(path: Path, value: bytes) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from controller.accepted import spec_in_force
 from controller.errors import SubstrateError
+from controller.spec import ClusterSpec
 from controller.substrate import Observed, ObservedWorkload
 from controller.substrates.local import programs
 from controller.substrates.local.layout import ClusterHome
 from controller.substrates.local.ports import connections
-from controller.substrates.local.render import Programs, render
+from controller.substrates.local.render import HOST, Programs, render
 from controller.substrates.local.spark import spark_program
 from controller.supervisor.client import SupervisorClient
 from controller.supervisor.errors import SupervisorError
@@ -32,6 +33,10 @@ class LocalSubstrate:
         self._programs = Programs(self._program, lru_cache(programs.classpath))
         self._find = lru_cache(programs.program)
         self._find_spark = lru_cache(spark_program)
+
+    def wanted(self, spec: ClusterSpec, desired: tuple[Workload, ...]) -> tuple[Workload, ...]:
+        """A process each: nothing to prepare."""
+        return desired
 
     def observe(self) -> Observed:
         """What the supervisor runs."""
@@ -54,9 +59,17 @@ class LocalSubstrate:
         """Stop it; with ``forget`` nobody hears of it any more. The data of a service stays."""
         self._call("stop", name=name, forget=forget)
 
+    def renew(self, values: Mapping[str, str]) -> None:
+        """Keep these certificates and keys, and lay all certificates again where they are used; nothing restarts."""
+        self._call("renew", values=dict(values))
+
     def clients(self, workload: Workload) -> int | None:
         """Connections to its ports, as the kernel lists them."""
         return connections({port.number for port in workload.ports})
+
+    def host(self, name: str) -> str:
+        """All on this machine; who listens elsewhere too listens here."""
+        return HOST
 
     def tail(self, name: str, lines: int) -> tuple[str, ...]:
         """Last lines of its log."""

@@ -60,7 +60,7 @@ def read_winners(given: Any) -> list[Winner]:  # noqa: ANN401 (JSON)
         winners: list[Winner] = [
             (int(partition), int(attempt), {int(shard): int(rows) for shard, rows in each.items()}) for partition, attempt, each in given
         ]
-    except (TypeError, ValueError, AttributeError):
+    except (TypeError, ValueError, AttributeError, OverflowError):  # JSON may say 1e999
         raise StatementError("22023", "winners must be a list of [partition, attempt, {shard: rows}]") from None
     if len({partition for partition, _, _ in winners}) != len(winners):
         raise StatementError("22023", "winners name a partition twice")
@@ -138,3 +138,5 @@ _ACTIONS: Mapping[str, Callable[[Actions, Identity, Body], Awaitable[dict[str, A
     "status": Actions._status,
     "read": Actions._read,
 }
+NAMES = tuple(_ACTIONS)
+"""All that there are; the matrix of who gets in where (tests/matrix) is made from them."""

@@ -93,6 +93,9 @@ class Coordinator:
         self.shards = shards
         self.publisher = Publisher(ledgers, shards)
         self.standings = Standings(shards)
+        self.counted: Callable[[str, int], None] = lambda step, rows: None
+        """Told of each load that was begun, committed (with its rows) or aborted."""
+
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, who: Identity, request: Mapping[str, Any]) -> Load:
@@ -113,6 +116,7 @@ class Coordinator:
         except StatementError as error:
             await self.give_up(who, load, error.message)
             raise
+        self.counted("begun", 0)
         return load
 
     async def _compare(self, who: Identity, load: Load) -> Standing:
@@ -264,6 +268,7 @@ class Coordinator:
             log.error("the outcome of a load is not known", load=load.id, database=who.database, why=str(away))
             raise _unknown_outcome(load.id, away) from None
         if answer["state"] == "aborted":
+            self.counted("aborted", 0)
             await self._briefly(self._abort_on_shards(load, "the decision was refused"))
             refused = answer.get("error") or {}
             raise StatementError(
@@ -272,6 +277,7 @@ class Coordinator:
             )  # fmt: skip
         if answer["state"] == "committed":
             self._publish(who.database, load, answer["version"])
+        self.counted("committed", rows)
         return Committed(answer.get("version"), rows)
 
     def _publish(self, database: str, load: Load, version: int | None) -> None:
@@ -296,6 +302,7 @@ class Coordinator:
     async def _aborted(self, who: Identity, load: Load, reason: str) -> str:
         answer = await _patiently(lambda: self.ledgers.of(who.database).abort(load.id, reason[:1000]))
         if answer["state"] == "aborted":
+            self.counted("aborted", 0)
             await self._briefly(self._abort_on_shards(load, reason))
         return str(answer["state"])
 

@@ -19,9 +19,12 @@ from pyarrow import flight
 
 from pools.compute.catalogs import Identity
 from pools.compute.errors import ServiceError, StatementError
+from pools.compute.loads.actions import NAMES
 from pools.compute.loads.faults import flight_error
 from pools.compute.loads.login import Logins
 from pools.compute.loads.relay import Relay
+from pools.flight_listening import location, pairs
+from pools.tls import Loaded
 from virtualization.errors import VirtualizationError
 
 log = structlog.get_logger()
@@ -51,8 +54,13 @@ class Endpoint:
 class Server(flight.FlightServerBase):
     """Listens as soon as it is made."""
 
-    def __init__(self, endpoint: Endpoint, host: str, port: int) -> None:
-        super().__init__(f"grpc://{host}:{port}", auth_handler=_NoHandshake(), middleware={LOGIN: _LoginFactory(endpoint.logins)})
+    def __init__(self, endpoint: Endpoint, host: str, port: int, loaded: Loaded | None = None) -> None:
+        super().__init__(
+            location(host, port, loaded),
+            auth_handler=_NoHandshake(),
+            tls_certificates=pairs(loaded),
+            middleware={LOGIN: _LoginFactory(endpoint.logins)},
+        )
         self._endpoint = endpoint
 
     def do_action(self, context: flight.ServerCallContext, action: flight.Action) -> list[bytes]:
@@ -65,8 +73,7 @@ class Server(flight.FlightServerBase):
 
     def list_actions(self, context: flight.ServerCallContext) -> list[tuple[str, str]]:  # type: ignore[override]  # pyarrow's stub is wrong
         """For people who look around."""
-        names = ("begin", "commit", "abort", "renew", "status", "read")
-        return [(name, "see docs/architecture/load-protocol.md") for name in names]
+        return [(name, "see docs/architecture/load-protocol.md") for name in NAMES]
 
     def do_put(
         self,
@@ -102,7 +109,10 @@ def _read_json(raw: bytes | None) -> dict[str, Any]:
     if raw is None or len(raw) > BODY_BYTES:
         raise StatementError("54000", f"the message is larger than {BODY_BYTES >> 20} MB, or there is none")
     try:
-        content = json.loads(raw or b"{}")
+        text = (raw or b"{}").decode()  # strictly: json itself lets halves of surrogate pairs pass …
+        content = json.loads(text)
+        if "\\ud" in text.lower():  # … and their escapes, which no answer, log or source could carry
+            json.dumps(content, ensure_ascii=False).encode()
     except ValueError:
         content = None
     if not isinstance(content, dict):

@@ -210,7 +210,7 @@ class Ledger:
         address = self._address
         try:
             return await psycopg.AsyncConnection.connect(
-                host=address.host, port=address.port, user=ROLE, password=address.password, dbname=self.database,
+                host=address.host, port=address.port, user=ROLE, password=address.password, dbname=self.database, **address.encryption,
                 application_name=f"{address.name} loads", autocommit=True, connect_timeout=5, options=SESSION,
             )  # fmt: skip
         except (psycopg.Error, OSError) as error:

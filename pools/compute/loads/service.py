@@ -24,13 +24,16 @@ from pools.compute.runner import QueryRunner
 from pools.compute.settings import ServiceSettings
 from pools.compute.snapshot import Snapshot
 from pools.tickets import Signer
+from pools.tls import ServerCertificate
 
 if TYPE_CHECKING:
     from pools.compute.loads.flight import Server
+    from pools.flight_listening import Listening
 
 log = structlog.get_logger()
 
 STOP_SECONDS = 5.0
+RENEW_SECONDS = 1.0
 
 ORPHANS_EVERY = 15
 """Passes of the sweep: it asks every database of the server."""
@@ -42,18 +45,26 @@ OPERATE = "data_operate"
 class DataPool:
     """Of one replica; lives on the event loop."""
 
-    def __init__(self, settings: ServiceSettings, address: Address, master: Master, runner: Callable[[], QueryRunner]) -> None:
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        address: Address,
+        master: Master,
+        runner: Callable[[], QueryRunner],
+        certificate: ServerCertificate | None = None,
+    ) -> None:
         assert settings.ticket_key_file is not None
         self._settings = settings
+        self._certificate = certificate
         self._master = master
         self._runner = runner
         self.signer = Signer.read(pathlib.Path(settings.ticket_key_file))
         self.ledgers = Ledgers(address)
-        self.coordinator = Coordinator(self.ledgers, Shards(settings.shards, self.signer))
+        self.coordinator = Coordinator(self.ledgers, Shards(settings.shards, self.signer, settings.authority()))
         master.compare = self.coordinator.standings.of
         self.sweeper = Sweeper(self.coordinator)
         self.operator = Operator(self.coordinator, master.current)
-        self._server: Server | None = None
+        self._flight: Listening[Server] | None = None
 
     actions = frozenset({*pool_requests.HANDLERS, OPERATE})
     """Requests of the master that ``answer`` takes."""
@@ -77,19 +88,31 @@ class DataPool:
         from pools.compute.loads.login import Logins
         from pools.compute.loads.reading import Reader
         from pools.compute.loads.relay import Relay
+        from pools.flight_listening import Listening
 
         loop = asyncio.get_running_loop()
         logins = Logins(self._master, self.signer, loop)
         actions = Actions(self.coordinator, Reader(self._runner, self._master, self.coordinator.shards))
         endpoint = Endpoint(logins, actions, Relay(self.coordinator.shards), loop)
-        self._server = await asyncio.to_thread(Server, endpoint, self._settings.host, self._settings.flight_port)
-        return int(self._server.port)
+        host, port = self._settings.host, self._settings.flight_port
+        self._flight = await asyncio.to_thread(
+            Listening, lambda number, loaded: Server(endpoint, host, number, loaded), port, self._certificate
+        )
+        return self._flight.port
 
     async def run(self) -> None:
         """Sweep, and close idle connections, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.ledgers.run())
             tasks.create_task(self._sweep())
+            tasks.create_task(self._renew())
+
+    async def _renew(self) -> None:
+        """A certificate that was replaced is in use a second later."""
+        while self._flight is not None and self._certificate is not None:
+            await asyncio.sleep(RENEW_SECONDS)
+            if await asyncio.to_thread(self._flight.look):
+                log.info("a renewed certificate is in use")
 
     async def _sweep(self) -> None:
         for passes in itertools.count(1):
@@ -119,10 +142,10 @@ class DataPool:
 
     async def stop(self) -> None:
         """Refuse new calls, let those under way end, briefly."""
-        if self._server is not None:
+        if self._flight is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
-                    await asyncio.to_thread(self._server.shutdown)
+                    await asyncio.to_thread(self._flight.server.shutdown)
         await self.operator.close()
         await self.coordinator.close()
         await self.ledgers.close()

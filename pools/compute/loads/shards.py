@@ -51,7 +51,9 @@ class ShardAwayError(StatementError):
 class Shards:
     """All shards that the settings name. ``act`` belongs to the event loop; ``client`` may be called from any thread."""
 
-    def __init__(self, addresses: Sequence[ShardAddress], signer: Signer) -> None:
+    def __init__(self, addresses: Sequence[ShardAddress], signer: Signer, authority: Any = None) -> None:  # noqa: ANN401 (pyarrow's stub calls them a text)
+        """``authority``: PEM certificates (bytes) that verify shards which speak TLS."""
+        self._authority = authority
         self.addresses: Mapping[int, ShardAddress] = {address.number: address for address in addresses}
         self.signer = signer
         self._threads = ThreadPoolExecutor(THREADS, "shards")
@@ -74,7 +76,7 @@ class Shards:
             if client is None:
                 from pyarrow import flight
 
-                client = flight.FlightClient(self.location(number), generic_options=CHANNEL)
+                client = flight.FlightClient(self.location(number), tls_root_certs=self._authority, generic_options=CHANNEL)
                 self._clients[number] = client
             return client
 

@@ -14,6 +14,7 @@ NO_DATA = b"n\0\0\0\x04"
 EMPTY_QUERY = b"I\0\0\0\x04"
 PORTAL_SUSPENDED = b"s\0\0\0\x04"
 REFUSED_ENCRYPTION = b"N"
+ACCEPTED_ENCRYPTION = b"S"
 
 
 @dataclass(frozen=True, slots=True)

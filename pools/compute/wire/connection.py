@@ -35,7 +35,7 @@ class Connection:
         link.gone = self._gone
 
     def _gone(self) -> None:
-        self.session.interrupted = CancelRequestedError("the client left")
+        self.session.interrupted = CancelRequestedError("the client left", reason="left")
         self.session.close(self.session.interrupted)
 
     def cancel(self) -> None:
@@ -67,7 +67,7 @@ class Connection:
             pass
         finally:
             self._extended.end()
-            self.session.close(CancelRequestedError("the client left"))
+            self.session.close(CancelRequestedError("the client left", reason="left"))
 
     async def _next(self) -> frontend.Message | None:
         limits, outside = self._limits, self.session.status == "I"
@@ -170,7 +170,7 @@ class Connection:
         seconds = session.variables.statement_timeout
         timer = None
         if seconds is not None:
-            late = CancelRequestedError("canceling statement due to statement timeout")
+            late = CancelRequestedError("canceling statement due to statement timeout", reason="timeout")
             timer = asyncio.get_running_loop().call_later(seconds, session.cancel, late)
         try:
             yield

@@ -6,12 +6,14 @@ A protocol of its own instead of asyncio's streams: what arrives becomes message
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from pools.compute.errors import ProtocolError
 from pools.compute.wire.frontend import MAX_STARTUP_BYTES, Decoder, Message, Opening
+from pools.tls import HANDSHAKE, Layer, ServerCertificate
 
 AHEAD = 256
 """Messages that may wait for their turn; a client that sends more is not read until they are done."""
@@ -25,13 +27,23 @@ WRITE_BYTES = 262_144
 CLOSE_SECONDS = 2.0
 """For so long the last bytes may take."""
 
+ALPN = "postgresql"
+"""What a client that begins with TLS at once has to say that it wants to speak."""
+
 
 class Link(asyncio.Protocol):
     """``accepted`` is run as a task for the new connection. ``gone`` is called once when the client closes or breaks the connection after
-    ``start``."""
+    ``start``. ``certificate``: None: there is no TLS here."""
 
-    def __init__(self, accepted: Callable[[Link], Coroutine[Any, Any, None]], send_seconds: float) -> None:
+    def __init__(
+        self, accepted: Callable[[Link], Coroutine[Any, Any, None]], send_seconds: float, certificate: ServerCertificate | None = None
+    ) -> None:
         self._accepted = accepted
+        self._certificate = certificate
+        self._tls: Layer | None = None
+        self._silent = True
+        """Nothing has come yet."""
+
         self._send_seconds = send_seconds
         self._transport: asyncio.Transport
         self._decoder = Decoder()
@@ -41,6 +53,9 @@ class Link(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._lost = asyncio.Event()
         self._started = False
+        self._at_once = False
+        """The client began with TLS, without asking for it."""
+
         self._ended = False
         """No more messages come: the client left, or sent garbage."""
 
@@ -58,6 +73,13 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See ``asyncio.Protocol``."""
+        if self._silent:
+            self._silent = False
+            if data[0] == HANDSHAKE and self._certificate is not None:
+                self._tls = Layer(self._certificate.current())
+                self._at_once = True
+        if self._tls is not None and not (data := self._opened(self._tls, data)):
+            return
         self._ahead += len(data)
         self._decoder.feed(data)
         if self._started:
@@ -66,6 +88,24 @@ class Link(asyncio.Protocol):
             self._arrived.set()
             if self._decoder.pending > MAX_STARTUP_BYTES:
                 self._transport.pause_reading()
+
+    def _opened(self, layer: Layer, data: bytes) -> bytes:
+        """What the client said under TLS; nothing, and the end of the connection, for what is no TLS."""
+        try:
+            plain = layer.received(data)
+        except ssl.SSLError:
+            self._transport.write(layer.leaving())  # an alert that says why
+            self._end()
+            self._transport.close()
+            return b""
+        if leaving := layer.leaving():
+            self._transport.write(leaving)
+        if self._at_once and layer.established and layer.protocol != ALPN:
+            self._transport.close()  # another protocol's request must not be taken for this one's (ALPACA)
+            return b""
+        if layer.ended:
+            self._end()
+        return plain
 
     def eof_received(self) -> bool:
         """See ``asyncio.Protocol``; what is still to be sent may be read by a client that has closed its side only."""
@@ -85,6 +125,27 @@ class Link(asyncio.Protocol):
     def resume_writing(self) -> None:
         """See ``asyncio.Protocol``."""
         self._writable.set()
+
+    # Encryption
+
+    @property
+    def can_encrypt(self) -> bool:
+        """Whether ``encrypt`` may be called."""
+        return self._certificate is not None and self._tls is None
+
+    @property
+    def encrypted(self) -> Layer | None:
+        """The connection's TLS; None: it is plain."""
+        return self._tls
+
+    async def encrypt(self) -> None:
+        """From here on TLS. ProtocolError when bytes came that were to look as if they had been encrypted."""
+        if self._decoder.pending:
+            raise ProtocolError("received unencrypted data after SSL request")
+        assert self._certificate is not None
+        layer = Layer(self._certificate.current())
+        await self.drain()
+        self._tls = layer
 
     # Reading
 
@@ -174,7 +235,8 @@ class Link(asyncio.Protocol):
         """Hand everything collected to the network without waiting."""
         out, self._out = self._out, []
         if out and not self._transport.is_closing():
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+            data = out[0] if len(out) == 1 else b"".join(out)
+            self._transport.write(data if self._tls is None else self._tls.sealed(data))
 
     async def drain(self) -> None:
         """Send, and wait while the client is behind; ConnectionError when it left or took nothing for too long."""
@@ -196,6 +258,8 @@ class Link(asyncio.Protocol):
     async def close(self) -> None:
         """Send what is left (briefly) and close."""
         self.flush()
+        if self._tls is not None and self._tls.established and not self._transport.is_closing():
+            self._transport.write(self._tls.farewell())
         self._transport.close()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):

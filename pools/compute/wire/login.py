@@ -25,17 +25,21 @@ class Login:
 
 
 async def opening(link: Link) -> Startup | CancelRequest | None:
-    """Refuse encryption politely (the pool listens on loopback) until a start-up or cancel packet comes; None: the client left."""
-    refused: set[str] = set()
+    """Encrypt where that can be done, else refuse it politely, until a start-up or cancel packet comes; None: the client left."""
+    answered: set[str] = set()
     while True:
         packet = await link.opening()
         if not isinstance(packet, SslRequest):
             return packet
-        if packet.kind in refused:
+        if packet.kind in answered:
             raise ProtocolError("encryption was requested twice")
-        refused.add(packet.kind)
-        link.send(backend.REFUSED_ENCRYPTION)
-        await link.drain()
+        answered.add(packet.kind)
+        if packet.kind == "TLS" and link.can_encrypt:
+            link.send(backend.ACCEPTED_ENCRYPTION)
+            await link.encrypt()
+        else:
+            link.send(backend.REFUSED_ENCRYPTION)
+            await link.drain()
 
 
 def read_startup(startup: Startup) -> Login:
@@ -74,12 +78,20 @@ async def authenticate(link: Link, login: Login, verifier: Callable[[Identity], 
     stored = await verifier(login.identity)
     known = scram.Verifier.parse(stored) if stored is not None else None
     name = login.identity.login
-    dialogue = scram.Dialogue(name, known or scram.Verifier.pretended(name, key), real=known is not None)
-    link.send(backend.sasl_mechanisms(scram.MECHANISM))
+    binding = None if link.encrypted is None else link.encrypted.loaded.end_point
+    offered = (scram.MECHANISM,) if binding is None else (scram.BOUND, scram.MECHANISM)
+    link.send(backend.sasl_mechanisms(*offered))
     await link.drain()
     reader = Reader(await _password(link))
-    if reader.text() != scram.MECHANISM:
+    chosen = reader.text()
+    if chosen not in offered:
         raise ProtocolError("client selected an invalid SASL authentication mechanism")
+    dialogue = scram.Dialogue(
+        name,
+        known or scram.Verifier.pretended(name, key),
+        real=known is not None,
+        channel=scram.Channel(binding, bound=chosen == scram.BOUND),
+    )
     first = reader.take(length) if (length := reader.int32()) >= 0 else b""
     reader.end()
     link.send(backend.sasl_continue(dialogue.first(first)))

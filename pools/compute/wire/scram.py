@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pools.compute.errors import AuthenticationError, ProtocolError
 
 MECHANISM = "SCRAM-SHA-256"
+BOUND = "SCRAM-SHA-256-PLUS"
+"""The same, bound to the certificate that the client has seen (RFC 5929, tls-server-end-point): who relays a login fails."""
+BINDING = "p=tls-server-end-point"
 ITERATIONS = 4096
 SALT_BYTES = 16
 _VERIFIER = re.compile(
@@ -69,10 +72,33 @@ class Verifier:
         return f"{MECHANISM}${self.iterations}:{salt}${stored}:{server}"
 
 
+@dataclass(frozen=True)
+class Channel:
+    """What the login goes over: ``end_point`` of the server's certificate, None: no TLS; ``bound``: the client chose to be bound to it."""
+
+    end_point: bytes | None = None
+    bound: bool = False
+
+    def check(self, flag: str) -> None:
+        """The client's flag fits what was offered and chosen; ProtocolError."""
+        if self.bound and flag != BINDING:
+            raise ProtocolError("the client chose channel binding and does not bind, or binds to another kind")
+        if not self.bound and flag.startswith("p="):
+            raise ProtocolError("the client asks for channel binding without having chosen it")
+        if flag == "y" and self.end_point is not None:
+            # it can bind, and thinks that the server can't: somebody between has taken the offer away
+            raise ProtocolError("the client supports channel binding but thinks the server does not")
+
+    def expected(self, header: bytes) -> bytes:
+        """What the client's last message must repeat."""
+        return header + (self.end_point or b"") if self.bound else header
+
+
 class Dialogue:
     """One login: ``first(client_first) -> server_first``, then ``final(client_final) -> server_final``."""
 
-    def __init__(self, user: str, verifier: Verifier, *, real: bool, nonce: str | None = None) -> None:
+    def __init__(self, user: str, verifier: Verifier, *, real: bool, nonce: str | None = None, channel: Channel | None = None) -> None:
+        self._channel = channel or Channel()
         self._user = user
         self._verifier = verifier
         self._real = real
@@ -85,8 +111,7 @@ class Dialogue:
         match = _FIRST.match(_text(data))
         if match is None:
             raise ProtocolError("malformed SCRAM message")
-        if match["flag"].startswith("p="):
-            raise ProtocolError("the client asks for channel binding, which needs TLS")
+        self._channel.check(match["flag"])
         if match["authzid"]:
             raise ProtocolError("the client uses an authorization identity, which is not supported")
         self._header = match["header"].encode()
@@ -102,7 +127,11 @@ class Dialogue:
         if match is None:
             raise ProtocolError("malformed SCRAM message")
         proof = _base64(match["proof"])
-        if _base64(match["binding"]) != self._header or not hmac.compare_digest(match["nonce"], self._nonce) or len(proof) != 32:
+        if (
+            _base64(match["binding"]) != self._channel.expected(self._header)
+            or not hmac.compare_digest(match["nonce"], self._nonce)
+            or len(proof) != 32
+        ):
             raise ProtocolError("SCRAM message does not fit the dialogue")
         messages = (self._messages + match["without"]).encode()
         signature = hmac.digest(self._verifier.stored_key, messages, "sha256")

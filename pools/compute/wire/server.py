@@ -7,16 +7,18 @@ import hmac
 import itertools
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
 from pools.compute.catalogs import Identity
-from pools.compute.errors import AdmissionError, AuthenticationError, ShutdownError
+from pools.compute.errors import AdmissionError, AuthenticationError, ShutdownError, StatementError
 from pools.compute.session import Pool, Session
 from pools.compute.wire import backend, login, reports
 from pools.compute.wire.connection import Connection
 from pools.compute.wire.frontend import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES, PROTOCOL_3_0, PROTOCOL_3_2, CancelRequest, Startup
 from pools.compute.wire.link import Link
+from pools.tls import ServerCertificate
 
 log = structlog.get_logger()
 
@@ -27,11 +29,20 @@ STRANGERS = 100
 """Connections that may be on their way through the login (or bring a cancel request): more would cost file descriptors only."""
 
 
+@dataclass(frozen=True)
+class Encryption:
+    """``certificate``: None: no TLS; ``required``: who comes without is told so and goes."""
+
+    certificate: ServerCertificate | None = None
+    required: bool = False
+
+
 class Server:
     """``replica``: 0 to 1023."""
 
-    def __init__(self, pool: Pool, replica: int = 0) -> None:
+    def __init__(self, pool: Pool, replica: int = 0, encryption: Encryption = Encryption()) -> None:
         self._pool = pool
+        self._encryption = encryption
         self._replica = replica
         self._numbers = itertools.count(1)
         self._connections: dict[int, Connection] = {}
@@ -43,7 +54,10 @@ class Server:
     async def start(self, host: str, port: int) -> int:
         """Listen; the port (a free one where 0 was asked for)."""
         seconds = self._pool.limits.send_seconds
-        self._server = await asyncio.get_running_loop().create_server(lambda: Link(self._accept, seconds), host, port, backlog=512)
+        certificate = self._encryption.certificate
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Link(self._accept, seconds, certificate), host, port, backlog=512
+        )
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 
@@ -51,6 +65,11 @@ class Server:
     def identities(self) -> set[Identity]:
         """Who is logged in."""
         return {connection.session.identity for connection in self._connections.values()}
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._connections)
 
     def end(self, whose: Callable[[Identity], bool], message: str, hint: str | None = None) -> int:
         """Close the connections of these users; how many there were."""
@@ -125,6 +144,10 @@ class Server:
             return None
         if self._stopping:
             raise ShutdownError("the compute pool is stopping", hint="Connect again.")
+        if self._encryption.required and link.encrypted is None:
+            raise StatementError(
+                "28000", "the compute pool takes encrypted connections only", hint="sslmode=verify-full, or at least require"
+            )
         return await self._authenticated(link, packet)
 
     def _full(self) -> AdmissionError:

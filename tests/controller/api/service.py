@@ -15,6 +15,7 @@ import yaml
 
 from controller.api.app import create_app
 from controller.api.services import Services
+from controller.auth.directory.logins import DirectoryLogins
 from controller.auth.keys import TokenKeys
 from controller.auth.throttle import Throttle
 from controller.auth.tokens import Tokens
@@ -23,16 +24,21 @@ from controller.errors import UnknownNameError
 from controller.facts import Facts
 from controller.identity import remember_first_admin
 from controller.jobs import Jobs, NewJob
+from controller.metrics import Meters
+from controller.metrics_cluster import ClusterMetrics, Ways
 from controller.on_demand import Demand
+from controller.operations.assembly import Operating
 from controller.profiles import render_profile
 from controller.spark import Spark
 from controller.spark_places import SparkPlaces
 from controller.spec import ClusterSpec, load_spec
+from controller.spec.directory import Directory
 from controller.status import ClusterStatus, EndpointStatus, cluster_status
-from controller.store import Store
+from controller.store import FolderStore, Store
 from controller.substrate import Observed, ObservedWorkload
 from controller.workloads import spark_settings
 from pools.storage.spark import SparkSettings
+from tests.controller.operations.world import World
 from tests.controller.substrate import StandInSubstrate, workload
 from tests.patience import PATIENCE
 from tests.services.postgresql import free_port
@@ -95,9 +101,8 @@ class Service:
         return self.client.request(method, path, headers=headers, **more)  # type: ignore[arg-type]
 
 
-def _spark(folder: pathlib.Path, store: Store, view: StandInView) -> Spark:
+def _spark(store: Store, view: StandInView) -> Spark:
     """With one job, submitted by ``ADMIN``."""
-    (folder / "token").write_text("spark's token")
     remember_first_admin(store, ADMIN)
     places = SparkPlaces(store)
 
@@ -106,26 +111,45 @@ def _spark(folder: pathlib.Path, store: Store, view: StandInView) -> Spark:
 
     jobs = Jobs(store, settings)
     jobs.submit(NewJob("hdfs:///count.py"), ADMIN, 1.0)
-    return Spark(Demand(store), places, jobs, StandInSubstrate(), view.spec, settings, folder / "token", view.users_changed)
+    return Spark(Demand(store), places, jobs, StandInSubstrate(), view.spec, settings, lambda: "spark's token", view.users_changed)
 
 
-@contextmanager
-def served(folder: pathlib.Path) -> Iterator[Service]:
-    """Serve on a free port until the end of the block; users ``ADMIN`` and ``USER`` with ``PASSWORD``."""
-    store, view = Store(folder / "store"), StandInView()
-    users, keys = Users(store), TokenKeys(store)
+def _operating(folder: pathlib.Path) -> Operating:
+    """Of a cluster of its own, with one operation that is over."""
+    found = World(folder / "operating").operating
+    found.operations.keep(found.operations.begin("apply", ADMIN, {"text": ""}).ended("done", "the cluster is what the spec says"))
+    return found
+
+
+def made(folder: pathlib.Path) -> tuple[Services, StandInView]:
+    """What the API stands on; users ``ADMIN`` and ``USER`` with ``PASSWORD``."""
+    store, view = FolderStore(folder / "store"), StandInView()
+    users, keys, meters = Users(store), TokenKeys(store), Meters()
     create_first_admin(store, ADMIN, PASSWORD)
     users.add(USER, PASSWORD)
+    directory = DirectoryLogins(users, store)
+    directory.configure(Directory(), 12)
     services = Services(
         cluster_id="test-id",
         users=users,
         keys=keys,
         tokens=Tokens("test-id", keys, users, 12),
         throttle=Throttle(5, 30),
+        directory=directory,
         view=view,
         sealing_key=lambda: "c2VhbGluZyBrZXk=",
-        spark=_spark(folder, store, view),
+        spark=_spark(store, view),
+        operating=_operating(folder),
+        metrics=ClusterMetrics(meters, Ways(lambda name: "127.0.0.1", lambda: "host=127.0.0.1 port=1"), view.status, lambda: DESIRED),
+        meters=meters,
     )
+    return services, view
+
+
+@contextmanager
+def served(folder: pathlib.Path) -> Iterator[Service]:
+    """Serve on a free port until the end of the block."""
+    services, view = made(folder)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(create_app(services), host="127.0.0.1", port=port, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)

@@ -24,6 +24,8 @@ from tests.controller.local.running import PASSWORD, Local, local_home, until
 ADMIN = {"username": "admin", "password": PASSWORD}
 NAME = f"t{secrets.token_hex(4)}"  # OS users are the machine's: another run may be at work
 pytestmark = pytest.mark.service
+KILLED_ELSEWHERE = pytest.mark.full
+"""tests/cluster kills the same at every run, in a whole cluster under a running query."""
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,7 @@ def test_secrets_are_in_no_argument_environment_or_log(local: Local) -> None:
         assert not [value for value in values if value in path.read_bytes()], path
 
 
+@KILLED_ELSEWHERE
 @pytest.mark.parametrize("name", ["control", "compute-0", "master-0", "compute-0-scratch"])
 def test_killed_process_comes_back(local: Local, name: str) -> None:
     before = pids(local)[name]
@@ -93,6 +96,7 @@ def test_killed_process_comes_back(local: Local, name: str) -> None:
     until(lambda: pids(local).get(name) not in (None, before) and settled(local), f"{name} is ready again")
 
 
+@KILLED_ELSEWHERE
 def test_two_killed_at_once_come_back(local: Local) -> None:
     before, killed = pids(local), ("master-0", "control")
     for name in killed:
@@ -105,6 +109,7 @@ def test_two_killed_at_once_come_back(local: Local) -> None:
     until(lambda: started_anew() and settled(local), "all is ready again")
 
 
+@KILLED_ELSEWHERE
 def test_killed_supervisor_is_followed_and_nothing_restarts(local: Local) -> None:
     before, first = pids(local), supervisor_pid(local)
     assert first is not None
@@ -158,6 +163,7 @@ def test_stop_keeps_data_and_start_brings_it_back(local: Local) -> None:
     assert again == result
 
 
+@KILLED_ELSEWHERE
 def test_everything_killed_as_by_a_reboot(local: Local) -> None:
     kill(processes(ClusterHome(local.folder(NAME).path)))
     until(lambda: supervisor_pid(local) is None, "dead")

@@ -29,7 +29,8 @@ def test_minimal_spec_takes_all_defaults_and_survives_a_round_trip() -> None:
 
 
 def test_every_profile_is_a_valid_spec_and_says_the_defaults() -> None:
-    assert profile_names() == ("local",)
+    assert profile_names() == ("kubernetes", "local")
+    assert load_spec(render_profile("kubernetes", "demo")).spec.profile == "kubernetes"
     spec = load_spec(render_profile("local", "demo"))
     assert spec == load_spec(MINIMAL)
 
@@ -93,13 +94,8 @@ def test_hostile_and_broken_texts(text: str, words: str) -> None:
         ("ports: {compute: 31499}\npools: {compute: {replicas: 2}}", "spec.ports.namenode", "already taken by compute-1"),
         ("ports: {base: 30000}\nnetwork: {bind: 127.0.0.1}", None, ""),
         ("ports: {datanode: 65534}", "spec.ports.datanode", "the highest is 65535"),
-        ("network: {bind: 0.0.0.0}", "spec.network.bind", "without TLS passwords and rows would cross the network in clear"),
+        ("{network: {bind: 0.0.0.0}, security: {tls: {enabled: false}}}", "spec.network.bind", "without TLS passwords"),
         ("network: {bind: localhost}", "spec.network.bind", "not an IP address"),
-        (
-            "network: {bind: 0.0.0.0, tls: {certificate: /c, key: /k}}",
-            "spec.network.bind",
-            "has no TLS, so the master must stay on loopback",
-        ),
         ("network: {tls: {certificate: /c}}", "spec.network.tls.certificate", "without key"),
         ("pools: {master: {databases: [a, a]}}", "spec.pools.master.databases.1", "listed twice"),
         ("pools: {master: {databases: [template1]}}", "spec.pools.master.databases.0", "PostgreSQL's own"),
@@ -115,10 +111,9 @@ def test_rules_over_several_fields(text: str, path: str | None, words: str) -> N
     assert any(found[0] == path and words in found[2] and found[1] for found in problems(body(text)))
 
 
-def test_tls_with_a_system_postgresql_may_leave_loopback() -> None:
-    load_spec(
-        body("network: {bind: 0.0.0.0, tls: {certificate: /c, key: /k}}\npools: {master: {postgresql: {bin: /usr/lib/postgresql/17/bin}}}")
-    )
+def test_with_tls_which_is_the_default_there_a_cluster_may_leave_loopback() -> None:
+    load_spec(body("network: {bind: 0.0.0.0, tls: {certificate: /c, key: /k}}"))
+    load_spec(body("network: {bind: 0.0.0.0}"))
 
 
 def test_ports_follow_base() -> None:
@@ -137,7 +132,7 @@ def test_specs_made_in_python_are_checked_by_the_same_rules() -> None:
             "apiVersion": "openbdc.dev/v1alpha1",
             "kind": "BigDataCluster",
             "metadata": {"name": "x"},
-            "spec": {"network": {"bind": "10.0.0.1"}},
+            "spec": {"network": {"bind": "10.0.0.1"}, "security": {"tls": {"enabled": False}}},
         }
     )
     with pytest.raises(SpecError, match=r"spec\.network\.bind"):

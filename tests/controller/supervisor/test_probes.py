@@ -18,5 +18,5 @@ def test_a_connection_to_itself_is_no_answer(monkeypatch: pytest.MonkeyPatch, ki
     port = free_port()
     itself = functools.partial(asyncio.open_connection, local_addr=("127.0.0.1", port))
     monkeypatch.setattr(probes.asyncio, "open_connection", itself)  # type: ignore[attr-defined]
-    said = asyncio.run(probes.probe(RenderedProbe(kind=kind, port=port, seconds=2), lambda _command: pytest.fail("no command")))
+    said = asyncio.run(probes.probe(RenderedProbe(kind=kind, port=port, seconds=60), lambda _command: pytest.fail("no command")))
     assert said is not None and "does not accept connections (Connection refused)" in said

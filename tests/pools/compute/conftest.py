@@ -16,11 +16,12 @@ import pyarrow as pa
 import pytest
 
 from bdc.sealing import Recipient, seal
+from pools.compute.metrics import Tally
 from pools.compute.queries import Admission, Queries
 from pools.compute.requests import Requests
 from pools.compute.session import Pool
 from pools.compute.settings import Limits
-from pools.compute.wire.server import Server
+from pools.compute.wire.server import Encryption, Server
 from tests.patience import PATIENCE
 from tests.pools.compute.cluster import Cluster, running_cluster
 from tests.pools.compute.standin import PASSWORD, StandInCatalogs, StandInEngine
@@ -35,6 +36,7 @@ class RunningPool:
     port: int = 0
     server: Server | None = None
     queries: Queries | None = None
+    tally: Tally = field(default_factory=Tally)
 
     def connect(self, user: str = "fdw:alice", password: str = PASSWORD, **more: object) -> psycopg.Connection[tuple[object, ...]]:
         more.setdefault("autocommit", True)
@@ -54,7 +56,7 @@ class RunningPool:
 
 
 @contextmanager
-def running_pool(limits: Limits | None = None) -> Iterator[RunningPool]:
+def running_pool(limits: Limits | None = None, encryption: Encryption | None = None) -> Iterator[RunningPool]:
     limits = limits or Limits()
     engine = StandInEngine()
     numbers = pa.table({
@@ -69,9 +71,9 @@ def running_pool(limits: Limits | None = None) -> Iterator[RunningPool]:
     threads = ThreadPoolExecutor(64)
 
     async def start() -> None:
-        pool.queries = Queries(threads, Admission(limits.running, limits.wait_seconds))
+        pool.queries = Queries(threads, Admission(limits.running, limits.wait_seconds), over=(pool.tally.note,))
         requests = Requests(lambda: engine, pool.queries, lambda sealed, *_: f"opened {sealed}")
-        pool.server = Server(Pool(lambda: engine, pool.queries, catalogs, requests, limits), replica=3)
+        pool.server = Server(Pool(lambda: engine, pool.queries, catalogs, requests, limits), 3, encryption or Encryption())
         pool.port = await pool.server.start("127.0.0.1", 0)
 
     thread = threading.Thread(target=pool.loop.run_forever)

@@ -41,6 +41,7 @@ def test_bad_settings_are_named(tmp_path: pathlib.Path, content: str) -> None:
         ServiceSettings.read(path)
 
 
-def test_the_process_stays_without_pandas() -> None:
-    code = "import pools.compute.service, sys, pyarrow; pyarrow.array([1]); assert 'pandas' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+@pytest.mark.parametrize("module", ["pools.compute.service", "pools.data.service"])
+def test_the_process_stays_without_pandas_and_rich(module: str) -> None:
+    code = f"import {module}, sys, pyarrow; pyarrow.array([1]); assert not {{'pandas', 'rich'}} & set(sys.modules); import rich"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=240)

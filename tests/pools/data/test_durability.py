@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from pools.data.settings import Limits
+from pools.data import service
+from pools.data.settings import Limits, ShardSettings
 from pools.data.store import Store
 from tests.patience import PATIENCE
 from tests.pools.data.stand import Client, Process, RefusedError, table
@@ -166,10 +167,23 @@ def test_an_end_that_hangs_is_cut_off_and_says_where(tmp_path: pathlib.Path) -> 
     assert process.stop() == 0
 
 
-def test_a_second_process_is_refused(tmp_path: pathlib.Path) -> None:
+def test_a_second_process_waits_for_the_end_of_the_first(tmp_path: pathlib.Path) -> None:
+    """As a pod's successor may: an error instead would have Kubernetes start it again after 10 s, then 20."""
     first, second = Process(tmp_path), Process(tmp_path)
     first.start()
-    with pytest.raises(AssertionError, match="did not start"):
-        second.start()
-    second.kill()
+    ending = threading.Timer(1.0, first.stop)
+    ending.start()
+    second.start()
+    ending.join()
+    assert first.process is not None and first.process.returncode == 0
+    assert second.stop() == 0
+
+
+def test_one_that_waits_too_long_says_who_has_the_file(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "OPEN_SECONDS", 0.0)
+    first = Process(tmp_path)
+    first.start()
+    settings = ShardSettings.read(tmp_path / "data.json")
+    with pytest.raises(duckdb.IOException, match="set lock"):
+        service.serve(settings, threading.Event())
     assert first.stop() == 0

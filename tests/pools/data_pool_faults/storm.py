@@ -20,14 +20,13 @@ from os import kill
 from random import Random
 
 from pools.data.settings import Limits
-from pools.memory import ALLOCATION
 from tests.pools.data_pool_faults.lanes import Lane, Wrong
 from tests.pools.data_pool_faults.loads import Loader, random_load
 from tests.pools.data_pool_faults.resizes import Resize
 from tests.pools.data_pool_faults.stage import BROKEN, SHARED, USERS, make_tables, own, patiently, sqlstate, tables_of
 from tests.pools.data_pool_faults.transactions import Connection, Transaction
 from tests.services.data_pool import DataPool, Service, data_pool
-from tests.services.forkserver import fork_server
+from tests.services.forkserver import fork_servers
 
 VICTIMS = {"shard": 6, "compute": 5, "master": 2, "nobody": 2}
 """And how often. Drivers, executors and SQL clients die inside of their operations; the master takes longest to come back."""
@@ -229,12 +228,6 @@ def kill_master(pool: DataPool) -> None:
 @contextmanager
 def storm(seed: int) -> Iterator[Storm]:
     """With a pool of its own: two shards, two replicas."""
-    with (
-        fork_server("pools.data.service", ALLOCATION) as shards,
-        fork_server("pools.compute.service", ALLOCATION) as replicas,
-        data_pool(shards=2, replicas=2, shard_limits=LIMITS) as pool,
-    ):
+    with fork_servers() as forks, data_pool(shards=2, replicas=2, shard_limits=LIMITS, forks=forks) as pool:
         make_tables(pool)
-        for service in pool.shards + pool.replicas:
-            service.forks = shards if service in pool.shards else replicas
         yield Storm(pool, seed)

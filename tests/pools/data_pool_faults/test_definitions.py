@@ -132,6 +132,7 @@ def _open(pool: DataPool, database: str) -> psycopg.Connection[tuple[object, ...
     return connection
 
 
+@pytest.mark.full  # the decision is tried for 15 s; tests/pools/compute/loads/test_faults.py asks a coordinator that is less patient
 def test_loads_without_their_master(data_pool: DataPool, alice: Client) -> None:
     """Every action says that the master is away, and which load is concerned; afterwards the load goes on."""
     table = make_table(data_pool)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import uuid
 
 import psycopg
@@ -95,11 +94,17 @@ def test_a_load_id_has_one_open_load(data_table: str, data_pool: Pool) -> None:
     assert data_pool.decide(other["load"])["state"] == "committed"
 
 
-def test_expiry(data_table: str, data_pool: Pool) -> None:
-    load = data_pool.begin(seconds=1)["load"]
-    kept = data_pool.begin(seconds=1)["load"]
-    assert data_pool.ask("renew_load", kept, 60)["expires_in"] > 50
-    data_pool.connection.execute("SELECT pg_sleep(1.05)")
+def pass_time(master: Master, database: str, minutes: int = 10) -> None:
+    """For the loads of a database."""
+    with master.superuser(database) as connection:
+        connection.execute("UPDATE bdc.data_loads SET expires_at = expires_at - make_interval(mins => %s)", [minutes])
+
+
+def test_expiry(data_table: str, data_pool: Pool, master: Master, database: str) -> None:
+    load = data_pool.begin()["load"]
+    kept = data_pool.begin()["load"]
+    assert data_pool.ask("renew_load", kept, 3600)["expires_in"] > 3000
+    pass_time(master, database)
     decided = data_pool.decide(load)
     assert decided["state"] == "aborted" and "expired" in decided["error"]["message"]
     assert data_pool.ask("renew_load", load, 60)["state"] == "aborted"
@@ -192,11 +197,11 @@ def test_decide_and_abort_at_once_agree(data_table: str, data_pool: Pool, master
     other.connection.close()
 
 
-def test_sweep_and_collection(data_table: str, data_pool: Pool, admin_of_data: psycopg.Connection) -> None:
-    expired = data_pool.begin(seconds=1)["load"]
+def test_sweep_and_collection(data_table: str, data_pool: Pool, admin_of_data: psycopg.Connection, master: Master, database: str) -> None:
+    expired = data_pool.begin()["load"]
     committed = data_pool.begin()["load"]
     data_pool.decide(committed)
-    data_pool.connection.execute("SELECT pg_sleep(1.05)")
+    pass_time(master, database)
     with admin_of_data.transaction(force_rollback=True):
         admin_of_data.execute("DROP FOREIGN TABLE t")
     swept = data_pool.ask("sweep")
@@ -274,11 +279,13 @@ def test_a_table_made_for_a_load_goes_with_it(data_table: str, data_pool: Pool) 
     assert there()
 
 
-def test_a_table_made_for_a_load_that_expires_goes_too(data_table: str, data_pool: Pool, admin_of_data: psycopg.Connection) -> None:
-    data_pool.begin("made", seconds=1, **MADE)
-    data_pool.begin("viewed", seconds=1, **MADE)
+def test_a_table_made_for_a_load_that_expires_goes_too(
+    data_table: str, data_pool: Pool, admin_of_data: psycopg.Connection, master: Master, database: str
+) -> None:
+    data_pool.begin("made", **MADE)
+    data_pool.begin("viewed", **MADE)
     admin_of_data.execute("CREATE VIEW seen AS SELECT * FROM viewed")
-    time.sleep(1.1)
+    pass_time(master, database)
     data_pool.ask("sweep")
     left = "SELECT to_regclass('public.made') IS NULL, to_regclass('public.viewed') IS NULL"
     assert admin_of_data.execute(left).fetchone() == (True, False)

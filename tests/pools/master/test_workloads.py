@@ -36,6 +36,7 @@ def test_the_job_reads_what_the_builder_writes(tmp_path) -> None:
         "pool_hosts": "127.0.0.1,127.0.0.1",
         "pool_ports": "1,2",
         "flight_addresses": "",
+        "pool_authority": "",
         "sealing_key": "k",
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,11 @@ def test_the_server_starts_on_first_use_and_uses_the_clusters_hdfs() -> None:
     given_by_hand = json.loads(files(server)["given.json"])["conf"]
     assert given_by_hand["spark.sql.shuffle.partitions"] == "7" and given_by_hand["spark.connect.grpc.binding.port"] == "31590"
     assert server.environment["HADOOP_USER_NAME"] == "ann"
+
+
+def test_in_a_pod_its_address_is_its_name() -> None:
+    server = connect_server(replace(SETTINGS, listen="0.0.0.0"), SETTINGS.servers[0])
+    assert server.endpoints[0].address == "sc://{host}:{port:connect}"
 
 
 def test_a_server_of_ones_own_has_its_users_name_address_and_token() -> None:

@@ -304,6 +304,15 @@ def test_cancel_reaches_the_server_soon(connector: PostgresqlConnector, remote: 
     assert _wait_until_gone(remote, "to-cancel") < SOON
 
 
+def test_a_cancel_after_the_last_row_counts(connector: PostgresqlConnector, tables: dict[str, VirtualTable]) -> None:
+    context = QueryContext(trace="all-there")
+    batches = iter(connector.scan(tables["rows"], ["id"], []).fragment.open(context))
+    assert next(batches).num_rows == len(ROWS)
+    context.cancel()
+    with pytest.raises(CancelledError):
+        next(batches)
+
+
 def test_close_stops_the_statement(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
     batches = connector.scan(BIG, ["id", "pad"], []).fragment.open(QueryContext(trace="half-read"))
     next(iter(batches))
@@ -369,7 +378,8 @@ def test_pool_waits_and_gives_up(remote: PostgresqlServer, tables: dict[str, Vir
     connector = PostgresqlConnector(source(remote, max_connections="1", pool_timeout="0.3"))
     fragment = connector.scan(BIG, ["id", "pad"], []).fragment
     held = fragment.open(QueryContext())
-    next(iter(held))
+    reading = iter(held)
+    next(reading)
     with pytest.raises(SourceTimeoutError, match="no free connection"):
         fragment.open(QueryContext())
     held.close()

@@ -65,7 +65,7 @@ def server(tmp_path: Path) -> Iterator[TlsServer]:
                 except OSError:
                     return
                 with client:
-                    client.settimeout(5)
+                    client.settimeout(PATIENCE)
                     client.recv(8)  # SSLRequest
                     client.sendall(b"S")
                     try:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import random
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterator
 
+import pyarrow as pa
 import pytest
 
 from tests.patience import PATIENCE
@@ -16,7 +20,7 @@ from virtualization.connectors.postgresql import PostgresqlConnector, parallel
 from virtualization.engine import Engine
 from virtualization.errors import CancelledError, DataError
 from virtualization.parse import parse
-from virtualization.plan import Accepted, Fragment, FragmentRequest, QueryContext
+from virtualization.plan import Accepted, Fragment, FragmentRequest, QueryContext, TakesKeys
 
 pytestmark = pytest.mark.service
 DATABASE = "parallel_tests"
@@ -32,6 +36,12 @@ def remote(postgresql: PostgresqlServer) -> Iterator[PostgresqlServer]:
         made.execute(f"CREATE TABLE big AS SELECT g::bigint AS id, repeat('x', 80) AS pad FROM generate_series(1, {ROWS}) g")
         made.execute("CREATE INDEX ON big (id)")
         made.execute("CREATE TABLE moving AS SELECT * FROM big")
+        made.execute("CREATE TABLE small AS SELECT id, pad FROM big WHERE id % 100 = 0")
+        made.execute(
+            "CREATE TABLE loose AS SELECT g::bigint AS id, nullif(g % 7, 3)::bigint AS k, repeat('y', 60) AS pad"
+            " FROM generate_series(1, 9000) g"
+        )
+        made.execute("CREATE TABLE few AS SELECT nullif(g % 5, 2)::bigint AS k, g::text AS t FROM generate_series(1, 12) g")
         made.execute("VACUUM ANALYZE")
     yield postgresql
     with postgresql.connect() as admin:
@@ -124,13 +134,114 @@ def test_a_condition_with_an_index_goes_as_one_statement(connector: PostgresqlCo
 
 
 def test_a_condition_without_one_goes_in_ranges(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
-    with remote.connect(DATABASE) as admin:
-        admin.execute(f"ALTER DATABASE {DATABASE} SET max_parallel_workers_per_gather = 0")
-    own = connected(remote)
     sql = 'SELECT t.id + 1 AS id FROM public.t AS t WHERE t.id % 2 = 0 AND t.pad <> \') FROM "public"."big")\''
-    assert ids(read(pushed(own, sql), QueryContext(trace="parallel-odd"))) == list(range(3, ROWS + 2, 2))
+    assert ids(read(pushed(connector, sql), QueryContext(trace="parallel-odd"))) == list(range(3, ROWS + 2, 2))
     assert len(ranges(remote, "parallel-odd")) > 4
+
+
+@pytest.mark.parametrize(("column", "count", "in_ranges"), [("id", 30, False), ("pad", 3, True)])
+def test_keys_of_others_go_along_in_ranges_where_the_table_is_read_anyway(
+    connector: PostgresqlConnector, remote: PostgresqlServer, column: str, count: int, in_ranges: bool
+) -> None:
+    fragment = connector.scan(BIG, ["id", "pad"], []).fragment
+    assert isinstance(fragment, TakesKeys)
+    keys = pa.array(range(2, 2 * count + 1, 2)) if column == "id" else pa.array(["x" * 80, "y", "z"])
+    trace = f"parallel-keys-{column}-{count}"
+    expected = keys.to_pylist() if column == "id" else list(range(1, ROWS + 1))
+    assert ids(read(fragment.with_keys(column, keys), QueryContext(trace=trace))) == expected
+    assert (len(ranges(remote, trace)) > 4) == in_ranges
+
+
+def test_where_the_source_would_start_workers(remote: PostgresqlServer) -> None:
+    with remote.connect(DATABASE) as admin:
+        admin.execute(f"ALTER DATABASE {DATABASE} SET min_parallel_table_scan_size = 0")
+        admin.execute(f"ALTER DATABASE {DATABASE} SET parallel_setup_cost = 0")
+    own = connected(remote)
+    fragment = pushed(own, "SELECT t.id AS id FROM public.t AS t WHERE t.id % 1000 = 0")
+    assert ids(read(fragment, QueryContext(trace="parallel-workers"))) == list(range(1000, ROWS + 1, 1000))
+    assert len(ranges(remote, "parallel-workers")) > 4
     own.close()
+    with remote.connect(DATABASE) as admin:
+        admin.execute(f"ALTER DATABASE {DATABASE} RESET ALL")
+
+
+SMALL = table("public.small", [Column("id", "bigint"), Column("pad", "text")], "small")
+
+
+def joined(connector: PostgresqlConnector, sql: str) -> Fragment:
+    rows = {"t": dataclasses.replace(BIG, rows=ROWS), "s": SMALL}
+    answer = connector.push(FragmentRequest(parse(sql), rows, DataSource("src", "postgresql", "")))
+    assert isinstance(answer, Accepted), answer
+    return answer.fragment
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT t.id AS id FROM public.t AS t CROSS JOIN public.s AS s WHERE t.id + 0 = s.id",
+        "SELECT t.id AS id FROM public.s AS s JOIN public.t AS t ON t.id + 0 = s.id AND t.pad >= s.pad",
+    ],
+)
+def test_a_join_with_a_small_table_goes_in_a_range_per_connection(
+    connector: PostgresqlConnector, remote: PostgresqlServer, sql: str
+) -> None:
+    trace = f"parallel-join-{len(sql)}"
+    assert ids(read(joined(connector, sql), QueryContext(trace=trace))) == list(range(100, ROWS + 1, 100))
+    assert len(ranges(remote, trace)) == 4
+    assert all('"big" WHERE ctid' in line for line in remote.log.splitlines() if f"[bdc {trace}]" in line and "WHERE ctid" in line)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT t.id AS id FROM public.s AS s JOIN public.t AS t ON t.id = s.id",  # an index of the big one
+        "SELECT s.id AS id FROM public.s AS s LEFT JOIN public.t AS t ON t.id + 0 = s.id",
+        "SELECT t.id AS id FROM public.t AS t JOIN public.s AS s ON t.id + 0 = s.id GROUP BY t.id",
+        "SELECT DISTINCT t.id AS id FROM public.t AS t JOIN public.s AS s ON t.id + 0 = s.id",
+        "SELECT t.id AS id FROM public.t AS t JOIN public.s AS s ON t.id + 0 = s.id ORDER BY t.id LIMIT 1000",
+        "SELECT t.id AS id FROM public.t AS t WHERE t.id + 0 IN (SELECT s.id FROM public.s AS s)",
+    ],
+)
+def test_other_joins_go_as_one_statement(connector: PostgresqlConnector, remote: PostgresqlServer, sql: str) -> None:
+    trace = f"parallel-one-{abs(hash(sql))}"
+    assert ids(read(joined(connector, sql), QueryContext(trace=trace))) == list(range(100, ROWS + 1, 100))
+    assert not ranges(remote, trace)
+
+
+LOOSE = table("public.loose", [Column("id", "bigint"), Column("k", "bigint")], "loose")
+FEW = table("public.few", [Column("k", "bigint"), Column("t", "text")], "few")
+CONDITIONS = ("l.k = f.k", "l.k < f.k", "l.id % 5 = f.k", "coalesce(l.k, 0) = coalesce(f.k, 1)", "f.t > '3'", "l.k IS NULL", "l.id > 4000")
+
+
+def test_random_joins_have_the_same_rows_in_ranges(remote: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "BESIDE", 1e9)
+    monkeypatch.setattr(parallel, "FEWEST_PAGES", 10)
+    seed = secrets.randbelow(10**6)
+    print(f"seed {seed}")
+    pick, own = random.Random(seed), connected(remote, scan_pages="50", fetch_bytes="1000000")
+    tables = {"l": dataclasses.replace(LOOSE, rows=9000), "f": dataclasses.replace(FEW, rows=12)}
+    split = 0
+    for number in range(12):
+        first, second = pick.sample(["public.{l} AS l", "public.{f} AS f"], 2)
+        on, *where = pick.sample(CONDITIONS, pick.randint(1, 3))
+        sql = f"SELECT l.id AS id, f.t AS t FROM {first} JOIN {second} ON {on}" + (f" WHERE {' AND '.join(where)}" if where else "")
+        answer = own.push(FragmentRequest(parse(sql.format(l="l", f="f")), tables, DataSource("src", "postgresql", "")))
+        assert isinstance(answer, Accepted), answer
+        found = read(answer.fragment, QueryContext(trace=f"random-{number}"))
+        with remote.connect(DATABASE) as plain:
+            expected = plain.execute(sql.format(l="loose", f="few").encode()).fetchall()
+        assert sorted(zip(found["id"].to_pylist(), found["t"].to_pylist(), strict=True)) == sorted(expected), sql
+        split += len(ranges(remote, f"random-{number}")) > 1
+    assert split
+    own.close()
+
+
+def test_a_big_table_twice_goes_as_one_statement(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+    sql = "SELECT t.id AS id FROM public.t AS t JOIN public.s AS s ON t.id + 0 = s.id + 1"
+    answer = connector.push(FragmentRequest(parse(sql), {"t": BIG, "s": BIG}, DataSource("src", "postgresql", "")))
+    assert isinstance(answer, Accepted), answer
+    assert ids(read(answer.fragment, QueryContext(trace="parallel-twice"))) == list(range(2, ROWS + 1))
+    assert not ranges(remote, "parallel-twice")
 
 
 def test_an_error_in_any_range_reaches_the_reader(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:

@@ -207,6 +207,35 @@ def test_a_join_that_multiplies_rows_is_not_asked_for(sources: Sources, distinct
     assert answers(sources, MULTIPLYING, catalog) == expected(sources, MULTIPLYING)
 
 
+WIDE = "SELECT a.id, a.k, a.g, a.x, a.n, a.d, a.ok, b.t FROM a JOIN b ON b.a = a.id WHERE b.y < 100"
+
+
+def wide(sources: Sources, session: str, keys: float) -> MemoryCatalog:
+    """Many wide rows of ``a``, and some narrow ones of the larger ``b`` that name few of them."""
+    facts = {"a": {"id": ColumnFacts(-1)}, "b": {"a": ColumnFacts(keys), "y": ColumnFacts(-1, 0, 8, "0", "1000")}}
+    made = sources.catalog(facts, rows=2e5)
+    larger = {key: replace(table, rows=1e6) if table.name == "b" else table for key, table in made.virtual_tables.items()}
+    return replace(made, virtual_tables=larger, pushdown=session)
+
+
+@pytest.mark.parametrize(
+    ("measured", "session", "keys", "fragments"),
+    [(True, "on", 500, 2), (True, "forced", 500, 1), (False, "on", 500, 1), (True, "on", 2e4, 1)],
+)
+def test_a_join_that_repeats_wide_rows_is_not_asked_for(measured: bool, session: str, keys: float, fragments: int) -> None:
+    made = Sources()
+    if measured:
+        made.engine._links.learn("one", Counts(rows=1_000_000, bytes=100_000_000, milliseconds=1000))
+    try:
+        catalog = wide(made, session, keys)
+        plan = made.engine.plan(WIDE, catalog)
+        assert len(plan.fragments) == fragments
+        assert {kept.code for kept in plan.kept} == ({"cost"} if fragments > 1 else set())
+        assert answers(made, WIDE, catalog) == expected(made, WIDE)
+    finally:
+        made.close()
+
+
 def test_groups_over_such_a_join_are_asked_for(sources: Sources) -> None:
     facts = {"a": {"k": ColumnFacts(8)}, "b": {"y": ColumnFacts(8)}}
     assert (

@@ -21,3 +21,5 @@ class ShardAccess:
     memory_bytes: int = 1 << 30
     spill_folder: str = tempfile.gettempdir()
     threads: int = 2
+    authority: Any = None
+    """PEM certificates (bytes) that verify shards which speak TLS; pyarrow's stub calls them a text."""

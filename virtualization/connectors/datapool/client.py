@@ -57,7 +57,7 @@ class Client:
         with self._lock:
             made = self._clients.get(number)
             if made is None:
-                made = self._clients[number] = flight.FlightClient(location, generic_options=CHANNEL)
+                made = self._clients[number] = flight.FlightClient(location, tls_root_certs=self._access.authority, generic_options=CHANNEL)
             return made
 
     def open(self, streams: Sequence[Choices], context: QueryContext, *, brief: bool) -> Batches:
@@ -75,7 +75,7 @@ class Client:
         if kept is None:
             kept = self._kept.setdefault(number, KeptStreams(self.client(number)))
         try:
-            answer = kept.ask(ticket, context)
+            answer = kept.ask(numbered(ticket, context), context)
             if answer == MANY:
                 return ShardStream(self, number, ticket, context)
             if answer.startswith(b"{"):
@@ -130,7 +130,7 @@ class ShardStream:
         if context.cancelled:
             raise CancelledError("canceling statement due to user request")
         try:
-            self._reader = client.client(number).do_get(flight.Ticket(ticket))
+            self._reader = client.client(number).do_get(flight.Ticket(numbered(ticket, context)))
             self.schema: pa.Schema = self._reader.schema
         except VirtualizationError:
             raise
@@ -193,6 +193,8 @@ class ShardStreams:
                     yield self._ready.pop(0)
                 else:
                     self._take(self._queue.get())
+            if self._open and self._context.cancelled:  # after the last row was read ahead: there was no room to say so
+                raise CancelledError("canceling statement due to user request")
         finally:
             self.close()
 
@@ -250,6 +252,13 @@ class ShardStreams:
             streams, self._streams = self._streams, []
         for stream in streams:
             stream.close()
+
+
+def numbered(ticket: bytes, context: QueryContext) -> bytes:
+    """With the number of the query behind it, for the shard's log."""
+    if not context.number:
+        return ticket
+    return ticket + (b" " if b" " in ticket else b"  ") + context.number.encode()
 
 
 class _End:

@@ -14,6 +14,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
+from virtualization import caches
+
 IDLE_SECONDS = 30.0
 """A piece that was used since then is not given up for a new one: a scan of more than fits would throw out everything, for nothing."""
 
@@ -66,7 +68,10 @@ class KeptRanges:
             for at, _ in known:
                 self._used[(file, at)] = now
                 self._used.move_to_end((file, at))
-        if len(known) == 1 and known[0][0] == start and len(known[0][1]) == length:
+            whole = len(known) == 1 and known[0][0] == start and len(known[0][1]) == length
+            caches.FILE_RANGES.hits += whole
+            caches.FILE_RANGES.misses += not whole
+        if whole:
             return known[0][1]
         parts: list[bytes] = []
         for at, data in [*known, (end, b"")]:

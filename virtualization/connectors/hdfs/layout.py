@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from virtualization import caches
 from virtualization.connectors.hdfs.client import Client, RemoteFile
 from virtualization.connectors.hdfs.file_system import RangeFile
 from virtualization.connectors.hdfs.heads import arrow_file, csv_rows, head
@@ -52,7 +53,9 @@ class Layouts:
         """In the order of ``files``; DataError names the file that can't be understood."""
         with self._lock:
             found = {file: self._cache[(file, shape)] for file in files if (file, shape) in self._cache}
-        missing = [file for file in files if file not in found]
+            missing = [file for file in files if file not in found]
+            caches.FILE_LAYOUTS.hits += len(files) - len(missing)
+            caches.FILE_LAYOUTS.misses += len(missing)
         if len(missing) == 1:
             made = [self._read(missing[0], shape)]
         else:

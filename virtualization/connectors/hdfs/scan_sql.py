@@ -91,16 +91,22 @@ def _group(listing: Listing, numbers: list[int], layout: Layout, scan: Scan, sha
             value = _file_value(column, stored, layout, shape, listing, numbers[0])
         items.append(f"{value} AS {quoted(column.name)}")
     source = source_sql(listing, numbers, stored, shape)
-    if shape.format not in STREAMED and not shape.is_text and any(pg_type(column.type).name in _MAY_BE_NAN for column in scan.needed):
+    made, conditions = f"SELECT {', '.join(items)} FROM {source}", scan.conditions
+    inexact = [quoted(column.name) for column in scan.needed if pg_type(column.type).name in _MAY_BE_NAN]
+    if inexact and shape.format not in STREAMED and not shape.is_text:
         # Parquet's bounds leave NaN out, but DuckDB 2.0 skips row groups by them, also for joins and ORDER BY … LIMIT: NaN > 1 was lost.
-        # OFFSET keeps every condition above the reader.
-        source = f"(SELECT * FROM {source} OFFSET 0)"
-    made = f"SELECT {', '.join(items)} FROM {source}"
-    if not scan.conditions and scan.needed == scan.columns:
+        # OFFSET keeps every condition above the reader but those that name no such column.
+        others = [condition for condition in conditions if not any(name in condition for name in inexact)]
+        made = f"SELECT * FROM (SELECT * FROM ({made}){_where(others)} OFFSET 0)"
+        conditions = tuple(condition for condition in conditions if condition not in others)
+    if not conditions and scan.needed == scan.columns:
         return made
     names = ", ".join(quoted(column.name) for column in scan.columns)
-    condition = f" WHERE {' AND '.join(scan.conditions)}" if scan.conditions else ""
-    return f"SELECT {names} FROM ({made}){condition}"
+    return f"SELECT {names} FROM ({made}){_where(conditions)}"
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def value_place(column: Column, listing: Listing) -> str:

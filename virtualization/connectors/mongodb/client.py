@@ -117,14 +117,14 @@ class Client:
                 self._running += 1
             return Stream(self, client, pipeline, context)
 
-    def start(self, pipeline: Pipeline, session: ClientSession, trace: str) -> Any:  # noqa: ANN401 the driver's raw cursor
+    def start(self, pipeline: Pipeline, session: ClientSession, label: str) -> Any:  # noqa: ANN401 the driver's raw cursor
         """The cursor of a pipeline."""
         collation = self.collation(pipeline.collection)
         for other in pipeline.joined:
             self.collation(other)  # is it there? It is compared by the collation of the whole
         return self._collection(pipeline.collection).aggregate_raw_batches(
             list(pipeline.stages), session=session, collation=collation, allowDiskUse=True, batchSize=self.settings.fetch_documents,
-            comment=f"bdc {trace}".strip(), **self._limits(),
+            comment=f"bdc {label}".strip(), **self._limits(),
         )  # fmt: skip
 
     def ended(self) -> None:
@@ -234,7 +234,7 @@ class Stream:
             if self._over:
                 return
             if self._cursor is None:
-                self._cursor = self._owner.start(self._pipeline, self._session, self._context.trace)
+                self._cursor = self._owner.start(self._pipeline, self._session, self._context.label)
             for data in self._cursor:
                 if self._context.cancelled:
                     raise CancelledError("canceling statement due to user request")

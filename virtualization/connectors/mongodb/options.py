@@ -70,6 +70,9 @@ class Settings:
         made: dict[str, Any] = {
             "host": list(self.hosts), "appname": "bdc", "connect": False, "tz_aware": False,
             "serverSelectionTimeoutMS": milliseconds, "connectTimeoutMS": milliseconds,
+            # a login that was refused makes the driver look at the server again before the next try: at once, where it asks; where it
+            # lets the server push news ("stream"), each further query would wait up to 10 s for them
+            "serverMonitoringMode": "poll",
             "maxPoolSize": self.max_connections, "waitQueueTimeoutMS": int(self.pool_timeout * 1000),
             # a server that vanished is noticed: what may run long sends nothing until its first batch is there
             "socketTimeoutMS": int(self.statement_timeout * 1000 + 30_000) if self.statement_timeout else None,

@@ -41,10 +41,10 @@ class Pool:
         self.close = self._sessions.close
 
     def take(self, context: QueryContext) -> Session:
-        """A session that shows the context's trace at the source (V$SESSION.ACTION); SourceError when none is to be had."""
+        """A session that shows query and session at the source (V$SESSION.ACTION); SourceError when none is to be had."""
         client = self._settings.client(context.user)
         session = self._sessions.take(context, lambda: Session(connection=self._connect(client), client=client), client)
-        session.connection.action = context.trace[:_TRACE_LENGTH] or None  # travels with the next statement
+        session.connection.action = context.label[:_TRACE_LENGTH] or None  # travels with the next statement
         return session
 
     def _connect(self, client: str | None) -> Any:  # noqa: ANN401 the driver's connection

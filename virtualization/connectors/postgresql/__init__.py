@@ -148,18 +148,22 @@ class PostgresqlConnector:
             tables=tuple(sorted({table.key for table in tables.values()})),
             what=what,
             zoned=rewrites.looks_at_zone(query) or any(of.name == "timestamp with time zone" and of.array for of in types),
-            table=self._big_table(query, tables, facts),
-            filtered=query.args.get("where") is not None,
+            ranged=self._ranged(query, tables, facts),
             client=self._client,
             facts=facts,
         )
 
-    def _big_table(self, query: exp.Query, tables: Mapping[str, VirtualTable], facts: Facts) -> str | None:
-        """The table that ``query`` scans, where reading it over several connections pays."""
-        table = remote_sql.scanned_table(query, tables)
-        if table is None or self._settings.scan_connections == 1 or facts.version < parallel.OLDEST:
+    def _ranged(self, query: exp.Query, tables: Mapping[str, VirtualTable], facts: Facts) -> parallel.Ranged | None:
+        """The table of ``query`` whose pages several connections may share, where it is a big one."""
+        joined = remote_sql.plainly_joined(query, tables)
+        if not joined or self._settings.scan_connections == 1 or facts.version < parallel.OLDEST:
             return None
-        return remote_sql.table_name(table) if self._known_pages(table.location) >= self._settings.scan_pages else None
+        table = max(joined, key=lambda one: one.rows or 0.0)
+        if self._known_pages(table.location) < self._settings.scan_pages:
+            return None
+        schema, name = remote_sql.location_parts(table.location)
+        each = 1 if len(joined) > 1 else parallel.RANGES_EACH
+        return parallel.Ranged(remote_sql.table_name(table), schema, name, each, each == 1 or query.args.get("where") is not None)
 
     def _known_pages(self, location: str) -> int:
         asked, pages = self._pages.get(location, (-PAGES_SECONDS, 0))

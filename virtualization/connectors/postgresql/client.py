@@ -20,7 +20,7 @@ from virtualization.connectors.postgresql.faults import is_lost, statement_fault
 from virtualization.connectors.postgresql.options import Settings
 from virtualization.connectors.postgresql.sessions import UTC, Pool, Session, application_name
 from virtualization.driver_batches import to_contract
-from virtualization.errors import SourceError, VirtualizationError
+from virtualization.errors import CancelledError, SourceError, VirtualizationError
 from virtualization.plan import QueryContext
 
 _UTC_NAMES = frozenset({"UTC", "GMT", "Etc/UTC", "Etc/GMT", "Zulu", "Etc/Zulu", "UCT", "Etc/UCT", "Universal", "Etc/Universal", "GMT0"})
@@ -94,6 +94,8 @@ class RowStream:
                 batch = self._reader.read_next_batch()
             except StopIteration:
                 self._finish(reusable=True)
+                if self._running.interrupted:  # all rows had come before the server heard of it: cancelled all the same
+                    raise CancelledError("canceling statement due to user request", detail=f"It ran at {self._where}.") from None
                 return
             except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
                 self._finish(reusable=False)
@@ -130,7 +132,7 @@ class Client:
 
     def stream(self, sql: str, schema: pa.Schema, what: str, context: QueryContext, zone: str | None = None) -> RowStream:
         """Start ``sql``; ``what`` names its remote objects in errors; ``zone``: the time zone that it needs, None: it needs none."""
-        running, reader = self.begin(what, context, lambda cursor: execute(cursor, sql, self.settings.fetch_bytes), zone)
+        running, reader = self.begin(what, context, lambda cursor: execute(cursor, numbered(sql, context), self.settings.fetch_bytes), zone)
         return RowStream(running, reader, schema, self.where(what), lambda error: self.fault(error, what, context))
 
     def rows(self, sql: str, what: str) -> list[dict[str, Any]]:
@@ -141,7 +143,7 @@ class Client:
         return list(table.to_pylist())
 
     def plan_of(self, sql: str, what: str) -> str:
-        """The first line of the source's own plan for a statement."""
+        """The source's own plan for a statement, in PostgreSQL's JSON."""
         running, table = self.begin(what, QueryContext(), lambda cursor: _explained(cursor, sql))
         running.end(reusable=True)
         return str(table.column(0)[0])
@@ -204,6 +206,12 @@ class Client:
         return statement_fault(error, self.settings.source, what, context.cancelled)
 
 
+def numbered(sql: str, context: QueryContext) -> str:
+    """With the number of the query in a comment: the session's name would cost a round trip for each query. In front, where the source's
+    views of long texts still show it."""
+    return f"/* bdc {context.number} */ {sql}" if context.number else sql
+
+
 def execute(cursor: adbc.Cursor, sql: str, batch_bytes: int) -> pa.RecordBatchReader:
     """Run ``sql``; its answer as it comes."""
     cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(batch_bytes)})
@@ -215,7 +223,7 @@ def execute(cursor: adbc.Cursor, sql: str, batch_bytes: int) -> pa.RecordBatchRe
 
 def _explained(cursor: adbc.Cursor, sql: str) -> pa.Table:
     cursor.adbc_statement.set_options(**{_COPY_OPTION: "false"})  # EXPLAIN can't be copied out
-    cursor.execute(f"EXPLAIN {sql}")
+    cursor.execute(f"EXPLAIN (VERBOSE, FORMAT JSON) {sql}")
     table: pa.Table = cursor._results.reader.read_all()
     return table
 

@@ -43,6 +43,11 @@ def connect_fault(error: Exception, source: str, address: str) -> Virtualization
     where = f'data source "{source}" ({address})'
     if any(word in text for word in _CREDENTIAL_WORDS):
         return SourceCredentialError(f"{where} refused the login: {text}", hint="Check user and password of the source's credential.")
+    if 'parameter "role"' in text or "permission denied to set role" in text:
+        return SourceCredentialError(
+            f"{where} does not let the credential's user act as the caller: {text}",
+            hint="At the source: CREATE ROLE the user's name, GRANT it TO the credential's user (option impersonation).",
+        )
     if "role" in text and "does not exist" in text:
         return SourceCredentialError(f"{where} refused the login: {text}", hint="Check the user of the source's credential.")
     if "database" in text and "does not exist" in text:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from virtualization.connectors.postgresql import narrowing
 from virtualization.connectors.postgresql.client import Client
 from virtualization.connectors.postgresql.facts import Facts
-from virtualization.connectors.postgresql.parallel import ParallelRows, Scan, reads_in_sequence
+from virtualization.connectors.postgresql.parallel import ParallelRows, Ranged, Scan
 from virtualization.fragments import RowsThroughOpen
 from virtualization.pieces import Pieces
 from virtualization.plan import Batches, OutputColumn, QueryContext
@@ -31,11 +31,8 @@ class StatementFragment(RowsThroughOpen):
     zoned: bool = False
     """Does it look at the session's time zone? It is then the caller's."""
 
-    table: str | None = None
-    """Of a plain scan of a big table, as it stands in the text: it may be read in ranges, see ``parallel``."""
-
-    filtered: bool = False
-    """Has the scan a condition? The source may know a shorter way to its rows then."""
+    ranged: Ranged | None = None
+    """Of a scan of a big table, or its join with smaller ones: it may be read in ranges."""
 
     narrowed: bool = False
     """Were keys added to the text?"""
@@ -48,18 +45,19 @@ class StatementFragment(RowsThroughOpen):
     def open(self, context: QueryContext) -> Batches:
         """One session of the pool, one statement, batches as they come; several for a big table."""
         zone = context.timezone if self.zoned else None
-        if self.table is not None and not (self.filtered and not reads_in_sequence(self.client, self.text, self.what)):
-            return ParallelRows(self.client, Scan(self.text, self.table), self._schema(), self.what, context, zone)
+        if self.ranged is not None and self.ranged.pays(self.client, self.text, self.what):
+            return ParallelRows(self.client, Scan(self.text, self.ranged), self._schema(), self.what, context, zone)
         return self.client.stream(self.text, self._schema(), self.what, context, zone)
 
     def ranges(self) -> str | None:
         """See ``virtualization.plan.ReadInRanges``."""
-        if self.table is None:
+        if self.ranged is None:
             return None
         settings = self.client.settings
         connections = min(settings.scan_connections, settings.max_connections)
-        unless = ", unless the source knows a shorter way to the rows of the condition" if self.filtered else ""
-        return f"ranges of ctid over up to {connections} connections, in one snapshot{unless}"
+        of = "" if self.ranged.each > 1 else f" of {self.ranged.table}"
+        unless = ", unless the source knows a shorter way to the rows of the condition" if self.ranged.conditional else ""
+        return f"ranges of ctid{of} over up to {connections} connections, in one snapshot{unless}"
 
     @property
     def statement_text(self) -> str:
@@ -75,9 +73,9 @@ class StatementFragment(RowsThroughOpen):
         condition = narrowing.condition(self.columns, column, keys, self.facts)
         if condition is None:
             return self
-        return replace(
-            self, text=narrowing.with_condition(self.text, self.columns, condition, again=self.narrowed), table=None, narrowed=True
-        )
+        text = narrowing.with_condition(self.text, self.columns, condition, again=self.narrowed)
+        ranged = replace(self.ranged, conditional=True) if self.ranged is not None else None
+        return replace(self, text=text, ranged=ranged, narrowed=True)
 
     def _schema(self) -> pa.Schema:
         return pa.schema([arrow_field(column.name, column.type) for column in self.columns])

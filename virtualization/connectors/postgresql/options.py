@@ -18,6 +18,10 @@ from virtualization.source_options import Readers, number, options_of, switch, w
 SYSTEM = "system"
 """libpq's word for the certificates that the machine trusts; needs ``sslmode=verify-full``."""
 
+ROLE = "role"
+"""Value of the option ``impersonation``: each user's statements run in sessions of the source's role of the same name. It is a setting of
+the connection request, so that there is no session of the credential's user which could be left in that user's name."""
+
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 SESSION = {
@@ -76,7 +80,7 @@ class Settings:
     """Connections that read one big table at once, ranges of pages each, in one snapshot; 1: never more than one. More than this
     process has processors for decoding would only wait (measured on two: two connections 1.5 times as fast as one, four no faster)."""
 
-    scan_pages: int = 20_000
+    scan_pages: int = 2_000
     """From so many pages (of 8 KiB) on a table is big: below, one connection has read it before others have begun."""
 
     fetch_bytes: int = 2 * 1024 * 1024
@@ -88,6 +92,13 @@ class Settings:
     schemas: tuple[str, ...] = ()
     """Schemas that ``objects`` shows; empty: all but the system's."""
 
+    impersonation: str | None = None
+    """``role``: users' statements run as the role of their name; None: as the credential's user."""
+
+    def client(self, user: str | None) -> str | None:
+        """Whose role serves a statement of ``user``; None: the credential's user's own."""
+        return user if self.impersonation == ROLE else None
+
     def conninfo(self, application_name: str, more: Mapping[str, str] = MappingProxyType({})) -> str:
         """For libpq. Holds the password: never log it. ``more``: further settings of the session."""
         session = SESSION | {"statement_timeout": str(int(self.statement_timeout * 1000))} | dict(more)
@@ -97,11 +108,22 @@ class Settings:
             "sslmode": self.sslmode, "sslrootcert": root if root in (None, SYSTEM) else certificates.path(root),
             "connect_timeout": self.connect_timeout,
             "application_name": application_name, "client_encoding": "UTF8",
-            "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
+            "options": " ".join(f"-c {name}={_option_value(value)}" for name, value in session.items()),
             # a source that vanished from the network is noticed within this time, also in the middle of an answer
             "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000,
         }  # fmt: skip
         return make_conninfo("", **{name: value for name, value in given.items() if value is not None})
+
+
+def _option_value(text: str) -> str:
+    """In ``options`` of a connection request blanks separate and backslashes escape."""
+    return "".join("\\" + sign if sign.isspace() or sign == "\\" else sign for sign in text)
+
+
+def _impersonation(text: str) -> str:
+    if text != ROLE:
+        raise ValueError(f"not {ROLE}")
+    return text
 
 
 def _ssl_mode(text: str) -> str:
@@ -126,6 +148,7 @@ def _names(text: str) -> tuple[str, ...]:
 _OPTIONS: Readers = {
     "connect_timeout": whole(2),
     "fetch_bytes": whole(4096),
+    "impersonation": _impersonation,
     "max_connections": whole(1),
     "pool_timeout": number(0.1),
     "pushdown": switch,

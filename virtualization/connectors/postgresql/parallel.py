@@ -1,24 +1,27 @@
-"""One big table read over several connections at once: ranges of its pages (``ctid``), all in one exported snapshot.
+"""One big table read over several connections at once: ranges of its pages (``ctid``), all in one exported snapshot. It may be joined with
+smaller ones: the rows of an inner join are those of the joins with each range.
 
     first session   BEGIN REPEATABLE READ; pg_export_snapshot() ---> range 0 … first batch … further ranges
     other sessions  BEGIN REPEATABLE READ; SET TRANSACTION SNAPSHOT ---> further ranges
 
 So the rows are those of one moment, however long it takes. The others begin once the first batch was taken: a reader who wants few rows
-costs one connection. They take only connections that are free right now, so that parallel scans never wait for each other.
+costs one connection (with a condition at once: it may take the source long to find the first row). They take only connections that are
+free right now, so that parallel scans never wait for each other.
 """
 
 from __future__ import annotations
 
+import json
 import queue
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import adbc_driver_manager
 import pyarrow as pa
 
-from virtualization.connectors.postgresql.client import Client, Running, execute
+from virtualization.connectors.postgresql.client import Client, Running, execute, numbered
 from virtualization.driver_batches import to_contract
 from virtualization.errors import CancelledError, VirtualizationError
 from virtualization.plan import QueryContext
@@ -30,17 +33,60 @@ FEWEST_PAGES = 1_000
 OLDEST = 140000
 """From this version on a condition on ctid reads only its pages."""
 
+BESIDE = 0.3
+"""Of a join: each connection does again what is not about the ranges' table (hash tables of the others). Beyond this share of what the
+source expects reading the table to cost, one statement is better."""
+
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_SEQUENTIAL = re.compile(r"^Seq Scan on ")
+
+
+@dataclass(frozen=True)
+class Ranged:
+    """A statement that may be read in ranges of the pages of one table."""
+
+    table: str
+    """As it stands in the text, where it is read once."""
+
+    schema: str
+    name: str
+
+    each: int = RANGES_EACH
+    """Ranges per connection; of a join one, see ``BESIDE``."""
+
+    conditional: bool = False
+    """Has the statement conditions or joins? The source may know a shorter way than reading the table: it is asked."""
+
+    def pays(self, client: Client, text: str, what: str) -> bool:
+        """Would the source read the whole table (by itself or with workers, which it starts anew for each statement), and has it little
+        to do beside?"""
+        if not self.conditional:
+            return True
+        costs = _beside(json.loads(client.plan_of(text, what))[0]["Plan"], self)
+        return costs is not None and costs[1] <= BESIDE * costs[0]
+
+
+def _beside(node: dict[str, Any], of: Ranged) -> tuple[float, float] | None:
+    """What the source expects reading the table in sequence to cost, and all that is apart from it; None: it does something else."""
+    if node["Node Type"] == "Seq Scan" and (node.get("Schema"), node.get("Relation Name")) == (of.schema, of.name):
+        return node["Total Cost"], 0.0
+    below = node.get("Plans", [])
+    for place, child in enumerate(below):
+        found = _beside(child, of)
+        if found is not None:
+            return found[0], found[1] + sum(other["Total Cost"] for other in below[:place] + below[place + 1 :])
+    return None
 
 
 class Scan:
-    """The statement of a scan cut at the place where a range of pages goes; ``table``: as it stands in the text."""
+    """A statement cut at the place where a range of pages goes."""
 
-    def __init__(self, text: str, table: str) -> None:
-        self._head, mark, self._tail = text.partition(f" FROM {table})")
+    def __init__(self, text: str, ranged: Ranged) -> None:
+        self._head, mark, self._tail = text.partition(f" FROM {ranged.table})")
         assert mark, text
-        self._table = table
+        self._table = ranged.table
+        self._each = ranged.each
+        self.at_once = ranged.conditional
+        """Do all connections begin before the first row has come?"""
 
     def facts(self) -> str:
         """The statement that exports the first session's snapshot and tells the table's size."""
@@ -50,18 +96,13 @@ class Scan:
 
     def statements(self, pages: int, connections: int) -> list[str]:
         """One per range, from the table's first page to beyond its last."""
-        count = max(1, min(connections * RANGES_EACH, pages // FEWEST_PAGES))
+        count = max(1, min(connections * self._each, pages // FEWEST_PAGES))
         places = [pages * number // count for number in range(count)]
         return [self._range(low, high) for low, high in zip(places, [*places[1:], None], strict=True)]
 
     def _range(self, low: int, high: int | None) -> str:
         condition = f"ctid >= '({low},0)'::tid" + (f" AND ctid < '({high},0)'::tid" if high is not None else "")
         return f"{self._head} FROM {self._table} WHERE {condition}){self._tail}"
-
-
-def reads_in_sequence(client: Client, text: str, what: str) -> bool:
-    """Would the source read the whole table, by itself, in one process? (With an index, or with workers, it is faster than ranges are.)"""
-    return _SEQUENTIAL.match(client.plan_of(text, what)) is not None
 
 
 class ParallelRows:
@@ -83,6 +124,7 @@ class ParallelRows:
         self._running.append(self._first)
         self._snapshot = str(told["snapshot"])
         self._statements = scan.statements(int(told["pages"]), self._connections)[::-1]
+        self._at_once = scan.at_once
 
     @property
     def schema(self) -> pa.Schema:
@@ -92,9 +134,10 @@ class ParallelRows:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         try:
             reader = self._read(self._first, self._statements.pop())
-            for batch in reader:
-                yield batch
-                break
+            if not self._at_once:
+                for batch in reader:
+                    yield batch
+                    break
             self._start(lambda: self._work(self._first, reader))
             for _ in range(min(self._connections - 1, len(self._statements))):
                 self._start(self._help)
@@ -182,7 +225,7 @@ class ParallelRows:
 
     def _read(self, running: Running, statement: str) -> Iterator[pa.RecordBatch]:
         try:
-            for batch in execute(running.cursor, statement, self._client.settings.fetch_bytes):
+            for batch in execute(running.cursor, numbered(statement, self._context), self._client.settings.fetch_bytes):
                 if batch.num_rows:
                     yield to_contract(batch, self._schema, self._client.where(self._what))
         except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:

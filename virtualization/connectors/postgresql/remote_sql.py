@@ -114,18 +114,27 @@ def _aliases(query: exp.Expr) -> Iterable[str]:
     return {node.alias_or_name for node in query.find_all(exp.Table)}
 
 
-def scanned_table(query: exp.Query, tables: Mapping[str, VirtualTable]) -> VirtualTable | None:
-    """The one table of a query that only picks rows of it and computes row by row; None: it is more than that."""
-    if not isinstance(query, exp.Select) or any(query.args.get(part) for part in _MORE) or len(tables) != 1:
-        return None
-    if sum(1 for _ in query.find_all(exp.Table)) != 1 or query.find(exp.AggFunc, exp.Window, exp.Subquery, exp.WithinGroup) is not None:
-        return None
+def plainly_joined(query: exp.Query, tables: Mapping[str, VirtualTable]) -> list[VirtualTable]:
+    """The tables of a query that only picks rows of one, or of the inner join of several different ones, and computes row by row; none:
+    it is more than that."""
+    if not isinstance(query, exp.Select) or any(query.args.get(part) for part in _MORE):
+        return []
+    joins = query.args.get("joins") or []
+    if any(join.side or join.kind not in ("", "INNER", "CROSS") or join.args.get("using") or join.args.get("method") for join in joins):
+        return []
+    items = [query.args["from_"].this, *(join.this for join in joins)] if query.args.get("from_") else []
+    if not all(isinstance(item, exp.Table) and not item.args.get("joins") for item in items):
+        return []
+    if sum(1 for _ in query.find_all(exp.Table)) != len(items) or len({table.location for table in tables.values()}) != len(items):
+        return []
+    if query.find(exp.AggFunc, exp.Window, exp.Subquery, exp.WithinGroup) is not None:
+        return []
     if any(call.name.lower() in AGGREGATES for call in query.find_all(exp.Anonymous)):
-        return None
-    return next(iter(tables.values()))
+        return []
+    return list(tables.values())
 
 
-_MORE = ("with_", "joins", "laterals", "group", "having", "distinct", "order", "limit", "offset", "windows")
+_MORE = ("with_", "laterals", "group", "having", "distinct", "order", "limit", "offset", "windows")
 
 
 def table_name(table: VirtualTable) -> str:

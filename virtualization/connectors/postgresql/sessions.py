@@ -8,7 +8,7 @@ import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 
 from virtualization.connectors.postgresql.faults import connect_fault
-from virtualization.connectors.postgresql.options import WATCH, Settings
+from virtualization.connectors.postgresql.options import ROLE, WATCH, Settings
 from virtualization.plan import QueryContext
 from virtualization.session_pool import PooledSession, SessionPool
 
@@ -38,23 +38,26 @@ class Pool:
 
     def take(self, context: QueryContext) -> Session:
         """A session whose ``application_name`` carries the context's trace; SourceError when none is to be had."""
-        return self._sessions.take(context, lambda: self._begin(context.trace))
+        client = self._settings.client(context.user)
+        return self._sessions.take(context, lambda: self._begin(context.trace, client), client)
 
     def take_free(self, context: QueryContext) -> Session | None:
         """See ``SessionPool.take_free``."""
-        return self._sessions.take_free(lambda: self._begin(context.trace))
+        client = self._settings.client(context.user)
+        return self._sessions.take_free(lambda: self._begin(context.trace, client), client)
 
-    def _begin(self, trace: str) -> Session:
-        return Session(connection=self._connect(trace), trace=trace)
+    def _begin(self, trace: str, client: str | None) -> Session:
+        return Session(connection=self._connect(trace, client), trace=trace, client=client)
 
-    def _connect(self, trace: str) -> adbc.Connection:
+    def _connect(self, trace: str, client: str | None) -> adbc.Connection:
         settings = self._settings
+        role = {} if client is None else {ROLE: client}
         try:
-            return adbc.connect(settings.conninfo(application_name(trace), self._watch), autocommit=True)
+            return adbc.connect(settings.conninfo(application_name(trace), self._watch | role), autocommit=True)
         except adbc_driver_manager.Error as error:
             if self._watch and WATCH in str(error):
                 self._watch = {}
-                return self._connect(trace)
+                return self._connect(trace, client)
             raise connect_fault(error, settings.source, f"{settings.host}:{settings.port}") from None
 
 

@@ -35,6 +35,8 @@ CREATE FUNCTION bdc.wanted_server_options() RETURNS TABLE (name text, value text
     ('host', bdc.cluster_setting('pool_hosts')),
     ('port', bdc.cluster_setting('pool_ports')),
     ('load_balance_hosts', CASE WHEN bdc.cluster_setting('pool_hosts') LIKE '%,%' THEN 'random' END),
+    ('sslmode', CASE WHEN bdc.cluster_setting('pool_authority') <> '' THEN 'verify-full' END),
+    ('sslrootcert', nullif(bdc.cluster_setting('pool_authority'), '')),
     ('dbname', current_database()::text),
     ('application_name', 'bdc %p %c %u %d'),
     ('connect_timeout', '10'),

@@ -39,7 +39,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   WHERE m.role_name = "user" AND (r.rolcanlogin OR r.rolname IN ('bdc_owner', 'bdc_admin'))
   UNION ALL
   SELECT 'password', rolpassword, nullif(rolvaliduntil, 'infinity') FROM pg_authid
-  WHERE rolname = "user" AND rolcanlogin AND rolpassword LIKE 'SCRAM-SHA-256$%' AND rolname <> 'bdc_pool'
+  WHERE rolname = "user" AND rolcanlogin AND rolpassword LIKE 'SCRAM-SHA-256$%' AND rolname NOT LIKE 'bdc\_%'
 $$;
 
 CREATE FUNCTION bdc.pool_privileges("user" text, schema_name text, table_name text) RETURNS boolean
@@ -78,7 +78,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION bdc.verify_source(text, integer, bigint, integer, double precision, integer, text[], text[]) IS 'Does pushdown change an answer? Random queries over the virtual tables of the source and those beside it, compared';
 
-CREATE FUNCTION bdc.queries() RETURNS TABLE (id text, "user" text, database text, sql text, state text, seconds double precision, rows bigint)
+CREATE FUNCTION bdc.queries() RETURNS TABLE (id text, "user" text, database text, sql text, state text, seconds double precision, rows bigint, session text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   caller name := bdc.session_caller();
@@ -87,9 +87,9 @@ BEGIN
     RAISE WARNING 'the compute pool has several replicas: this is what runs on the one that this session reached'
       USING HINT = 'Ask from further sessions for the others; ids of different replicas differ.';
   END IF;
-  RETURN QUERY SELECT q.id, q."user", q.database, q.sql, q.state, q.seconds, q.rows
+  RETURN QUERY SELECT q.id, q."user", q.database, q.sql, q.state, q.seconds, q.rows, q.session
     FROM bdc.request(caller, '{"action": "queries"}') AS response,
-      jsonb_to_record(response) AS q (id text, "user" text, database text, sql text, state text, seconds double precision, rows bigint)
+      jsonb_to_record(response) AS q (id text, "user" text, database text, sql text, state text, seconds double precision, rows bigint, session text)
     WHERE bdc.is_admin(caller) OR q."user" IN (caller, 'fdw:' || caller);
 END $$;
 COMMENT ON FUNCTION bdc.queries() IS 'Queries that the compute pool runs now; all of them for members of bdc_admin, else the caller''s own';
@@ -107,7 +107,7 @@ END $$;
 -- for members of bdc_admin.
 CREATE FUNCTION bdc.recorded_queries() RETURNS TABLE (id text, "user" text, database text, started timestamptz, milliseconds double precision, sql text,
   state text, code text, message text, executor text, rows bigint, bytes bigint, rows_moved bigint, bytes_moved bigint, rows_avoidable bigint,
-  bytes_avoidable bigint, reasons text[], fragments jsonb)
+  bytes_avoidable bigint, reasons text[], fragments jsonb, session text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   caller name := bdc.session_caller();
@@ -119,7 +119,7 @@ BEGIN
   RETURN QUERY SELECT q.* FROM bdc.request(caller, '{"action": "history"}') AS response,
       jsonb_to_record(response) AS q (id text, "user" text, database text, started timestamptz, milliseconds double precision, sql text,
         state text, code text, message text, executor text, rows bigint, bytes bigint, rows_moved bigint, bytes_moved bigint, rows_avoidable bigint,
-        bytes_avoidable bigint, reasons text[], fragments jsonb)
+        bytes_avoidable bigint, reasons text[], fragments jsonb, session text)
     WHERE bdc.is_admin(caller) OR q."user" = caller;
 END $$;
 

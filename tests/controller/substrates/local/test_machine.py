@@ -46,6 +46,22 @@ def test_taken_port_names_pid_command_and_cluster() -> None:
     check_free([("master", port)])
 
 
+def test_owners_of_many_ports_take_one_look_at_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    look = ports._open_files
+
+    def counted(pid: int) -> list[str]:
+        looks.append(pid)
+        return look(pid)
+
+    monkeypatch.setattr(ports, "_open_files", counted)
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        numbers = [first.getsockname()[1], second.getsockname()[1], free_port()]
+        found = ports.owners(numbers)
+    assert [found[number].pid for number in numbers] == [os.getpid(), os.getpid(), None]
+    assert len(looks) == len(set(looks))
+
+
 def test_cluster_is_found_by_an_ancestors_marker() -> None:
     source = "import subprocess, sys; subprocess.run(['/bin/sh', '-c', 'echo $$; exec sleep 60'], env={})"
     with subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, env={**os.environ, CLUSTER_MARKER: "/c/mine"}) as process:

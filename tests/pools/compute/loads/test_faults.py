@@ -240,7 +240,7 @@ def test_the_master_is_away_at_the_decision(data_pool: DataPool, alice: Client, 
     try:
         with pytest.raises(StatementError) as raised:
             another(data_pool, decide)
-        assert raised.value.code == "40003" and load in raised.value.message
+        assert raised.value.code == "40003" and load in raised.value.message and "bdc data loads" in (raised.value.hint or "")
     finally:
         data_pool.start_master()
     eventually(lambda: _committed(alice, load, winner))
@@ -416,13 +416,24 @@ def test_a_shard_is_cut_off_during_a_transaction(data_pool: DataPool, alice: Cli
 
 def test_the_load_of_a_transaction_is_renewed(data_pool: DataPool, monkeypatch: pytest.MonkeyPatch) -> None:
     table = make_table(data_pool)
-    monkeypatch.setattr(transactions, "SECONDS", 2)
-    monkeypatch.setattr(transactions, "RENEW_SECONDS", 0.3)
+    monkeypatch.setattr(transactions, "RENEW_SECONDS", 0.1)
+
+    def left(load: str) -> float:
+        """Hours until it expires."""
+        with data_pool.admin() as admin:
+            query = "SELECT extract(epoch FROM expires_at - now()) / 3600 FROM bdc.data_loads WHERE load = %s"
+            return float(admin.execute(query, [load]).fetchone()[0])  # type: ignore[index]
 
     async def write(coordinator: Coordinator) -> None:
         transaction = transactions.LoadTransaction(coordinator, ALICE, None)
         await transaction.insert("public", table.split(".")[1], (), spread(2)[0], as_text=False)
-        await asyncio.sleep(2.5)
+        assert transaction._load is not None
+        load = transaction._load.id
+        assert left(load) <= 1
+        monkeypatch.setattr(transactions, "SECONDS", 5 * 3600)
+        await asyncio.to_thread(eventually, lambda: left(load) > 4)
+        with data_pool.admin() as admin:  # what it was given first is over by now
+            admin.execute("UPDATE bdc.data_loads SET expires_at = expires_at - interval '2 hours' WHERE load = %s", [load])
         assert (await transaction.commit()) is not None
 
     another(data_pool, write)

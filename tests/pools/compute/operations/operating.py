@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.services.data_pool import DataPool, data_pool
+from tests.services.forkserver import Forks
 from tests.services.hdfs import HdfsServer
 
 SECONDS = 90
@@ -91,9 +92,9 @@ class Stage:
 
 
 @contextmanager
-def stage(hdfs: HdfsServer) -> Iterator[Stage]:
+def stage(hdfs: HdfsServer, forks: Forks) -> Iterator[Stage]:
     """With a data pool of three shards (about 7 s) over ``hdfs``."""
-    with data_pool(shards=3) as pool:
+    with data_pool(shards=3, forks=forks) as pool:
         with hdfs.superuser() as client:
             client.mkdirs("/backups", 0o755, True)
             client.set_owner("/backups", "admin", None)

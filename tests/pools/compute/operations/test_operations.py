@@ -17,6 +17,7 @@ from tests.pools.compute.loads.rows import eventually
 from tests.pools.compute.operations.operating import Stage, stage
 from tests.pools.data_pool_faults.storm import kill_master
 from tests.services.data_pool import refusal
+from tests.services.forkserver import Forks
 from tests.services.hdfs import HdfsServer
 
 _NUMBERS = itertools.count()
@@ -24,8 +25,8 @@ ROWS = 3000
 
 
 @pytest.fixture(scope="module")
-def here(hdfs: HdfsServer) -> Iterator[Stage]:
-    with stage(hdfs) as found:
+def here(hdfs: HdfsServer, forks: Forks) -> Iterator[Stage]:
+    with stage(hdfs, forks) as found:
         yield found
 
 

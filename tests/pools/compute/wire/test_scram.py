@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pools.compute.errors import AuthenticationError, ProtocolError, ServiceError
-from pools.compute.wire.scram import Dialogue, Verifier
+from pools.compute.wire.scram import Channel, Dialogue, Verifier
 
 SALT = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")
 FIRST = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO"
@@ -50,6 +50,33 @@ def test_pretended_salt_stays_the_same() -> None:
 def test_bad_first_messages(message: bytes) -> None:
     with pytest.raises(ProtocolError):
         dialogue().first(message)
+
+
+def bound(flag: bytes, channel: Channel) -> bytes:
+    login = Dialogue("user", Verifier.of("pencil", SALT), real=True, nonce="x", channel=channel)
+    return login.first(flag + b",,n=user,r=rOprNGfwEbeRWgbNEkqO")
+
+
+def test_binding_is_what_was_chosen_and_its_removal_is_noticed() -> None:
+    assert bound(b"p=tls-server-end-point", Channel(b"end point", bound=True))
+    assert bound(b"n", Channel(b"end point"))
+    assert bound(b"y", Channel())
+    for flag, channel in (
+        (b"y", Channel(b"end point")),  # somebody took the offer away
+        (b"n", Channel(b"end point", bound=True)),
+        (b"p=tls-unique", Channel(b"end point", bound=True)),
+        (b"p=tls-server-end-point", Channel(b"end point")),
+    ):
+        with pytest.raises(ProtocolError, match="bind"):
+            bound(flag, channel)
+
+
+def test_a_login_relayed_over_another_certificate_fails() -> None:
+    login = Dialogue("user", Verifier.of("pencil", SALT), real=True, nonce="x", channel=Channel(b"ours", bound=True))
+    login.first(b"p=tls-server-end-point,,n=user,r=r")
+    seen = base64.b64encode(b"p=tls-server-end-point,," + b"theirs").decode()
+    with pytest.raises(ProtocolError, match="does not fit"):
+        login.final(f"c={seen},r=rx,p={base64.b64encode(bytes(32)).decode()}".encode())
 
 
 @given(st.binary(max_size=120))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 import pytest
 
+from tests.patience import SOON
 from tests.services.mongodb import MongodbServer
 from tests.services.proxy import proxy
 from tests.virtualization.connectors.conformance import FaultConformance, Trouble, failed, found, read, table
 from virtualization.catalog import Column, Credential, DataSource
 from virtualization.connectors.mongodb import MongodbConnector
-from virtualization.errors import DataError, SourceTimeoutError, SourceUnreachableError
+from virtualization.errors import DataError, SourceCredentialError, SourceTimeoutError, SourceUnreachableError
 from virtualization.plan import Connector, QueryContext
 
 pytestmark = pytest.mark.service
@@ -100,6 +102,15 @@ class TestFaults(FaultConformance):
     @pytest.mark.xfail(strict=True, raises=NotImplementedError, reason="not possible yet, because SecantusDB has no rights per collection")
     def test_right_revoked_on_one_table(self, trouble: Trouble) -> None:
         super().test_right_revoked_on_one_table(trouble)
+
+
+def test_a_refused_login_is_told_at_once_each_time(trouble: MongodbTrouble) -> None:
+    """The driver's way of watching servers made each try but the first wait for 10 s."""
+    with closing(trouble.stranger()) as made:
+        began = time.monotonic()
+        for _ in range(4):
+            assert type(failed(made.test)) is SourceCredentialError
+        assert time.monotonic() - began < SOON
 
 
 def test_hostile_documents(trouble: MongodbTrouble) -> None:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.services import odbc
+from tests.services import debian
 from virtualization.catalog import Credential, DataSource, VirtualTable
 from virtualization.connectors.odbc import OdbcConnector, capabilities, driver_manager
 from virtualization.connectors.odbc.names import location_parts, quoted
@@ -140,11 +140,11 @@ def test_a_table_takes_no_unknown_option() -> None:
 
 def test_root_never_skips(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where apt may install the packages, a failure of it fails the tests."""
-    monkeypatch.setattr(odbc, "_missing", lambda: ["unixodbc"])
+    monkeypatch.setattr(debian, "_missing", lambda packages: list(packages))
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     failed = subprocess.CompletedProcess([], 100, "", "E: Unable to locate package unixodbc")
     monkeypatch.setattr("subprocess.run", lambda *words, **how: failed)
     for user, expected in ((0, pytest.raises(RuntimeError, match="Unable to locate")), (1000, contextlib.nullcontext())):
         monkeypatch.setattr("os.geteuid", lambda user=user: user)
         with expected:
-            assert "apt-get install unixodbc" in (odbc.why_not.__wrapped__() or "")
+            assert "apt-get install unixodbc" in (debian.why_not.__wrapped__("unixodbc") or "")

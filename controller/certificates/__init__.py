@@ -1,0 +1,1 @@
+"""The cluster's certificates: its own small authority, what it has issued to whom, and their renewal."""

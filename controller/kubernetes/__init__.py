@@ -1,0 +1,1 @@
+"""The controller on Kubernetes: the custom resource, the store, leadership, ordered deletion; ``python -m controller.kubernetes``."""

@@ -1,0 +1,159 @@
+"""The controller of a cluster on Kubernetes: ``python -m controller.kubernetes --namespace N --name C``.
+
+Inside of a pod it finds the API server by itself; outside (an operator's own machine, tests) ``--kubeconfig`` names it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.errors import ControllerError
+from controller.facts import Facts
+from controller.identity import first_admin
+from controller.kubernetes.api import Api, connect
+from controller.kubernetes.definition import ensure_definition
+from controller.kubernetes.document import ResourceDocument
+from controller.kubernetes.leading import LeaderSubstrate
+from controller.kubernetes.lease import Lease
+from controller.kubernetes.names import CONTROLLER_SERVICE
+from controller.kubernetes.passes import Passes
+from controller.kubernetes.record import ResourceRecord
+from controller.kubernetes.resource import Resource
+from controller.kubernetes.secrets import ClusterSecrets
+from controller.kubernetes.store import SecretStore
+from controller.kubernetes.watching import Watching
+from controller.log import Log, configure
+from controller.service import Address, Controller, Ends, assemble, serve
+from controller.spark_places import SparkPlaces
+from controller.spec import ClusterSpec
+from controller.spec.crd import product_version
+from controller.spec.model import Login
+from controller.spec.ports import DEFAULTS
+from pools.workload import Workload
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 (a pod; NetworkPolicies say who may come)
+WAIT_SETTLED, WAIT_MOVING = 30.0, 5.0
+log = Log("controller")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A controller that was put together, and what starts and ends beside it."""
+
+    controller: Controller
+    lease: Lease
+    watching: Watching
+    passes: Passes
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; 1 with one sentence on standard error when it can't start."""
+    options = _parser().parse_args(arguments)
+    configure()
+    try:
+        api = connect(options.kubeconfig, options.context)
+        log.info("definition", did=ensure_definition(api))
+        running = build(api, options.namespace, options.name, options.identity)
+    except ControllerError as error:
+        log.error("can't start", code=error.code, message=error.message, hint=error.hint)
+        sys.stderr.write(f"{error.message}\n{error.hint or ''}\n")
+        return 1
+    begin(running)
+    try:
+        return serve(running.controller, Address(options.bind, options.port))
+    finally:
+        let_go(running)
+
+
+def terminate() -> None:
+    """This process ends in order; another one begins with nothing in memory."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def build(api: Api, namespace: str, name: str, identity: str, end: Callable[[], None] = terminate) -> Running:
+    """Put the parts together; nothing runs yet. ``end``: called once the cluster is deleted."""
+    from controller.kubernetes.doctor.ground import Ground
+    from controller.kubernetes.doctor.table import checks
+    from controller.substrates.kubernetes.place import Place
+    from controller.substrates.kubernetes.substrate import KubernetesSubstrate
+
+    store = SecretStore(api, namespace, name)
+    hidden = ClusterSecrets(api, store, namespace, name)
+    lease, resource = Lease(api, namespace, name, identity), Resource(api, namespace, name)
+    substrate = LeaderSubstrate(lambda owner: KubernetesSubstrate(api, Place(namespace, name, product_version(), owner)), lease, hidden)
+
+    def host(workload: Workload) -> str:
+        return f"{CONTROLLER_SERVICE}.{namespace}.svc" if workload.pool == "control" else substrate.host(workload.name)
+
+    def facts(_spec: ClusterSpec) -> Facts:
+        sealing, ticket = hidden.public_keys()
+        return Facts(
+            sealing_key=sealing,
+            ticket_key=ticket,
+            first_admin=first_admin(store),
+            spark_users=SparkPlaces(store).users(),
+            listen=EVERYWHERE,
+        )
+
+    def ended(forgotten: bool) -> None:
+        if forgotten:
+            store.close()
+        end()
+
+    record = ResourceRecord(resource, host, identity)
+    passes = Passes(api, resource, lease, store, hidden, substrate, record, ended)
+    ends = Ends(
+        store,
+        substrate,
+        resource.spec,
+        facts,
+        hidden.value,
+        record=record,
+        one_pass=passes,
+        host=lambda _spec, workload: host(workload),
+        wait_settled=WAIT_SETTLED,
+        wait_moving=WAIT_MOVING,
+        document=ResourceDocument(api, resource),
+        acting=lambda: lease.held,
+        speaking=lambda: lease.named,
+        checks=lambda loop: checks(Ground(api, namespace, name, product_version(), loop.spec, loop.desired)),
+    )
+    controller = assemble(ends, Login())
+    return Running(controller, lease, Watching(api, namespace, name, lambda: controller.loop.wake()), passes)
+
+
+def begin(running: Running) -> None:
+    """What runs beside the service."""
+    running.lease.start(lambda: running.controller.loop.wake())
+    running.watching.start()
+
+
+def let_go(running: Running) -> None:
+    """At the end: where the whole namespace is being deleted nobody else will remove the finalizer; then the next may lead."""
+    running.watching.stop()
+    running.passes.let_go()
+    running.lease.stop()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m controller.kubernetes", description=__doc__)
+    parser.add_argument("--namespace", required=True, help="where the resource and all its objects are")
+    parser.add_argument("--name", required=True, help="of the BigDataCluster")
+    parser.add_argument("--kubeconfig", help="outside of a pod; the default is a pod's own service account")
+    parser.add_argument("--context", help="of the kubeconfig")
+    parser.add_argument("--bind", default=EVERYWHERE, help="address of the REST API")
+    parser.add_argument("--port", type=int, default=DEFAULTS["controller"], help="of the REST API")
+    pod = os.environ.get("HOSTNAME") or socket.gethostname()
+    parser.add_argument("--identity", default=f"{pod}-{secrets.token_hex(3)}", help="in the Lease that says which controller leads")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""The cluster's secret store on Kubernetes: the Secret ``openbdc-secrets``, a key per secret, which pods mount by single keys.
+
+A missing value is made, a value that is there is never replaced. Which ones were made is remembered in the store (digests): one that is
+lost is taken from memory, and where that is not possible the pass says so instead of making another one, with which the master could not
+be reached nor credentials of data sources be opened.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+from collections.abc import Iterable
+
+from controller.errors import ControllerError, NotReadyError, StoreError
+from controller.kubernetes.api import Api, Json, path_of
+from controller.kubernetes.names import SECRETS, kept_metadata
+from controller.secret_values import SEALING_KEY, TICKET_KEY, new_value, sealing_public_key, ticket_public_key
+from controller.store import Store
+
+FILE = "secrets.json"
+"""In the store: name → digest of the value."""
+
+
+class ClusterSecrets:
+    """Values by name; kept in memory once they were seen."""
+
+    def __init__(self, api: Api, store: Store, namespace: str, cluster: str) -> None:
+        self._api = api
+        self._store = store
+        self._namespace = namespace
+        self._cluster = cluster
+        self._path = path_of("v1", "Secret", namespace, SECRETS)
+        self._mutex = threading.Lock()
+        self._known: dict[str, bytes] = {}
+
+    def value(self, name: str) -> str:
+        """One of them; NotReadyError while it is not made."""
+        self.load(name)
+        with self._mutex:
+            if name not in self._known:
+                raise NotReadyError(f"the secret {name} is not made yet", where=f"Secret {self._namespace}/{SECRETS}")
+            return self._known[name].decode()
+
+    def load(self, name: str) -> None:
+        """Look for one that is not in memory yet: somebody else may have made it."""
+        with self._mutex:
+            if name not in self._known:
+                self._known |= _data(self._api.get(self._path))
+
+    def ensure(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Have all of ``names``; returns those that were made now. StoreError for one that was lost."""
+        with self._mutex:
+            secret = self._api.get(self._path)
+            there = _data(secret)
+            missing = tuple(sorted(set(names) - set(there)))
+            if missing:
+                secret = self._add(secret, {name: self._again(name) for name in missing})
+                there = _data(secret)
+            self._known |= there
+        if missing:
+            made = {name: _digest(there[name]) for name in missing}
+            self._store.update(FILE, lambda before: {**(before or {}), **made})
+        return missing
+
+    def public_keys(self) -> tuple[str | None, str | None]:
+        """Of the sealing key and the ticket key; None while there is none."""
+        sealing, ticket = self._known.get(SEALING_KEY), self._known.get(TICKET_KEY)
+        return (
+            None if sealing is None else sealing_public_key(sealing),
+            None if ticket is None else ticket_public_key(ticket),
+        )
+
+    def _again(self, name: str) -> bytes:
+        known = self._known.get(name)
+        if known is not None:
+            return known
+        if name in (self._store.read(FILE) or {}):
+            raise StoreError(
+                f"Secret {self._namespace}/{SECRETS} has lost {name}, with which the cluster was made",
+                where=f"Secret {self._namespace}/{SECRETS}",
+                hint="restore it from a backup (kubectl apply); without one, delete the cluster and its volume claims and make it again",
+            )
+        return new_value(name)
+
+    def _add(self, secret: Json | None, values: dict[str, bytes]) -> Json:
+        data = {name: base64.b64encode(value).decode() for name, value in values.items()}
+        if secret is not None:
+            change = {"metadata": {"resourceVersion": secret["metadata"]["resourceVersion"]}, "data": data}
+            return self._api.merge(self._path, change)
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "Opaque",
+            "metadata": kept_metadata(SECRETS, self._namespace, self._cluster),
+            "data": data,
+        }
+        return self._api.create(path_of("v1", "Secret", self._namespace), manifest)
+
+
+def _data(secret: Json | None) -> dict[str, bytes]:
+    try:
+        return {name: base64.b64decode(value) for name, value in ((secret or {}).get("data") or {}).items()}
+    except ValueError as error:
+        raise ControllerError(f"Secret {SECRETS} can't be read: {error}", where=SECRETS) from None
+
+
+def _digest(value: bytes) -> str:
+    return hashlib.sha256(value).hexdigest()[:16]

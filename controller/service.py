@@ -1,0 +1,254 @@
+"""The controller's service, whatever it runs on: the REST API in the main thread's event loop, the reconcile loop in a thread of its own.
+
+What differs between substrates comes in as ``Ends``. The service can be stopped and killed at any time; pools go on without it, and the
+next one picks up from the store and what the substrate reports.
+"""
+
+from __future__ import annotations
+
+import signal
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import uvicorn
+
+from controller.api.app import create_app
+from controller.api.services import Services
+from controller.auth.directory.logins import DirectoryLogins
+from controller.auth.directory.watching import DirectoryWatch
+from controller.auth.keys import TokenKeys
+from controller.auth.throttle import Throttle
+from controller.auth.tokens import Tokens
+from controller.auth.users import Users
+from controller.certificates.examining import certificate_checks
+from controller.certificates.keeper import Certificates
+from controller.certificates.renewal import CertificateEnds, Renewal
+from controller.errors import NotReadyError
+from controller.facts import Facts
+from controller.identity import cluster_id
+from controller.jobs import Jobs
+from controller.log import Log
+from controller.loop import WAKE_WAIT, Loop, local_host
+from controller.metrics import Meters
+from controller.metrics_cluster import ClusterMetrics, Ways
+from controller.on_demand import Demand
+from controller.operations.assembly import operating
+from controller.operations.doctor import Check
+from controller.operations.document import SpecDocument
+from controller.operations.guard import guarded
+from controller.operations.tables import DataTables
+from controller.reconcile import WAIT_MOVING, WAIT_SETTLED, Outcome, Parts, Record, reconcile_once
+from controller.roles import RoleSync, master_dsn, reload_configuration
+from controller.spark import Spark
+from controller.spark_places import SparkPlaces
+from controller.spec import ClusterSpec
+from controller.spec.model import Login
+from controller.store import Store
+from controller.substrate import Substrate
+from controller.workloads import MASTER_SECRET, all_workloads, master_clients, spark_settings
+from pools.storage.spark import TOKEN_SECRET, SparkSettings
+from pools.tls import Files, ServerCertificate, reloading
+from pools.workload import Workload
+
+STOP_SECONDS = 8
+IDLE_CONNECTION_SECONDS = 30
+CONNECTIONS = 200
+MASTER = "master-0"
+log = Log("controller")
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What a controller stands on.
+
+    read_spec   the spec as people wrote it; SpecError when it is invalid
+    facts       what the spec can't hold
+    secret      a value of the cluster's secret store by its name; NotReadyError while there is none
+    record      where the status is shown; None: in the store
+    one_pass    what a pass is (``reconcile_once``, or what stands around it)
+    host        under which name people reach a workload
+    document    where the spec is read and written as a text; None: this controller has no operations
+    acting      whether this controller carries operations out (on Kubernetes: is the leader)
+    speaking    whether it speaks for the cluster's metrics (there: is the last leader that it knows, also while nobody can tell)
+    checks      what `bdc doctor` finds out about that on which the cluster stands
+    run         the folder ``{run}`` of a workload, where it is on this machine
+    cluster     its name
+    certificates  how they are laid and trusted; None: there is no TLS here
+    """
+
+    store: Store
+    substrate: Substrate
+    read_spec: Callable[[], ClusterSpec]
+    facts: Callable[[ClusterSpec], Facts]
+    secret: Callable[[str], str]
+    record: Record | None = None
+    one_pass: Callable[[Parts], Outcome] = reconcile_once
+    host: Callable[[ClusterSpec, Workload], str] = local_host
+    wait_settled: float = WAIT_SETTLED
+    wait_moving: float = WAIT_MOVING
+    document: SpecDocument | None = None
+    acting: Callable[[], bool] = lambda: True
+    speaking: Callable[[], bool] = lambda: True
+    checks: Callable[[Loop], Mapping[str, Check]] = lambda _view: {}
+    run: Callable[[Workload], str] = lambda workload: workload.pool_instance or workload.name
+    cluster: str = ""
+    certificates: CertificateEnds | None = None
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the API listens; ``certificate`` and ``key`` are files, both or none."""
+
+    host: str
+    port: int
+    certificate: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Controller:
+    """The parts of a running controller."""
+
+    loop: Loop
+    services: Services
+    watch: DirectoryWatch
+
+
+def assemble(ends: Ends, login: Login) -> Controller:
+    """Put the parts together; nothing runs yet. ``login``: limits that hold until the first pass has read the spec."""
+    store = ends.store
+    users, keys, identity = Users(store), TokenKeys(store), cluster_id(store)
+    tokens = Tokens(identity, keys, users, login.token_hours, login.access_minutes)
+    throttle = Throttle(login.attempts, login.lockout_seconds)
+
+    def dsn(spec: ClusterSpec) -> str:
+        tls = master_clients(spec, ends.facts(spec))
+        if "sslrootcert" in tls and ends.certificates is not None:
+            tls = {**tls, "sslrootcert": ends.certificates.authority()}
+        return master_dsn(spec, ends.secret(MASTER_SECRET), ends.substrate.host(MASTER), tls)
+
+    renewal = _renewal(ends, dsn)
+    roles, directory = RoleSync(users, store, dsn), DirectoryLogins(users, store)
+
+    def settings(spec: ClusterSpec) -> SparkSettings | None:
+        return spark_settings(spec, ends.facts(spec))
+
+    def accepted(spec: ClusterSpec) -> None:
+        tokens.limit(spec.spec.security.login.token_hours, spec.spec.security.login.access_minutes)
+        directory.configure(spec.spec.security.directory, spec.spec.security.login.token_hours)
+        throttle.limit(spec.spec.security.login.attempts, spec.spec.security.login.lockout_seconds)
+        if renewal is not None and ends.acting():
+            renewal(spec)
+
+    jobs = Jobs(store, settings)
+    parts = Parts(
+        guarded(ends.read_spec, store, DataTables(lambda: dsn(loop.spec())).placed_or_unknown),
+        store,
+        ends.substrate,
+        lambda spec: all_workloads(spec, ends.facts(spec)),
+        roles,
+        jobs.wanted,
+        record=ends.record,
+        accepted=accepted,
+        wait_settled=ends.wait_settled,
+        wait_moving=ends.wait_moving,
+    )
+    meters = Meters()
+    loop = Loop(parts, roles.pending, ends.one_pass, ends.host, meters.passed)
+    spark = Spark(
+        Demand(store),
+        SparkPlaces(store),
+        jobs,
+        ends.substrate,
+        loop.spec,
+        settings,
+        lambda: ends.secret(TOKEN_SECRET),
+        lambda: loop.wake(WAKE_WAIT),
+    )
+    services = Services(
+        cluster_id=identity,
+        users=users,
+        keys=keys,
+        tokens=tokens,
+        throttle=throttle,
+        directory=directory,
+        view=loop,
+        sealing_key=lambda: _sealing_key(ends.facts(loop.spec())),
+        spark=spark,
+        certificates=renewal,
+        metrics=ClusterMetrics(
+            meters, Ways(ends.substrate.host, lambda: dsn(loop.spec()), ends.run), loop.status, loop.desired, jobs.all, ends.speaking
+        ),
+        checks=lambda: {**ends.checks(loop), **certificate_checks(renewal, loop.spec)},
+        meters=meters,
+        operating=operating(parts, loop, ends.document, dsn, ends.acting) if ends.document is not None else None,
+    )
+    keys.all()
+    watch = DirectoryWatch(directory, loop.wake, ends.acting)
+    return Controller(loop, services, watch)
+
+
+def _renewal(ends: Ends, dsn: Callable[[ClusterSpec], str]) -> Renewal | None:
+    """None: this controller keeps no certificates."""
+    if ends.certificates is None:
+        return None
+    return Renewal(
+        Certificates(ends.store, ends.cluster),
+        ends.certificates,
+        lambda spec: all_workloads(spec, ends.facts(spec)),
+        ends.substrate.host,
+        lambda spec: reload_configuration(dsn(spec)),
+    )
+
+
+def serve(controller: Controller, address: Address) -> int:
+    """Serve until a signal; the running pass is finished first."""
+    config = uvicorn.Config(
+        create_app(controller.services),
+        host=address.host,
+        port=address.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_keep_alive=IDLE_CONNECTION_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS // 2,
+        limit_concurrency=CONNECTIONS,
+        ssl_context_factory=_encryption(address),
+    )
+    # uvicorn raises the signal again once it has shut down; then nothing more is to happen than to return from here
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    controller.loop.start()
+    controller.watch.start()
+    if controller.services.operating is not None:
+        controller.services.operating.engine.start()
+    log.info("started", port=config.port)
+    try:
+        uvicorn.Server(config).run()
+    except SystemExit:
+        log.error("can't listen", address=address.host, port=config.port)
+        return 1
+    finally:
+        if controller.services.operating is not None:
+            controller.services.operating.engine.stop(0.0)  # it goes on where it is when the next controller runs
+        controller.watch.stop(0.0)  # what it looks up may take long, and the next one looks again
+        stopped = controller.loop.stop(STOP_SECONDS)
+        log.info("stopped", in_order=stopped)
+    return 0
+
+
+def _encryption(address: Address) -> Callable[[uvicorn.Config, Callable[[], ssl.SSLContext]], ssl.SSLContext] | None:
+    """A context whose certificate may be replaced while it serves; None: no TLS."""
+    if address.certificate is None or address.key is None:
+        return None
+    files = Files(address.certificate, address.key)
+    certificate = ServerCertificate(files, ("http/1.1",), lambda why: log.warning("the old certificate stays in use", why=why))
+    return lambda _config, _usual: reloading(certificate)
+
+
+def _sealing_key(found: Facts) -> str:
+    if found.sealing_key is None:
+        raise NotReadyError("the cluster has no sealing key yet", hint="'bdc start' lays it")
+    return found.sealing_key

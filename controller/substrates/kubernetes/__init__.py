@@ -1,0 +1,1 @@
+"""Kubernetes: the pools as objects of a namespace (docs/architecture/kubernetes.md)."""

@@ -1,0 +1,76 @@
+"""A cluster of this machine that speaks TLS everywhere: made, used, its certificates exchanged under a running query."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.patience import PATIENCE, eventually
+from tests.services.cluster import Stage, folder
+
+pytestmark = pytest.mark.full
+SPEC = """apiVersion: openbdc.dev/v1alpha1
+kind: BigDataCluster
+metadata: {{name: {name}}}
+spec:
+  security: {{tls: {{enabled: true}}}}
+  pools: {{storage: {{enabled: false}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with folder() as place:
+        (place.folder / "bdc.yaml").write_text(SPEC.format(name=place.cluster))
+        place.bdc("create", "-f", str(place.folder / "bdc.yaml"))
+        shown = place.bdc("cert", "show", "--ca")
+        assert isinstance(shown, dict)
+        (place.folder / "ca.crt").write_text(str(shown["pem"]))
+        yield place
+
+
+def verified(stage: Stage, endpoint: str) -> psycopg.Connection[tuple[object, ...]]:
+    host, _, port = stage.endpoint(endpoint).rpartition("//")[2].partition("/")[0].partition(":")
+    root = {"sslmode": "verify-full", "sslrootcert": str(stage.folder / "ca.crt")}
+    return psycopg.connect(host=host, port=int(port), user="admin", password=stage.password, dbname="bdc", autocommit=True, **root)  # type: ignore[arg-type]
+
+
+def states(stage: Stage) -> dict[str, tuple[object, object]]:
+    rows = stage.bdc("cert", "list")
+    assert isinstance(rows, list)
+    return {str(row["name"]): (row["state"], row["fingerprint"]) for row in rows if row["name"] != "ca"}
+
+
+def test_everything_is_encrypted_and_certificates_are_exchanged_under_a_running_query(stage: Stage) -> None:
+    assert stage.endpoint("controller").startswith("https://")
+    with verified(stage, "sql-server-master") as session:
+        stage.bdc("data", "create", "t", "--column", "a bigint")
+        session.execute("INSERT INTO t SELECT g FROM generate_series(1, 1000) g")
+        assert session.execute("SELECT sum(a) FROM t").fetchone() == (500500,)
+        before = states(stage)
+        assert set(before) == {"compute-0", "control", "data-0", "data-1", "master-0"}
+        found: list[object] = []
+        running = threading.Thread(
+            target=lambda: found.append(
+                session.execute("SELECT count(*) FROM (SELECT pg_sleep(0.02) FROM generate_series(1, 500)) s").fetchone()
+            )
+        )
+        running.start()
+        stage.bdc("cert", "rotate")
+        running.join(PATIENCE)
+        assert found == [(500,)]
+
+        def exchanged() -> bool:
+            now = states(stage)
+            return all(now[name][0] == "served" and now[name][1] != before[name][1] for name in before)
+
+        eventually(exchanged, "all servers show their new certificates")
+        assert session.execute("SELECT sum(a) FROM t").fetchone() == (500500,)
+    for endpoint in ("sql-server-master", "compute-0"):
+        with verified(stage, endpoint) as session:
+            assert session.pgconn.ssl_in_use
+    with pytest.raises(psycopg.OperationalError, match="encrypted connections only"):
+        stage.sql(sslmode="disable")

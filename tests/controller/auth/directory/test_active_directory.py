@@ -1,0 +1,97 @@
+"""What is Active Directory's own, against a Samba domain controller over LDAPS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from controller.auth.directory.asking import AskedDirectory, Gone
+from controller.auth.directory.connecting import Servers
+from controller.auth.directory.explaining import Explanation
+from controller.auth.users import Users
+from controller.errors import LoginError
+from controller.store import FolderStore
+from tests.services.directory.samba import PASSWORD, REALM, SUFFIX, Samba, missing, samba_server
+
+WRONG = "wrong user name or password"
+
+
+@pytest.fixture(scope="module")
+def samba() -> Iterator[Samba]:
+    if (reason := missing()) is not None:
+        pytest.skip(reason)
+    with samba_server() as server:
+        server.person("searcher")
+        yield server
+
+
+def directory(samba: Samba, **changed: object) -> AskedDirectory:
+    settings = samba.settings(search_user=f"searcher@{REALM.lower()}", **changed)
+    return AskedDirectory(settings, Servers(settings, lambda: PASSWORD))
+
+
+def refused(asked: AskedDirectory, name: str, password: str = PASSWORD) -> str:
+    with pytest.raises(LoginError) as caught:
+        asked.authenticated(name, password)
+    return caught.value.message
+
+
+def test_names_and_groups_within_groups(samba: Samba) -> None:
+    dn = samba.person("Alice")
+    inner = samba.group("inner", dn)
+    outer = samba.group("outer", samba.group("middle", inner))
+    other = samba.group("other")
+    samba.change(inner, member=[dn, outer])  # a circle
+    everyone = f"CN=Domain Users,CN=Users,{SUFFIX}"
+    roles = {"user": (outer,), "admin": (other,), "sql": {"direct": (inner.upper(),), "all": (everyone,), "none": (other,)}}
+    asked = directory(samba, roles=roles)
+    for typed in ("alice", "ALICE", "CORP\\alice", "corp\\Alice", f"alice@{REALM.lower()}", f"Alice@{REALM}"):
+        person = asked.authenticated(typed, PASSWORD)
+        assert (person.name, person.rights.roles, person.rights.sql) == ("alice", ("user",), ("all", "direct"))
+    for typed in ("OTHER\\alice", "alice@other.example", "al*", "alice)(cn=*"):
+        assert refused(asked, typed) == WRONG
+    template = directory(samba, roles=roles, bind_templates=(f"{{user}}@{REALM.lower()}",))
+    assert template.authenticated("alice", PASSWORD) == asked.authenticated("alice", PASSWORD)
+    steps = Explanation(asked, Users(FolderStore(samba.folder / "nowhere")), "alice", PASSWORD).run()
+    assert {step.step: step.state for step in steps} | {"group": "ok"} == dict.fromkeys(
+        ("server", "entry", "name", "account", "password", "group", "roles"), "ok"
+    )
+    asked.servers.close()
+    template.servers.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "ends"),
+    [
+        ("disabled", {"userAccountControl": ["514"]}, "the account is disabled"),
+        ("expired", {"accountExpires": ["131000000000000000"]}, "the account has expired"),
+        ("mustchange", {"pwdLastSet": ["0"]}, None),
+    ],
+)
+def test_accounts_that_may_not_be_used(samba: Samba, name: str, attributes: dict[str, list[str]], ends: str | None) -> None:
+    dn = samba.person(name)
+    asked = directory(samba)
+    person = asked.authenticated(name, PASSWORD)
+    samba.change(dn, **attributes)
+    assert refused(asked, name) != ""
+    assert refused(asked, name, "wrong") == WRONG
+    found = asked.followed(name, name, person.id)
+    assert found == Gone(ends) if ends is not None else found == person
+    asked.servers.close()
+
+
+def test_an_account_that_is_locked_keeps_what_it_has(samba: Samba) -> None:
+    """Who guesses wrongly for somebody else must not end his work."""
+    samba.person("locked")
+    asked = directory(samba)
+    person = asked.authenticated("locked", PASSWORD)
+    samba.change(SUFFIX, lockoutThreshold=["2"], lockoutDuration=["-18000000000"], lockOutObservationWindow=["-18000000000"])
+    try:
+        for _ in range(3):
+            assert refused(asked, "locked", "wrong") == WRONG
+        assert refused(asked, "locked") == WRONG
+        assert asked.followed("locked", "locked", person.id) == person
+    finally:
+        samba.change(SUFFIX, lockoutThreshold=["0"])
+    asked.servers.close()

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import base64
+import threading
+
+import pytest
+
+from controller.auth.keys import TokenKeys
+from controller.auth.users import Users, create_first_admin
+from controller.errors import NotReadyError, StoreError
+from controller.kubernetes import store as store_module
+from controller.kubernetes.names import SECRETS, STORE
+from controller.kubernetes.secrets import ClusterSecrets
+from controller.kubernetes.store import SecretStore
+from controller.secret_values import SEALING_KEY, TICKET_KEY
+from tests.controller.kubernetes.conftest import Place
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def store(place: Place) -> SecretStore:
+    return SecretStore(place.api, place.namespace, "demo")
+
+
+def another(place: Place) -> SecretStore:
+    """Of another controller."""
+    return SecretStore(place.api, place.namespace, "demo")
+
+
+def test_documents_are_keys_of_one_secret_that_outlives_the_cluster(place: Place, store: SecretStore) -> None:
+    assert store.read("a.json") is None
+    store.write("a.json", {"x": [1, "ä"]})
+    store.write("b.json", None)
+    assert another(place).read("a.json") == {"x": [1, "ä"]}
+    secret = place.api.get(place.path("Secret", STORE))
+    assert secret is not None
+    assert set(secret["data"]) == {"a.json"}  # None is as good as nothing
+    assert "ownerReferences" not in secret["metadata"]
+    assert secret["metadata"]["labels"]["openbdc.dev/cluster"] == "demo"
+
+
+def test_updates_of_many_writers_are_all_there(place: Place) -> None:
+    def work() -> None:
+        mine = another(place)
+        for _ in range(6):
+            mine.update("n.json", lambda before: {"n": (before or {"n": 0})["n"] + 1})
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert another(place).read("n.json") == {"n": 24}
+
+
+def test_another_controllers_change_is_seen(place: Place, store: SecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "FRESH_SECONDS", 0.0)
+    store.write("a.json", 1)
+    another(place).write("a.json", 2)
+    assert store.read("a.json") == 2
+
+
+def test_reads_that_follow_each_other_cost_no_call(place: Place, store: SecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "FRESH_SECONDS", 600.0)
+    store.write("a.json", 1)
+    before = place.api.calls
+    assert [store.read("a.json") for _ in range(5)] == [1] * 5
+    assert place.api.calls == before
+
+
+def test_a_pass_sees_one_state(place: Place, store: SecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "FRESH_SECONDS", 0.0)
+    store.write("a.json", 1)
+    with store.steady():
+        another(place).write("a.json", 2)
+        assert store.read("a.json") == 1
+        assert store.update("a.json", lambda before: before + 1) == 3  # a change is made on what is there
+        assert store.read("a.json") == 3
+    another(place).write("a.json", 4)
+    assert store.read("a.json") == 4
+
+
+def test_deleted_by_hand_it_is_made_again_from_memory(place: Place, store: SecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "FRESH_SECONDS", 0.0)
+    store.write("a.json", 1)
+    place.api.delete(place.path("Secret", STORE))
+    assert store.read("a.json") == 1
+    assert another(place).read("a.json") == 1
+    store.close()
+    place.api.delete(place.path("Secret", STORE))
+    assert store.read("a.json") is None
+
+
+def test_damaged_and_too_large(place: Place, store: SecretStore) -> None:
+    store.write("a.json", 1)
+    place.api.merge(place.path("Secret", STORE), {"data": {"a.json": base64.b64encode(b"{").decode()}})
+    with pytest.raises(StoreError, match=r"key a\.json of Secret .*/openbdc-store is damaged") as caught:
+        another(place).read("a.json")
+    assert "kubectl" in (caught.value.hint or "")
+    with pytest.raises(StoreError, match="can't be reached") as caught:
+        store.write("b.json", "x" * 2_000_000)
+    assert "1 MiB" in (caught.value.hint or "")
+
+
+def test_users_and_keys_lie_in_it(place: Place, store: SecretStore) -> None:
+    create_first_admin(store, "admin", PASSWORD)
+    assert Users(another(place)).verify("admin", PASSWORD) is not None
+    keys = TokenKeys(store)
+    assert TokenKeys(another(place)).jwks() == keys.jwks()
+
+
+def test_secrets_are_made_once_and_what_was_lost_is_said(place: Place, store: SecretStore) -> None:
+    first = ClusterSecrets(place.api, store, place.namespace, "demo")
+    with pytest.raises(NotReadyError, match="not made yet"):
+        first.value("master-superuser")
+    assert first.public_keys() == (None, None)
+    assert first.ensure((SEALING_KEY, TICKET_KEY)) == (SEALING_KEY, TICKET_KEY)
+    assert first.ensure((SEALING_KEY, "master-superuser")) == ("master-superuser",)
+    value, public = first.value("master-superuser"), first.public_keys()
+    second = ClusterSecrets(place.api, another(place), place.namespace, "demo")
+    assert second.ensure((SEALING_KEY, "master-superuser")) == ()
+    assert (second.value("master-superuser"), second.public_keys()) == (value, public)
+    place.api.delete(place.path("Secret", SECRETS))
+    third = ClusterSecrets(place.api, another(place), place.namespace, "demo")
+    with pytest.raises(StoreError, match="has lost master-superuser, with which the cluster was made") as caught:
+        third.ensure(("master-superuser",))
+    assert "backup" in (caught.value.hint or "")
+    assert first.ensure((SEALING_KEY, "master-superuser")) == ("master-superuser", SEALING_KEY)  # it remembers them
+    assert third.value("master-superuser") == value

@@ -1,0 +1,1 @@
+"""Plans and operations of the controller, without a machine."""

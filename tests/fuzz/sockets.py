@@ -1,0 +1,143 @@
+"""The same over sockets: a compute replica's SQL and Flight, a shard's Flight, the controller's HTTP; real processes, or in this one.
+
+Wrong is what lets in (AuthenticationOk, an answer of a guarded route, of an action), and a service that is gone, or writes of a defect.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+import pyarrow as pa
+from pyarrow import flight
+
+from tests.fuzz.mutations import mutated
+from tests.fuzz.parsers import Outcome
+
+SECONDS = 20.0
+AUTHENTICATED = b"R\x00\x00\x00\x08\x00\x00\x00\x00"
+STARTUP = b"\x00\x03\x00\x00user\0alice\0database\0bdc\0\0"
+SCRAM = b"SCRAM-SHA-256\0\x00\x00\x00\x20n,,n=alice,r=rOprNGfwEbeRWgbNEkqO"
+
+
+def packet(body: bytes, kind: bytes = b"") -> bytes:
+    """With its length, and its type where it has one."""
+    return kind + (len(body) + 4).to_bytes(4, "big") + body
+
+
+def exchanged(port: int, data: bytes) -> bytes:
+    """What comes back until the other side is done, or says no more."""
+    with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
+        connection.sendall(data)
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        with suppress(ConnectionError):
+            while part := connection.recv(65536):
+                answer += part
+    return answer
+
+
+def sql(port: int, count: int, chance: random.Random, outcome: Outcome) -> None:
+    """pgwire at a compute replica: start-ups, and what follows one."""
+    good = (packet(STARTUP), packet(b"\x04\xd2\x16\x2f") + packet(STARTUP), packet(STARTUP) + packet(SCRAM, b"p"))
+    _each("sql", count, outcome, lambda: AUTHENTICATED in exchanged(port, mutated(good, chance)))
+
+
+def http(port: int, count: int, chance: random.Random, outcome: Outcome, tokens: Iterable[str]) -> None:
+    """A guarded route of the controller: requests with bad tokens, and bytes that are no requests."""
+    heads = [f"GET /api/v1/users HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n" for token in tokens]
+    good = [head.encode() for head in heads]
+
+    def one() -> bool:
+        data = mutated(good, chance)
+        if any(each.rstrip() in data for each in good):
+            return False  # the token itself was left as it was
+        answer = exchanged(port, data)
+        if b" 500 " in answer[:20]:
+            outcome.crashes.append(f"http: 500 on {data[:300]!r}")
+        return b'"created_at"' in answer and not _same_token(data, heads)
+
+    _each("http", count, outcome, one)
+
+
+def _same_token(data: bytes, heads: list[str]) -> bool:
+    return any(head.split("Bearer ")[1].strip().encode()[:-2] in data for head in heads)
+
+
+def bearers(client: flight.FlightClient, good: list[bytes], count: int, chance: random.Random, outcome: Outcome) -> None:
+    """The compute pool's Flight: changed bearers."""
+
+    def one() -> bool:
+        data = mutated(good, chance)
+        text = "".join(chr(code) for code in data if 32 < code < 127)
+        if text.encode()[:-1] == good[0][:-1]:
+            return False
+        return _let_in(client, "status", b"{}", [(b"authorization", f"Bearer {text}".encode())])
+
+    _each("flight bearer", count, outcome, one)
+
+
+def messages(client: flight.FlightClient, headers: list[tuple[bytes, bytes]], count: int, chance: random.Random, outcome: Outcome) -> None:
+    """The compute pool's actions, of who is logged in: any bytes as bodies. Only a defect is wrong."""
+    good = [
+        json.dumps({"load": "00000000-0000-0000-0000-000000000000", "winners": [[0, 0, {"0": 1}]], "seconds": 60}).encode(),
+        json.dumps({"table": "nowhere.t", "mode": "append"}).encode(),
+        json.dumps({"sql": "SELECT 1 AS one"}).encode(),
+    ]
+    names = ("commit", "begin", "status", "renew", "abort", "read")
+
+    def one() -> bool:
+        name, body = chance.choice(names), mutated(good, chance)
+        try:
+            list(client.do_action(flight.Action(name, body), flight.FlightCallOptions(headers=headers, timeout=SECONDS)))
+        except (pa.ArrowException, OSError) as error:
+            if '"XX' in str(error):
+                outcome.crashes.append(f"flight {name}: {str(error)[:200]} on {body[:200]!r}")
+        return False
+
+    _each("flight message", count, outcome, one)
+
+
+def tickets(client: flight.FlightClient, good: list[bytes], count: int, chance: random.Random, outcome: Outcome) -> None:
+    """A shard: changed tickets, in actions and as tickets of a read."""
+
+    def one() -> bool:
+        data = mutated(good, chance)
+        if any(data.partition(b" ")[0][:-1] == each[:-1] for each in good):
+            return False  # the signed part was left as it was
+        if chance.random() < 0.5:
+            return _let_in(client, "tables", json.dumps({"ticket": data.decode("latin-1")}).encode(), [])
+        try:
+            client.do_get(flight.Ticket(data), flight.FlightCallOptions(timeout=SECONDS)).read_all()
+        except (pa.ArrowException, OSError) as error:
+            if "Unauthenticated" not in str(error) and '"28000"' not in str(error):
+                outcome.crashes.append(f"shard ticket: {str(error)[:200]} on {data[:200]!r}")
+            return False
+        return True
+
+    _each("shard ticket", count, outcome, one)
+
+
+def _let_in(client: flight.FlightClient, action: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
+    try:
+        list(client.do_action(flight.Action(action, body), flight.FlightCallOptions(headers=headers, timeout=SECONDS)))
+    except (pa.ArrowException, OSError) as error:
+        if not any(code in str(error) for code in ('"28000"', '"28P01"', '"08P01"')):
+            raise OSError(f"neither in nor refused: {str(error)[:300]} on {body[:200]!r} {headers!r}") from None
+        return False
+    return True
+
+
+def _each(name: str, count: int, outcome: Outcome, one: Callable[[], bool]) -> None:
+    for number in range(count):
+        try:
+            if one():
+                outcome.accepted_wrongly.append(f"{name}: input {number}")
+        except OSError as error:
+            outcome.crashes.append(f"{name}: input {number}: {error}")
+    outcome.inputs += count
+    outcome.by_target[name] = count
