@@ -1,7 +1,8 @@
 """Arrow Flight with a certificate that may be replaced: gRPC, as Arrow wraps it, takes one for all of a server's life.
 
 So a renewed certificate means another server on the same port: the old one stops listening, what runs on it goes on to its end, and the new
-one listens some milliseconds later. Clients that are connected are told by gRPC to connect again for their next call.
+one listens some milliseconds later. Clients that are connected are told by gRPC to connect again for their next call; a call that is on its
+way in that very moment comes back as cancelled or unavailable, which clients take for a restart, and ask again.
 """
 
 from __future__ import annotations
