@@ -11,7 +11,7 @@ import pytest
 from tests.kubernetes import lake
 from tests.services.kubernetes.product import Product
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.full, pytest.mark.timeout(1500)]
 ANN = {"user": "ann", "password": "ann's pass phrase"}
 SECONDS = 900.0
 

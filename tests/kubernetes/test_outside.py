@@ -15,7 +15,7 @@ from tests.kubernetes import lake
 from tests.services.kubernetes.namespaces import NODE_IP
 from tests.services.kubernetes.product import Json, Product
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.full, pytest.mark.timeout(900)]
 NAME, SECRET = "db.example.com", "master-tls"
 
 

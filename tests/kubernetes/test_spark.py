@@ -13,7 +13,7 @@ from tests.kubernetes import lake
 from tests.services import spark as spark_tests
 from tests.services.kubernetes.product import Json, Product
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.full, pytest.mark.timeout(900)]
 SERVER = "spark-connect-0"
 PATIENCE = 600.0
 """Seconds: a JVM takes 15 s of computing to begin, on a machine that may be busy."""
