@@ -212,6 +212,8 @@ def serve(controller: Controller, address: Address) -> int:
         access_log=False,
         server_header=False,
         lifespan="off",
+        loop="asyncio",  # not what happens to be installed: TLS that reloads its certificate, and limits, are tested with these
+        http="h11",
         timeout_keep_alive=IDLE_CONNECTION_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS // 2,
         limit_concurrency=CONNECTIONS,

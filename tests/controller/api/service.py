@@ -151,7 +151,9 @@ def served(folder: pathlib.Path) -> Iterator[Service]:
     """Serve on a free port until the end of the block."""
     services, view = made(folder)
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(create_app(services), host="127.0.0.1", port=port, log_config=None, lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(services), host="127.0.0.1", port=port, log_config=None, lifespan="off", loop="asyncio", http="h11")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
