@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("data:data", "Tables of the data pool, spread over shards."),
     "hdfs": ("hdfs:hdfs", "Files of the cluster's HDFS."),
     "spark": ("spark:spark", "Spark beside HDFS: Connect server and jobs."),
+    "app": ("app:app", "Apps: a script or a model as a service."),
     "notebook": ("notebook:notebook", "JupyterLab with SQL and Spark ready."),
     "version": ("about:version", "Show the versions."),
     "completion": ("about:completion", "Print a shell's completion script."),

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 WHEELS = {
-    "client": ("openbdc", {"azdata_like_cli", "bdc"}),
+    "client": ("openbdc", {"apps", "azdata_like_cli", "bdc"}),
     "cluster": ("openbdc_cluster", {"controller", "pools", "virtualization"}),
     "pyspark": ("pyspark_bdc", {"pyspark_bdc"}),
 }

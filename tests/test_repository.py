@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-PACKAGES = ("azdata_like_cli", "bdc", "controller", "pools", "pyspark_bdc", "virtualization", "benchmarks", "examples")
+PACKAGES = ("apps", "azdata_like_cli", "bdc", "controller", "pools", "pyspark_bdc", "virtualization", "benchmarks", "examples")
 LONGEST_FILE = 500
 
 

@@ -1,0 +1,69 @@
+"""``bdc app test --local``: the package as it would be sent, run here in a worker with the limits of its spec."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from apps import package
+from apps.checking import check
+from apps.environments import Environments
+from apps.reading import load
+from apps.running import Place, running
+from apps.spec import AppSpec
+from apps.worker.pool import Result
+
+SQL_VARIABLES = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGPASSFILE", "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT")
+
+
+@dataclass(frozen=True)
+class Tested:
+    """``milliseconds``: of each call after the first; ``start_seconds``: until it was ready, environment included."""
+
+    spec: AppSpec
+    digest: str
+    result: Result
+    start_seconds: float
+    milliseconds: tuple[float, ...]
+    log: str
+
+
+def environments_folder() -> Path:
+    """Where this user's environments are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "openbdc" / "app-environments"
+
+
+def test(folder: Path, inputs: Mapping[str, Any], calls: int = 1, environments: Path | None = None) -> Tested:
+    """Pack ``folder``, unpack it elsewhere, start one worker and call it ``calls`` times with the same inputs. AppError."""
+    packed = package.pack(folder)
+    with tempfile.TemporaryDirectory(prefix="openbdc-app-") as temporary:
+        place = Path(temporary)
+        try:
+            package.unpack(packed.archive, place / "code")
+            return asyncio.run(_tested(place, packed.digest, inputs, calls, environments or environments_folder()))
+        finally:
+            package.remove(place / "code")
+
+
+async def _tested(place: Path, digest: str, inputs: Mapping[str, Any], calls: int, environments: Path) -> Tested:
+    written: list[bytes] = []
+    begun = time.perf_counter()
+    sql = (await asyncio.to_thread(load, place / "code"))[0].runtime == "sql"
+    marks = {name: os.environ[name] for name in SQL_VARIABLES if sql and name in os.environ}
+    spec, workers = await running(Place(place / "code", place / "scratch", Environments(environments), marks, None, written.append), 1)
+    ready = time.perf_counter() - begun
+    try:
+        result, taken = await workers.call(check(dict(inputs), spec.inputs)), []
+        for _ in range(calls - 1):
+            begun = time.perf_counter()
+            await workers.call(inputs)
+            taken.append((time.perf_counter() - begun) * 1000)
+    finally:
+        await workers.close()
+    return Tested(spec, digest, result, ready, tuple(taken), b"".join(written).decode(errors="replace"))

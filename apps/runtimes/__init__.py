@@ -1,0 +1,39 @@
+"""The runtimes: one row each, one folder each. A runtime's ``load`` module runs in the worker, in the app's own environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """load          the worker's module with ``load(init) -> Callable[[inputs], outputs]``
+    entrypoint    whether the spec names a function
+    requirements  whether an environment of its own is built for it
+    needs         a module that must be importable where it runs, and the extra that brings it
+    served        whether the cluster runs it; if not, why
+    """
+
+    load: str
+    entrypoint: bool
+    requirements: bool
+    text: str
+    needs: tuple[str, str] | None = None
+    not_served: str | None = None
+
+
+RUNTIMES: dict[str, Runtime] = {
+    "onnx": Runtime(
+        "apps.runtimes.onnx.load", False, False, "A model in ONNX; no code is needed.", ("onnxruntime", "openbdc-cluster[onnx]")
+    ),
+    "python": Runtime("apps.runtimes.python.load", True, True, "A function of a Python file."),
+    "sql": Runtime(
+        "apps.runtimes.sql.load",
+        False,
+        False,
+        "A query with parameters.",
+        ("psycopg", "psycopg[binary]"),
+        "the cluster can't give an app a SQL login of its own yet; 'bdc app test --local' runs it with yours",
+    ),
+}
+"""Name in ``spec.yaml`` → what runs it."""

@@ -1,0 +1,1 @@
+"""A model in ONNX; no code is needed."""

@@ -1,0 +1,71 @@
+"""What an app is: the fields of its ``spec.yaml``, after everything was checked. ``apps.reading`` makes it from the text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MEMORY_MB, THREADS, TIMEOUT_SECONDS = 512, 1, 30.0
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Of one worker: ``memory_mb`` megabytes of data, ``threads`` of numerical libraries."""
+
+    memory_mb: int = MEMORY_MB
+    threads: int = THREADS
+
+
+@dataclass(frozen=True)
+class AppSpec:
+    """One version of one app.
+
+    inputs, outputs  name → type (a key of ``apps.types.TYPES``), in the order of the file
+    src              the file to run, relative to the folder
+    entrypoint       the function in it; None where the runtime needs none
+    replicas, poolsize  their product is how many workers run, and so how many calls at once
+    requirements     None: those of ``requirements.txt`` where there is one; the name of such a file; or the requirements themselves
+    timeout          seconds that a call may take
+    """
+
+    name: str
+    version: str
+    runtime: str
+    src: str
+    entrypoint: str | None = None
+    replicas: int = 1
+    poolsize: int = 1
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    requirements: str | tuple[str, ...] | None = None
+    resources: Resources = Resources()
+    timeout: float = TIMEOUT_SECONDS
+
+    @property
+    def label(self) -> str:
+        """``house@v1``."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def workers(self) -> int:
+        """How many calls it serves at once."""
+        return self.replicas * self.poolsize
+
+    def init(self, folder: str) -> dict[str, object]:
+        """What a worker is told before anything else: no secret, nothing of the cluster."""
+        return {
+            "runtime": self.runtime,
+            "folder": folder,
+            "src": self.src,
+            "entrypoint": self.entrypoint,
+            "inputs": dict(self.inputs),
+            "outputs": dict(self.outputs),
+            "memory_mb": self.resources.memory_mb,
+            "threads": self.resources.threads,
+        }
+
+    def key(self) -> str:
+        """For comparing two specs: every field, in one text."""
+        return json.dumps(self.init("") | {"label": self.label, "workers": self.workers, "timeout": self.timeout}, sort_keys=True)

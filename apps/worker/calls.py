@@ -1,0 +1,213 @@
+"""One worker, seen from the host: starts the process, sends a call, gets the answer, and knows when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from apps.errors import CrashError, StartError
+from apps.worker.framing import HEADER, MAX_FRAME, FrameError, decode, encode
+
+START = Path(__file__).with_name("start.py")
+PATH = "/usr/local/bin:/usr/bin:/bin"
+READ = 256 * 1024
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS")
+GONE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How the workers of a version are started.
+
+    python       the interpreter of the app's environment
+    init         the first message: ``AppSpec.init``
+    scratch      below it each worker has a folder of its own, in which it runs and may write
+    environment  variables: the spec's own, and what marks it as one of the cluster's processes
+    processes    RLIMIT_NPROC; None: none
+    written      takes what a worker writes past Python's own streams
+    """
+
+    python: str
+    init: Mapping[str, Any]
+    scratch: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    processes: int | None = None
+    written: Callable[[bytes], None] = lambda _text: None
+    start_seconds: float = 120.0
+
+
+class Worker(asyncio.Protocol):
+    """One process. ``call`` must not be called while another call is under way."""
+
+    def __init__(self, launch: Launch, number: int, gone: Callable[[Worker], None]) -> None:
+        self.launch = launch
+        self.folder = launch.scratch / str(number)
+        self.gone = gone
+        self.alive = False
+        self.process: subprocess.Popen[bytes] | None = None
+        self._buffer = bytearray()
+        self._transport: asyncio.WriteTransport | None = None
+        self._answer: asyncio.Future[dict[str, Any]] | None = None
+        self._calls = 0
+        self._output = _Output(launch.written)
+
+    async def start(self) -> None:
+        """Until the app is loaded. StartError with the reason; then no process is left."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        try:
+            self.process = await asyncio.to_thread(self._spawn, theirs)
+        except OSError as error:
+            ours.close()
+            raise StartError(f"a worker can't be started: {error.strerror}", where=self.launch.python) from None
+        finally:
+            theirs.close()
+        await loop.connect_accepted_socket(lambda: self, ours)
+        self.alive = True
+        try:
+            async with asyncio.timeout(self.launch.start_seconds):
+                first = await self._send({**self.launch.init, "processes": self.launch.processes})
+        except TimeoutError:
+            await self.kill()
+            raise StartError(f"the app was not loaded within {self.launch.start_seconds:g} s", where=str(self.launch.init["src"])) from None
+        except CrashError as error:
+            await self.kill()
+            raise StartError(f"its worker ended while the app was loaded: {error.message}", where=str(self.launch.init["src"])) from None
+        if first.get("ready") is not True:
+            await self.kill()
+            self.launch.written(f"{first.get('trace') or ''}{first.get('failed')}\n".encode())
+            raise StartError(str(first.get("failed") or "the worker gave no answer"), where=str(self.launch.init["src"]))
+
+    def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(mode=0o700, parents=True)
+        threads = {name: str(self.launch.init["threads"]) for name in THREAD_VARIABLES}
+        places = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": str(self.folder), "TMPDIR": str(self.folder), "MALLOC_ARENA_MAX": "2"}
+        return subprocess.Popen(
+            [self.launch.python, "-I", "-B", str(START), str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=self._output.end(),
+            stderr=subprocess.STDOUT,
+            cwd=self.folder,
+            env={**threads, **places, **self.launch.environment},
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+
+    async def call(self, inputs: Mapping[str, object]) -> dict[str, Any]:
+        """The worker's answer as it is. CrashError when it ends meanwhile."""
+        self._calls += 1
+        answer = await self._send({"id": self._calls, "inputs": inputs})
+        if answer.get("id") != self._calls:
+            await self.kill()
+            raise CrashError("the worker answered something else than it was asked")
+        return answer
+
+    async def _send(self, message: dict[str, object]) -> dict[str, Any]:
+        if self._transport is None or not self.alive:
+            raise CrashError("the worker is gone")
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(encode(message))
+        try:
+            return await self._answer
+        finally:
+            self._answer = None
+
+    async def kill(self) -> None:
+        """The process and all of its session; its folder goes too."""
+        self.alive = False
+        if self._transport is not None:
+            self._transport.abort()
+        await self.ended()
+        self._output.close()
+        await asyncio.to_thread(shutil.rmtree, self.folder, True)
+
+    async def ended(self) -> str:
+        """How the process ended, in words; it is killed if it has not."""
+        if self.process is None:
+            return "it was not started"
+        process = self.process
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        code = await asyncio.to_thread(process.wait, GONE_SECONDS)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it left behind
+        return f"it was ended by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"it ended with exit code {code}"
+
+    # ---- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is ours."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """A piece of a frame, a frame, or what the app wrote where it had no business to."""
+        self._buffer += data
+        try:
+            while len(self._buffer) >= HEADER.size:
+                (length,) = HEADER.unpack_from(self._buffer)
+                if length > MAX_FRAME:
+                    raise FrameError("too large")
+                if len(self._buffer) < HEADER.size + length:
+                    return
+                found = decode(memoryview(self._buffer)[HEADER.size : HEADER.size + length])
+                self._buffer = self._buffer[HEADER.size + length :]
+                if self._answer is not None and not self._answer.done():
+                    self._answer.set_result(found)
+        except FrameError:
+            if self._transport is not None:
+                self._transport.abort()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The process has ended, or closed the socket, which is the same."""
+        was, self.alive = self.alive, False
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(CrashError("the worker ended"))
+        if was:
+            self.gone(self)
+
+
+class _Output:
+    """A pipe that takes what a process writes past Python's streams, and hands it on as it comes."""
+
+    def __init__(self, written: Callable[[bytes], None]) -> None:
+        self.written = written
+        self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(self._write, True)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._read, self._come)
+
+    def end(self) -> int:
+        """What the process writes to."""
+        return self._write
+
+    def _come(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            if text := os.read(self._read, READ):
+                self.written(text)
+
+    def close(self) -> None:
+        """Twice is no error."""
+        if self._read >= 0:
+            self._come()
+            self._loop.remove_reader(self._read)
+            os.close(self._read)
+            os.close(self._write)
+            self._read = self._write = -1
+
+
+def base_python() -> str:
+    """The interpreter of apps that need no packages of their own."""
+    return sys.executable

@@ -1,0 +1,68 @@
+"""Inputs of apps from the command line: ``k=v,k=v``, ``@file.json``, or a run spec of the original (``run-spec.yaml``)."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from apps.checking import from_text, parse
+from apps.errors import AppError
+from bdc.errors import BdcError, ServiceError, UserError
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors of the library as the command line tells them."""
+    try:
+        yield
+    except AppError as error:
+        kind: type[BdcError] = ServiceError if error.status >= 500 else UserError
+        raise kind(error.message, where=error.where, hint=error.hint, code=error.code) from None
+
+
+def inputs(given: Sequence[str], kinds: Mapping[str, str]) -> dict[str, object]:
+    """As JSON values of the types in ``kinds`` (name → type). UserError."""
+    found: dict[str, object] = {}
+    for text in given:
+        found |= _file(pathlib.Path(text[1:])) if text.startswith("@") else _pairs(text, kinds)
+    return found
+
+
+def _file(path: pathlib.Path) -> dict[str, object]:
+    with told():
+        found = parse(path.read_bytes())
+    if not isinstance(found, dict):
+        raise UserError("must hold an object with the inputs", where=str(path), hint='such as {"x": 1, "y": 2}')
+    return found
+
+
+def _pairs(text: str, kinds: Mapping[str, str]) -> dict[str, object]:
+    """A comma that is followed by no ``name=`` belongs to the value."""
+    parts: list[str] = []
+    for part in text.split(","):
+        name, equals, _ = part.partition("=")
+        if parts and not (equals and name.strip() in kinds):
+            parts[-1] += "," + part
+        else:
+            parts.append(part)
+    return dict(_pair(part, kinds) for part in parts if part.strip())
+
+
+def _pair(text: str, kinds: Mapping[str, str]) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    name = name.strip()
+    if not equals:
+        raise UserError(f"{text[:60]!r} is no input", hint="write --inputs x=1,y=2; or --inputs @file.json")
+    if name not in kinds:
+        raise UserError(f"there is no input {name[:60]!r}", where=name[:60], hint=f"inputs are: {', '.join(kinds) or 'none'}")
+    try:
+        return name, from_text(value, kinds[name])
+    except ValueError as error:
+        raise UserError(str(error), where=name) from None
+
+
+def shown(value: object) -> str:
+    """An output in a sentence."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

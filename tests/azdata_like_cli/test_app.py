@@ -1,0 +1,57 @@
+"""``bdc app`` on this machine: templates, and a test that runs the app in a worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.apps.folders import app
+from tests.azdata_like_cli.conftest import Run
+
+
+def test_the_templates(bdc: Run) -> None:
+    assert [row["name"] for row in bdc("app", "template", "list", "-o", "json").json] == ["onnx", "python", "sql"]
+
+
+@pytest.mark.parametrize(
+    ("template", "inputs", "outputs"), [("python", "x=1,y=2.5", {"result": 3.5}), ("onnx", "x=2,y=3", {"prediction": 14.0})]
+)
+def test_what_init_writes_runs(
+    bdc: Run, home: Path, monkeypatch: pytest.MonkeyPatch, template: str, inputs: str, outputs: dict[str, float]
+) -> None:
+    monkeypatch.chdir(home)
+    made = bdc("app", "init", "--template", template, "--name", "mine", "-v", "v2")
+    assert made.code == 0
+    tested = bdc("app", "test", "--local", "mine", "--inputs", inputs, "--calls", "5", "-o", "json")
+    assert tested.code == 0, tested.err
+    assert (tested.json["outputParameters"], tested.json["version"]) == (outputs, "v2")
+    assert tested.json["p50_ms"] > 0
+    again = bdc("app", "init", "--name", "mine")
+    assert (again.code, "is there already" in again.err) == (1, True)
+
+
+def test_a_model_of_ones_own(bdc: Run, home: Path) -> None:
+    (home / "my.onnx").write_bytes(b"model")
+    assert bdc("app", "init", "-t", "onnx", "-d", str(home / "a"), "--model", str(home / "my.onnx")).code == 0
+    assert (home / "a" / "model.onnx").read_bytes() == b"model"
+    refused = bdc("app", "test", "--local", str(home / "a"))
+    assert (refused.code, "is no model that onnxruntime can run" in refused.err) == (3, True)
+    assert bdc("app", "init", "-t", "python", "-d", str(home / "b"), "--model", str(home / "my.onnx")).code == 1
+
+
+def test_bad_input_is_one_clear_error(bdc: Run, home: Path) -> None:
+    folder = str(app(home / "a"))
+    for words, said in (
+        (("init", "-t", "cobol"), "there is no template"),
+        (("init", "-n", "My App"), "name must be lower-case letters"),
+        (("test", folder, "-i", "x=1"), "y (int) is missing"),
+        (("test", folder, "-i", "x=1,z=2"), "'1,z=2' is no int"),
+        (("test", folder, "-i", "z=2"), "there is no input 'z'"),
+        (("test", folder, "-i", "x=a,y=1"), "'a' is no int"),
+        (("test", folder, "-i", f"@{folder}/spec.yaml"), "not valid JSON"),
+        (("test", str(home)), "there is no spec.yaml"),
+    ):
+        found = bdc("app", *words)
+        assert (found.code, said in found.err, found.out) == (1, True, ""), (words, found)
+        assert "Traceback" not in found.err
