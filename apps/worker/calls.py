@@ -23,6 +23,8 @@ PATH = "/usr/local/bin:/usr/bin:/bin"
 READ = 256 * 1024
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS")
 GONE_SECONDS = 10.0
+DYING_SECONDS = 1.0
+"""Between the end of its socket and the end of a process."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,10 @@ class Worker(asyncio.Protocol):
         except TimeoutError:
             await self.kill()
             raise StartError(f"the app was not loaded within {self.launch.start_seconds:g} s", where=str(self.launch.init["src"])) from None
-        except CrashError as error:
+        except CrashError:
+            why = await self.ended(DYING_SECONDS)
             await self.kill()
-            raise StartError(f"its worker ended while the app was loaded: {error.message}", where=str(self.launch.init["src"])) from None
+            raise StartError(f"the worker ended while the app was loaded: {why}", where=str(self.launch.init["src"])) from None
         if first.get("ready") is not True:
             await self.kill()
             self.launch.written(f"{first.get('trace') or ''}{first.get('failed')}\n".encode())
@@ -132,11 +135,14 @@ class Worker(asyncio.Protocol):
         self._output.close()
         await asyncio.to_thread(shutil.rmtree, self.folder, True)
 
-    async def ended(self) -> str:
-        """How the process ended, in words; it is killed if it has not."""
+    async def ended(self, dying_seconds: float = 0.0) -> str:
+        """How the process ended, in words; it is killed if it has not within ``dying_seconds``."""
         if self.process is None:
             return "it was not started"
         process = self.process
+        if dying_seconds:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(process.wait, dying_seconds)
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)

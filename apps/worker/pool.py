@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.errors import CallError, CrashError, OverloadError, StartError, TimeLimitError
-from apps.worker.calls import Launch, Worker
+from apps.worker.calls import DYING_SECONDS, Launch, Worker
 
 WAITING_PER_WORKER = 100
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
@@ -63,7 +63,7 @@ class Workers:
                 f"the call took longer than {self.timeout:g} s and was ended", hint="a longer 'timeout' in spec.yaml, or less to do"
             ) from None
         except CrashError as error:
-            why = await worker.ended()
+            why = await worker.ended(DYING_SECONDS)
             self._replace(worker)
             raise CrashError(
                 f"{error.message} during the call: {why}", hint="out of memory (resources.memory in spec.yaml)? 'bdc app logs' shows more"
