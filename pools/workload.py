@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-PoolName = Literal["control", "master", "compute", "data", "storage", "app"]
+PoolName = Literal["control", "master", "compute", "data", "storage", "app", "gateway"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Workload:
     name        unique in the cluster, e.g. ``master-0``, ``compute-0``, ``compute-0-scratch``, ``nmnode-0``
     kind        ``service`` is kept running; ``job`` is run to its end once per distinct content (see ``plan``); ``batch`` is run once,
                 without a time limit, and never again, however it ends
-    service     node of the status tree: control, sql, hdfs, spark, app
+    service     node of the status tree: control, sql, hdfs, spark, app, gateway
     resource    node below it: master, compute-0, nmnode-0, storage-0, …
     pool        whose OS user (or service account) it runs as
     pool_instance  workloads with the same value share ``{run}``; defaults to ``name``

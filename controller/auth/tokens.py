@@ -1,4 +1,4 @@
-"""Bearer tokens: JWT signed with EdDSA, for one audience each, short-lived, renewed with the refresh token of their session.
+"""Bearer tokens: JWT signed with EdDSA, for one audience each (a login: API and gateway), short-lived, renewed with the refresh token of their session.
 
 The signature says who somebody was when the token was made; the user file and the sessions say what holds now: a removed user, a changed
 password (``stamp``), a lost role and a log-out count at once, here. Other services see only signature, audience and expiry: a revocation
@@ -20,8 +20,9 @@ from controller.auth.users import ROLES, Role, User, Users
 from controller.errors import RequestError, TokenError
 
 ALGORITHM = "EdDSA"
-AUDIENCES = ("controller", "compute", "storage", "data", "app")
+AUDIENCES = ("controller", "gateway", "compute", "storage", "data", "app")
 CONTROLLER = "controller"
+GATEWAY = "gateway"
 REQUIRED = ["iss", "aud", "sub", "iat", "exp", "jti", "stamp", "sid"]
 ACCESS_MINUTES = 30
 MAX_CHARACTERS = 8192
@@ -92,7 +93,8 @@ class Tokens:
         key = self.keys.signing()
         claims = {
             "iss": self.issuer,
-            "aud": audience,
+            # a login is good for all that lies behind the gateway, the API among it; a token for the gateway alone is not good for the API
+            "aud": [CONTROLLER, GATEWAY] if audience == CONTROLLER else audience,
             "sub": user["name"],
             "roles": user["roles"],
             "iat": now,

@@ -24,6 +24,8 @@ import hdfs_native
 import pytest
 
 from controller.substrates.local.programs import ProgramMissingError, classpath, java
+from pools.gateway.workloads import PROXY_USER
+from pools.storage import hadoop
 from tests.services.postgresql import free_port, reachable_folder, unprivileged
 from virtualization.connectors.hdfs.identity import acting_as
 
@@ -45,6 +47,8 @@ class HdfsServer:
     datanodes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     ports: dict[int, int] = field(default_factory=dict)
     """Of each DataNode, for data."""
+    datanode_http: dict[int, int] = field(default_factory=dict)
+    """Of each DataNode, for WebHDFS."""
 
     @property
     def location(self) -> str:
@@ -64,6 +68,10 @@ class HdfsServer:
         with self.superuser() as client, client.create(path, options) as writer:
             writer.write(data)
 
+    def audited(self, text: str) -> list[str]:
+        """Lines of the NameNode's audit log that hold ``text``."""
+        return [line for line in (self.folder / "namenode.log").read_text().splitlines() if "cmd=" in line and text in line]
+
     def empty(self) -> None:
         """Remove all that is in it."""
         with self.superuser() as client:
@@ -81,10 +89,11 @@ class HdfsServer:
     def start_datanode(self, number: int) -> None:
         """Start DataNode ``number``; wait for it with ``wait``."""
         folder = self.folder / f"conf-dn{number}"
-        self.ports[number] = free_port()
+        self.ports[number], self.datanode_http[number] = free_port(), free_port()
         self._configure(folder, {
             "dfs.datanode.data.dir": f"file://{self.folder}/dn{number}",
-            "dfs.datanode.address": f"127.0.0.1:{self.ports[number]}", "dfs.datanode.http.address": f"127.0.0.1:{free_port()}",
+            "dfs.datanode.address": f"127.0.0.1:{self.ports[number]}",
+            "dfs.datanode.http.address": f"127.0.0.1:{self.datanode_http[number]}",
             "dfs.datanode.ipc.address": f"127.0.0.1:{free_port()}", "dfs.datanode.hostname": "127.0.0.1",
             "dfs.heartbeat.interval": "1", "dfs.blockreport.initialDelay": "0",
         })  # fmt: skip
@@ -102,12 +111,14 @@ class HdfsServer:
     def _configure(self, folder: pathlib.Path, settings: dict[str, str]) -> None:
         folder.mkdir(exist_ok=True)
         core = {"fs.defaultFS": self.location, "hadoop.tmp.dir": f"{self.folder}/tmp", "ipc.client.connect.max.retries": "3"}
+        core |= hadoop.impersonation(PROXY_USER)
         for name, values in (("core-site.xml", core), ("hdfs-site.xml", settings)):
             rows = "".join(f"<property><name>{key}</name><value>{value}</value></property>" for key, value in values.items())
             (folder / name).write_text(f"<configuration>{rows}</configuration>")
         (folder / "log4j.properties").write_text(
             "log4j.rootLogger=WARN, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n"
             "log4j.appender.out.layout=org.apache.log4j.SimpleLayout\n"
+            "log4j.logger.org.apache.hadoop.hdfs.server.namenode.FSNamesystem.audit=INFO\n"
         )
 
     def _about(self, name: str) -> dict[str, Any]:

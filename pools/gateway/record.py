@@ -1,0 +1,31 @@
+"""What the gateway's log says of a request."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import h11
+
+GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass
+class Told:
+    """One request: who, from where, what. Never a token, never a query."""
+
+    address: str
+    method: str = "-"
+    path: str = "-"
+    user: str | None = None
+    status: int = 0
+    """0: the client was gone before any answer."""
+    request_id: str = ""
+
+    def asked(self, request: h11.Request) -> None:
+        """What is asked; the query is left out, it may hold anything."""
+        self.method = request.method.decode("ascii")[:20]
+        self.path = request.target.partition(b"?")[0][:300].decode("ascii", "replace")
+        given = dict(request.headers).get(b"x-request-id", b"")
+        if GIVEN_ID.fullmatch(given):
+            self.request_id = given.decode("ascii")

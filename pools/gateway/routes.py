@@ -1,0 +1,174 @@
+"""What the gateway stands in front of: which request goes where, as whom."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import h11
+
+from pools.gateway import tokens, webhdfs
+from pools.gateway.errors import RefusalError
+from pools.gateway.peer import Headers, Peer, connect
+from pools.gateway.record import Told
+from pools.gateway.relay import Change, framing, passed_on, relay
+from pools.gateway.settings import GatewaySettings
+
+JWKS = "/.well-known/jwks.json"
+HEALTH = "/healthz"
+API = "/api/v1"
+TO_HDFS = frozenset({b"accept", b"content-type", b"range", b"user-agent"})
+FROM_HDFS = frozenset(b"accept-ranges cache-control content-disposition content-range content-type date etag expires last-modified".split())
+"""Nothing that HDFS would have its caller keep: its cookie names the gateway's own user."""
+JSON_BYTES = 65_536
+FETCH_SECONDS = 5.0
+API_BYTES = 65_536
+"""The controller takes no larger bodies."""
+
+
+class Routes:
+    """``serve`` answers one request, whose body is still to be read from the client."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        parts = urllib.parse.urlsplit(settings.controller)
+        self._controller, self._encrypted = parts.netloc, parts.scheme == "https"
+        self._trust = Trust(settings)
+        self.keys = tokens.Keys(self._jwks)
+
+    async def serve(self, client: Peer, request: h11.Request, told: Told) -> None:
+        """``told``: gets the caller's name once it is known. RefusalError; see ``relay`` for the rest."""
+        target = request.target.decode("ascii")
+        path = target.partition("?")[0]
+        method = request.method.decode("ascii")
+        if path == HEALTH:
+            await _say(client, method, b'{"status": "ok"}')
+        elif path == JWKS or path.startswith(API + "/"):
+            await self._to_controller(client, request, path, told.request_id)
+        elif webhdfs.prefix_of(path) is not None:
+            await self._to_hdfs(client, request, method, told)
+        else:
+            raise RefusalError(
+                404,
+                "not_found",
+                "there is nothing at this path",
+                where=f"{method} {path[:200]}",
+                hint=f"{API}/… and /webhdfs/v1/… are here",
+            )
+
+    async def _to_controller(self, client: Peer, request: h11.Request, path: str, request_id: str) -> None:
+        """It judges the token itself, at once."""
+        given = dict(request.headers).get(b"authorization", b"")
+        if len(given) > tokens.MOST_CHARACTERS:
+            tokens.bearer(given.decode("latin-1"))
+            raise RefusalError(401, "invalid_token", "the login is too long", where="header Authorization")
+        try:
+            upstream = await connect(self._controller, self._trust.context() if self._encrypted else None)
+        except OSError as error:
+            why = type(error).__name__
+            raise RefusalError(502, "unreachable", f"the controller does not answer ({why})", where=path[:200], hint="bdc start") from None
+
+        async def change(response: h11.Response, _upstream: Peer) -> tuple[Headers, bytes | None]:
+            return [*passed_on(list(response.headers)), *_length(response)], None
+
+        sent = [(name, value) for name, value in passed_on(list(request.headers)) if name != b"x-request-id"]
+        headers = [(b"x-request-id", request_id.encode()), *sent, *framing(list(request.headers))]
+        await _pass(client, upstream, request, (self._controller, request.target), headers, change, API_BYTES)
+
+    async def _to_hdfs(self, client: Peer, request: h11.Request, method: str, told: Told) -> None:
+        hdfs, headers = self._settings.hdfs, dict(request.headers)
+        caller = await tokens.check(self.keys, tokens.bearer(_text(headers.get(b"authorization"))), self._settings.issuer)
+        told.user = caller.name
+        if hdfs is None:
+            raise RefusalError(404, "not_found", "this cluster has no HDFS", where="webhdfs", hint="spec.pools.storage.enabled")
+        if method not in webhdfs.METHODS:
+            raise RefusalError(405, "method_not_allowed", "this path does not take that method", where=method[:20])
+        made = webhdfs.call(hdfs, _text(headers.get(b"host")) or "", request.target.decode("ascii"), caller.name)
+        try:
+            upstream = await connect(made.server)
+        except OSError as error:
+            why = type(error).__name__
+            raise RefusalError(
+                502, "unreachable", f"HDFS does not answer ({why})", where="webhdfs", hint="bdc status --service hdfs"
+            ) from None
+
+        async def change(response: h11.Response, upstream: Peer) -> tuple[Headers, bytes | None]:
+            kept = passed_on(list(response.headers), FROM_HDFS)
+            location = _text(dict(response.headers).get(b"location"))
+            if location is not None and 300 <= response.status_code < 400:
+                kept.append((b"location", webhdfs.redirected(hdfs, made, location).encode("ascii")))
+            if made.as_json and response.status_code == 200:
+                body = webhdfs.redirected_json(hdfs, made, await _whole(upstream))
+                return [*kept, (b"content-length", str(len(body)).encode())], body
+            return [*kept, *_length(response)], None
+
+        sent = [*passed_on(list(request.headers), TO_HDFS), *framing(list(request.headers))]
+        await _pass(client, upstream, request, (made.server, made.target.encode("ascii")), sent, change)
+
+    def _jwks(self) -> dict[str, Any]:
+        context = self._trust.context() if self._encrypted else None
+        with urllib.request.urlopen(self._settings.controller + JWKS, timeout=FETCH_SECONDS, context=context) as answer:  # noqa: S310 (ours)
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+
+class Trust:
+    """Whom the gateway takes for the controller; looked at again when the file is another one. Thread-safe: the last one made counts."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._same = settings.same_certificate
+        self._file = Path(settings.certificate_file if self._same else settings.authority_file)
+        self._seen: tuple[int, int] | None = None
+        self._context: ssl.SSLContext | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """OSError where the file can't be used."""
+        found = self._file.stat()
+        seen = (found.st_mtime_ns, found.st_ino)
+        if self._context is None or seen != self._seen:
+            context = ssl.create_default_context(cafile=str(self._file))
+            if self._same:  # whatever its names and whoever signed it: the controller shows the very certificate that we show
+                context.check_hostname = False
+                context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            self._context, self._seen = context, seen
+        return self._context
+
+
+async def _pass(  # noqa: PLR0913 (one call of each)
+    client: Peer, upstream: Peer, request: h11.Request, to: tuple[str, bytes], headers: Headers, change: Change, most: int | None = None
+) -> None:
+    """``to``: server and target."""
+    sent = [(b"host", to[0].encode()), (b"connection", b"close"), *headers]
+    try:
+        await relay(client, upstream, h11.Request(method=request.method, target=to[1], headers=sent), change, most)
+    finally:
+        upstream.close()
+
+
+async def _whole(upstream: Peer) -> bytes:
+    try:
+        return await upstream.body(JSON_BYTES)
+    except (ValueError, OSError, h11.RemoteProtocolError):
+        raise RefusalError(
+            502, "bad_answer", "HDFS broke off, or said too much", where="webhdfs", hint="bdc status --service hdfs"
+        ) from None
+
+
+async def _say(client: Peer, method: str, body: bytes) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await client.send(h11.Response(status_code=200, headers=headers))
+    await client.send(h11.Data(data=b"" if method == "HEAD" else body))
+    await client.send(h11.EndOfMessage())
+
+
+def _length(response: h11.Response) -> list[tuple[bytes, bytes]]:
+    found = dict(response.headers).get(b"content-length")
+    return [(b"content-length", found)] if found is not None else []
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")

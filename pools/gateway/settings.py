@@ -1,0 +1,50 @@
+"""What the gateway's process is told, as JSON in its ``gateway.json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+CONTROLLER = "controller"
+
+
+@dataclass(frozen=True)
+class Hdfs:
+    """Addresses are ``host:port``. ``proxy_user``: who HDFS lets act as others (``hadoop.proxyuser``)."""
+
+    namenode: str
+    rpc: str
+    datanodes: tuple[str, ...]
+    proxy_user: str
+
+
+@dataclass(frozen=True)
+class GatewaySettings:
+    """``controller``: ``http://host:port`` or ``https://…``. ``authority_file``: one of them must have signed the controller's certificate;
+    ``same_certificate``: it shows the gateway's own (a customer's), which is what is compared then. ``issuer``: of tokens; empty: none is
+    compared, the keys say it. ``hdfs`` None: there is none. ``port`` 0: any."""
+
+    addresses: tuple[str, ...]
+    port: int
+    certificate_file: str
+    certificate_key_file: str
+    controller: str
+    authority_file: str
+    same_certificate: bool = False
+    issuer: str = ""
+    hdfs: Hdfs | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> GatewaySettings:
+        """From the JSON file that the workload lays."""
+        given = json.loads(path.read_text())
+        hdfs = given.pop("hdfs")
+        return cls(
+            **{**given, "addresses": tuple(given["addresses"])},
+            hdfs=Hdfs(**{**hdfs, "datanodes": tuple(hdfs["datanodes"])}) if hdfs is not None else None,
+        )
+
+    def text(self) -> str:
+        """As ``read`` takes it."""
+        return json.dumps(asdict(self), indent=2) + "\n"

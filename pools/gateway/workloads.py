@@ -1,0 +1,75 @@
+"""What the gateway runs: one process, which holds nothing but its certificate. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pools.encryption import AUTHORITY, CERTIFICATE, KEY, server_secrets
+from pools.gateway.settings import GatewaySettings, Hdfs
+from pools.workload import ConfigFile, Endpoint, Port, Probe, Workload
+
+NAME = "gateway"
+PROXY_USER = "openbdc-gateway"
+"""Under this name HDFS lets the gateway act as others, from loopback only (``hadoop.proxyuser``)."""
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a server that listens everywhere is asked on loopback)
+
+
+@dataclass(frozen=True)
+class GatewayPlace:
+    """Where it stands. ``certificate``: the name under which its certificate lies; ``same``: the controller shows that very one.
+    ``namenode``: the NameNode's ports ``rpc`` and ``http``, ``datanodes`` the http port of each; None: no HDFS."""
+
+    bind: str
+    port: int
+    certificate: str
+    controller: str
+    same: bool = False
+    issuer: str = ""
+    namenode: Mapping[str, int] | None = None
+    datanodes: tuple[int, ...] = ()
+
+
+def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
+    """The one process."""
+    settings = GatewaySettings(
+        addresses=(place.bind,),
+        port=place.port,
+        certificate_file=CERTIFICATE,
+        certificate_key_file=KEY,
+        controller=place.controller,
+        authority_file=AUTHORITY,
+        same_certificate=place.same,
+        issuer=place.issuer,
+        hdfs=_hdfs(place),
+    )
+    endpoints = [Endpoint("gateway", "Gateway to the API and HDFS files", "https://{host}:{port:api}", "https")]
+    if place.namenode is not None:
+        endpoints.append(Endpoint("webhdfs", "HDFS file system proxy", "https://{host}:{port:api}/webhdfs/v1", "https"))
+    return (
+        Workload(
+            name=NAME,
+            pool="gateway",
+            service="gateway",
+            resource=NAME,
+            command=("{python}", "-m", "pools.gateway.service", "--config", "{config}/gateway.json"),
+            files=(ConfigFile("gateway.json", settings.text()),),
+            secrets=server_secrets(place.certificate),
+            ports=(Port("api", place.port),),
+            ready=Probe("tcp", "api", host=ANY.get(place.bind, place.bind)),
+            endpoints=tuple(endpoints),
+            ready_seconds=30.0,
+            memory_mb=256,
+        ),
+    )
+
+
+def _hdfs(place: GatewayPlace) -> Hdfs | None:
+    if place.namenode is None:
+        return None
+    return Hdfs(
+        namenode="{host:nmnode-0}:" + str(place.namenode["http"]),
+        rpc="{host:nmnode-0}:" + str(place.namenode["rpc"]),
+        datanodes=tuple(f"{{host:storage-0-{number}}}:{port}" for number, port in enumerate(place.datanodes)),
+        proxy_user=PROXY_USER,
+    )
