@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "whoami": ("session:whoami", "Show who is logged in, and until when."),
     "context": ("session:context", "Saved clusters and sessions."),
     "auth": ("auth:auth", "Logins with a directory account."),
+    "audit": ("audit:audit", "Who did what, from where, allowed or not."),
     "cert": ("cert:cert", "Certificates: list, renew, what to trust."),
     "key": ("key:key", "Keys that sign tokens: list, rotate."),
     "user": ("user:user", "Users and their roles."),

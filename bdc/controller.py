@@ -76,6 +76,12 @@ class Controller:
         """``{username, password, valid_until, roles, sql_role}`` for who logged in with a directory account."""
         return object_of(self._client.request("POST", "/api/v1/auth/sql-password"), "auth/sql-password")
 
+    def audit(self, **asked: object) -> Json:
+        """``{entries: [...], services: [{service, lost, problem}]}``: who did what, the newest first. ``asked``: user, since (ISO 8601),
+        action, outcome, session, limit."""
+        given = {name: str(value) for name, value in asked.items() if value is not None}
+        return object_of(self._client.get("/api/v1/audit?" + urllib.parse.urlencode(given)), "audit")
+
     def token_keys(self) -> list[Json]:
         """``[{kid, created_at, signs_from, state}]``, the newest first."""
         return objects_of(self._client.get("/api/v1/keys/tokens"), "keys/tokens")

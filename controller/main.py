@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from controller.accepted import read_spec_file, spec_in_force
+from controller.api.auditing import unwritten
 from controller.auth.keys import adopt_key_files
 from controller.certificates.machine import machine_hosts_of
 from controller.certificates.policy import encrypted
@@ -20,11 +21,13 @@ from controller.spec import ClusterSpec, port_numbers
 from controller.store import FolderStore
 from controller.substrates.local.document import LocalSpecDocument
 from controller.workloads import control_workload
+from pools.audit import Trail
 from pools.encryption import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE
 
 if TYPE_CHECKING:
     from controller.substrates.local.substrate import LocalSubstrate
 
+AUDIT = "audit.jsonl"
 log = Log("controller")
 
 
@@ -63,6 +66,7 @@ def build(folder: pathlib.Path, secrets: pathlib.Path, substrate: LocalSubstrate
         document=LocalSpecDocument(folder),
         run=lambda workload: str(folder / "run" / (workload.pool_instance or workload.name)),
         cluster=spec.name,
+        audit=Trail(secrets.parent / "data" / AUDIT, "control", unwritten),
         certificates=CertificateEnds(machine_hosts_of, substrate.renew, lambda: str(secrets / AUTHORITY_FILE)),
     )
     return assemble(ends, spec.spec.security.login)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import signal
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import uvicorn
 
 from controller.api.app import create_app
+from controller.api.audit_services import AuditServices, Replica
+from controller.api.auditing import Auditing
 from controller.api.services import Services
 from controller.auth.directory.logins import DirectoryLogins
 from controller.auth.directory.watching import DirectoryWatch
@@ -23,6 +25,7 @@ from controller.auth.tokens import Tokens
 from controller.auth.users import Users
 from controller.certificates.examining import certificate_checks
 from controller.certificates.keeper import Certificates
+from controller.certificates.policy import encrypted
 from controller.certificates.renewal import CertificateEnds, Renewal
 from controller.errors import NotReadyError
 from controller.facts import Facts
@@ -47,6 +50,8 @@ from controller.spec.model import Login
 from controller.store import Store
 from controller.substrate import Substrate
 from controller.workloads import MASTER_SECRET, all_workloads, master_clients, spark_settings
+from pools.audit import Trail
+from pools.postgresql import is_loopback
 from pools.storage.spark import TOKEN_SECRET, SparkSettings
 from pools.tls import Files, ServerCertificate, reloading
 from pools.workload import Workload
@@ -75,6 +80,7 @@ class Ends:
     run         the folder ``{run}`` of a workload, where it is on this machine
     cluster     its name
     certificates  how they are laid and trusted; None: there is no TLS here
+    audit       the controller's own audit trail
     """
 
     store: Store
@@ -94,6 +100,7 @@ class Ends:
     run: Callable[[Workload], str] = lambda workload: workload.pool_instance or workload.name
     cluster: str = ""
     certificates: CertificateEnds | None = None
+    audit: Trail = field(default_factory=lambda: Trail(None, "control"))
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,7 @@ def assemble(ends: Ends, login: Login) -> Controller:
         directory=directory,
         view=loop,
         sealing_key=lambda: _sealing_key(ends.facts(loop.spec())),
+        audit=_audit(ends, loop, dsn),
         spark=spark,
         certificates=renewal,
         metrics=ClusterMetrics(
@@ -200,6 +208,26 @@ def _renewal(ends: Ends, dsn: Callable[[ClusterSpec], str]) -> Renewal | None:
         ends.substrate.host,
         lambda spec: reload_configuration(dsn(spec)),
     )
+
+
+def _audit(ends: Ends, loop: Loop, dsn: Callable[[ClusterSpec], str]) -> AuditServices:
+    """Over all services."""
+
+    def replicas() -> tuple[Replica, ...]:
+        spec = loop.spec()
+        listen, sure = ends.facts(spec).listen, {"sslmode": "prefer"}  # on loopback, as the master does
+        if encrypted(spec, listen) and not is_loopback(listen) and ends.certificates is not None:
+            sure = {"sslmode": "verify-full", "sslrootcert": ends.certificates.authority()}
+        database = spec.spec.pools.master.databases[0]
+        return tuple(
+            Replica(one.name, {"host": ends.substrate.host(one.name), "port": str(port.number), "dbname": database, **sure})
+            for one in loop.desired()
+            if one.pool == "compute"
+            for port in one.ports
+            if port.name == "sql"
+        )
+
+    return AuditServices(Auditing(ends.audit), replicas, lambda: dsn(loop.spec()))
 
 
 def serve(controller: Controller, address: Address) -> int:
@@ -237,6 +265,7 @@ def serve(controller: Controller, address: Address) -> int:
             controller.services.operating.engine.stop(0.0)  # it goes on where it is when the next controller runs
         controller.watch.stop(0.0)  # what it looks up may take long, and the next one looks again
         stopped = controller.loop.stop(STOP_SECONDS)
+        controller.services.audit.own.trail.close()
         log.info("stopped", in_order=stopped)
     return 0
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 
 from controller.api import bodies
+from controller.api.auditing import note
 from controller.api.passwords import check_remembered
 from controller.api.services import services_of
 from controller.auth.basic import credentials
@@ -28,6 +29,7 @@ ACCESS: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/token/refresh"): "public",
     ("DELETE", "/api/v1/token"): "user",
     ("GET", "/api/v1/whoami"): "user",
+    ("GET", "/api/v1/audit"): "admin",
     ("GET", "/api/v1/keys/sealing"): "user",
     ("GET", "/api/v1/keys/tokens"): "admin",
     ("POST", "/api/v1/keys/tokens/rotate"): "admin",
@@ -89,6 +91,7 @@ def authorize(request: Request) -> None:
     rule = ACCESS.get((request.method, route.path))
     if rule is None:
         raise ForbiddenError(f"{request.method} {route.path} has no access rule")
+    note(request.state, rule=rule)
     if rule == "public":
         return
     if rule == "scraper" and (given := credentials(request.headers.get("authorization", ""))) is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from controller.api import certificates, cluster, directory, keys, login, metrics, operations, people, settings, spark
+from controller.api import audit, certificates, cluster, directory, keys, login, metrics, operations, people, settings, spark
 from controller.api.access import ACCESS, check_table, guarded_router
 from controller.api.border import Border, install_handlers
 from controller.api.services import Services
@@ -24,6 +24,7 @@ TAGS = [
     {"name": "certificates", "description": "TLS"},
     {"name": "spark", "description": "Spark Connect server and jobs"},
     {"name": "directory", "description": "Logins with a directory account"},
+    {"name": "audit", "description": "Who did what"},
     {"name": "users", "description": "Users and their roles"},
     {"name": "service", "description": "This description"},
 ]
@@ -48,6 +49,7 @@ ROUTERS = (
     spark.router,
     directory.router,
     people.router,
+    audit.router,
     description,
 )
 

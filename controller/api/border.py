@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from controller.api.auditing import CODE
 from controller.api.services import Services
 from controller.errors import ControllerError, RateLimitError, SlowBodyError, TokenError, TooLargeError
 from controller.log import Log
@@ -51,6 +52,7 @@ class Border:
                 raise _too_large()
             await self.app(scope, await _read(receive), answer)
         except ControllerError as error:
+            scope["state"][CODE] = error.code
             await answer.fail(error)
         except Exception:
             log.exception("defect", request_id=request_id, method=scope["method"], path=scope["path"])
@@ -64,6 +66,7 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
     if services is not None:
         route = getattr(scope.get("route"), "path", None)
         services.meters.requested(scope["method"] if scope["method"] in METHODS else "other", route, status, seconds)
+        services.audit.own.answered(scope, status)
 
 
 class _Answer:
@@ -101,6 +104,7 @@ def install_handlers(app: FastAPI) -> None:
     async def controller_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ControllerError)
         headers: dict[str, str] = {}
+        setattr(request.state, CODE, error.code)
         if isinstance(error, RateLimitError):
             headers["Retry-After"] = str(error.retry_after)
         if isinstance(error, TokenError):
@@ -114,6 +118,7 @@ def install_handlers(app: FastAPI) -> None:
         # only places and pydantic's words: the values may be passwords
         found = [(".".join(str(part) for part in item["loc"]), _words(item)) for item in error.errors()]
         message = "; ".join(f"{place}: {words}" for place, words in found)
+        setattr(request.state, CODE, "invalid_request")
         inner = {"code": "invalid_request", "message": message, "where": found[0][0], "hint": "see /api/v1/openapi.json"}
         return _response(request, 400, inner, {})
 

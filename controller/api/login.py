@@ -6,9 +6,11 @@ from fastapi import Request, Response
 
 from controller.api import bodies
 from controller.api.access import caller_of, guarded_router
+from controller.api.auditing import note, note_refresh
 from controller.api.passwords import check_password
 from controller.api.services import services_of
 from controller.auth.keys import AHEAD_SECONDS
+from controller.auth.sessions import session_named
 from controller.auth.tokens import Pair
 
 router = guarded_router("login")
@@ -31,15 +33,22 @@ def jwks(request: Request, response: Response) -> dict[str, list[dict[str, str]]
 def token(request: Request, response: Response, body: bodies.TokenRequest) -> bodies.TokenAnswer:
     """A token for one audience, and a refresh token. 401 whatever was wrong; 429 after too many wrong passwords in a row."""
     services = services_of(request)
+    known = services.users.find(body.username)
+    note(request.state, user=None if known is None else known["name"], rule="password")
     user = check_password(services, body.username, body.password)
-    return _answer(response, services.tokens.begin(user, body.audience))
+    pair = services.tokens.begin(user, body.audience)
+    note(request.state, user=pair.username, session=session_named(pair.refresh), objects=(f"audience={body.audience}",))
+    return _answer(response, pair)
 
 
 @router.post("/api/v1/token/refresh", summary="Go on with a login")
 def refresh(request: Request, response: Response, body: bodies.RefreshRequest) -> bodies.TokenAnswer:
     """The next access token and the next refresh token, with the roles held now. 401 when the login has ended; a refresh token that was
     used before ends it."""
-    return _answer(response, services_of(request).tokens.renew(body.refresh_token, body.audience))
+    note_refresh(request.state, body.refresh_token)
+    pair = services_of(request).tokens.renew(body.refresh_token, body.audience)
+    note(request.state, user=pair.username, objects=(f"audience={body.audience}",))
+    return _answer(response, pair)
 
 
 @router.delete("/api/v1/token", status_code=204, summary="Log out")

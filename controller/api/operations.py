@@ -8,6 +8,7 @@ from fastapi import Query, Request
 from pydantic import Field
 
 from controller.api.access import caller_of, guarded_router
+from controller.api.auditing import note
 from controller.api.bodies import Body
 from controller.api.services import services_of
 from controller.errors import UnknownNameError
@@ -92,6 +93,7 @@ def apply(request: Request, body: ApplyRequest) -> Begun:
 def scale(request: Request, body: ScaleRequest) -> Begun:
     """Rows of the data pool are moved before shards go, and after shards have come."""
     here = operating_of(request)
+    note(request.state, objects=(f"pool={body.pool}", f"count={body.count}"))
     wanted: dict[str, object] = {"pool": body.pool, "count": body.count, "seconds": body.seconds}
     found, begun = begin_scale(here.engine, here.planner, caller_of(request).name, wanted)
     return Begun(plan=found, operation=begun)

@@ -6,6 +6,7 @@ from fastapi import Request, Response
 
 from controller.api import bodies
 from controller.api.access import caller_of, guarded_router
+from controller.api.auditing import note
 from controller.api.passwords import check_password
 from controller.api.services import Services, services_of
 from controller.auth.users import User
@@ -25,6 +26,7 @@ def users(request: Request) -> list[bodies.UserAnswer]:
 def add(request: Request, body: bodies.NewUser) -> bodies.UserAnswer:
     """409 when the name is taken. The PostgreSQL role follows at once when the master is ready, else as soon as it is."""
     services = services_of(request)
+    note(request.state, objects=(f"name={body.name}", f"roles={','.join(body.roles)}"))
     with services.hashing:
         user = services.users.add(body.name, body.password, tuple(body.roles))
     services.view.users_changed()

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from fastapi import Request
 
+from controller.api.audit_services import AuditServices
 from controller.auth.basic import Remembered
 from controller.auth.directory.logins import DirectoryLogins
 from controller.auth.keys import TokenKeys
@@ -79,6 +80,8 @@ class Services:
     """Logins with a directory account; None: there is no way to any."""
     certificates: Renewal | None = None
     """None: this controller keeps none."""
+    audit: AuditServices = field(default_factory=AuditServices)
+    """Of all services; as it is made: keeps nothing."""
     meters: Meters = field(default_factory=Meters)
     remembered: Remembered = field(default_factory=Remembered)
     hashing: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(HASHES_AT_ONCE))

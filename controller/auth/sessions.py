@@ -174,6 +174,12 @@ class Sessions:
             raise StoreError(f"{place} does not hold sessions", where=place, hint="move it away: everybody logs in again") from None
 
 
+def session_named(refresh: str) -> str | None:
+    """The session's name in a refresh token, which is no secret; None for a text that is no such token."""
+    parts = _REFRESH.fullmatch(refresh)
+    return None if parts is None else parts[1]
+
+
 def _login(name: str, entry: Entry) -> Login:
     mac = _mac(name, entry["generation"], entry)
     return Login(name, entry["user"], f"{name}.{entry['generation']}.{mac}", entry["until"])

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import pathlib
 import secrets
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from controller.api.auditing import unwritten
 from controller.errors import ControllerError
 from controller.facts import Facts
 from controller.identity import first_admin
@@ -36,10 +39,14 @@ from controller.spec import ClusterSpec
 from controller.spec.crd import product_version
 from controller.spec.model import Login
 from controller.spec.ports import DEFAULTS
+from pools.audit import Keep, Trail
 from pools.workload import Workload
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (a pod; NetworkPolicies say who may come)
 WAIT_SETTLED, WAIT_MOVING = 30.0, 5.0
+AUDIT_KEEP = Keep(2 << 20, 8)
+"""The pod's folder is small and goes with it; its log has each entry too."""
+
 log = Log("controller")
 
 
@@ -122,6 +129,7 @@ def build(api: Api, namespace: str, name: str, identity: str, end: Callable[[], 
         wait_moving=WAIT_MOVING,
         document=ResourceDocument(api, resource),
         acting=lambda: lease.held,
+        audit=Trail(pathlib.Path(tempfile.gettempdir()) / "audit.jsonl", "control", unwritten, AUDIT_KEEP, sys.stdout.write),
         speaking=lambda: lease.named,
         checks=lambda loop: checks(Ground(api, namespace, name, product_version(), loop.spec, loop.desired)),
     )

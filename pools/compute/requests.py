@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pools.audit import Trail
 from pools.compute import snapshot
+from pools.compute.auditing import AUDIT, Auditing
 from pools.compute.errors import StatementError
 from pools.compute.explaining import EXPLAIN, kept_rows
 from pools.compute.history import History
@@ -96,6 +98,7 @@ class Requests:
     """Actions that another part answers (the data pool)."""
 
     history: History = field(default_factory=History)
+    audit: Auditing = field(default_factory=lambda: Auditing(Trail(None, "compute")))
 
     def parse(self, request: Request) -> dict[str, Any]:
         """The JSON object; StatementError 22023 for anything else."""
@@ -163,11 +166,15 @@ class Requests:
     def _history(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
         return list(self.history.entries())
 
+    def _audit(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
+        return self.audit.answer(content)
+
 
 _ACTIONS: Mapping[str, Callable[[Requests, Mapping[str, Any], snapshot.Snapshot], list[object]]] = {
     "test": Requests._test,
     "objects": Requests._objects,
     "analyze": Requests._analyze,
+    AUDIT: Requests._audit,
     "detect": Requests._detect,
     "history": Requests._history,
     "kept_by_master": Requests._kept_by_master,

@@ -24,7 +24,9 @@ from pools import lean  # noqa: F401  # isort: skip (first: see there)
 
 import structlog
 
+from pools.audit import Trail
 from pools.compute import query_log
+from pools.compute.auditing import Auditing
 from pools.compute.engine import build_engine, residuals_dsn
 from pools.compute.history import History
 from pools.compute.master import Address, Master
@@ -93,17 +95,17 @@ class LazyEngine:
 async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable[[int], None] = lambda port: None) -> None:
     """Until SIGTERM, SIGINT, or cancelled. ``started`` is told the port."""
     open_secret = functools.partial(unseal, key=read_key(pathlib.Path(settings.sealing_key_file)))
-    password = pathlib.Path(settings.pool_password_file).read_text().strip()
-    threads = ThreadPoolExecutor(THREADS, "query")
-    limits = settings.limits
-    address = Address(settings.master_host, settings.master_port, password, f"bdc compute-{settings.replica}", settings.master_tls)
+    threads, limits = ThreadPoolExecutor(THREADS, "query"), settings.limits
+    address = _master(settings)
     master = Master(address, open_secret, engine.retain)
     tally = Tally()
     certificate = _certificate(settings)
-    data = _data_pool(settings, address, master, engine, (certificate, tally.load))
+    audit = Auditing(_trail(settings))
+    data = _data_pool(settings, address, master, engine, (certificate, tally.load, audit))
     history = History(limits.history, None if settings.history_file is None else pathlib.Path(settings.history_file))
-    queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica, (history.note, tally.note, query_log.note))
-    requests = Requests(engine, queries, open_secret, data.actions if data is not None else frozenset(), history)
+    over = (history.note, tally.note, query_log.note, audit.note)
+    queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica, over)
+    requests = Requests(engine, queries, open_secret, data.actions if data is not None else frozenset(), history, audit)
     pool = Pool(engine, queries, master, requests, limits, data, functools.partial(residuals_dsn, settings))
     server = Server(pool, settings.replica, Encryption(certificate, settings.tls_required))
     stop = _told_to_stop()
@@ -131,7 +133,17 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
         await asyncio.gather(*tasks, return_exceptions=True)
         await master.stop()
         threads.shutdown(wait=False, cancel_futures=True)
-        _close(engine)
+        _close(engine, audit)
+
+
+def _master(settings: ServiceSettings) -> Address:
+    password = pathlib.Path(settings.pool_password_file).read_text().strip()
+    return Address(settings.master_host, settings.master_port, password, f"bdc compute-{settings.replica}", settings.master_tls)
+
+
+def _trail(settings: ServiceSettings) -> Trail:
+    file = None if settings.audit_file is None else pathlib.Path(settings.audit_file)
+    return Trail(file, f"compute-{settings.replica}", lambda why: log.error("the audit trail can't be written", why=why))
 
 
 def _certificate(settings: ServiceSettings) -> ServerCertificate | None:
@@ -159,21 +171,22 @@ def _data_pool(
     address: Address,
     master: Master,
     engine: LazyEngine,
-    more: tuple[ServerCertificate | None, Callable[[str, int], None]],
+    more: tuple[ServerCertificate | None, Callable[[str, int], None], Auditing],
 ) -> DataPool | None:
     """Imported only where there are shards: a pool without them stays small."""
     if not settings.shards:
         return None
     from pools.compute.loads.service import DataPool
 
-    certificate, counted = more
+    certificate, counted, audit = more
     pool = DataPool(settings, address, master, engine, certificate)
-    pool.coordinator.counted = counted
+    pool.coordinator.counted, pool.audit = counted, audit
     return pool
 
 
-def _close(engine: LazyEngine) -> None:
-    """Close the engine, briefly: a source that hangs must not hold up the end of the process."""
+def _close(engine: LazyEngine, audit: Auditing) -> None:
+    """Write the last entries, and close the engine, briefly: a source that hangs must not hold up the end of the process."""
+    audit.trail.close()
     closing = threading.Thread(target=engine.close, name="close engine", daemon=True)
     closing.start()
     closing.join(CLOSE_SECONDS)

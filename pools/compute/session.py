@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pools.compute import answers, requests, statements
+from pools.compute.auditing import Auditing
 from pools.compute.catalogs import Catalogs, Identity
 from pools.compute.cursors import Cursor, FetchedRows
 from pools.compute.errors import StatementError
@@ -46,6 +47,11 @@ class Pool:
     limits: Limits
     data: DataPool | None = None
     """The coordinator of loads; None where there are no shards."""
+
+    @property
+    def audit(self) -> Auditing:
+        """Who is told of logins."""
+        return self.requests.audit
 
     scratch: Callable[[], str | None] = lambda: None
     """Address of the scratch PostgreSQL, for the role that may only make temporary tables; None where there is none."""

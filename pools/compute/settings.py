@@ -85,6 +85,9 @@ class ServiceSettings:
     history_file: str | None = None
     """Where the history of queries outlives the process; None: it does not."""
 
+    audit_file: str | None = None
+    """The audit trail of this replica; None: none is kept."""
+
     scratch: str | None = None
     """Connection string of the scratch PostgreSQL, without password; None: there is none, and what DuckDB can't do is refused."""
 

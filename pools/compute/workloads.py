@@ -110,6 +110,7 @@ def _service(settings: ComputeSettings, replica: int) -> Workload:
         replica=replica,
         work_folder="{data}",
         history_file="{data}/history.jsonl",
+        audit_file="{data}/audit.jsonl",
         scratch=f"host={{run}} port={SCRATCH_PORT} user={SCRATCH_USER} dbname=postgres",
         scratch_password_file="{secrets}/scratch-password",  # noqa: S106 (its path)
         metrics=metrics.where,

@@ -27,6 +27,20 @@ def resource(name: str) -> dict[str, Any]:
     return {"name": name, "state": "ready", "health": "healthy", "details": f"{name} is healthy", "instances": [instance(f"{name}-0")]}
 
 
+AUDIT = {
+    "entries": [
+        {
+            "n": 3, "at": "2026-11-22T08:00:00.000+00:00", "service": "control", "action": "users.add", "outcome": "refused",
+            "rule": "admin", "why": "forbidden", "user": "alice", "origin": "127.0.0.1", "session": "s1", "objects": ["name=eve"],
+        }
+    ],
+    "services": [
+        {"service": "control", "lost": 2, "problem": None},
+        {"service": "compute-0", "lost": 0, "problem": "it does not answer"},
+    ],
+}  # fmt: skip
+
+
 @dataclass
 class StandinController:
     """What it knows and what it was asked."""
@@ -128,6 +142,8 @@ class StandinController:
         return 200, {"username": body["username"], "may_log_in": found, "steps": [step]}
 
     def _people(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if path == "/api/v1/audit":
+            return 200, AUDIT
         words = [unquote(word) for word in path.split("/")]
         if path == "/api/v1/users" and method == "GET":
             return 200, list(self.users.values())

@@ -17,6 +17,7 @@ import pyarrow as pa
 import structlog
 from pyarrow import flight
 
+from pools.compute.auditing import Auditing
 from pools.compute.catalogs import Identity
 from pools.compute.errors import ServiceError, StatementError
 from pools.compute.loads.actions import NAMES
@@ -49,6 +50,7 @@ class Endpoint:
     answer: Answer
     relay: Relay
     loop: asyncio.AbstractEventLoop
+    audit: Auditing
 
 
 class Server(flight.FlightServerBase):
@@ -66,10 +68,11 @@ class Server(flight.FlightServerBase):
     def do_action(self, context: flight.ServerCallContext, action: flight.Action) -> list[bytes]:
         """See ``actions``."""
         with _told():
-            body = _read_json(action.body.to_pybytes())
-            call = self._endpoint.answer(_who(context), action.type, body)
-            doing = asyncio.run_coroutine_threadsafe(_awaited(call), self._endpoint.loop)
-            return [json.dumps(doing.result(ACTION_SECONDS), ensure_ascii=False, default=str).encode()]
+            who, body = _who(context), _read_json(action.body.to_pybytes())
+            with self._endpoint.audit.flight_call(who, action.type if action.type in NAMES else "unknown", context.peer(), body) as call:
+                doing = asyncio.run_coroutine_threadsafe(_awaited(self._endpoint.answer(who, action.type, body)), self._endpoint.loop)
+                call.answer = doing.result(ACTION_SECONDS)
+            return [json.dumps(call.answer, ensure_ascii=False, default=str).encode()]
 
     def list_actions(self, context: flight.ServerCallContext) -> list[tuple[str, str]]:  # type: ignore[override]  # pyarrow's stub is wrong
         """For people who look around."""

@@ -13,6 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from pools.compute.auditing import Auditing
 from pools.compute.catalogs import Catalogs, Identity
 from pools.compute.errors import AuthenticationError, StatementError
 from pools.master.scram import matches, scram_verifier
@@ -41,11 +42,12 @@ class _Known:
 class Logins:
     """Of one replica. ``loop``: where the catalogs live."""
 
-    def __init__(self, catalogs: Catalogs, signer: Signer, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, catalogs: Catalogs, signer: Signer, loop: asyncio.AbstractEventLoop, audit: Auditing) -> None:
         self._catalogs = catalogs
         self._signer = signer
         self._tickets = TicketVerifier(signer.public_key, clock_seconds=0.0)
         self._loop = loop
+        self._audit = audit
         self._places = threading.BoundedSemaphore(LOGINS_AT_ONCE)
         self._known: dict[Identity, _Known] = {}
         self._nobody = scram_verifier(secrets.token_hex(16))
@@ -63,7 +65,10 @@ class Logins:
             fits = bool(password) and matches(stored or self._nobody, password) and stored is not None
         if not fits or stored is None:
             time.sleep(REFUSED_SECONDS)
-            raise AuthenticationError(f'password authentication failed for user "{user}"')
+            error = AuthenticationError(f'password authentication failed for user "{user}"')
+            self._audit.flight_login(identity if stored is not None else None, error)
+            raise error
+        self._audit.flight_login(identity)
         return self._signer.sign("bdc-flight", "session", TOKEN_SECONDS, {"sub": user, "db": database, "v": _digest(stored)})
 
     def bearer(self, token: str, database: str | None) -> Identity:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from pools.audit import Trail
+from pools.compute.auditing import Auditing
 from pools.compute.errors import StatementError
 from pools.compute.loads import pool_requests, sweep
 from pools.compute.loads.coordinator import Coordinator
@@ -65,6 +67,8 @@ class DataPool:
         self.sweeper = Sweeper(self.coordinator)
         self.operator = Operator(self.coordinator, master.current)
         self._flight: Listening[Server] | None = None
+        self.audit = Auditing(Trail(None, "compute"))
+        """Who is told of loads; set before ``start``."""
 
     actions = frozenset({*pool_requests.HANDLERS, OPERATE})
     """Requests of the master that ``answer`` takes."""
@@ -91,9 +95,9 @@ class DataPool:
         from pools.flight_listening import Listening
 
         loop = asyncio.get_running_loop()
-        logins = Logins(self._master, self.signer, loop)
+        logins = Logins(self._master, self.signer, loop, self.audit)
         actions = Actions(self.coordinator, Reader(self._runner, self._master, self.coordinator.shards))
-        endpoint = Endpoint(logins, actions, Relay(self.coordinator.shards), loop)
+        endpoint = Endpoint(logins, actions, Relay(self.coordinator.shards), loop, self.audit)
         host, port = self._settings.host, self._settings.flight_port
         self._flight = await asyncio.to_thread(
             Listening, lambda number, loaded: Server(endpoint, host, number, loaded), port, self._certificate

@@ -126,6 +126,12 @@ class Link(asyncio.Protocol):
         """See ``asyncio.Protocol``."""
         self._writable.set()
 
+    @property
+    def peer(self) -> str | None:
+        """The client's address."""
+        name = self._transport.get_extra_info("peername")
+        return str(name[0]) if isinstance(name, tuple) else None
+
     # Encryption
 
     @property

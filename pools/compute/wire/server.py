@@ -7,7 +7,7 @@ import hmac
 import itertools
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -162,6 +162,7 @@ class Server:
             await login.authenticate(link, asked, self._pool.catalogs.verifier, self._key)
         except AuthenticationError as error:
             log.warning("login refused", user=asked.identity.login, database=asked.identity.database, why=error.message)
+            self._pool.audit.login(await self._known(asked.identity), link.peer, None, error)
             raise
         if len(self._connections) >= self._pool.limits.connections:
             raise self._full()
@@ -169,7 +170,14 @@ class Server:
         process = self._replica << REPLICA_BITS | next(self._numbers) % (1 << REPLICA_BITS)
         key = secrets.token_bytes(4 if asked.version == PROTOCOL_3_0 else 32)
         session = Session(self._pool, asked.identity, process, asked.variables)
+        self._pool.audit.login(asked.identity, link.peer, str(process))
         return Connection(session, link, key, self._pool.limits)
+
+    async def _known(self, identity: Identity) -> Identity:
+        """Without a name where nobody has it."""
+        if await self._pool.catalogs.verifier(identity) is not None:
+            return identity
+        return replace(identity, user="", mapping=False)
 
     def _cancel(self, packet: CancelRequest) -> None:
         connection = self._connections.get(packet.process)
