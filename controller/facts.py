@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from controller.errors import ControllerError, NotReadyError
-from controller.identity import USUAL_ADMIN, first_admin
+from controller.identity import USUAL_ADMIN, cluster_id, first_admin, issuer
 from controller.spark_places import SparkPlaces
 from controller.spec import ClusterSpec
 from controller.store import FolderStore
@@ -29,7 +29,8 @@ class Facts:
     """``sealing_key``, ``ticket_key``: public, base64, None while there is none; ``postgresql_version``: major version of the master's
     programs; ``first_admin``: HDFS's superuser; ``spark_users``: whose each Spark Connect server is, None: nobody's; ``offload``: path of
     the master's module, None where it could not be built; ``listen``: the address that pools bind to: loopback on one machine, all
-    addresses in a pod, where NetworkPolicies say who may come; ``postgresql_tls``: whether the master's PostgreSQL was built with TLS."""
+    addresses in a pod, where NetworkPolicies say who may come; ``postgresql_tls``: whether the master's PostgreSQL was built with TLS;
+    ``issuer``: of the controller's tokens."""
 
     sealing_key: str | None = None
     ticket_key: str | None = None
@@ -39,6 +40,7 @@ class Facts:
     offload: str | None = None
     listen: str = "127.0.0.1"
     postgresql_tls: bool = True
+    issuer: str = ""
 
 
 def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
@@ -51,6 +53,7 @@ def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
         ticket_key=_public(folder, TICKETS),
         postgresql_version=version,
         first_admin=first_admin(store),
+        issuer=issuer(cluster_id(store)) if spec.spec.gateway.enabled else "",
         spark_users=SparkPlaces(store).users(),
         offload=str(module) if module.is_file() else None,
         postgresql_tls=postgresql_tls(spec.spec.pools.master.postgresql.bin),

@@ -29,6 +29,11 @@ def cluster_id(store: Store) -> str:
     return found
 
 
+def issuer(cluster: str) -> str:
+    """Who a cluster's tokens say has made them."""
+    return f"openbdc:{cluster}"
+
+
 def remember_first_admin(store: Store, name: str) -> None:
     """Who made the cluster: HDFS's superuser for as long as it lives, since changing that restarts HDFS."""
 

@@ -9,11 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from controller.certificates.policy import bound
 from controller.errors import NotReadyError, UnknownNameError
 from controller.log import Log
 from controller.reconcile import Outcome, Parts, reconcile_once
 from controller.spec import ClusterSpec
-from controller.status import LOOPBACK, ClusterStatus, EndpointStatus, addresses
+from controller.status import LOOPBACK, PEOPLES_POOLS, ClusterStatus, EndpointStatus, addresses
 from pools.workload import Workload
 
 BACKOFF_FIRST = 0.5
@@ -22,9 +23,9 @@ WAKE_WAIT = 5.0
 log = Log("loop")
 
 
-def reached_host(spec: ClusterSpec) -> str:
-    """The name under which controller and master are reached: the address they listen on, or this machine's for all of them."""
-    bind = ipaddress.ip_address(spec.spec.network.bind)
+def reached_host(spec: ClusterSpec, name: str) -> str:
+    """The name under which controller, master and gateway are reached: the address they listen on, or this machine's for all of them."""
+    bind = ipaddress.ip_address(bound(spec, name))
     if bind.is_unspecified:
         return socket.getfqdn()
     return f"[{bind}]" if bind.version == 6 else str(bind)
@@ -32,7 +33,7 @@ def reached_host(spec: ClusterSpec) -> str:
 
 def local_host(spec: ClusterSpec, workload: Workload) -> str:
     """Where a workload of one machine is reached."""
-    return reached_host(spec) if workload.pool in ("control", "master") else LOOPBACK
+    return reached_host(spec, workload.name) if workload.pool in PEOPLES_POOLS else LOOPBACK
 
 
 class Loop:

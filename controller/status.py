@@ -40,6 +40,8 @@ HEALTHS: dict[State, Health] = {
     "error": "unhealthy",
 }
 LOOPBACK = "127.0.0.1"
+PEOPLES_POOLS = frozenset({"control", "gateway", "master"})
+"""On one machine all others are reached on loopback only."""
 HOST = re.compile(r"\{host(:[^}]*)?\}")
 WORST_FIRST: tuple[State, ...] = ("error", "unready", "starting", "stopped", "ready")
 
@@ -122,9 +124,9 @@ def cluster_status(
     return {"name": name, "state": state, "health": HEALTHS[state], "details": details, "services": tree}
 
 
-def endpoints(desired: tuple[Workload, ...], host: str) -> list[EndpointStatus]:
-    """All addresses on one machine; ``host`` is where controller and master are reached, everything else stays on loopback."""
-    return addresses(desired, lambda workload: host if workload.pool in ("control", "master") else LOOPBACK)
+def endpoints(desired: tuple[Workload, ...], host: Callable[[str], str]) -> list[EndpointStatus]:
+    """All addresses on one machine; ``host``: workload → where it is reached if people reach it, everything else stays on loopback."""
+    return addresses(desired, lambda workload: host(workload.name) if workload.pool in PEOPLES_POOLS else LOOPBACK)
 
 
 def addresses(desired: tuple[Workload, ...], host: Callable[[Workload], str]) -> list[EndpointStatus]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.certificates.policy import encrypted
+from controller.certificates.policy import bound, encrypted
 from controller.errors import Problem, SpecError
 from controller.facts import Facts
 from controller.spec import ClusterSpec, PortNumbers, port_numbers
@@ -13,6 +13,9 @@ from pools.data.settings import Limits as ShardLimits
 from pools.data.workloads import DataSettings
 from pools.data.workloads import workloads as data_workloads
 from pools.encryption import AUTHORITY, BOUND, CLIENT_SECRETS, ENCRYPTED, GIVEN, VERIFIED, server_secrets
+from pools.gateway.workloads import NAME as GATEWAY
+from pools.gateway.workloads import PROXY_USER, GatewayPlace
+from pools.gateway.workloads import workloads as gateway_workloads
 from pools.master.workloads import MasterSettings
 from pools.master.workloads import workloads as master_workloads
 from pools.postgresql import ListenError, Tls, is_loopback
@@ -41,6 +44,7 @@ def all_workloads(spec: ClusterSpec, facts: Facts) -> tuple[Workload, ...]:
         *_compute(spec, ports, facts),
         *_data(spec, ports, facts),
         *_storage(spec, ports, facts),
+        *_gateway(spec, ports, facts),
     )
 
 
@@ -178,10 +182,30 @@ def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         namenode_heap_mb=pool.name_node_memory_megabytes,
         datanode_heap_mb=pool.data_node_memory_megabytes,
         listen=facts.listen,
+        proxy_user=PROXY_USER if ports.gateway is not None else None,
     )
     spark = spark_settings(spec, facts)
     servers = tuple(connect_server(spark, server) for server in spark.servers) if spark else ()
     return (*storage_workloads(settings), *servers)
+
+
+def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
+    if ports.gateway is None:
+        return ()
+    bind, hdfs = spec.spec.network.bind, spec.spec.pools.storage.enabled
+    address = ANY_ADDRESS.get(bind, bind)
+    scheme = "https" if encrypted(spec, facts.listen) else "http"
+    place = GatewayPlace(
+        bind=bound(spec, GATEWAY),
+        port=ports.gateway,
+        certificate=_shown(GATEWAY, spec),
+        controller=f"{scheme}://{f'[{address}]' if ':' in address else address}:{ports.controller}",
+        same=spec.spec.network.tls.certificate is not None,
+        issuer=facts.issuer,
+        namenode={"rpc": ports.namenode, "http": ports.webhdfs} if hdfs else None,
+        datanodes=tuple(http for _, http, _ in ports.datanodes),
+    )
+    return gateway_workloads(place)
 
 
 def spark_settings(spec: ClusterSpec, facts: Facts) -> SparkSettings | None:

@@ -18,6 +18,7 @@ from controller.auth.keys import TokenKeys
 from controller.auth.sessions import Login, Sessions
 from controller.auth.users import ROLES, Role, User, Users
 from controller.errors import RequestError, TokenError
+from controller.identity import issuer
 
 ALGORITHM = "EdDSA"
 AUDIENCES = ("controller", "gateway", "compute", "storage", "data", "app")
@@ -59,7 +60,7 @@ class Tokens:
     """Issues and checks the tokens of one cluster."""
 
     def __init__(self, cluster_id: str, keys: TokenKeys, users: Users, hours: int, minutes: int = ACCESS_MINUTES) -> None:
-        self.issuer = f"openbdc:{cluster_id}"
+        self.issuer = issuer(cluster_id)
         self.keys = keys
         self.users = users
         self.sessions = Sessions(users.store)

@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import struct
 
-from controller.certificates.policy import PEOPLE, machine_hosts, wanted
+from controller.certificates.policy import PEOPLE, bound, machine_hosts, wanted
 from controller.spec import ClusterSpec
 from pools.workload import Workload
 
@@ -17,8 +17,8 @@ GET_ADDRESS = 0x8915
 
 def machine_hosts_of(spec: ClusterSpec, workloads: tuple[Workload, ...]) -> dict[str, tuple[str, ...]]:
     """Which certificates there are to be on this machine, and for which of its names and addresses."""
-    loopback, bound = machine_hosts("127.0.0.1", ()), machine_hosts(spec.spec.network.bind, machine_names())
-    return wanted(spec, workloads, lambda name: bound if name in PEOPLE else loopback)
+    loopback, names = machine_hosts("127.0.0.1", ()), machine_names()
+    return wanted(spec, workloads, lambda name: machine_hosts(bound(spec, name), names) if name in PEOPLE else loopback)
 
 
 def machine_names() -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pools.workload import Workload
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ENDING = ".crt"
-PEOPLE = frozenset({"control", "master-0"})
+PEOPLE = frozenset({"control", "gateway", "master-0"})
 """Those that people reach: they get the names of ``spec.security.tls.names`` too."""
 
 
@@ -36,6 +36,11 @@ def wanted(spec: ClusterSpec, workloads: Iterable[Workload], hosts: Callable[[st
     """Name → hosts of each certificate; ``hosts``: under which names the substrate makes a workload reachable."""
     more = spec.spec.security.tls.names
     return {name: tuple(dict.fromkeys((*hosts(name), *(more if name in PEOPLE else ())))) for name in named(workloads)}
+
+
+def bound(spec: ClusterSpec, name: str) -> str:
+    """The address on which the workload ``name``, which people reach, listens on one machine."""
+    return (spec.spec.gateway.bind if name == "gateway" else None) or spec.spec.network.bind
 
 
 def machine_hosts(bind: str, machine: Iterable[str]) -> tuple[str, ...]:

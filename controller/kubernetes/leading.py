@@ -42,6 +42,11 @@ class LeaderSubstrate:
 
     def wanted(self, spec: ClusterSpec, desired: tuple[Workload, ...]) -> tuple[Workload, ...]:
         """Makes the secrets that are missing. SubstrateError for TLS: certificates don't reach pods yet."""
+        if spec.spec.gateway.enabled:
+            raise SubstrateError(
+                "the gateway runs on one machine only as yet (next: leave spec.gateway.enabled out; an Ingress is for closed networks)",
+                where="spec.gateway.enabled",
+            )
         if any(secret.name.startswith(PREFIX) for workload in desired for secret in workload.secrets):
             raise SubstrateError(
                 "TLS among pods is not there yet (next: leave spec.security.tls.enabled out; spec.kubernetes.tlsSecret is for the master)",

@@ -16,6 +16,7 @@ from pathlib import Path
 from controller.auth.passwords import check_rules
 from controller.auth.users import check_name as check_user_name
 from controller.auth.users import create_first_admin
+from controller.certificates.policy import bound
 from controller.errors import ControllerError, SpecError
 from controller.local import daemon
 from controller.local.delete import remove
@@ -126,7 +127,7 @@ def start(home: ClusterHome, seconds: float, progress: Progress) -> dict[str, ob
 
 def summary(spec: ClusterSpec, workloads: tuple[Workload, ...]) -> dict[str, object]:
     """Name, controller's address, all endpoints."""
-    found = endpoints(workloads, spec.spec.network.bind)
+    found = endpoints(workloads, lambda name: bound(spec, name))
     return {
         "name": spec.name,
         "controller": next(entry["endpoint"] for entry in found if entry["name"] == "controller"),

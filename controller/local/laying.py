@@ -13,7 +13,7 @@ import controller
 from controller.certificates.given import given_values
 from controller.certificates.keeper import Certificates, utc_now
 from controller.certificates.machine import machine_hosts_of
-from controller.certificates.policy import encrypted
+from controller.certificates.policy import bound, encrypted
 from controller.errors import ConflictError, ControllerError, SubstrateError
 from controller.facts import MODULES, facts, postgresql_version
 from controller.identity import cluster_id, remember_first_admin
@@ -176,7 +176,7 @@ def find_java() -> None:
 
 def write_public(home: ClusterHome, spec: ClusterSpec, workloads: tuple[Workload, ...]) -> None:
     """What any local client may read."""
-    found = endpoints(workloads, spec.spec.network.bind)
+    found = endpoints(workloads, lambda name: bound(spec, name))
     content = {
         "name": spec.name,
         "id": cluster_id(home.store),
@@ -184,7 +184,7 @@ def write_public(home: ClusterHome, spec: ClusterSpec, workloads: tuple[Workload
         "endpoints": found,
         "sealing_public_key": sealing_public_key(home.secrets),
         "ticket_public_key": ticket_public_key(home.secrets),
-        "authority": Certificates(home.store, spec.name).bundle() if encrypted(spec) else "",
+        "authority": Certificates(home.store, spec.name).bundle() if encrypted(spec) or spec.spec.gateway.enabled else "",
     }
     write_atomic(home.public, json.dumps(content, indent=1, ensure_ascii=False).encode(), PUBLIC_MODE)
 

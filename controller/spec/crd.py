@@ -166,6 +166,11 @@ CEL: dict[Path, dict[str, list[Rule]]] = {
             )
         ]
     },
+    ("gateway",): {
+        "gateway_has_an_address": [
+            _rule("!has(self.bind) || isIP(self.bind)", "bind is not an IP address, for example 0.0.0.0", ".bind"),
+        ]
+    },
     ("network",): {
         "certificate_has_key": [
             _rule("has(self.tls.certificate) == has(self.tls.key)", "certificate and key are given both or not at all", ".tls"),

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from controller.spec.directory import Directory
+from controller.spec.gateway import Gateway
 from controller.spec.kubernetes import HostName, Kubernetes
 from controller.spec.section import Section
 
@@ -40,6 +41,8 @@ class Ports(Section):
     writes it here: blocks below the range from which the kernel takes ports for outgoing connections (usually 32768 and up)."""
     controller: PortNumber | None = None
     """REST API of the controller. null: 30080 + base, the original product's number."""
+    gateway: PortNumber | None = None
+    """Gateway. null: 30443 + base, the original product's number."""
     master: PortNumber | None = None
     """PostgreSQL master. null: 31433 + base, the original product's number."""
     compute: PortNumber | None = None
@@ -242,6 +245,8 @@ class Spec(Section):
     """Port numbers."""
     network: Network = Network()
     """Where the services listen."""
+    gateway: Gateway = Gateway()
+    """One address in front of API and WebHDFS."""
     security: Security = Security()
     """Logins and tokens."""
     pools: Pools = Pools()

@@ -9,6 +9,7 @@ from controller.spec.model import ClusterSpec, Ports
 DEFAULTS = {
     "controller": 30080,
     "master": 31433,
+    "gateway": 30443,
     "compute": 31434,
     "data": 31450,
     "flight": 31471,
@@ -23,7 +24,8 @@ DATANODE_PORTS = ("data", "http", "ipc")
 @dataclass(frozen=True)
 class PortNumbers:
     """Every number of a cluster. ``compute`` has one per replica, ``flight`` too where there is a data pool; ``data`` one per shard;
-    ``datanodes`` one ``(data, http, ipc)`` per DataNode; ``spark`` one per Connect server."""
+    ``datanodes`` one ``(data, http, ipc)`` per DataNode; ``spark`` one per Connect server; ``gateway`` None
+    without one."""
 
     controller: int
     master: int
@@ -34,10 +36,12 @@ class PortNumbers:
     data: tuple[int, ...] = ()
     flight: tuple[int, ...] = ()
     spark: tuple[int, ...] = ()
+    gateway: int | None = None
 
     def named(self) -> tuple[tuple[str, int], ...]:
         """``(what listens there, number)`` of each port, the storage pool's included only when it has DataNodes."""
         pairs = [("controller", self.controller), ("master", self.master)]
+        pairs += [("gateway", self.gateway)] if self.gateway is not None else []
         pairs += [(f"compute-{index}", number) for index, number in enumerate(self.compute)]
         pairs += [(f"compute-{index} flight", number) for index, number in enumerate(self.flight)]
         pairs += [(f"data-{index}", number) for index, number in enumerate(self.data)]
@@ -66,6 +70,7 @@ def port_numbers(spec: ClusterSpec, base: int | None = None) -> PortNumbers:
         ),
         data=_row(_number(ports, "data", offset), pools.data.shards),
         flight=_row(_number(ports, "flight", offset), pools.compute.replicas if pools.data.shards else 0),
+        gateway=_number(ports, "gateway", offset) if spec.spec.gateway.enabled else None,
         spark=_row(_number(ports, "spark", offset), storage.spark.servers if storage.enabled and storage.spark.enabled else 0),
     )
 

@@ -58,6 +58,15 @@ def bind_is_safe(spec: ClusterSpec) -> Iterator[Finding]:
         )
 
 
+def gateway_has_an_address(spec: ClusterSpec) -> Iterator[Finding]:
+    """Any one will do: it speaks TLS always."""
+    bind = spec.spec.gateway.bind
+    try:
+        ipaddress.ip_address(bind or "127.0.0.1")
+    except ValueError:
+        yield ("spec", "gateway", "bind"), f"{bind!r} is not an IP address", "for example 0.0.0.0"
+
+
 def certificate_has_key(spec: ClusterSpec) -> Iterator[Finding]:
     """A certificate without its key (or the reverse) is a mistake, whatever ``bind`` is."""
     tls = spec.spec.network.tls
@@ -137,6 +146,7 @@ RULES: tuple[Callable[[ClusterSpec], Iterator[Finding]], ...] = (
     replication_needs_datanodes,
     ports_differ,
     bind_is_safe,
+    gateway_has_an_address,
     certificate_has_key,
     databases_differ,
     spark_settings_are_free,

@@ -13,6 +13,8 @@ READY_SECONDS = 180.0
 """7 s of computing until a daemon answers; on a machine with no time for it that is more than a minute, and who is started again then never
 gets there."""
 
+WEBHDFS = Endpoint("webhdfs", "HDFS file system proxy", "http://{host}:{port:http}/webhdfs/v1", "http")
+
 
 @dataclass(frozen=True)
 class StorageSettings:
@@ -32,6 +34,8 @@ class StorageSettings:
     datanode_heap_mb: int = 64
     listen: str = "127.0.0.1"
     """Address that the daemons bind to. Beyond loopback clients are sent to DataNodes by name, since a pod's address changes."""
+    proxy_user: str | None = None
+    """Who may act as others in HDFS, from this machine: the gateway. Clients are then shown its address instead of WebHDFS's own."""
     namenode_extra: Mapping[str, str] = field(default_factory=dict)
     """More properties of ``hdfs-site.xml``, for all daemons (spec: ``settings``)."""
 
@@ -44,7 +48,10 @@ def workloads(settings: StorageSettings) -> tuple[Workload, ...]:
 
 def _core(settings: StorageSettings) -> ConfigFile:
     filesystem = f"hdfs://{{host:{NAMENODE}}}:{settings.rpc_port}"
-    return ConfigFile("core-site.xml", hadoop.configuration(hadoop.core_site(filesystem, settings.superusers)))
+    site = hadoop.core_site(filesystem, settings.superusers)
+    if settings.proxy_user is not None:
+        site |= hadoop.impersonation(settings.proxy_user)
+    return ConfigFile("core-site.xml", hadoop.configuration(site))
 
 
 def _namenode(settings: StorageSettings) -> Workload:
@@ -75,7 +82,7 @@ def _namenode(settings: StorageSettings) -> Workload:
         ready=Probe("http", "http", "/webhdfs/v1/?op=GETFILESTATUS"),
         metrics=Scrape("http", hadoop.METRICS_PATH),
         endpoints=(
-            Endpoint("webhdfs", "HDFS file system proxy", "http://{host}:{port:http}/webhdfs/v1", "http"),
+            *((WEBHDFS,) if settings.proxy_user is None else ()),
             Endpoint("hdfs", "HDFS RPC", "hdfs://{host}:{port:rpc}", "hdfs"),
         ),
         stop_seconds=10,

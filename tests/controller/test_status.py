@@ -59,6 +59,6 @@ def test_endpoints_fill_in_host_and_ports() -> None:
     entry = dataclasses.replace(
         MASTER, ports=(Port("sql", 31433),), endpoints=(Endpoint("sql-master", "SQL", "{host},{port:sql}", "postgresql"),)
     )
-    assert endpoints((entry,), "127.0.0.1") == [
+    assert endpoints((entry,), lambda _name: "127.0.0.1") == [
         {"name": "sql-master", "description": "SQL", "endpoint": "127.0.0.1,31433", "protocol": "postgresql"}
     ]
