@@ -5,7 +5,6 @@ One cluster for all of it (``conftest.py``); each test holds alone, too.
 
 from __future__ import annotations
 
-import psycopg
 import pytest
 
 from tests.kubernetes import lake
@@ -15,16 +14,6 @@ from tests.services.postgresql import PostgresqlServer
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(1500)]
 HEAL_SECONDS = 180.0
 """Generous: the machine is shared; ``python -m benchmarks k8s-heal`` holds the figure."""
-
-
-def answers(place: Product, expected: list[tuple[object, ...]]) -> bool:
-    """Is the main query right now? A clear error means not yet; a different answer is a failure."""
-    try:
-        rows = lake.answer(place)
-    except psycopg.Error:
-        return False
-    assert rows == expected
-    return True
 
 
 def test_the_resource_says_that_it_is_ready(place: Product) -> None:
@@ -58,15 +47,16 @@ def test_a_killed_pod_comes_back_and_the_query_is_right(place: Product, expected
     place.kubectl("delete", "pod", victims[0]["name"], "--grace-period=0", "--force")
     gone = victims[0]["uid"]
     place.until(lambda: gone not in {pod["metadata"]["uid"] for pod in place.pods()}, f"{workload} is gone", HEAL_SECONDS)
-    place.until(lambda: place.ready() and answers(place, expected), f"{workload} is back and the query right", HEAL_SECONDS)
+    place.until(lambda: place.ready() and lake.answers(place, expected), f"{workload} is back and the query right", HEAL_SECONDS)
 
 
-def test_a_deleted_object_is_made_again(place: Product) -> None:
+def test_a_deleted_object_is_made_again(place: Product, expected: list[tuple[object, ...]]) -> None:
     def services() -> set[str]:
         return {item["metadata"]["name"] for item in place.get("services")["items"]}
 
     place.kubectl("delete", "service", "compute-0")
     place.until(lambda: "compute-0" in services(), "the Service is back", HEAL_SECONDS)
+    place.until(lambda: lake.answers(place, expected), "compute is reached by its new address", HEAL_SECONDS)  # some seconds later
 
 
 def test_the_data_pool_grows_and_keeps_its_rows(place: Product, expected: list[tuple[object, ...]]) -> None:
@@ -75,7 +65,7 @@ def test_the_data_pool_grows_and_keeps_its_rows(place: Product, expected: list[t
     place.wait_ready()
     assert place.get("bigdatacluster", place.name)["spec"]["pools"]["data"]["shards"] == 3
     # a pod that is ready is found by way of its Service a second later
-    place.until(lambda: answers(place, expected), "the compute pool is reached again", HEAL_SECONDS)
+    place.until(lambda: lake.answers(place, expected), "the compute pool is reached again", HEAL_SECONDS)
     assert lake.points(place) == before
     assert lake.answer(place) == expected
 
@@ -88,5 +78,5 @@ def test_what_was_deleted_comes_back_with_its_rows(place: Product, expected: lis
     assert len(kept) == spec["pools"]["data"]["shards"] + 3, kept  # master, NameNode, DataNode
     place.apply(spec)
     place.wait_ready()
-    place.until(lambda: answers(place, expected), "the query is right again", HEAL_SECONDS)
+    place.until(lambda: lake.answers(place, expected), "the query is right again", HEAL_SECONDS)
     assert {item["metadata"]["name"] for item in place.get("pvc")["items"]} == kept

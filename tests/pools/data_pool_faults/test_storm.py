@@ -14,5 +14,5 @@ SEED = 6
 def test_what_is_killed_loses_doubles_and_halves_nothing(rounds: int) -> None:
     with storm(SEED) as blown:
         blown.rounds(0, rounds)
-    assert blown.lines == []
+    assert not blown.lines, "\n".join(blown.lines)
     assert blown.outcomes.total() >= rounds * 4 and blown.reads["right or wrong"] > rounds
