@@ -54,7 +54,7 @@ def _known(at: ControllerAddress, host: str, port: int) -> str | None:
     """What the machine, this machine's clusters or an earlier login know; None: nobody vouches for it. A controller that is known and
     shows another authority's certificate is an error, not a new acquaintance."""
     for cluster in machine.clusters() if at.kubernetes is None else []:
-        if cluster.controller == at.url and cluster.authority:
+        if at.url.rstrip("/") in (cluster.controller, cluster.endpoints.get("gateway")) and cluster.authority:
             trust.trusted(host, port, cluster.authority)
             return cluster.authority
     for session in contexts.load().sessions.values():

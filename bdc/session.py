@@ -57,6 +57,9 @@ def login(
         found = api.cluster()
         if authority:
             authority = trust.renewed(*_host_and_port(base), authority)
+        endpoints = {str(item["name"]): str(item["endpoint"]) for item in api.endpoints()}
+        if base.startswith("http:") and any(address.startswith("https:") for address in endpoints.values()):
+            authority = trust.told(*_host_and_port(base))  # the gateway's; who answers on loopback is believed this too
         session = contexts.Session(
             name=name or str(found["name"]),
             controller=at.url.rstrip("/"),
@@ -66,7 +69,7 @@ def login(
             token_expires=token.expires,
             refresh=token.refresh,
             expires=token.session_ends,
-            endpoints={str(item["name"]): str(item["endpoint"]) for item in api.endpoints()},
+            endpoints=endpoints,
             database=_first_database(found),
             kubernetes=at.kubernetes,
             authority=authority,
@@ -192,7 +195,8 @@ class Session:
         address = self.context.endpoints.get("webhdfs")
         if address is None:
             raise NotFoundError(f"the cluster {self.context.cluster!r} has no HDFS", hint="'bdc endpoint list' shows what it has")
-        return WebHdfs(self._reach.url(address), self.context.username, reach=self._reach.url)
+        login = {"token": self._token, "authority": self.context.authority} if address.startswith("https:") else {}
+        return WebHdfs(self._reach.url(address), self.context.username, reach=self._reach.url, **login)  # type: ignore[arg-type]
 
     def sql_address(self, *, user: str | None = None, database: str | None = None) -> Address:
         """How the master is reached: with the password if one was given, else with the login's keys while they live."""

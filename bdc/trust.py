@@ -105,8 +105,16 @@ def renewed(host: str, port: int, authority: str, timeout: float = 10.0) -> str:
         return authority
 
 
-def _told(connection: http.client.HTTPSConnection) -> str:
-    where = f"https://{connection.host}:{connection.port}"
+def told(host: str, port: int, timeout: float = 10.0) -> str:
+    """What a controller without TLS says, on this machine; empty where it has none."""
+    try:
+        return _told(http.client.HTTPConnection(host, port, timeout=timeout))
+    except ServiceError:
+        return ""
+
+
+def _told(connection: http.client.HTTPConnection) -> str:
+    where = f"{connection.host}:{connection.port}"
     try:
         connection.request("GET", ROUTE)  # nothing secret is sent
         answer = connection.getresponse()

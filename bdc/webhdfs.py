@@ -14,7 +14,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from bdc.errors import BdcError, ConflictError, ForbiddenError, InternalError, NotFoundError, ServiceError, UserError
+from bdc.errors import AuthenticationError, BdcError, ConflictError, ForbiddenError, InternalError, NotFoundError, ServiceError, UserError
 from bdc.rest import open_connection, unreachable
 
 BLOCK = 1 << 20
@@ -54,15 +54,26 @@ class FileStatus:
 class WebHdfs:
     """The file system behind ``base`` (``http://host:port/webhdfs/v1``), used as ``user``.
 
-    ``reach``: where the URL of a DataNode, as the NameNode names it, is reached from here.
+    ``reach``: where the URL of a DataNode, as the NameNode names it, is reached from here. ``token``, ``authority``: for the cluster's
+    gateway (``https://…``), which knows from the token who asks; HDFS itself is shown none.
     """
 
-    def __init__(self, base: str, user: str, timeout: float = 60.0, reach: Callable[[str], str] = str) -> None:
+    def __init__(
+        self,
+        base: str,
+        user: str,
+        timeout: float = 60.0,
+        reach: Callable[[str], str] = str,
+        token: Callable[[], str] | None = None,
+        authority: str = "",
+    ) -> None:
         self._base = base.rstrip("/")
         self._prefix = urllib.parse.urlsplit(self._base).path
         self._user = user
         self._timeout = timeout
         self._reach = reach
+        self._token = token
+        self._authority = authority
 
     def status(self, path: str) -> FileStatus:
         """What ``path`` is; NotFoundError."""
@@ -160,8 +171,8 @@ class WebHdfs:
         self, method: str, location: str, body: Iterable[bytes] | None
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         parts = urllib.parse.urlsplit(location)
-        connection = open_connection(location, self._timeout)
-        headers = {"Content-Type": "application/octet-stream"} if body is not None else {}
+        connection = open_connection(location, self._timeout, self._authority)
+        headers = self._login(location) | ({"Content-Type": "application/octet-stream"} if body is not None else {})
         sent = _Guarded(body) if body is not None else None
         try:
             # the NameNode leaves signs beyond ASCII as they are; everything else is escaped already
@@ -179,6 +190,13 @@ class WebHdfs:
             connection.close()
             raise
 
+    def _login(self, url: str) -> dict[str, str]:
+        """Nobody but the gateway, over TLS, gets the token."""
+        given, ours = urllib.parse.urlsplit(url), urllib.parse.urlsplit(self._base)
+        if self._token is None or ours.scheme != "https" or (given.scheme, given.netloc) != (ours.scheme, ours.netloc):
+            return {}
+        return {"Authorization": f"Bearer {self._token()}"}
+
     def _truth(self, method: str, path: str, operation: str, otherwise: str) -> None:
         if self._json(method, path, operation).get("boolean") is not True:
             raise ConflictError(otherwise, where=self._base)
@@ -187,9 +205,9 @@ class WebHdfs:
         pairs = {"op": operation, "user.name": self._user}
         pairs |= {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in query.items() if value is not None}
         target = f"{self._prefix}{urllib.parse.quote(path)}?{urllib.parse.urlencode(pairs)}"
-        connection = open_connection(self._base, self._timeout)
+        connection = open_connection(self._base, self._timeout, self._authority)
         try:
-            connection.request(method, target)
+            connection.request(method, target, headers=self._login(self._base))
             response = connection.getresponse()
             self._expect(response, 200, path)
             raw = response.read()
@@ -204,9 +222,13 @@ class WebHdfs:
             return
         raw = response.read(65536)
         try:
-            remote = _part(_decode(raw, self._base), "RemoteException")
+            answer = _decode(raw, self._base)
         except BdcError:
-            remote = {}
+            answer = {}
+        if isinstance(said := answer.get("error"), dict):
+            raise _refused(response.status, said, f"{self._base} {path}")
+        found = answer.get("RemoteException")
+        remote = found if isinstance(found, dict) else {}
         name = str(remote.get("exception", f"HTTP {response.status}"))
         default = UserError if 400 <= response.status < 500 and not remote else ServiceError
         message = str(remote.get("message") or "").splitlines()
@@ -233,6 +255,14 @@ class _Guarded:
             yield from self._blocks
         except OSError as error:
             raise _SourceError from error
+
+
+def _refused(status: int, said: dict[str, object], where: str) -> BdcError:
+    """The gateway's own word, not HDFS's."""
+    kinds = {401: AuthenticationError, 403: ForbiddenError, 404: NotFoundError}
+    kind = kinds.get(status, UserError if 400 <= status < 500 else ServiceError)
+    hint = said.get("hint")
+    return kind(str(said.get("message")), where=where, code=str(said.get("code")), hint=str(hint) if hint else None)
 
 
 def _hint(name: str, path: str) -> str | None:

@@ -1,0 +1,89 @@
+"""A cluster of this machine with its gateway: logged in through it, files as the caller, its certificate exchanged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.patience import eventually
+from tests.services.cluster import Stage, folder
+
+pytestmark = pytest.mark.full
+SPEC = """apiVersion: openbdc.dev/v1alpha1
+kind: BigDataCluster
+metadata: {{name: {name}}}
+spec:
+  gateway: {{enabled: true}}
+  pools: {{data: {{shards: 0}}, storage: {{dataNodes: 1, replication: 1, spark: {{enabled: false}}}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with folder() as place:
+        (place.folder / "bdc.yaml").write_text(SPEC.format(name=place.cluster))
+        place.bdc("create", "-f", str(place.folder / "bdc.yaml"))
+        shown = place.bdc("cert", "show", "--ca")
+        assert isinstance(shown, dict)
+        (place.folder / "ca.crt").write_text(str(shown["pem"]))
+        place.bdc("user", "add", "alice", "--password-stdin", secret="correct horse battery")
+        yield place
+
+
+def states(stage: Stage) -> dict[str, tuple[object, object]]:
+    rows = stage.bdc("cert", "list", "--context", stage.cluster)
+    assert isinstance(rows, list)
+    return {str(row["name"]): (row["state"], row["fingerprint"]) for row in rows if row["name"] != "ca"}
+
+
+def audit(stage: Stage, text: str) -> list[str]:
+    found = stage.folder / "home" / "clusters" / stage.cluster / "logs"
+    return [
+        line
+        for path in found.rglob("nmnode-0*")
+        for line in path.read_text(errors="replace").splitlines()
+        if text in line and "cmd=" in line
+    ]
+
+
+def test_one_address_and_one_login(stage: Stage, tmp_path: Path) -> None:
+    gateway = stage.endpoint("gateway")
+    assert stage.endpoint("webhdfs") == f"{gateway}/webhdfs/v1"
+    given, back = tmp_path / "a.csv", tmp_path / "b.csv"
+    given.write_bytes(b"1,2\n" * 100_000)
+    # as who made the cluster, by the controller's own address
+    stage.bdc("hdfs", "mkdir", "/sandbox")
+    stage.bdc("hdfs", "chmod", "777", "/sandbox")
+    # as somebody else, who knows nothing but the gateway
+    other = Stage(stage.folder, "correct horse battery", stage.cluster)
+    other.bdc("login", "-e", gateway, "-u", "alice", "--name", "outside", "--ca", str(stage.folder / "ca.crt"))
+
+    other.bdc("hdfs", "cp", str(given), "hdfs:/sandbox/a.csv", "--context", "outside")
+    other.bdc("hdfs", "cp", "hdfs:/sandbox/a.csv", str(back), "--context", "outside")
+    assert back.read_bytes() == given.read_bytes()
+    rows = stage.bdc("hdfs", "ls", "/sandbox", "--context", stage.cluster)
+    assert isinstance(rows, list)
+    assert [(row["path"], row["owner"]) for row in rows] == [("/sandbox/a.csv", "alice")]
+    eventually(lambda: audit(stage, "ugi=alice (auth:PROXY) via openbdc-gateway"), "the NameNode's audit log names the caller")
+
+
+def test_its_certificate_is_exchanged_and_shown(stage: Stage) -> None:
+    before = states(stage)
+    assert set(before) == {"gateway"}
+    stage.bdc("cert", "rotate", "--context", stage.cluster)
+
+    def exchanged() -> bool:
+        state, fingerprint = states(stage)["gateway"]
+        return state == "served" and fingerprint != before["gateway"][1]
+
+    eventually(exchanged, "the gateway shows its new certificate")
+    address = stage.endpoint("gateway")
+    answer = subprocess.run(
+        ["curl", "-sS", "--noproxy", "*", "--cacert", str(stage.folder / "ca.crt"), f"{address}/webhdfs/v1/?op=LISTSTATUS"],
+        capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    assert json.loads(answer)["error"]["code"] == "invalid_token"
