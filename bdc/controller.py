@@ -90,6 +90,12 @@ class Controller:
         """A new key for tokens; ``compromised``: at once, and without the others."""
         return objects_of(self._client.request("POST", "/api/v1/keys/tokens/rotate", body={"compromised": compromised}), "keys/tokens")
 
+    def rotate_pool_key(self, kind: str, *, compromised: bool) -> list[str]:
+        """A new key for ``tickets`` or ``sealing``; what was done, a sentence each."""
+        body = {"kind": kind, "compromised": compromised}
+        done = object_of(self._client.request("POST", "/api/v1/keys/pools/rotate", body=body), "keys/pools").get("done")
+        return [str(sentence) for sentence in done] if isinstance(done, list) else []
+
     def end_sessions(self, name: str) -> None:
         """End every login of a user."""
         self._client.request("DELETE", f"/api/v1/users/{route_segment(name, 'user')}/sessions")

@@ -66,6 +66,7 @@ def build(folder: pathlib.Path, secrets: pathlib.Path, substrate: LocalSubstrate
         document=LocalSpecDocument(folder),
         run=lambda workload: str(folder / "run" / (workload.pool_instance or workload.name)),
         cluster=spec.name,
+        rotate=substrate.rotate,
         audit=Trail(secrets.parent / "data" / AUDIT, "control", unwritten),
         certificates=CertificateEnds(machine_hosts_of, substrate.renew, lambda: str(secrets / AUTHORITY_FILE)),
     )

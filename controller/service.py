@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 import uvicorn
 
 from controller.api.app import create_app
-from controller.api.audit_services import AuditServices, Replica
+from controller.api.audit_services import AuditServices
 from controller.api.auditing import Auditing
 from controller.api.services import Services
 from controller.auth.directory.logins import DirectoryLogins
 from controller.auth.directory.watching import DirectoryWatch
 from controller.auth.keys import TokenKeys
+from controller.auth.rotation import Rotation, RotationEnds
 from controller.auth.throttle import Throttle
 from controller.auth.tokens import Tokens
 from controller.auth.users import Users
@@ -41,6 +42,7 @@ from controller.operations.doctor import Check
 from controller.operations.document import SpecDocument
 from controller.operations.guard import guarded
 from controller.operations.tables import DataTables
+from controller.pool_requests import Replica
 from controller.reconcile import WAIT_MOVING, WAIT_SETTLED, Outcome, Parts, Record, reconcile_once
 from controller.roles import RoleSync, master_dsn, reload_configuration
 from controller.spark import Spark
@@ -81,6 +83,7 @@ class Ends:
     cluster     its name
     certificates  how they are laid and trusted; None: there is no TLS here
     audit       the controller's own audit trail
+    rotate      replaces keys that pools hold; None: that can't be done here
     """
 
     store: Store
@@ -101,6 +104,7 @@ class Ends:
     cluster: str = ""
     certificates: CertificateEnds | None = None
     audit: Trail = field(default_factory=lambda: Trail(None, "control"))
+    rotate: Callable[[str, str, int], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,8 @@ def assemble(ends: Ends, login: Login) -> Controller:
         throttle.limit(spec.spec.security.login.attempts, spec.spec.security.login.lockout_seconds)
         if renewal is not None and ends.acting():
             renewal(spec)
+        if ends.acting():
+            rotation.look()
 
     jobs = Jobs(store, settings)
     parts = Parts(
@@ -160,6 +166,10 @@ def assemble(ends: Ends, login: Login) -> Controller:
         accepted=accepted,
         wait_settled=ends.wait_settled,
         wait_moving=ends.wait_moving,
+    )
+    rotation = Rotation(
+        store,
+        RotationEnds(ends.rotate, lambda: dsn(loop.spec()), lambda: _replicas(ends, loop), lambda: loop.users_changed()),
     )
     meters = Meters()
     loop = Loop(parts, roles.pending, ends.one_pass, ends.host, meters.passed)
@@ -182,7 +192,8 @@ def assemble(ends: Ends, login: Login) -> Controller:
         directory=directory,
         view=loop,
         sealing_key=lambda: _sealing_key(ends.facts(loop.spec())),
-        audit=_audit(ends, loop, dsn),
+        audit=AuditServices(Auditing(ends.audit), lambda: _replicas(ends, loop), lambda: dsn(loop.spec())),
+        rotation=rotation,
         spark=spark,
         certificates=renewal,
         metrics=ClusterMetrics(
@@ -210,24 +221,20 @@ def _renewal(ends: Ends, dsn: Callable[[ClusterSpec], str]) -> Renewal | None:
     )
 
 
-def _audit(ends: Ends, loop: Loop, dsn: Callable[[ClusterSpec], str]) -> AuditServices:
-    """Over all services."""
-
-    def replicas() -> tuple[Replica, ...]:
-        spec = loop.spec()
-        listen, sure = ends.facts(spec).listen, {"sslmode": "prefer"}  # on loopback, as the master does
-        if encrypted(spec, listen) and not is_loopback(listen) and ends.certificates is not None:
-            sure = {"sslmode": "verify-full", "sslrootcert": ends.certificates.authority()}
-        database = spec.spec.pools.master.databases[0]
-        return tuple(
-            Replica(one.name, {"host": ends.substrate.host(one.name), "port": str(port.number), "dbname": database, **sure})
-            for one in loop.desired()
-            if one.pool == "compute"
-            for port in one.ports
-            if port.name == "sql"
-        )
-
-    return AuditServices(Auditing(ends.audit), replicas, lambda: dsn(loop.spec()))
+def _replicas(ends: Ends, loop: Loop) -> tuple[Replica, ...]:
+    """Of the compute pool, as the last pass wanted them."""
+    spec = loop.spec()
+    listen, sure = ends.facts(spec).listen, {"sslmode": "prefer"}  # on loopback, as the master does
+    if encrypted(spec, listen) and not is_loopback(listen) and ends.certificates is not None:
+        sure = {"sslmode": "verify-full", "sslrootcert": ends.certificates.authority()}
+    database = spec.spec.pools.master.databases[0]
+    return tuple(
+        Replica(one.name, {"host": ends.substrate.host(one.name), "port": str(port.number), "dbname": database, **sure})
+        for one in loop.desired()
+        if one.pool == "compute"
+        for port in one.ports
+        if port.name == "sql"
+    )
 
 
 def serve(controller: Controller, address: Address) -> int:

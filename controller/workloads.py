@@ -166,7 +166,9 @@ def _data(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload
         reserve_mb=pool.disk_reserve_megabytes,
         retention_seconds=pool.retention_seconds,
     )
-    return data_workloads(DataSettings(ports.data, facts.ticket_key or "", limits, facts.listen, encrypted=encrypted(spec, facts.listen)))
+    laid = is_loopback(facts.listen)  # in a pod a key can't be laid anew while it runs
+    tls = encrypted(spec, facts.listen)
+    return data_workloads(DataSettings(ports.data, facts.ticket_key or "", laid, limits, facts.listen, encrypted=tls))
 
 
 def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:

@@ -1,7 +1,8 @@
 """Tickets: what the coordinator allows at a shard or at a Flight endpoint, as compact JWT signed with Ed25519 (``EdDSA``).
 
-The private key is the cluster's secret ``ticket.key``: 32 bytes, raw or base64. Shards get the public half only (base64 of 32 bytes),
-so that a shard can check tickets but never make one. Claims: docs/architecture/load-protocol.md, "Tickets".
+The private key is the cluster's secret ``ticket.key`` (``pools/keyring.py``). Shards get the public half only (``ticket.pub``), so that a
+shard can check tickets but never make one. Both files may be replaced while they are in use. Claims:
+docs/architecture/load-protocol.md, "Tickets".
 
     TicketError  28000  forged, damaged, expired, or meant for something else
 """
@@ -14,13 +15,24 @@ import pathlib
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from pools.keyring import KeyFile
+
 ALGORITHM = "EdDSA"
 KEY_BYTES = 32
+
+
+class Keys(Protocol):
+    """Keys of 32 bytes, the one in use first."""
+
+    def __call__(self, *, now: bool = False) -> tuple[bytes, ...]:
+        """``now``: even where it was looked a moment ago."""
+        ...
+
 
 Audience = Literal["data-shard", "bdc-flight"]
 
@@ -43,22 +55,36 @@ class TicketError(Exception):
 
 
 class Signer:
-    """Signs tickets with the private key."""
+    """Signs tickets with the private key in use."""
 
-    def __init__(self, private_key: bytes) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(private_key)
+    def __init__(self, private_key: bytes | KeyFile) -> None:
+        self._keys = (lambda: (private_key,)) if isinstance(private_key, bytes) else private_key
+        self._loaded: dict[bytes, Ed25519PrivateKey] = {}
         self._marks: dict[str, int] = {}
         self._knowing = threading.Lock()
+        self._all()
 
     @classmethod
     def read(cls, path: pathlib.Path) -> Signer:
-        """From the secret's file; ValueError when it holds no key."""
-        return cls(_key_bytes(path.read_bytes(), path.name))
+        """From the secret's file, which may be replaced while this signs; ValueError when it holds no key."""
+        return cls(KeyFile(path))
 
     @property
     def public_key(self) -> str:
-        """What the shards need: base64 of 32 bytes."""
-        return base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
+        """What verifies the tickets that are signed now: base64 of 32 bytes."""
+        return base64.b64encode(self._all()[0].public_key().public_bytes_raw()).decode()
+
+    def public_keys(self, *, now: bool = False) -> tuple[bytes, ...]:
+        """What verifies those that were signed lately too; 32 bytes each."""
+        del now  # the file is looked at each second
+        return tuple(key.public_key().public_bytes_raw() for key in self._all())
+
+    def _all(self) -> tuple[Ed25519PrivateKey, ...]:
+        raw = self._keys()
+        if self._loaded.keys() != set(raw):
+            self._loaded = {key: Ed25519PrivateKey.from_private_bytes(key) for key in raw}
+        loaded = self._loaded
+        return tuple(loaded[key] for key in raw if key in loaded)
 
     def know(self, marks: Mapping[str, int]) -> None:
         """How far shards have come (identity → mark): their tickets say it from now on, so that an older copy of one refuses itself."""
@@ -75,22 +101,36 @@ class Signer:
         own = {name: value for name, value in claims.items() if value is not None}
         if (mark := self._marks.get(claims.get("shard", ""))) is not None:
             own.setdefault("mark", mark)
-        return jwt.encode(own | {"aud": audience, "op": op, "iat": int(now), "exp": int(now + seconds + 1)}, self._key, ALGORITHM)
+        return jwt.encode(own | {"aud": audience, "op": op, "iat": int(now), "exp": int(now + seconds + 1)}, self._all()[0], ALGORITHM)
 
 
 class Verifier:
-    """Checks tickets with the public key (base64, as ``Signer.public_key`` gives it)."""
+    """Checks tickets with the public key (base64, as ``Signer.public_key`` gives it), or with any of several that are asked for each time:
+    a ticket of a key that is dropped is worth nothing at once."""
 
-    def __init__(self, public_key: str, clock_seconds: float = CLOCK_SECONDS) -> None:
-        self._key = Ed25519PublicKey.from_public_bytes(_key_bytes(public_key.encode(), "the public ticket key"))
+    def __init__(self, public_key: str | Keys, clock_seconds: float = CLOCK_SECONDS) -> None:
+        self._keys = _fixed(public_key) if isinstance(public_key, str) else public_key
         self._leeway = clock_seconds
         self._known: dict[str, dict[str, Any]] = {}
+        self._raw: tuple[bytes, ...] = ()
+        self._loaded: tuple[Ed25519PublicKey, ...] = ()
+        self._follow()
+
+    def _follow(self, *, now: bool = False) -> bool:
+        """Whether the keys are others than before."""
+        raw = self._keys(now=now)
+        if raw == self._raw:
+            return False
+        self._known = {}
+        self._raw, self._loaded = raw, tuple(Ed25519PublicKey.from_public_bytes(key) for key in raw)
+        return True
 
     def verify(self, ticket: str, audience: Audience, ops: Collection[str]) -> dict[str, Any]:
         """Its claims; TicketError when it is not ours, over, or for another audience or operation."""
+        self._follow()
         claims = self._known.get(ticket)
         if claims is None or claims["aud"] != audience or claims["exp"] + self._leeway < time.time():
-            claims = self._decoded(ticket, audience)
+            claims = self._found(ticket, audience)
             if len(self._known) >= KNOWN:
                 self._known.clear()
             self._known[ticket] = claims
@@ -98,16 +138,30 @@ class Verifier:
             raise TicketError(f'a ticket for "{claims["op"]}" does not allow "{" or ".join(sorted(ops))}"')
         return claims
 
-    def _decoded(self, ticket: str, audience: Audience) -> dict[str, Any]:
+    def _found(self, ticket: str, audience: Audience) -> dict[str, Any]:
+        """By whichever key signed it; one that is not known may have come this moment."""
+        for again in (True, False):
+            for key in self._loaded:
+                try:
+                    return self._decoded(ticket, audience, key)
+                except jwt.InvalidSignatureError:
+                    continue
+            if not again or not self._follow(now=True):
+                break
+        raise TicketError("the ticket is not one of this cluster, or is damaged")
+
+    def _decoded(self, ticket: str, audience: Audience, key: Ed25519PublicKey) -> dict[str, Any]:
         try:
             claims: dict[str, Any] = jwt.decode(
                 ticket,
-                self._key,
+                key,
                 algorithms=[ALGORITHM],
                 audience=audience,
                 leeway=self._leeway,
                 options={"require": ["exp", "aud", "op"], "verify_iat": False},
             )
+        except jwt.InvalidSignatureError:
+            raise
         except jwt.ExpiredSignatureError:
             raise TicketError("the ticket has expired", hint="Begin again: a new ticket is issued.") from None
         except jwt.InvalidAudienceError:
@@ -125,6 +179,11 @@ def make_private_key() -> bytes:
 def public_key_of(private_key: bytes) -> str:
     """The public half (base64 of 32 bytes) of a private key."""
     return Signer(private_key).public_key
+
+
+def _fixed(public_key: str) -> Keys:
+    key = _key_bytes(public_key.encode(), "the public ticket key")
+    return lambda *, now=False: (key,)
 
 
 def _key_bytes(raw: bytes, name: str) -> bytes:

@@ -33,6 +33,7 @@ ACCESS: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/keys/sealing"): "user",
     ("GET", "/api/v1/keys/tokens"): "admin",
     ("POST", "/api/v1/keys/tokens/rotate"): "admin",
+    ("POST", "/api/v1/keys/pools/rotate"): "admin",
     ("GET", "/api/v1/bdc"): "user",
     ("GET", "/api/v1/bdc/status"): "user",
     ("GET", "/api/v1/bdc/services/{service}/status"): "user",

@@ -20,6 +20,7 @@ ACTIONS: Mapping[tuple[str, str], str] = {
     ("DELETE", "/api/v1/users/{name}/sessions"): "login.end_all",
     ("GET", "/api/v1/keys/tokens"): "keys.list",
     ("POST", "/api/v1/keys/tokens/rotate"): "keys.rotate",
+    ("POST", "/api/v1/keys/pools/rotate"): "keys.rotate",
     ("GET", "/api/v1/audit"): "audit.query",
     ("GET", "/api/v1/bdc/logs/{workload}"): "logs.read",
     ("POST", "/api/v1/bdc/services/spark/start"): "spark.start",

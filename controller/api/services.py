@@ -13,6 +13,7 @@ from controller.api.audit_services import AuditServices
 from controller.auth.basic import Remembered
 from controller.auth.directory.logins import DirectoryLogins
 from controller.auth.keys import TokenKeys
+from controller.auth.rotation import Rotation
 from controller.auth.throttle import Throttle
 from controller.auth.tokens import Tokens
 from controller.auth.users import Users
@@ -80,6 +81,8 @@ class Services:
     """Logins with a directory account; None: there is no way to any."""
     certificates: Renewal | None = None
     """None: this controller keeps none."""
+    rotation: Rotation | None = None
+    """Of keys that pools hold; None: that can't be done here."""
     audit: AuditServices = field(default_factory=AuditServices)
     """Of all services; as it is made: keeps nothing."""
     meters: Meters = field(default_factory=Meters)

@@ -93,6 +93,8 @@ async def _dispatch(supervisor: Supervisor, request: dict[str, Any]) -> dict[str
             return {"lines": supervisor.tail(str(request["name"]), int(request.get("lines", 100)))}
         case "renew":
             return {"laid": await supervisor.renew(dict(request["values"]))}
+        case "rotate":
+            return await supervisor.rotate(request)
         case "amend":
             return await supervisor.amend(str(request["text"]))
         case "shutdown":

@@ -18,6 +18,7 @@ from controller.supervisor.laying import remove_batch
 from controller.supervisor.processes import kill, markers, of_cluster
 from controller.supervisor.rendered import NAME, Rendered, differences, needs_restart
 from controller.supervisor.renewing import renew
+from controller.supervisor.rotating import rotate
 from controller.supervisor.runner import Runner
 
 ROTATE_SECONDS = 5.0
@@ -103,6 +104,11 @@ class Supervisor:
         """See ``renewing.renew``; one at a time, so that a certificate and its key stay together."""
         async with self._renewing:
             return await renew(self.host, [runner.workload for runner in self.runners.values()], values)
+
+    async def rotate(self, asked: dict[str, object]) -> dict[str, object]:
+        """See ``rotating.rotate``."""
+        async with self._renewing:
+            return await rotate(self.host, [runner.workload for runner in self.runners.values()], asked)
 
     async def stop(self, name: str, forget: bool) -> dict[str, Any]:
         """Answers once nothing of it runs. An unknown name is no error."""

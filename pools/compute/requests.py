@@ -21,9 +21,11 @@ from pools.compute.lexer import tokens
 from pools.compute.queries import Queries
 from pools.compute.remote_queries import REMOTE_QUERY
 from pools.compute.runner import QueryRunner
+from pools.compute.sealing import Opener
 from pools.compute.verification import VERIFY
 from virtualization.analysis import analyzed
 from virtualization.catalog import DataSource
+from virtualization.errors import DefinitionError
 from virtualization.plan import OutputColumn
 from virtualization.statistics import SAMPLE_ROWS
 
@@ -166,8 +168,21 @@ class Requests:
     def _history(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
         return list(self.history.entries())
 
+    def _reseal(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
+        """For the controller, after the sealing key was replaced: sealed in, sealed out, for the same server and user."""
+        if not isinstance(self.unseal, Opener):
+            raise StatementError("0A000", "this replica can't seal anew")
+        return [_resealed(self.unseal, entry) for entry in content["credentials"]]
+
     def _audit(self, content: Mapping[str, Any], catalog: snapshot.Snapshot) -> list[object]:
         return self.audit.answer(content)
+
+
+def _resealed(opener: Opener, entry: Mapping[str, Any]) -> dict[str, str | None]:
+    try:
+        return {"sealed": opener.resealed(str(entry["sealed"]), str(entry["location"]), entry.get("user")), "problem": None}
+    except DefinitionError as error:
+        return {"sealed": None, "problem": error.message}
 
 
 _ACTIONS: Mapping[str, Callable[[Requests, Mapping[str, Any], snapshot.Snapshot], list[object]]] = {
@@ -175,6 +190,7 @@ _ACTIONS: Mapping[str, Callable[[Requests, Mapping[str, Any], snapshot.Snapshot]
     "objects": Requests._objects,
     "analyze": Requests._analyze,
     AUDIT: Requests._audit,
+    "reseal": Requests._reseal,
     "detect": Requests._detect,
     "history": Requests._history,
     "kept_by_master": Requests._kept_by_master,

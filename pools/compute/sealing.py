@@ -2,36 +2,25 @@
 
 ``sealed:v2:`` + base64url(ephemeral public key (32) ‖ nonce (12) ‖ ciphertext); HKDF with salt = ephemeral ‖ recipient's public key
 and info = ``openbdc source credential``; associated data: see ``bound_to``. Only the compute pool holds the private key: 32 bytes, raw
-or base64. ``tests/bdc/sealing_vector.json`` binds this and the sealer (``bdc/sealing.py``).
+or base64, and those before it (``pools/keyring.py``). ``tests/bdc/sealing_vector.json`` binds this and the sealer (``bdc/sealing.py``).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import os
 import pathlib
 import urllib.parse
 
+from pools.keyring import KeyFile
 from virtualization.errors import DefinitionError
 
 PREFIX = "sealed:v2:"
 CONTEXT = b"openbdc source credential"
 DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "hdfs": 8020, "mongodb": 27017, "oracle": 1521, "oracles": 2484, "sqlserver": 1433}
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
-
-
-def read_key(path: pathlib.Path) -> bytes:
-    """The private key; ValueError when the file holds none."""
-    raw = path.read_bytes()
-    if len(raw) == KEY_BYTES:
-        return raw
-    try:
-        key = base64.b64decode(raw.strip().replace(b"-", b"+").replace(b"_", b"/") + b"==", validate=False)
-    except binascii.Error:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"{path.name} holds no X25519 key")
-    return key
 
 
 def bound_to(location: str, user: str | None) -> bytes:
@@ -69,6 +58,41 @@ def unseal(sealed: str, location: str, user: str | None, key: bytes) -> str:
         raise DefinitionError(
             "the credential was sealed for another cluster, server or user, or is damaged", hint="Seal it for this location and user."
         ) from None
+
+
+class Opener:
+    """Opens what was sealed for the key in use or for one before it that still holds; all in one file, which may be replaced."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._keys = KeyFile(path)
+
+    def __call__(self, sealed: str, location: str, user: str | None) -> str:
+        """See ``unseal``."""
+        known = self._keys(now=True)
+        for key in known[:-1]:
+            with contextlib.suppress(DefinitionError):
+                return unseal(sealed, location, user, key)
+        return unseal(sealed, location, user, known[-1])
+
+    def resealed(self, sealed: str, location: str, user: str | None) -> str | None:
+        """The same for the key in use, as it is sealed for an older one; None where it is for that one already. DefinitionError."""
+        newest = self._keys(now=True)[0]
+        with contextlib.suppress(DefinitionError):
+            unseal(sealed, location, user, newest)
+            return None
+        return seal(self(sealed, location, user), location, user, newest)
+
+
+def seal(secret: str, location: str, user: str | None, key: bytes) -> str:
+    """For the private ``key``'s owner, as ``bdc/sealing.py`` does with its public half."""
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+    recipient, sender = X25519PrivateKey.from_private_bytes(key).public_key(), X25519PrivateKey.generate()
+    ephemeral, nonce = sender.public_key().public_bytes_raw(), os.urandom(NONCE_BYTES)
+    symmetric = derive(sender.exchange(recipient), ephemeral + recipient.public_bytes_raw())
+    ciphertext = ChaCha20Poly1305(symmetric).encrypt(nonce, secret.encode(), bound_to(location, user))
+    return PREFIX + base64.urlsafe_b64encode(ephemeral + nonce + ciphertext).rstrip(b"=").decode()
 
 
 def derive(shared: bytes, salt: bytes) -> bytes:

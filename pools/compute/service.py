@@ -35,7 +35,7 @@ from pools.compute.metrics import Replica, Tally, listen
 from pools.compute.queries import Admission, Queries
 from pools.compute.requests import Requests
 from pools.compute.runner import QueryRunner
-from pools.compute.sealing import read_key, unseal
+from pools.compute.sealing import Opener
 from pools.compute.session import Pool
 from pools.compute.settings import ServiceSettings
 from pools.compute.wire.link import ALPN
@@ -94,7 +94,7 @@ class LazyEngine:
 
 async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable[[int], None] = lambda port: None) -> None:
     """Until SIGTERM, SIGINT, or cancelled. ``started`` is told the port."""
-    open_secret = functools.partial(unseal, key=read_key(pathlib.Path(settings.sealing_key_file)))
+    open_secret = Opener(pathlib.Path(settings.sealing_key_file))
     threads, limits = ThreadPoolExecutor(THREADS, "query"), settings.limits
     address = _master(settings)
     master = Master(address, open_secret, engine.retain)

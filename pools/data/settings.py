@@ -41,7 +41,10 @@ class ShardSettings:
     """Holds the shard's DuckDB file; only one process may use it."""
 
     ticket_public_key: str
-    """Verifies tickets: standard base64 of 32 bytes."""
+    """Verifies tickets: standard base64 of 32 bytes; not used where there is a file."""
+
+    ticket_keys_file: str | None = None
+    """The same, and the keys before it, in a file that may be replaced (``pools/keyring.py``)."""
 
     host: str = "127.0.0.1"
     certificate_file: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from pools.data.sealing import Loads
 from pools.data.settings import ShardSettings
 from pools.data.statistics import hello, segments, stats, tables
 from pools.data.store import Store
+from pools.keyring import KeyFile
 from pools.tickets import KNOWN, Verifier
 
 Row = Mapping[str, Any]
@@ -32,7 +34,8 @@ class Shard:
     def __init__(self, settings: ShardSettings, store: Store) -> None:
         self.number = settings.number
         self.store = store
-        self._verifier = Verifier(settings.ticket_public_key)
+        file = settings.ticket_keys_file
+        self._verifier = Verifier(settings.ticket_public_key if file is None else KeyFile(pathlib.Path(file)))
         self._questions: dict[str, Question] = {}
         self._intake = Intake(store)
         self._loads = Loads(store)

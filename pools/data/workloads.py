@@ -8,8 +8,10 @@ from pools.data.settings import Limits, ShardSettings
 from pools.encryption import CERTIFICATE, KEY, server_secrets
 from pools.memory import ALLOCATION
 from pools.metrics_listener import metrics_place
-from pools.workload import ConfigFile, Port, Probe, Workload
+from pools.workload import ConfigFile, Port, Probe, Secret, Workload
 
+TICKET_KEYS = "ticket.pub"
+"""Public halves of the keys that sign tickets: of no secret, but laid like one."""
 FLIGHT_PORT = "data"
 """The name of a shard's port."""
 
@@ -23,6 +25,9 @@ class DataSettings:
 
     ticket_public_key: str
     """Standard base64 of 32 bytes."""
+
+    keys_laid: bool = False
+    """The keys come as the secret ``ticket.pub``, which is laid anew when they are rotated; ``ticket_public_key`` is not needed then."""
 
     limits: Limits = field(default_factory=Limits)
     """Of each shard."""
@@ -45,7 +50,8 @@ def _shard(settings: DataSettings, number: int) -> Workload:
         port=settings.ports[number],
         number=number,
         data_folder="{data}",
-        ticket_public_key=settings.ticket_public_key,
+        ticket_public_key="" if settings.keys_laid else settings.ticket_public_key,
+        ticket_keys_file="{secrets}/ticket.pub" if settings.keys_laid else None,
         host=settings.listen,
         metrics=metrics.where,
         limits=settings.limits,
@@ -61,7 +67,10 @@ def _shard(settings: DataSettings, number: int) -> Workload:
         # DuckDB's sessions take their time zone from the environment; rows know UTC only
         environment=ALLOCATION | {"TZ": "UTC"},
         files=(ConfigFile("data.json", service.json()),),
-        secrets=server_secrets(name) if settings.encrypted else (),
+        secrets=(
+            *((Secret(TICKET_KEYS, TICKET_KEYS),) if settings.keys_laid else ()),
+            *(server_secrets(name) if settings.encrypted else ()),
+        ),
         ports=(Port(FLIGHT_PORT, settings.ports[number]), *metrics.ports),
         # the port opens when the file is open and its segments are known
         ready=Probe("tcp", FLIGHT_PORT),

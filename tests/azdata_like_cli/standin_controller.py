@@ -144,6 +144,8 @@ class StandinController:
     def _people(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         if path == "/api/v1/audit":
             return 200, AUDIT
+        if path == "/api/v1/keys/pools/rotate":
+            return 200, {"done": ["it is done"]}
         words = [unquote(word) for word in path.split("/")]
         if path == "/api/v1/users" and method == "GET":
             return 200, list(self.users.values())

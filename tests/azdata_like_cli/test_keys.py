@@ -19,3 +19,11 @@ def test_a_theft_ends_all_tokens_and_is_asked_for(bdc: Run, logged_in: StandinCo
     assert bdc("key", "rotate", "tokens", "--compromised", "--yes").code == 0
     assert logged_in.requests[-1] == ("POST", "/api/v1/keys/tokens/rotate", {"compromised": True})
     assert bdc("key", "rotate", "doors").code != 0
+
+
+def test_keys_of_the_pools(bdc: Run, logged_in: StandinController) -> None:
+    assert "it is done" in bdc("key", "rotate", "sealing").out
+    assert logged_in.requests[-1] == ("POST", "/api/v1/keys/pools/rotate", {"kind": "sealing", "compromised": False})
+    assert bdc("key", "rotate", "tickets", "--compromised").code == 1
+    assert bdc("key", "rotate", "tickets", "--compromised", "--yes").code == 0
+    assert logged_in.requests[-1] == ("POST", "/api/v1/keys/pools/rotate", {"kind": "tickets", "compromised": True})

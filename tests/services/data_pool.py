@@ -298,7 +298,7 @@ def _tell_internal_errors(pool: DataPool) -> None:
 
 def make_secret(signer: Signer) -> bytes:
     """The private key's file."""
-    return base64.b64encode(signer._key.private_bytes_raw())
+    return base64.b64encode(signer._all()[0].private_bytes_raw())
 
 
 def _shard(folder: pathlib.Path, number: int, port: int, signer: Signer, limits: ShardLimits | None) -> Service:

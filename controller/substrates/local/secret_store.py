@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from controller import secret_values
-from controller.secret_values import SEALING_KEY, TICKET_KEY
+from controller.secret_values import SEALING_KEY, TICKET_KEY, TICKET_KEYS
 
 __all__ = ["SEALING_KEY", "TICKET_KEY", "ensure_secrets", "sealing_public_key", "ticket_public_key"]
 
 
-def ensure_secrets(folder: Path, names: Iterable[str]) -> None:
-    """Generate what is missing; what is there is never changed."""
-    for name in names:
+def ensure_secrets(folder: Path, names: Collection[str]) -> None:
+    """Generate what is missing; what is there is never changed, but ticket.pub, which follows ticket.key."""
+    for name in sorted(set(names) - {TICKET_KEYS}):
         _create(folder / name, secret_values.new_value(name))
+    if TICKET_KEYS in names:
+        public = secret_values.ticket_public_keys((folder / TICKET_KEY).read_bytes())
+        path = folder / TICKET_KEYS
+        if not path.is_file() or path.read_bytes() != public:
+            path.unlink(missing_ok=True)
+            _create(path, public)
 
 
 def sealing_public_key(folder: Path) -> str:

@@ -63,6 +63,10 @@ class LocalSubstrate:
         """Keep these certificates and keys, and lay all certificates again where they are used; nothing restarts."""
         self._call("renew", values=dict(values))
 
+    def rotate(self, kind: str, step: str, seconds: int) -> None:
+        """See the supervisor's ``rotating``: ``kind`` tickets or sealing, ``step`` add or drop."""
+        self._call("rotate", kind=kind, step=step, seconds=seconds)
+
     def clients(self, workload: Workload) -> int | None:
         """Connections to its ports, as the kernel lists them."""
         return connections({port.number for port in workload.ports})

@@ -45,7 +45,7 @@ class Logins:
     def __init__(self, catalogs: Catalogs, signer: Signer, loop: asyncio.AbstractEventLoop, audit: Auditing) -> None:
         self._catalogs = catalogs
         self._signer = signer
-        self._tickets = TicketVerifier(signer.public_key, clock_seconds=0.0)
+        self._tickets = TicketVerifier(signer.public_keys, clock_seconds=0.0)
         self._loop = loop
         self._audit = audit
         self._places = threading.BoundedSemaphore(LOGINS_AT_ONCE)

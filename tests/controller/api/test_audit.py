@@ -8,11 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from controller.api import audit_services
 from controller.api.access import ACCESS
-from controller.api.audit_services import AuditServices, Replica
+from controller.api.audit_services import AuditServices
 from controller.api.auditing import ACTIONS, Auditing
 from controller.api.services import Services
 from controller.errors import NotReadyError
+from controller.pool_requests import Replica
 from pools.audit import Entry, Trail
 from pools.audit_reading import Wanted
 from tests.controller.api import service as served_api
@@ -129,7 +131,7 @@ def test_services_that_do_not_answer_are_named_and_the_rest_is_told(tmp_path: pa
     assert problems(AuditServices(own)) == [("control", False)]
     assert problems(AuditServices(own, unknown)) == [("control", False), ("compute", True)]
     assert problems(AuditServices(own, lambda: (away,), lambda: nowhere)) == [("control", False), ("compute-0", True)]
-    monkeypatch.setattr(AuditServices, "_secret", lambda self: "a secret")
+    monkeypatch.setattr(audit_services, "owner_secret", lambda dsn: "a secret")
     services = AuditServices(own, lambda: (away,))
     assert problems(services) == [("control", False), ("compute-0", True)]
     assert "a secret" not in str(services.find(Wanted()))

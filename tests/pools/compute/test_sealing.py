@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import pathlib
+import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -12,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from bdc import sealing as client
 from bdc.sealing import Recipient, seal
 from pools.compute import sealing as pool
-from pools.compute.sealing import read_key, unseal
+from pools.compute.sealing import Opener, unseal
+from pools.keyring import added, dropped
 from virtualization.errors import DefinitionError
 
 VECTOR = pathlib.Path(__file__).parents[2] / "bdc" / "sealing_vector.json"
@@ -75,10 +77,34 @@ def test_key_files(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "sealing.key"
     for content in (KEY, base64.b64encode(KEY), base64.urlsafe_b64encode(KEY) + b"\n"):
         path.write_bytes(content)
-        assert read_key(path) == KEY
+        assert Opener(path)(seal("x", TO), TO.location, TO.user) == "x"
     path.write_bytes(b"short")
-    with pytest.raises(ValueError, match="holds no X25519 key"):
-        read_key(path)
+    with pytest.raises(ValueError, match=r"sealing\.key holds no key"):
+        Opener(path)
+
+
+def test_a_key_is_replaced_and_what_was_sealed_is_sealed_anew(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "sealing.key"
+    path.write_bytes(base64.b64encode(KEY))
+    opener, old = Opener(path), seal("the password", TO)
+    assert opener.resealed(old, TO.location, TO.user) is None
+    newer = X25519PrivateKey.generate()
+    ring = added(path.read_bytes(), newer.private_bytes_raw(), time.time(), 100)
+    (tmp_path / "new").write_bytes(ring)
+    (tmp_path / "new").replace(path)
+    assert opener(old, TO.location, TO.user) == "the password"
+    anew = opener.resealed(old, TO.location, TO.user)
+    assert anew is not None and anew != old and opener.resealed(anew, TO.location, TO.user) is None
+    by_client = seal("of a client", Recipient(base64.b64encode(newer.public_key().public_bytes_raw()).decode(), TO.location, TO.user))
+    assert opener(by_client, TO.location, TO.user) == "of a client"
+    (tmp_path / "new").write_bytes(dropped(ring))
+    (tmp_path / "new").replace(path)
+    assert opener(anew, TO.location, TO.user) == "the password"
+    for given in ((old, TO.location, TO.user), (anew, "postgresql://evil.example/crm", TO.user)):
+        with pytest.raises(DefinitionError):
+            opener(*given)
+        with pytest.raises(DefinitionError):
+            opener.resealed(*given)
 
 
 def test_a_location_without_a_server_in_its_place_counts_as_a_whole() -> None:

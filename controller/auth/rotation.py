@@ -1,0 +1,134 @@
+"""Rotation of the keys that pools hold: the one that signs tickets, and the one for which credentials of data sources are sealed.
+
+Both overlap: what the old key made goes on. Tickets: the old one verifies for as long as a ticket may live. Sealing: all credentials in the
+master's catalogs are sealed anew (by the compute pool, which alone can open them), and once more now and then while the old key still opens
+what a client had sealed for it. ``compromised``: the old key is worth nothing at once; loads and Flight logins begin anew, and for the
+sealing key all credentials are sealed anew first.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from controller.errors import ConflictError, ControllerError
+from controller.log import Log
+from controller.operations.tables import master_errors
+from controller.pool_requests import Replica, ask, owner_secret
+from controller.store import Store
+
+Kind = Literal["tickets", "sealing"]
+FILE = "rotation.json"
+"""In the store: until when an older sealing key opens (Unix seconds)."""
+TICKET_SECONDS = 7 * 24 * 3600 + 3600
+"""A load may stay open for a week, and clocks may differ by a quarter of an hour."""
+SEALED_SECONDS = 24 * 3600
+LOOK_SECONDS = 600.0
+FOUND = "SELECT id::text, name, location, credential FROM bdc.source_definitions WHERE credential ? 'sealed' ORDER BY name"
+CHANGED = """
+    UPDATE bdc.source_definitions SET credential = jsonb_set(credential, '{sealed}', to_jsonb(%s::text))
+    WHERE id = %s::uuid AND credential ->> 'sealed' = %s
+"""
+log = Log("keys")
+
+
+@dataclass(frozen=True)
+class RotationEnds:
+    """``replace(kind, step, seconds)``: see the supervisor's ``rotate``; None: keys can't be replaced here. ``dsn`` (of the master's
+    superuser) and ``replicas`` raise ControllerError while they are unknown; ``changed``: public keys are others now."""
+
+    replace: Callable[[str, str, int], None] | None
+    dsn: Callable[[], str]
+    replicas: Callable[[], tuple[Replica, ...]]
+    changed: Callable[[], None]
+
+
+class Rotation:
+    """Of one cluster."""
+
+    def __init__(self, store: Store, ends: RotationEnds) -> None:
+        self._store = store
+        self._ends = ends
+        self._looked = float("-inf")
+
+    def rotate(self, kind: Kind, *, compromised: bool = False) -> list[str]:
+        """A sentence for each thing that was done. ConflictError where that can't be done; ControllerError of what is away: asked again, it
+        goes on with another key."""
+        if self._ends.replace is None:
+            raise ConflictError(
+                "this key can't be replaced on Kubernetes yet",
+                where=kind,
+                hint="a stolen one means a new cluster",
+            )
+        return self._tickets(self._ends.replace, compromised) if kind == "tickets" else self._sealing(self._ends.replace, compromised)
+
+    def look(self) -> None:
+        """Seal anew what came for an older key, now and then while that still opens. What fails is logged, and tried again."""
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        try:
+            if time.time() < float((self._store.read(FILE) or {}).get("sealing", 0)):
+                for sentence in self._sealed_anew():
+                    log.info("sealing", did=sentence)
+        except ControllerError as error:
+            log.warning("credentials can't be sealed anew", message=error.message)
+
+    def _tickets(self, replace: Callable[[str, str, int], None], compromised: bool) -> list[str]:
+        replace("tickets", "add", 0 if compromised else TICKET_SECONDS)
+        if not compromised:
+            return ["a new key signs tickets; the one before verifies for another week, so that loads and Flight logins go on"]
+        replace("tickets", "drop", 0)
+        return ["a new key signs tickets; the one before is worth nothing: loads under way fail, Flight clients log in again"]
+
+    def _sealing(self, replace: Callable[[str, str, int], None], compromised: bool) -> list[str]:
+        self._ends.replicas()  # before anything is changed: whoever is away now is told so
+        owner_secret(self._ends.dsn())
+        self._store.write(FILE, {"sealing": time.time() + SEALED_SECONDS})
+        replace("sealing", "add", SEALED_SECONDS)
+        self._ends.changed()
+        done = ["credentials are sealed for a new key; what is sealed for the one before opens for another day", *self._sealed_anew()]
+        if compromised:
+            if any("could not" in sentence for sentence in done):
+                raise ConflictError("; ".join(done), where="sealing", hint="give these credentials again, then rotate again")
+            replace("sealing", "drop", 0)
+            done[0] = "credentials are sealed for a new key; the one before opens nothing any more: change passwords at the sources too"
+        return done
+
+    def _sealed_anew(self) -> list[str]:
+        """In all databases."""
+        from pools.master.databases import each_database, has_extension
+
+        replica, secret = self._replica(), owner_secret(self._ends.dsn())
+        said: list[str] = []
+        with master_errors():
+            for database, connection in each_database(self._ends.dsn()):
+                if not has_extension(connection):
+                    continue
+                rows = [(str(one), str(name), str(place), _read(given)) for one, name, place, given in connection.execute(FOUND).fetchall()]
+                wanted = [{"sealed": given["sealed"], "location": place, "user": given.get("user")} for _, _, place, given in rows]
+                answers = ask(replica, secret, {"action": "reseal", "credentials": wanted}) if wanted else []
+                count = 0
+                for (number, name, _, given), answer in zip(rows, answers, strict=True):
+                    if answer["problem"]:
+                        said.append(f'database "{database}": the credential of {name} could not be sealed anew: {answer["problem"]}')
+                    elif answer["sealed"]:
+                        count += connection.execute(CHANGED, [answer["sealed"], number, given["sealed"]]).rowcount
+                if count:
+                    said.append(f'database "{database}": {count} credentials sealed anew')
+        return said
+
+    def _replica(self) -> Replica:
+        found = self._ends.replicas()
+        if not found:
+            raise ConflictError("there is no compute pool that could seal credentials anew", where="spec.pools.compute.replicas")
+        return found[0]
+
+
+def _read(given: object) -> dict[str, str]:
+    content = json.loads(given) if isinstance(given, str) else given
+    assert isinstance(content, dict)
+    return content
