@@ -97,7 +97,7 @@ class JsonClient:
         return self.request("GET", path, query=query)
 
     def request(self, method: str, path: str, *, query: Mapping[str, str | int | bool | None] | None = None, body: object = None) -> object:
-        """The decoded body of a 2xx answer; anything else raises the matching error."""
+        """The decoded body of a 2xx answer; anything else raises the matching error. ``body``: sent as JSON, bytes as they are."""
         answer = self._send(method, path, query or {}, body)
         if 200 <= answer.status < 300:
             return answer.body
@@ -111,8 +111,8 @@ class JsonClient:
             headers["Authorization"] = f"Bearer {self.token()}"
         payload = None
         if body is not None:
-            payload = json.dumps(body).encode()
-            headers["Content-Type"] = "application/json"
+            payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers["Content-Type"] = "application/octet-stream" if isinstance(body, bytes) else "application/json"
         connection = open_connection(self.base, self.timeout, self.authority)
         try:
             connection.request(method, target, payload, headers)

@@ -19,6 +19,7 @@ from bdc.webhdfs import WebHdfs
 if TYPE_CHECKING:
     import psycopg
 
+    from bdc.apps import Apps
     from bdc.result import Result
     from bdc.sql import Address
 
@@ -170,6 +171,16 @@ class Session:
         """The controller's API; AuthenticationError when the login has ended."""
         self.context.require_token()
         return Controller(self._reach.url(self.context.controller), self._token, authority=self.context.authority)
+
+    @property
+    def apps(self) -> Apps:
+        """The cluster's apps."""
+        from bdc.apps import Apps
+        from bdc.rest import JsonClient
+
+        self.context.require_token()
+        client = JsonClient(self._reach.url(self.context.controller), self._token, 600.0, self.context.authority)
+        return Apps(client, self._reach.url)
 
     def _token(self) -> str:
         if self.context.needs_renewal:

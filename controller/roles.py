@@ -96,7 +96,7 @@ class RoleSync:
 
         known = user.get("directory")
         until = None if known is None else datetime.fromtimestamp(known["until"], UTC)
-        ensure_role(dsn, user["name"], user["verifier"], user["roles"], until)
+        ensure_role(dsn, user["name"], user["verifier"], [role for role in user["roles"] if role in GROUPS], until)
         if known is not None:
             set_group_roles(dsn, user["name"], groups.given(user), groups.managed)
             if known["ended"] is not None:
@@ -174,7 +174,7 @@ def _differs(user: User, seen: _Seen | None, groups: _Groups) -> bool:
         return True
     if "directory" in user and seen.groups & groups.managed != groups.given(user):
         return True
-    return seen.groups & frozenset(GROUPS.values()) != {GROUPS[role] for role in user["roles"]}
+    return seen.groups & frozenset(GROUPS.values()) != {GROUPS[role] for role in user["roles"] if role in GROUPS}
 
 
 def _carry_out(changes: list[tuple[str, Callable[[], None]]]) -> str | None:

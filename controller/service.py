@@ -17,6 +17,7 @@ from controller.api.app import create_app
 from controller.api.audit_services import AuditServices
 from controller.api.auditing import Auditing
 from controller.api.services import Services
+from controller.apps import Apps
 from controller.auth.directory.logins import DirectoryLogins
 from controller.auth.directory.watching import DirectoryWatch
 from controller.auth.keys import TokenKeys
@@ -47,11 +48,12 @@ from controller.reconcile import WAIT_MOVING, WAIT_SETTLED, Outcome, Parts, Reco
 from controller.roles import RoleSync, master_dsn, reload_configuration
 from controller.spark import Spark
 from controller.spark_places import SparkPlaces
-from controller.spec import ClusterSpec
+from controller.spec import ClusterSpec, port_numbers
 from controller.spec.model import Login
 from controller.store import Store
 from controller.substrate import Substrate
 from controller.workloads import MASTER_SECRET, all_workloads, master_clients, spark_settings
+from pools.app.workloads import PROXY
 from pools.audit import Trail
 from pools.postgresql import is_loopback
 from pools.storage.spark import TOKEN_SECRET, SparkSettings
@@ -195,6 +197,7 @@ def assemble(ends: Ends, login: Login) -> Controller:
         audit=AuditServices(Auditing(ends.audit), lambda: _replicas(ends, loop), lambda: dsn(loop.spec())),
         rotation=rotation,
         spark=spark,
+        apps=Apps(tokens, lambda: _app_proxy(ends, loop.spec())),
         certificates=renewal,
         metrics=ClusterMetrics(
             meters, Ways(ends.substrate.host, lambda: dsn(loop.spec()), ends.run), loop.status, loop.desired, jobs.all, ends.speaking
@@ -206,6 +209,11 @@ def assemble(ends: Ends, login: Login) -> Controller:
     keys.all()
     watch = DirectoryWatch(directory, loop.wake, ends.acting)
     return Controller(loop, services, watch)
+
+
+def _app_proxy(ends: Ends, spec: ClusterSpec) -> tuple[str, int] | None:
+    port = port_numbers(spec).app
+    return None if port is None else (ends.substrate.host(PROXY), port)
 
 
 def _renewal(ends: Ends, dsn: Callable[[ClusterSpec], str]) -> Renewal | None:

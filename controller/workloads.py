@@ -6,6 +6,8 @@ from controller.certificates.policy import bound, encrypted
 from controller.errors import Problem, SpecError
 from controller.facts import Facts
 from controller.spec import ClusterSpec, PortNumbers, port_numbers
+from pools.app.workloads import AppSettings
+from pools.app.workloads import workloads as app_workloads
 from pools.compute.settings import Limits, ShardAddress
 from pools.compute.workloads import ComputeSettings
 from pools.compute.workloads import workloads as compute_workloads
@@ -45,6 +47,7 @@ def all_workloads(spec: ClusterSpec, facts: Facts) -> tuple[Workload, ...]:
         *_data(spec, ports, facts),
         *_storage(spec, ports, facts),
         *_gateway(spec, ports, facts),
+        *_app(spec, ports, facts),
     )
 
 
@@ -189,6 +192,22 @@ def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
     spark = spark_settings(spec, facts)
     servers = tuple(connect_server(spark, server) for server in spark.servers) if spark else ()
     return (*storage_workloads(settings), *servers)
+
+
+def _app(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
+    if ports.app is None:
+        return ()
+    if not is_loopback(facts.listen):
+        if spec.spec.pools.app.enabled is None:
+            return ()
+        raise SpecError((Problem("spec.pools.app.enabled", "apps can't be served on Kubernetes yet", hint="leave it out"),))
+    tls = encrypted(spec, facts.listen)
+    controller = f"{'https' if tls else 'http'}://{{host:control}}:{ports.controller}"
+    bind = spec.spec.network.bind
+    if not is_loopback(bind) and bind not in ANY_ADDRESS:
+        # nothing of the controller answers on loopback
+        controller = controller.replace("{host:control}", f"[{bind}]" if ":" in bind else bind)
+    return app_workloads(AppSettings(ports.app, controller, facts.listen, encrypted=tls))
 
 
 def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from apps.errors import CrashError, StartError
 from apps.worker.framing import HEADER, MAX_FRAME, FrameError, decode, encode
@@ -155,8 +155,7 @@ class Worker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is ours."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's are none by their class
 
     def data_received(self, data: bytes) -> None:
         """A piece of a frame, a frame, or what the app wrote where it had no business to."""

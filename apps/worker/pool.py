@@ -74,7 +74,14 @@ class Workers:
         finally:
             self._under_way -= 1
         self._give_back(worker)
+        self._written(answer)
         return _result(answer)
+
+    def _written(self, answer: dict[str, Any]) -> None:
+        """What a call printed, and where it failed, for the app's log."""
+        for part in ("console", "trace"):
+            if text := answer.get(part):
+                self.launch.written(str(text).encode(errors="replace") + (b"" if str(text).endswith("\n") else b"\n"))
 
     async def close(self, drain_seconds: float = 0.0) -> None:
         """Let calls under way end for so long, then end all processes."""

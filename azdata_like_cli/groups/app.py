@@ -1,19 +1,38 @@
-"""Apps: ``app init|template|test`` here."""
+"""Apps: ``app init|template|test`` here, ``app create|update|list|describe|run|logs|delete`` at the cluster."""
 
 from __future__ import annotations
 
 import pathlib
 import statistics
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from azdata_like_cli import appinputs, output
-from azdata_like_cli.answers import Records, Value
-from azdata_like_cli.command import BdcGroup, Settings, argument, pass_settings
+from azdata_like_cli.answers import Lines, Records, Value
+from azdata_like_cli.command import BdcGroup, Settings, argument, confirm, pass_settings
+from azdata_like_cli.groups.session import when
+from bdc.apps import Apps
+from bdc.errors import ServiceError
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=pathlib.Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=pathlib.Path)
 MODEL = click.Path(exists=True, dir_okay=False, path_type=pathlib.Path)
+
+
+if TYPE_CHECKING:
+    from apps.package import Package
+
+Json = dict[str, object]
+PERIOD = 0.2
+COLUMNS = {"name": "Name", "version": "Version", "state": "State", "runtime": "Runtime", "reason": "Reason"}
+LOG_LINES = 15
+NAMED = [
+    click.option("--name", "-n", required=True, help="Name of the app."),
+    click.option("--version", "-v", "version", required=True, help="Its version."),
+]
 
 
 @click.group("app", cls=BdcGroup)
@@ -94,3 +113,131 @@ EMPTY: dict[str, object] = {
     "int": 1, "float": 1.0, "str": "", "bool": False, "date": "2000-01-01", "list": [], "dict": {}, "bytes": "", "dataframe": [],
 }  # fmt: skip
 """What a test sends where no inputs are given."""
+
+
+@app.command("create", examples=["bdc app create -s ./house", "bdc app create --no-wait house"])
+@argument("folder", "--spec", "-s", type=FOLDER)
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it is ready.")
+@click.option("--timeout", type=click.FloatRange(1, 3600), default=600.0, show_default=True, help="Seconds to wait.")
+@pass_settings
+def create(settings: Settings, folder: pathlib.Path, wait: bool, timeout: float) -> Value:
+    """Create the app in FOLDER, which holds its spec.yaml: a new version, with an address of its own."""
+    apps = settings.session().apps
+    package = _packed(settings, folder)
+    return _followed(apps, apps.create(package.archive), package.digest, timeout if wait else None)
+
+
+@app.command("update", examples=["bdc app update -s ./house --yes"])
+@argument("folder", "--spec", "-s", type=FOLDER)
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it is ready.")
+@click.option("--timeout", type=click.FloatRange(1, 3600), default=600.0, show_default=True, help="Seconds to wait.")
+@pass_settings
+def update(settings: Settings, folder: pathlib.Path, yes: bool, wait: bool, timeout: float) -> Value:
+    """Put what is in FOLDER in the place of a version that is there. The old one answers until the new one is ready."""
+    apps = settings.session().apps
+    package = _packed(settings, folder)
+    if not yes:
+        confirm(f"Replace the version that {folder}/spec.yaml names?")
+    return _followed(apps, apps.update(package.archive), package.digest, timeout if wait else None)
+
+
+def _packed(settings: Settings, folder: pathlib.Path) -> Package:
+    """After a look at all that can be found wrong here."""
+    from apps import package
+    from apps.reading import load
+
+    with appinputs.told():
+        load(folder)
+        made = package.pack(folder)
+    settings.say(f"package {made.digest}: {', '.join(made.files)}, {len(made.archive)} bytes")
+    return made
+
+
+def _followed(apps: Apps, found: Json, digest: str, timeout: float | None) -> Value:
+    """Until it is ready (None: at once); ServiceError with its last lines when it fails, or takes too long."""
+    name, version, told = str(found["name"]), str(found["version"]), ""
+    deadline = time.monotonic() + (timeout or 0.0)
+    while timeout is not None and not (found["state"] in ("Ready", "Error") and found["settled"]):
+        if found["reason"] != told:
+            told = str(found["reason"])
+            output.message(f"{name}@{version}: {found['state']}: {told}")
+        if time.monotonic() > deadline:
+            raise ServiceError(f"{name}@{version} is not ready yet", where=name, why=told, hint="bdc app list")
+        time.sleep(PERIOD)
+        found = apps.describe(name, version)
+    if timeout is not None and (found["state"] == "Error" or digest != found["digest"]):
+        lines = "\n".join(f"    {line}" for line in apps.log(name, version, LOG_LINES))
+        raise ServiceError(
+            f"{name}@{version} can't be started", where=name, why=f"{found['reason']}\nlast lines of its log:\n{lines}",
+            hint=f"bdc app logs -n {name} -v {version}",
+        )  # fmt: skip
+    links = cast("dict[str, str]", found["links"])
+    return Value(data=found, sentence=f"{name}@{version} is {found['state']}: {links['app']}")
+
+
+@app.command("list", examples=["bdc app list", "bdc app list -n house -o json"])
+@click.option("--name", "-n", help="Only the versions of this app.")
+@click.option("--version", "-v", "version", help="Only this version.")
+@pass_settings
+def list_apps(settings: Settings, name: str | None, version: str | None) -> Records:
+    """List the apps, their versions and how they are."""
+    rows = [
+        found
+        for found in settings.session().apps.list()
+        if name in (None, found["name"]) and version in (None, found["version"])
+    ]  # fmt: skip
+    return Records(rows=rows, columns=COLUMNS)
+
+
+def _named(command: click.decorators.FC) -> click.decorators.FC:
+    for option in reversed(NAMED):
+        command = option(command)
+    return command
+
+
+@app.command("describe", examples=["bdc app describe -n house -v v1 -o json"])
+@_named
+@pass_settings
+def describe(settings: Settings, name: str, version: str) -> Value:
+    """Show one version: inputs, outputs, state, addresses, counts."""
+    found = settings.session().apps.describe(name, version)
+    return Value(data={**found, "created_at": when(float(str(found["created_at"])))})
+
+
+@app.command("run", examples=["bdc app run -n add -v v1 --inputs x=1,y=2", "bdc app run -n house -v v1 --inputs @first.json -o json"])
+@_named
+@click.option("--inputs", "-i", "given", multiple=True, metavar="NAME=VALUE,…", help="The inputs, or @FILE with a JSON object.")
+@pass_settings
+def run(settings: Settings, name: str, version: str, given: tuple[str, ...]) -> Value:
+    """Call a version of an app."""
+    apps = settings.session().apps
+    defined = cast("list[Mapping[str, str]]", apps.describe(name, version)["input_param_defs"])
+    kinds = {entry["name"]: entry["type"] for entry in defined}
+    found = apps.run(name, version, appinputs.inputs(given, kinds))
+    outputs = cast("dict[str, object]", found["outputParameters"])
+    if found["consoleOutput"]:
+        output.message(str(found["consoleOutput"]).rstrip("\n"))
+    return Value(data=found, sentence="\n".join(f"{key} = {appinputs.shown(value)}" for key, value in outputs.items()))
+
+
+@app.command("logs", examples=["bdc app logs -n house -v v1 --lines 20"])
+@_named
+@click.option("--lines", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many lines.")
+@pass_settings
+def logs(settings: Settings, name: str, version: str, lines: int) -> Lines:
+    """Show what a version wrote, and what became of it."""
+    return Lines(lines=settings.session().apps.log(name, version, lines))
+
+
+@app.command("delete", examples=["bdc app delete -n house -v v1"])
+@_named
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@pass_settings
+def delete(settings: Settings, name: str, version: str, yes: bool) -> Value:
+    """Delete a version of an app; calls under way end first."""
+    apps = settings.session().apps
+    if not yes:
+        confirm(f"Delete {name}@{version}?")
+    apps.delete(name, version)
+    return Value(data={"deleted": f"{name}@{version}"}, sentence=f"{name}@{version} is deleted.")

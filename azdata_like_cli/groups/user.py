@@ -13,7 +13,7 @@ from azdata_like_cli.kubernetes.places import place_options
 from bdc.errors import InvalidNameError
 from bdc.names import cluster_name
 
-ROLES = click.Choice(["admin", "user"])
+ROLES = click.Choice(["admin", "user", "app-owner", "app-reader"])
 COLUMNS = {"name": "Name", "roles": "Roles", "source": "Source", "login": "Login", "sql_role": "Sql", "created_at": "Created"}
 
 
@@ -114,7 +114,7 @@ def remove(settings: Settings, name: str, yes: bool) -> Value:
 @click.argument("role", type=ROLES)
 @pass_settings
 def grant(settings: Settings, name: str, role: str) -> Value:
-    """Give the user NAME the ROLE admin or user."""
+    """Give the user NAME the ROLE admin, user, app-owner (changes apps and calls them) or app-reader (calls them)."""
     settings.session().controller.grant(_checked(name), role)
     return Value(data={"name": name, "granted": role}, sentence=f"{name} has the role {role}.")
 

@@ -15,9 +15,10 @@ from controller.auth.basic import credentials
 from controller.auth.tokens import Caller
 from controller.errors import ForbiddenError, TokenError
 
-Rule = Literal["public", "user", "self", "admin", "scraper"]
+Rule = Literal["public", "user", "self", "admin", "scraper", "app-reader", "app-owner"]
 """public: nobody needs to log in; user: any valid token; self: the user named in the path, or an admin; admin: admins; scraper: any valid
-token, or any user's name and password (HTTP Basic)."""
+token, or any user's name and password (HTTP Basic); app-reader: who holds it or app-owner, or an admin; app-owner: who holds it, or an
+admin."""
 
 ACCESS: dict[tuple[str, str], Rule] = {
     ("GET", "/healthz"): "public",
@@ -64,6 +65,13 @@ ACCESS: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/bdc/operations"): "admin",
     ("GET", "/api/v1/bdc/operations/{number}"): "admin",
     ("DELETE", "/api/v1/bdc/operations/{number}"): "admin",
+    ("POST", "/api/v1/apps/token"): "app-reader",
+    ("GET", "/api/v1/apps"): "app-reader",
+    ("POST", "/api/v1/apps"): "app-owner",
+    ("PUT", "/api/v1/apps"): "app-owner",
+    ("GET", "/api/v1/apps/{name}/{version}"): "app-reader",
+    ("DELETE", "/api/v1/apps/{name}/{version}"): "app-owner",
+    ("GET", "/api/v1/apps/{name}/{version}/log"): "app-owner",
     ("POST", "/api/v1/auth/test"): "admin",
     ("PUT", "/api/v1/auth/search-password"): "admin",
     ("POST", "/api/v1/auth/sql-password"): "user",
@@ -101,10 +109,11 @@ def authorize(request: Request) -> None:
     caller = services_of(request).tokens.check(_bearer(request))
     request.state.caller = caller
     if not _allowed(rule, caller, request.path_params.get("name")):
+        wanted = rule if rule.startswith("app-") else "admin"
         raise ForbiddenError(
-            f"{caller.name!r} lacks the role 'admin'" if "admin" not in caller.roles else "not allowed",
+            f"{caller.name!r} lacks the role {wanted!r}" if "admin" not in caller.roles else "not allowed",
             where=f"{request.method} {request.url.path}",
-            hint="ask an admin to do it, or to grant it: bdc user grant NAME admin",
+            hint=f"ask an admin to do it, or to grant it: bdc user grant NAME {wanted}",
         )
 
 
@@ -129,6 +138,8 @@ def _allowed(rule: Rule, caller: Caller, named: str | None) -> bool:
         return True
     if not caller.has("user"):
         return False
+    if rule in ("app-reader", "app-owner"):
+        return caller.has("app-owner") or (rule == "app-reader" and caller.has("app-reader"))
     return rule in ("user", "scraper") or (rule == "self" and named == caller.name)
 
 

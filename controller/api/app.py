@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from controller.api import audit, certificates, cluster, directory, keys, login, metrics, operations, people, settings, spark
+from controller.api import apps, audit, certificates, cluster, directory, keys, login, metrics, operations, people, settings, spark
 from controller.api.access import ACCESS, check_table, guarded_router
 from controller.api.border import Border, install_handlers
 from controller.api.services import Services
@@ -23,6 +23,7 @@ TAGS = [
     {"name": "operations", "description": "Plans, and what changes the cluster"},
     {"name": "certificates", "description": "TLS"},
     {"name": "spark", "description": "Spark Connect server and jobs"},
+    {"name": "apps", "description": "Scripts and models as services"},
     {"name": "directory", "description": "Logins with a directory account"},
     {"name": "audit", "description": "Who did what"},
     {"name": "users", "description": "Users and their roles"},
@@ -47,6 +48,7 @@ ROUTERS = (
     operations.router,
     settings.router,
     spark.router,
+    apps.router,
     directory.router,
     people.router,
     audit.router,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Role = Literal["admin", "user"]
+Role = Literal["admin", "user", "app-owner", "app-reader"]
 SparkFile = Annotated[str, Field(pattern=r"^(hdfs|https?)://[^\s,\x00-\x1f]+$", max_length=4096)]
 
 
@@ -25,6 +25,17 @@ class TokenRequest(Body):
     """The user's password."""
     audience: str = Field("controller", max_length=64)
     """The service the token is for: controller, compute, storage, data or app."""
+
+
+class AppToken(Body):
+    """A token with which apps are called."""
+
+    access_token: str
+    """For the app proxy only."""
+    expires_in: int
+    """Seconds."""
+    endpoint: str
+    """The app proxy's address."""
 
 
 class RefreshRequest(Body):

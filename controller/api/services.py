@@ -10,6 +10,7 @@ from typing import Protocol
 from fastapi import Request
 
 from controller.api.audit_services import AuditServices
+from controller.apps import Apps
 from controller.auth.basic import Remembered
 from controller.auth.directory.logins import DirectoryLogins
 from controller.auth.keys import TokenKeys
@@ -71,6 +72,8 @@ class Services:
     """The cluster's public sealing key in base64; NotReadyError when there is none."""
     spark: Spark | None = None
     """Spark's server and jobs; None: this controller has none."""
+    apps: Apps | None = None
+    """The app pool; None: this controller has none."""
     operating: Operating | None = None
     """Plans and operations; None: nobody can write the spec from here."""
     checks: Callable[[], Mapping[str, Check]] = dict

@@ -1,4 +1,5 @@
-"""Bearer tokens: JWT signed with EdDSA, for one audience each (a login: API and gateway), short-lived, renewed with the refresh token of their session.
+"""Bearer tokens: JWT signed with EdDSA, for one audience each (a login: API and gateway), short-lived, renewed with the refresh token of
+their session.
 
 The signature says who somebody was when the token was made; the user file and the sessions say what holds now: a removed user, a changed
 password (``stamp``), a lost role and a log-out count at once, here. Other services see only signature, audience and expiry: a revocation
@@ -91,7 +92,18 @@ class Tokens:
     def _pair(self, user: User, login: Login, audience: str) -> Pair:
         now = int(time.time())
         seconds = min(self.seconds, max(1, login.until - now))
-        key = self.keys.signing()
+        access = self._access(user, login.id, audience, seconds)
+        source: Literal["local", "directory"] = "directory" if "directory" in user else "local"
+        return Pair(access, seconds, login.refresh, max(1, login.until - now), user["name"], source)
+
+    def exchange(self, caller: Caller, audience: str) -> tuple[str, int]:
+        """A token of the caller's session for one other service, and its seconds: no more than the caller's own has left."""
+        now = int(time.time())
+        seconds = min(self.seconds, max(1, caller.expires_at - now))
+        return self._access(self.users.get(caller.name), caller.session, audience, seconds), seconds
+
+    def _access(self, user: User, session: str, audience: str, seconds: int) -> str:
+        now, key = int(time.time()), self.keys.signing()
         claims = {
             "iss": self.issuer,
             # a login is good for all that lies behind the gateway, the API among it; a token for the gateway alone is not good for the API
@@ -101,12 +113,10 @@ class Tokens:
             "iat": now,
             "exp": now + seconds,
             "jti": secrets.token_urlsafe(12),
-            "sid": login.id,
+            "sid": session,
             "stamp": user["stamp"],
         }
-        access = jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
-        source: Literal["local", "directory"] = "directory" if "directory" in user else "local"
-        return Pair(access, seconds, login.refresh, max(1, login.until - now), user["name"], source)
+        return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
 
     def check(self, token: str) -> Caller:
         """The caller, or TokenError with the reason that may be told: expired, revoked, or not valid."""

@@ -23,8 +23,9 @@ VERSION = 1
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,30}")
 RESERVED = re.compile(r"bdc[_-].*|pg_.*|postgres|public|none|root|hdfs|hadoop|supergroup|current_user|session_user|current_role")
 
-Role = Literal["admin", "user"]
-ROLES: tuple[Role, ...] = ("admin", "user")
+Role = Literal["admin", "user", "app-owner", "app-reader"]
+ROLES: tuple[Role, ...] = ("admin", "user", "app-owner", "app-reader")
+"""``app-owner`` changes apps and calls them, ``app-reader`` calls them; an admin may do both without holding either."""
 
 
 class FromDirectory(TypedDict):
@@ -153,7 +154,8 @@ class Users:
             user = _local(content, name)
             if known == "user":
                 raise ConflictError("every user has the role 'user'", where=name, hint=f"remove the user: bdc user remove {name}")
-            _keep_an_admin(content, without=name)
+            if known == "admin":
+                _keep_an_admin(content, without=name)
             user["roles"] = ordered(set(user["roles"]) - {known})
 
         self.change(change)
@@ -181,7 +183,7 @@ def create_first_admin(store: Store, name: str, password: str) -> None:
     """Make the first admin at create; with the same name again (a create that is completed) the password is set anew."""
     users = Users(store)
     if users.find(name) is None:
-        users.add(name, password, ROLES)
+        users.add(name, password, ("admin", "user"))
         return
     users.set_password(name, password)
     users.grant(name, "admin")

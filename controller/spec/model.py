@@ -57,6 +57,8 @@ class Ports(Section):
     """First DataNode port; DataNode *i* takes this + 3·*i* (data), + 1 (http) and + 2 (ipc). null: 31510 + base."""
     data: PortNumber | None = None
     """First shard of the data pool; shard *i* gets this + *i*. null: 31450 + base."""
+    app: PortNumber | None = None
+    """Proxy of the apps. null: 30778 + base, the original product's number."""
     flight: PortNumber | None = None
     """Arrow Flight of the first compute replica, for loads of the data pool; replica *i* gets this + *i*. null: 31471 + base."""
 
@@ -223,6 +225,14 @@ class StoragePool(Section):
     """Spark, which starts on first use."""
 
 
+class AppPool(Section):
+    """The app pool: scripts and models as services, behind one proxy."""
+
+    enabled: bool | None = None
+    """Whether the proxy runs, on loopback, whatever ``network.bind`` says. null: on one machine; on Kubernetes apps can't be served yet, so
+    true is refused there. false: never (about 50 MB of memory are saved; the apps stay on disk)."""
+
+
 class Pools(Section):
     """The pools and their sizes."""
 
@@ -234,6 +244,8 @@ class Pools(Section):
     """Tables spread over shards, for bulk writes."""
     storage: StoragePool = StoragePool()
     """HDFS."""
+    app: AppPool = AppPool()
+    """Scripts and models as services."""
 
 
 class Spec(Section):

@@ -8,8 +8,9 @@ from controller.spec.model import ClusterSpec, Ports
 
 DEFAULTS = {
     "controller": 30080,
-    "master": 31433,
+    "app": 30778,
     "gateway": 30443,
+    "master": 31433,
     "compute": 31434,
     "data": 31450,
     "flight": 31471,
@@ -24,8 +25,8 @@ DATANODE_PORTS = ("data", "http", "ipc")
 @dataclass(frozen=True)
 class PortNumbers:
     """Every number of a cluster. ``compute`` has one per replica, ``flight`` too where there is a data pool; ``data`` one per shard;
-    ``datanodes`` one ``(data, http, ipc)`` per DataNode; ``spark`` one per Connect server; ``gateway`` None
-    without one."""
+    ``datanodes`` one ``(data, http, ipc)`` per DataNode; ``spark`` one per Connect server; ``gateway``, and
+    ``app`` of the proxy, where there is one."""
 
     controller: int
     master: int
@@ -37,6 +38,7 @@ class PortNumbers:
     flight: tuple[int, ...] = ()
     spark: tuple[int, ...] = ()
     gateway: int | None = None
+    app: int | None = None
 
     def named(self) -> tuple[tuple[str, int], ...]:
         """``(what listens there, number)`` of each port, the storage pool's included only when it has DataNodes."""
@@ -50,6 +52,8 @@ class PortNumbers:
         pairs += [(f"spark-connect-{index}", number) for index, number in enumerate(self.spark)]
         for index, numbers in enumerate(self.datanodes):
             pairs += [(f"storage-0-{index} {kind}", number) for kind, number in zip(DATANODE_PORTS, numbers, strict=True)]
+        if self.app is not None:
+            pairs.append(("app", self.app))
         return tuple(pairs)
 
 
@@ -70,6 +74,7 @@ def port_numbers(spec: ClusterSpec, base: int | None = None) -> PortNumbers:
         ),
         data=_row(_number(ports, "data", offset), pools.data.shards),
         flight=_row(_number(ports, "flight", offset), pools.compute.replicas if pools.data.shards else 0),
+        app=_number(ports, "app", offset) if pools.app.enabled is not False else None,
         gateway=_number(ports, "gateway", offset) if spec.spec.gateway.enabled else None,
         spark=_row(_number(ports, "spark", offset), storage.spark.servers if storage.enabled and storage.spark.enabled else 0),
     )

@@ -40,6 +40,7 @@ def test_the_local_profile_has_what_the_architecture_says() -> None:
         "storage-0-1",
         "hdfs-setup",
         "spark-connect-0",
+        "app-proxy",
     }
     assert by_requirement(tuple(found.values()))[0].name == "control"
     numbers = {name: [port.number for port in entry.ports] for name, entry in found.items() if entry.ports}
@@ -47,6 +48,7 @@ def test_the_local_profile_has_what_the_architecture_says() -> None:
     assert numbers["master-0"] == [31433]
     assert numbers["compute-0"] == [31434, 31471]
     assert (numbers["data-0"], numbers["data-1"]) == ([31450], [31451])
+    assert numbers["app-proxy"] == [30778]
     assert numbers["storage-0-1"] == [31513, 31514, 31515]
 
 

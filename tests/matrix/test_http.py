@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 OTHER = "bob"
-VALUES = {"service": "sql", "resource": "master-0", "workload": "master-0", "role": "user", "number": "1"}
+VALUES = {"service": "sql", "resource": "master-0", "workload": "master-0", "role": "user", "number": "1", "version": "v1"}
 GONE = "nobody"
 """Whom routes that change people name, so that the cells don't change each other."""
 
@@ -35,9 +35,13 @@ DECLARED: dict[Rule, dict[str, str]] = {
     "scraper": {**REFUSED_ALL, "other user": "in", "wrong role": "403", "right role": "in"},
     "self": {**REFUSED_ALL, "other user": "403", "wrong role": "403", "right role": "in"},
     "admin": {**REFUSED_ALL, "other user": "403", "wrong role": "403", "right role": "in"},
+    "app-reader": {**REFUSED_ALL, "other user": "403", "wrong role": "403", "right role": "in"},
+    "app-owner": {**REFUSED_ALL, "other user": "403", "wrong role": "403", "right role": "in"},
 }
 """Rule → caller → what comes. ``other user``: bob, who has the role ``user``; ``wrong role``: the right user's token without the role."""
 
+BY_ADMINS = ("admin", "app-reader", "app-owner")
+"""Rules whose right caller here is an admin; who holds just the app's role: tests/controller/api/test_apps.py."""
 NO_ROUTE = {"no token": "405", "right role": "405"}
 """For a verb that a path does not take."""
 ENDING = frozenset({("DELETE", "/api/v1/token"), ("DELETE", "/api/v1/users/{name}/sessions"), ("PUT", "/api/v1/users/{name}/password")})
@@ -57,9 +61,9 @@ class Callers:
 
     def token(self, caller: str, rule: Rule, *, fresh: bool) -> str | None:
         """What this kind of caller sends to a route of that rule; None: nothing."""
-        kind = (caller, rule == "admin")
+        kind = (caller, rule in BY_ADMINS)
         if fresh or kind not in self._known:
-            self._known[kind] = self._made(caller, ADMIN if rule == "admin" else USER)
+            self._known[kind] = self._made(caller, ADMIN if rule in BY_ADMINS else USER)
         return self._known.pop(kind) if fresh else self._known[kind]
 
     def _made(self, caller: str, right: str) -> str | None:

@@ -20,7 +20,7 @@ from controller.errors import ConflictError, SubstrateError
 from controller.store import write_atomic
 from controller.substrates.local.layout import ClusterHome, make_open
 
-POOLS = ("control", "master", "compute", "data", "storage", "gateway")
+POOLS = ("control", "master", "compute", "data", "storage", "app", "gateway")
 LONGEST = 32
 LOCK = Path("/run/lock/openbdc-users.lock")
 BUSY_SECONDS = 20.0

@@ -12,7 +12,7 @@ VALUES = ("../../etc/passwd", "/etc/passwd", "a/../../b", "..\\..\\b", "..", "a\
 RAW = ("..%2f..%2fetc%2fpasswd", "%2e%2e%2f%2e%2e%2fetc", "%00")
 """Of paths, as they stand in the request line."""
 
-FILLED = {"service": "sql", "resource": "master-0", "name": "alice", "role": "admin", "workload": "master-0"}
+FILLED = {"service": "sql", "resource": "master-0", "name": "alice", "role": "admin", "workload": "master-0", "version": "v1"}
 GOOD = {"username": "alice", "password": "correct horse battery", "name": "mallory", "audience": "controller"}
 Json = dict[str, object]
 

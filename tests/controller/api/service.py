@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import threading
 import time
@@ -15,10 +16,11 @@ import yaml
 
 from controller.api.app import create_app
 from controller.api.services import Services
+from controller.apps import Apps
 from controller.auth.directory.logins import DirectoryLogins
 from controller.auth.keys import TokenKeys
 from controller.auth.throttle import Throttle
-from controller.auth.tokens import Tokens
+from controller.auth.tokens import Caller, Tokens
 from controller.auth.users import Users, create_first_admin
 from controller.errors import UnknownNameError
 from controller.facts import Facts
@@ -101,6 +103,13 @@ class Service:
         return self.client.request(method, path, headers=headers, **more)  # type: ignore[arg-type]
 
 
+class StandInApps(Apps):
+    """An app pool without apps."""
+
+    def ask(self, caller: Caller, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        return 200, json.dumps({"asked": f"{method} {path}", "by": caller.name, "bytes": len(body or b"")}).encode()
+
+
 def _spark(store: Store, view: StandInView) -> Spark:
     """With one job, submitted by ``ADMIN``."""
     remember_first_admin(store, ADMIN)
@@ -129,16 +138,18 @@ def made(folder: pathlib.Path) -> tuple[Services, StandInView]:
     users.add(USER, PASSWORD)
     directory = DirectoryLogins(users, store)
     directory.configure(Directory(), 12)
+    tokens = Tokens("test-id", keys, users, 12)
     services = Services(
         cluster_id="test-id",
         users=users,
         keys=keys,
-        tokens=Tokens("test-id", keys, users, 12),
+        tokens=tokens,
         throttle=Throttle(5, 30),
         directory=directory,
         view=view,
         sealing_key=lambda: "c2VhbGluZyBrZXk=",
         spark=_spark(store, view),
+        apps=StandInApps(tokens, lambda: ("127.0.0.1", 30778)),
         operating=_operating(folder),
         metrics=ClusterMetrics(meters, Ways(lambda name: "127.0.0.1", lambda: "host=127.0.0.1 port=1"), view.status, lambda: DESIRED),
         meters=meters,

@@ -164,5 +164,5 @@ def test_the_description_covers_every_route(service: Service) -> None:
         for method, operation in operations.items():
             assert operation["summary"], (method, path)
             assert operation["tags"], (method, path)
-            assert operation["x-access"] in ("public", "user", "self", "admin", "scraper")
+            assert operation["x-access"] in ("public", "user", "self", "admin", "scraper", "app-reader", "app-owner")
             assert "default" in operation["responses"]

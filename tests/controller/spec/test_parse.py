@@ -56,7 +56,7 @@ def test_several_problems_come_at_once_in_the_order_of_lines() -> None:
         ("spec.pools.compute.memoryMegabytes", 8, "a whole number is expected, not 'x'"),
         ("spec.pools.compute.memory_megabytes", 9, "unknown key (did you mean 'memoryMegabytes'?)"),
         ("spec.pools.storage.replication", 10, "a whole number is expected, not true"),
-        ("spec.pools.dogs", 11, "unknown key (known here: master, compute, data, storage)"),
+        ("spec.pools.dogs", 11, "unknown key (known here: master, compute, data, storage, app)"),
     ]
 
 
@@ -123,7 +123,7 @@ def test_ports_follow_base() -> None:
     assert port_numbers(load_spec(MINIMAL), base=2000).controller == 32080
     assert (numbers.data, numbers.flight) == ((32450, 32451), (32471,))
     disabled = load_spec(body("pools: {storage: {enabled: false}, data: {shards: 0}}"))
-    assert {name for name, _ in port_numbers(disabled).named()} == {"controller", "master", "compute-0"}
+    assert {name for name, _ in port_numbers(disabled).named()} == {"controller", "master", "compute-0", "app"}
 
 
 def test_specs_made_in_python_are_checked_by_the_same_rules() -> None:

@@ -1,0 +1,99 @@
+"""The app proxy's process: ``python -m pools.app.service --config FILE``.
+
+One event loop serves HTTP and speaks with the workers, which are its children. SIGTERM stops in good order: calls under way get their time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import pathlib
+import pwd
+import signal
+import sys
+
+import uvicorn
+
+from pools.app.keys import Keys
+from pools.app.proxy import Proxy
+from pools.app.settings import ProxySettings
+from pools.app.tokens import Tokens
+from pools.app.versions import Around, Versions
+
+MARKS = ("OPENBDC_CLUSTER_FOLDER", "OPENBDC_WORKLOAD")
+OWN_USER = "bdc-"
+"""With this the names of the OS users begin that a cluster of root's makes for its pools."""
+PROCESSES = 512
+PR_SET_DUMPABLE = 4
+CONNECTIONS = 1000
+IDLE_SECONDS = 75
+logger = logging.getLogger("service")
+
+
+async def serve(settings: ProxySettings) -> int:
+    """Until a signal; 1 where the port can't be had."""
+    folder = pathlib.Path(settings.data_folder)
+    marks = {name: os.environ[name] for name in MARKS if name in os.environ}
+    versions = Versions(folder, Around(marks, PROCESSES if _alone() else None, settings.drain_seconds))
+    versions.restore()
+    keys = Keys(settings.controller, folder / "keys.json", settings.authority)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Proxy(settings, Tokens(keys), versions),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=int(settings.drain_seconds),
+        )
+    )
+    try:
+        await server.serve()
+    except SystemExit:
+        logger.error("can't listen on %s:%d", settings.host, settings.port)
+        return 1
+    finally:
+        await versions.close()
+    return 0
+
+
+def _alone() -> bool:
+    """Whether this OS user runs nothing but apps: then workers, which are the same user, must not look into this process, which sees
+    tokens; and what they may start is limited."""
+    with contextlib.suppress(KeyError):
+        if pwd.getpwuid(os.geteuid()).pw_name.startswith(OWN_USER):
+            ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+            return True
+    return False
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The program; 2 for bad settings."""
+    parser = argparse.ArgumentParser(prog="python -m pools.app.service", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--config", type=pathlib.Path, required=True, help="JSON file of settings")
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    # uvicorn raises the signal again once it has shut down; then the workers are to be ended in order
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    try:
+        settings = ProxySettings.read(parser.parse_args(arguments).config)
+    except ValueError as error:
+        logger.error("bad settings: %s", error)
+        return 2
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(serve(settings))
+    return uvloop.run(serve(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

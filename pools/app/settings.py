@@ -1,0 +1,41 @@
+"""The proxy's settings: a JSON file that the workload description writes. It holds no secret: the proxy verifies tokens and makes none."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ProxySettings:
+    """``controller``: its address, where the keys that verify tokens are published; ``authority``: a PEM file that an https controller is
+    verified with, None: what the machine trusts."""
+
+    port: int
+    data_folder: str
+    controller: str
+    host: str = "127.0.0.1"
+    authority: str | None = None
+    upload_bytes: int = 128 * 2**20
+    body_bytes: int = 16 * 2**20
+    """Of one call."""
+    drain_seconds: float = 5.0
+    """Calls under way may take so long when a version is replaced or deleted, or the proxy stops."""
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> ProxySettings:
+        """From the JSON file; ValueError names what is wrong."""
+        try:
+            content = json.loads(path.read_text())
+            unknown = set(content) - {entry.name for entry in dataclasses.fields(cls)}
+            if unknown:
+                raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+            return cls(**content)
+        except (OSError, ValueError, TypeError) as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def json(self) -> str:
+        """As ``read`` takes it."""
+        return json.dumps(dataclasses.asdict(self), indent=2)

@@ -1,0 +1,75 @@
+"""An app's OpenAPI 3.1 document, made from its spec."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.spec import AppSpec
+from apps.types import TYPES
+
+ERROR = {
+    "type": "object",
+    "properties": {
+        "success": {"const": False},
+        "errorMessage": {"type": "string"},
+        "error": {"type": "object", "properties": {name: {"type": ["string", "null"]} for name in ("code", "message", "where", "hint")}},
+        "request_id": {"type": "string"},
+    },
+}
+WORDS = {
+    "401": "no token, or one that is not valid",
+    "403": "the role app-reader is missing",
+    "404": "no such app",
+    "413": "the body is too large",
+    "422": "an input is missing, unknown or of another type; `error.where` names it",
+    "500": "the app failed",
+    "503": "it is not ready, or too many calls wait",
+    "504": "the call took too long",
+}
+
+
+def document(spec: AppSpec, base: str) -> dict[str, Any]:
+    """``base``: the proxy's address."""
+    answer = {
+        "type": "object",
+        "properties": {
+            "success": {"const": True},
+            "errorMessage": {"const": ""},
+            "outputParameters": _object(spec.outputs),
+            "outputFiles": {"type": "object"},
+            "consoleOutput": {"type": "string"},
+            "changedFiles": {"type": "array", "items": {"type": "string"}},
+        },
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": spec.name, "version": spec.version},
+        "servers": [{"url": base}],
+        "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
+        "security": [{"bearer": []}],
+        "paths": {
+            f"/api/app/{spec.name}/{spec.version}/run": {
+                "post": {
+                    "operationId": "run",
+                    "summary": f"Run {spec.name} {spec.version}",
+                    "requestBody": {"required": True, "content": {"application/json": {"schema": _object(spec.inputs)}}},
+                    "responses": {
+                        "200": {"description": "its outputs", "content": {"application/json": {"schema": answer}}},
+                        **{
+                            status: {"description": words, "content": {"application/json": {"schema": ERROR}}}
+                            for status, words in WORDS.items()
+                        },
+                    },
+                }
+            }
+        },
+    }
+
+
+def _object(kinds: Any) -> dict[str, Any]:  # noqa: ANN401 (a mapping of names to types)
+    return {
+        "type": "object",
+        "properties": {name: dict(TYPES[kind].schema) for name, kind in kinds.items()},
+        "required": list(kinds),
+        "additionalProperties": False,
+    }

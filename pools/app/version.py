@@ -1,0 +1,88 @@
+"""One version of one app, as it is served."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from apps.spec import AppSpec
+from apps.worker.pool import Workers
+from pools.app.log import AppLog
+
+State = Literal["WaitingforCreate", "Creating", "Ready", "Error"]
+"""The original's words. ``Ready``: it answers; ``reason`` may then tell of an update that was refused."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of it on disk, beside its unpacked package in folder ``code``."""
+
+    name: str
+    version: str
+    digest: str
+    code: str
+    created_at: float
+    created_by: str
+
+    @property
+    def label(self) -> str:
+        """``house@v1``."""
+        return f"{self.name}@{self.version}"
+
+    def json(self) -> dict[str, object]:
+        """For the file."""
+        return asdict(self)
+
+
+@dataclass
+class Version:
+    """``spec`` and ``workers``: None until it was ready once. ``busy``: it is being brought up, or replaced."""
+
+    kept: Kept
+    log: AppLog
+    state: State = "WaitingforCreate"
+    reason: str = "waits for its turn"
+    since: float = field(default_factory=time.time)
+    spec: AppSpec | None = None
+    workers: Workers | None = None
+    busy: bool = False
+    calls: int = 0
+    failed_calls: int = 0
+
+    def turn(self, state: State, reason: str) -> None:
+        """A new state."""
+        self.state, self.reason, self.since = state, reason, time.time()
+        self.log.say(f"{self.kept.label}: {state}: {reason}")
+
+    def summary(self) -> dict[str, object]:
+        """A row of the list."""
+        return {
+            "name": self.kept.name, "version": self.kept.version, "state": self.state, "reason": self.reason,
+            "runtime": self.spec.runtime if self.spec else None, "digest": self.kept.digest,
+        }  # fmt: skip
+
+    def description(self, base: str) -> dict[str, Any]:
+        """The original's fields, and some more. ``base``: the proxy's address."""
+        spec, address = self.spec, f"{base}/api/app/{self.kept.name}/{self.kept.version}"
+        return {
+            **self.summary(),
+            "since": self.since,
+            "settled": not self.busy,
+            "input_param_defs": _parameters(spec.inputs if spec else {}),
+            "output_param_defs": _parameters(spec.outputs if spec else {}),
+            "links": {"app": f"{address}/run", "swagger": f"{address}/swagger.json"},
+            "created_at": self.kept.created_at,
+            "created_by": self.kept.created_by,
+            "workers": spec.workers if spec else None,
+            "timeout": spec.timeout if spec else None,
+            "memory_mb": spec.resources.memory_mb if spec else None,
+            "threads": spec.resources.threads if spec else None,
+            "calls": self.calls,
+            "failed_calls": self.failed_calls,
+            "worker_restarts": self.workers.restarts if self.workers else 0,
+        }
+
+
+def _parameters(kinds: Any) -> list[dict[str, str]]:  # noqa: ANN401 (a mapping of names to types)
+    return [{"name": name, "type": kind} for name, kind in kinds.items()]

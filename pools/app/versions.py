@@ -1,0 +1,217 @@
+"""All versions: taken in, brought up one after the other, replaced, deleted; and brought up again after a restart of the proxy.
+
+    WaitingforCreate → Creating → Ready | Error
+
+``<data>/versions/NAME@VERSION.json`` says what there is; ``<data>/code/ID`` holds an unpacked package, which nobody writes to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import pathlib
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from apps import package
+from apps.environments import Environments
+from apps.errors import AppError, SpecError
+from apps.reading import load
+from apps.running import Place, running
+from apps.runtimes import RUNTIMES
+from apps.spec import AppSpec
+from pools.app.errors import ConflictError, UnknownAppError
+from pools.app.log import AppLog
+from pools.app.version import Kept, Version
+
+AT_ONCE = 2
+CODE = re.compile(r"[0-9a-f]{32}")
+logger = logging.getLogger("versions")
+
+
+@dataclass(frozen=True)
+class Around:
+    """``marks``: variables by which the supervisor knows the cluster's processes; ``processes``: RLIMIT_NPROC of workers, None: none."""
+
+    marks: Mapping[str, str]
+    processes: int | None
+    drain_seconds: float
+
+
+class Versions:
+    """Of one proxy. Everything but files happens in its event loop."""
+
+    def __init__(self, folder: pathlib.Path, around: Around) -> None:
+        self._folder = folder
+        self._around = around
+        self._environments = Environments(folder / "environments")
+        self._known: dict[tuple[str, str], Version] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def restore(self) -> None:
+        """Bring up what there was. Files that can't be understood are told and left."""
+        for inner in ("versions", "code", "logs"):
+            (self._folder / inner).mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.rmtree(self._folder / "scratch", ignore_errors=True)
+        for path in sorted((self._folder / "versions").glob("*.json")):
+            try:
+                kept = Kept(**json.loads(path.read_text()))
+            except (OSError, ValueError, TypeError) as error:
+                logger.error("%s can't be read: %s", path, error)
+                continue
+            self._known[kept.name, kept.version] = version = Version(kept, self._log(kept.label))
+            self._begin(self._brought_up(version, kept))
+        wanted = {version.kept.code for version in self._known.values()}
+        for folder in (self._folder / "code").iterdir():
+            if folder.name not in wanted:
+                package.remove(folder)
+
+    def all(self) -> list[Version]:
+        """By name and version."""
+        return [self._known[key] for key in sorted(self._known)]
+
+    def find(self, name: str, version: str) -> Version | None:
+        """None: there is none. Cheap."""
+        return self._known.get((name, version))
+
+    def get(self, name: str, version: str) -> Version:
+        """UnknownAppError."""
+        found = self._known.get((name, version))
+        if found is None:
+            raise UnknownAppError(f"there is no app {name[:60]}@{version[:60]}", where=name[:60], hint="bdc app list")
+        return found
+
+    async def take(self, archive: bytes, user: str, *, update: bool) -> Version:
+        """A new version, or with ``update`` another package for one that is there: it answers with the old one until the new one is ready.
+        AppError where the package is none; ConflictError, UnknownAppError."""
+        code = uuid.uuid4().hex
+        place = self._folder / "code" / code
+        try:
+            digest = await asyncio.to_thread(package.unpack, archive, place)
+            spec, _ = await asyncio.to_thread(load, place)
+            not_served(spec)
+            kept = Kept(spec.name, spec.version, digest, code, time.time(), user)
+            version = self._admit(kept, update=update)
+        except BaseException:
+            await asyncio.to_thread(package.remove, place)
+            raise
+        version.log.say(f"{kept.label}: {'updated' if update else 'created'} by {user}, package {digest}")
+        self._begin(self._brought_up(version, kept))
+        return version
+
+    def _admit(self, kept: Kept, *, update: bool) -> Version:
+        """No await in here: of two at once, one is first."""
+        key = (kept.name, kept.version)
+        there = self._known.get(key)
+        if there is None and update:
+            raise UnknownAppError(f"there is no app {kept.label}", where=kept.name, hint="bdc app create")
+        if there is not None and not update:
+            raise ConflictError(f"{kept.label} exists already", where=kept.name, hint="another version in spec.yaml; or bdc app update")
+        if there is not None and there.busy:
+            raise ConflictError(f"{kept.label} is being changed", where=kept.name, hint="wait until 'bdc app list' shows it Ready or Error")
+        if there is None:
+            there = self._known[key] = Version(kept, self._log(kept.label))
+            self._keep(kept)
+        there.busy = True
+        return there
+
+    async def delete(self, name: str, version: str) -> None:
+        """Calls under way end; then nothing of it is left. UnknownAppError, ConflictError while it is being brought up."""
+        found = self.get(name, version)
+        if found.busy:
+            raise ConflictError(
+                f"{found.kept.label} is being changed", where=name, hint="wait until 'bdc app list' shows it Ready or Error"
+            )
+        del self._known[name, version]
+        self._file(found.kept.label).unlink(missing_ok=True)
+        if found.workers is not None:
+            await found.workers.close(self._around.drain_seconds)
+        await asyncio.to_thread(package.remove, self._folder / "code" / found.kept.code)
+        found.log.remove()
+
+    async def close(self) -> None:
+        """End all workers; the apps stay."""
+        for task in [*self._tasks]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        running_ones = [version.workers for version in self._known.values() if version.workers is not None]
+        await asyncio.gather(*(workers.close(self._around.drain_seconds) for workers in running_ones))
+
+    def _begin(self, work: object) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type] # a coroutine of ours
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _brought_up(self, version: Version, kept: Kept) -> None:
+        """From waiting to ``Ready`` or ``Error``; what served before serves until then, and goes on if this fails."""
+        version.busy = True
+        try:
+            async with self._turns:
+                version.turn("Creating" if version.workers is None else "Ready", "its environment is made and its workers start")
+                await self._switched(version, kept)
+        except AppError as error:
+            if version.workers is not None:
+                version.turn("Ready", f"the update was refused, the version before it serves: {error.message}")
+                await asyncio.to_thread(package.remove, self._folder / "code" / kept.code)
+            else:
+                await self._replaced(version, kept)
+                version.turn("Error", error.message)
+        except Exception:
+            logger.exception("%s can't be brought up", kept.label)
+            version.turn("Error", "a defect of the app proxy; its log has it: bdc logs app-proxy")
+        finally:
+            version.busy = False
+
+    async def _switched(self, version: Version, kept: Kept) -> None:
+        place = Place(
+            code=self._folder / "code" / kept.code,
+            scratch=self._folder / "scratch" / kept.code,
+            environments=self._environments,
+            marks=self._around.marks,
+            processes=self._around.processes,
+            written=version.log.write,
+        )
+        spec, workers = await running(place)
+        before, version.workers, version.spec = version.workers, workers, spec
+        await self._replaced(version, kept)
+        version.turn("Ready", "serves")
+        if before is not None:
+            await before.close(self._around.drain_seconds)
+
+    async def _replaced(self, version: Version, kept: Kept) -> None:
+        """The new package is the version's; the old one goes."""
+        old, version.kept = version.kept, kept
+        self._keep(kept)
+        if old.code != kept.code:
+            await asyncio.to_thread(package.remove, self._folder / "code" / old.code)
+
+    def _keep(self, kept: Kept) -> None:
+        path = self._file(kept.label)
+        half = path.with_suffix(".new")
+        with half.open("w") as file:
+            json.dump(kept.json(), file)
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(path)
+
+    def _file(self, label: str) -> pathlib.Path:
+        return self._folder / "versions" / f"{label}.json"
+
+    def _log(self, label: str) -> AppLog:
+        return AppLog(self._folder / "logs" / f"{label}.log")
+
+
+def not_served(spec: AppSpec) -> None:
+    """SpecError for a runtime that the cluster does not run."""
+    from apps.errors import Problem
+
+    why = RUNTIMES[spec.runtime].not_served
+    if why is not None:
+        raise SpecError((Problem(1, "runtime", f"{spec.runtime}: {why}"),))

@@ -1,0 +1,49 @@
+"""What the app pool runs: the proxy, with the workers below it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pools.app.settings import ProxySettings
+from pools.encryption import AUTHORITY, CLIENT_SECRETS
+from pools.workload import ConfigFile, Endpoint, Port, Probe, Workload
+
+PROXY, PORT, ENDPOINT = "app-proxy", "app", "app-proxy"
+
+
+@dataclass(frozen=True)
+class AppSettings:
+    """``controller``: its address as the pool reaches it; ``encrypted``: whether that is verified with the cluster's authority."""
+
+    port: int
+    controller: str
+    listen: str = "127.0.0.1"
+    encrypted: bool = False
+
+
+def workloads(settings: AppSettings) -> tuple[Workload, ...]:
+    """``app-proxy``."""
+    service = ProxySettings(
+        port=settings.port,
+        host=settings.listen,
+        data_folder="{data}",
+        controller=settings.controller,
+        authority=AUTHORITY if settings.encrypted else None,
+    )
+    return (
+        Workload(
+            name=PROXY,
+            pool="app",
+            service="app",
+            resource=PROXY,
+            command=("{python}", "-m", "pools.app.service", "--config", "{config}/proxy.json"),
+            environment={"MALLOC_ARENA_MAX": "2"},
+            files=(ConfigFile("proxy.json", service.json()),),
+            secrets=CLIENT_SECRETS if settings.encrypted else (),
+            ports=(Port(PORT, settings.port),),
+            ready=Probe("http", PORT, "/healthz"),
+            endpoints=(Endpoint(ENDPOINT, "Application proxy", "http://{host}:{port:app}", "http"),),
+            stop_seconds=service.drain_seconds + 10,
+            ready_seconds=60.0,
+        ),
+    )
