@@ -38,10 +38,11 @@ def home_of(stage: Stage, name: str | None = None) -> ClusterHome:
 
 
 def connect(stage: Stage, **more: object) -> psycopg.Connection[Row]:
-    """A connection to the master as the first admin. Its address is read from public.json: asking ``bdc`` costs a process each time."""
+    """A connection to the master as the first admin, or as ``more`` says. Where: public.json has it, and ``bdc`` costs a process."""
     endpoints = json.loads(home_of(stage).public.read_text())["endpoints"]
     address = next(str(entry["endpoint"]) for entry in endpoints if entry["name"] == "sql-server-master")
-    return psycopg.connect(address, user="admin", password=stage.password, autocommit=True, **more)  # type: ignore[arg-type]
+    login = {"user": "admin", "password": stage.password, "autocommit": True, **more}
+    return psycopg.connect(address, **login)  # type: ignore[arg-type]
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = HEAL_SECONDS) -> None:
