@@ -10,6 +10,7 @@ from collections.abc import Callable
 from benchmarks.report import Report
 
 BENCHMARKS: dict[str, tuple[str, str]] = {
+    "app": ("benchmarks.app:run", "calls of an app through the proxy with a token: latency of one client, calls/s of four"),
     "atomicity": ("benchmarks.atomicity:run", "500 rounds of loads and transactions with kill -9 of a participant"),
     "bulkread": ("benchmarks.bulkread:run", "6 M rows of two shards into Spark, which counts them, and into pandas"),
     "bulkwrite": ("benchmarks.bulkwrite:run", "Spark writes 7.5 M rows into two shards, beside JDBC, COPY and Parquet"),
