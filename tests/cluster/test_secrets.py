@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import secrets
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.parse
+import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +20,7 @@ from pathlib import Path
 import psycopg
 import pyarrow as pa
 import pytest
+import yaml
 from pyarrow import flight
 
 from tests.cluster.sources import create_source, create_table, master_connection, pool_connection
@@ -27,6 +31,8 @@ from tests.services.postgresql import PostgresqlServer
 EXCLUDED = {
     "home/clusters/*/secrets/*": "the cluster's secret store itself, mode 0700",
     "home/clusters/*/workloads/*/secrets/*": "secrets as the substrate lays them, mode 0400, of the one pool that needs them",
+    "home/clusters/*/store/directory.json": "the search account's password, which the controller needs: mode 0600 in a folder of mode 0700",
+    "config/contexts.json": "the tokens of a login, where its user keeps them: mode 0600",
 }
 """Where a secret may lie: nowhere else, and of the planted ones not even there (they are sealed or hashed)."""
 
@@ -121,14 +127,16 @@ def command(stage: Stage, *arguments: str, given: str | None = None) -> str:
 def test_planted_secrets_are_found_nowhere(cluster: Stage, postgresql: PostgresqlServer, samples: Samples, tmp_path: Path) -> None:
     planted = {
         name: f"Planted-{name}/{secrets.token_urlsafe(9)}+?"
-        for name in ("user", "changed", "wrong_user", "source", "wrong_source", "typed")
+        for name in ("user", "changed", "wrong_user", "source", "wrong_source", "typed", "search", "searched")
     }
     everything = planted | {"admin": cluster.password, "superuser of the source": postgresql.password} | _keys(cluster)
+    said_of_directory = _directory(cluster, planted, tmp_path)
     with postgresql.connect() as server:
         server.execute("CREATE TABLE planted AS SELECT 1 AS id")
         server.execute(psycopg.sql.SQL("CREATE ROLE planted LOGIN PASSWORD {}").format(psycopg.sql.Literal(scram(planted["source"]))))
         server.execute("GRANT SELECT ON planted TO planted")
     said = [_users(cluster, planted), _sources(cluster, postgresql, planted), _sql(cluster, postgresql, planted), _loads(cluster, planted)]
+    said += [said_of_directory, *_tokens(cluster, everything)]
     samples.take()
     text = "\n".join(said).encode()
     for name, secret in everything.items():
@@ -141,10 +149,16 @@ def test_planted_secrets_are_found_nowhere(cluster: Stage, postgresql: Postgresq
     assert leaks(everything, ours, cluster) == []
 
 
+def test_where_secrets_may_lie_nobody_else_reads(cluster: Stage) -> None:
+    for pattern in EXCLUDED:
+        for path in cluster.folder.glob(pattern):
+            assert path.stat().st_mode & 0o077 == 0, path
+
+
 def _keys(cluster: Stage) -> dict[str, str]:
     """The cluster's own secrets, which only its secret store and the workloads' folders may hold."""
     store = cluster.folder / "home" / "clusters" / cluster.cluster / "secrets"
-    found = {path.name: path.read_text(errors="replace").strip() for path in store.iterdir()}
+    found = {path.name: path.read_text(errors="replace").split()[0] for path in store.iterdir() if path.name != "ticket.pub"}
     assert {"ticket.key", "pool-password", "spark-token"} <= found.keys() and all(len(secret) >= 16 for secret in found.values())
     return found
 
@@ -166,6 +180,68 @@ def _loads(cluster: Stage, planted: dict[str, str]) -> str:
     loads.close()
     said += command(cluster, "data", "export", "planted_pool", "hdfs:/tmp/planted.csv", "--force")
     return said + command(cluster, "data", "loads") + command(cluster, "data", "drop", "planted_pool", "--yes")
+
+
+def _directory(cluster: Stage, planted: dict[str, str], folder: Path) -> str:
+    """A search account's password, and one that a login with a directory account sends: of a directory that does not answer."""
+    spec_file = cluster.folder / "home" / "clusters" / cluster.cluster / "bdc.yaml"
+    before = spec_file.read_text()
+    spec = yaml.safe_load(before)
+    spec["spec"].setdefault("security", {})["directory"] = {
+        "servers": ["ldaps://127.0.0.1:1"], "searchUser": "cn=search,dc=planted", "users": {"base": ["dc=planted"]},
+        "roles": {"user": ["*"]},
+    }  # fmt: skip
+    for name, text in (("with.yaml", yaml.safe_dump(spec)), ("before.yaml", before)):
+        (folder / name).write_text(text)
+    said = command(cluster, "--debug", "auth", "password", "--password-stdin", given=planted["search"] + "\n")
+    said += command(cluster, "apply", "-f", str(folder / "with.yaml"), "--yes")
+    said += command(cluster, "--debug", "auth", "test", "planted.account")
+    said += command(
+        _as(cluster, planted["searched"]), "--debug", "login", cluster.cluster, "--username", "planted.account", "--name", "other"
+    )
+    said += command(cluster, "login", cluster.cluster)
+    assert "directory" in said, said
+    return said + command(cluster, "apply", "-f", str(folder / "before.yaml"), "--yes")
+
+
+def _tokens(cluster: Stage, found: dict[str, str]) -> list[str]:
+    """Of logins at the API and over Flight, renewed, used, refused and ended; the tokens go to ``found``. What the commands said."""
+    controller, said = cluster.endpoint("controller"), []
+
+    def post(path: str, body: dict[str, str]) -> dict[str, str]:
+        request = urllib.request.Request(controller + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request) as answer:
+            told: dict[str, str] = json.loads(answer.read())
+            return told
+        return {}
+
+    first = post("/api/v1/token", {"username": "admin", "password": cluster.password})
+    second = post("/api/v1/token/refresh", {"refresh_token": first["refresh_token"]})
+    for name, pair in (("first", first), ("second", second)):
+        found |= {
+            f"{name} access token": pair["access_token"].rpartition(".")[2],
+            f"{name} refresh token": pair["refresh_token"].rpartition(".")[2],
+        }
+    for token in (second["access_token"], second["access_token"][:-4] + "AAAA"):
+        request = urllib.request.Request(controller + "/api/v1/users", headers={"Authorization": f"Bearer {token}"})
+        with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request) as answer:
+            said.append(answer.read().decode())
+    assert post("/api/v1/token/refresh", {"refresh_token": first["refresh_token"]}) == {}  # a copy: the login ends
+    saved = json.loads((cluster.folder / "config" / "contexts.json").read_text())["contexts"][cluster.cluster]
+    found |= {"saved access token": saved["token"].rpartition(".")[2], "saved refresh token": saved["refresh"].rpartition(".")[2]}
+    said.append(command(cluster, "data", "create", "planted_tickets", "--column", "id bigint not null"))
+    loads = LoadClient(cluster.endpoint("data-pool"), "admin", cluster.password)
+    load = loads.ask("begin", table="public.planted_tickets", mode="append", client="test")
+    tickets = [shard["ticket"] for shard in load["shards"]]
+    found |= {f"ticket {number}": ticket.rpartition(".")[2] for number, ticket in enumerate(tickets)}
+    with contextlib.suppress(flight.FlightError, pa.ArrowException, OSError):
+        loads.put({**load["shards"][0], "ticket": tickets[0][:-4] + "AAAA"}, pa.table({"id": [1]}), 0)
+    loads.ask("commit", load=load["load"], winners=loads.put_all(load, [pa.table({"id": [1]})]))
+    (_, bearer), *_ = loads.headers
+    found["Flight token"] = bearer.decode().rpartition(".")[2]
+    loads.close()
+    said += [command(cluster, "data", "drop", "planted_tickets", "--yes"), command(cluster, "key", "rotate", "tickets")]
+    return [*said, command(cluster, "audit", "query", "--limit", "1000", "-o", "json")]
 
 
 def scram(password: str) -> str:

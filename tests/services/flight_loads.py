@@ -22,13 +22,20 @@ class LoadClient:
     password: str
     database: str = "bdc"
     _options: flight.FlightCallOptions = field(init=False)
+    _headers: tuple[tuple[bytes, bytes], ...] = field(init=False)
     _client: flight.FlightClient = field(init=False)
 
     def __post_init__(self) -> None:
         self._client = flight.FlightClient(self.address)
         database = (b"bdc-database", self.database.encode())
         token = self._client.authenticate_basic_token(self.user, self.password, flight.FlightCallOptions(headers=[database]))  # type: ignore[list-item]  # pyarrow's stubs are wrong
+        self._headers = (token, database)  # type: ignore[assignment]  # as above
         self._options = flight.FlightCallOptions(headers=[token, database], timeout=120)  # type: ignore[list-item]
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """What each call sends: the login's bearer first."""
+        return self._headers
 
     def ask(self, action: str, **body: object) -> dict[str, Any]:
         """One action's answer."""
