@@ -182,6 +182,11 @@ class Session:
         client = JsonClient(self._reach.url(self.context.controller), self._token, 600.0, self.context.authority)
         return Apps(client, self._reach.url)
 
+    def access_token(self) -> str:
+        """The login's token, as gateway and controller take it; a new one where the old one is about to end. AuthenticationError."""
+        self.context.require_token()
+        return self._token()
+
     def _token(self) -> str:
         if self.context.needs_renewal:
             self.context = self._renewed_in_file() if self._saved else self._renewed(self.context)

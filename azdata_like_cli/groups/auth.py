@@ -15,7 +15,7 @@ COLUMNS = {"step": "Step", "state": "", "message": "What was found"}
 
 @click.group("auth", cls=BdcGroup)
 def auth() -> None:
-    """Logins with a directory account (LDAP, Active Directory)."""
+    """Logins: their token, and those with a directory account (LDAP, Active Directory)."""
 
 
 @auth.command("test", examples=["bdc auth test alice", "bdc auth test 'CORP\\alice' --password", "bdc auth test alice -o json"])
@@ -37,6 +37,18 @@ def test(settings: Settings, user: str, ask: bool) -> Records:
     if not found["may_log_in"]:
         click.get_current_context().call_on_close(lambda: output.message(f"bdc: {user} could not log in"))
     return Records(rows=steps, columns=COLUMNS, exit_code=exits.OK if found["may_log_in"] else exits.USER_ERROR)
+
+
+@auth.command("token", examples=["bdc auth token", "bdc auth token -o json -q expires_at"])
+@pass_settings
+def token(settings: Settings) -> Value:
+    """Print the login's token, for programs that ask the gateway or the controller by themselves.
+
+    It is good for minutes (`spec.security.login.accessMinutes`) and opens what the login does: treat it as a password.
+    """
+    session = settings.session()
+    found = session.access_token()
+    return Value(data={"token": found, "expires_at": session.context.token_expires}, sentence=found)
 
 
 @auth.command("password", examples=["bdc auth password", "printf '%s\\n' \"$PASSWORD\" | bdc auth password --password-stdin"])

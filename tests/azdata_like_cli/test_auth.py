@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bdc import contexts
 from tests.azdata_like_cli.conftest import Run
 from tests.azdata_like_cli.standin_controller import PASSWORD, SQL_PASSWORD, StandinController
 from tests.services.postgresql import free_port
@@ -39,6 +40,13 @@ def test_login_leaves_a_file_for_other_tools_and_says_how_to_use_it(bdc: Run, al
 def test_without_sql_there_is_none(bdc: Run, alice: StandinController, home: Path) -> None:
     assert bdc("login", "-e", alice.url, "-u", "alice", "--no-sql").code == 0
     assert not (home / "config" / "pgpass").exists()
+
+
+def test_the_token_for_other_programs(bdc: Run, logged_in: StandinController) -> None:
+    printed = bdc("auth", "token")
+    assert (printed.code, printed.out.strip()) == (0, contexts.load().find(None).token)
+    bdc("logout")
+    assert bdc("auth", "token").code == 4
 
 
 def test_a_login_gone_through(bdc: Run, logged_in: StandinController, monkeypatch: pytest.MonkeyPatch) -> None:

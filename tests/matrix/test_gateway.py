@@ -1,0 +1,119 @@
+"""The gateway: each route and verb × every kind of caller. Who gets past it is told apart from who does not by who answers: HDFS, the
+controller, or the gateway itself. Bearers of another kind than a login are callers too: the gateway's own audience, and Basic."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from controller.api.access import ACCESS
+from pools.gateway.webhdfs import METHODS, PREFIXES
+from tests.controller.api.service import ADMIN, PASSWORD, USER
+from tests.matrix.cells import cells
+from tests.pools.gateway.running import Running, gateway
+from tests.services.hdfs import HdfsServer
+
+VERBS = ("GET", "PUT", "POST", "DELETE", "HEAD", "PATCH", "OPTIONS", "TRACE")
+FILES = (
+    "",
+    "/",
+    "/private",
+    "/private/of-alice?op=OPEN",
+    "/private/of-alice?op=OPEN&datanode=0",
+    "/private/of-alice?op=DELETE&doas=root.admin",
+)
+ELSEWHERE = (
+    "/",
+    "/metrics",
+    "/jmx",
+    "/conf",
+    "/logs/",
+    "/webhdfs",
+    "/webhdfs/v2/x",
+    "/gateway/default",
+    "/api",
+    "/api/v2",
+    "/arrow.flight.protocol.FlightService/DoGet",
+)
+OPEN = ("/healthz", "/.well-known/jwks.json", "/api/v1/openapi.json")
+
+
+@pytest.fixture(scope="module")
+def running(hdfs: HdfsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with gateway(tmp_path_factory.mktemp("gateway"), hdfs) as found:
+        with hdfs.superuser() as files:
+            files.mkdirs("/private", 0o700, True)
+        hdfs.write("/private/of-alice", b"x")
+        yield found
+        hdfs.empty()
+
+
+def headers(token: str | None, *, basic: bool = False) -> dict[str, str]:
+    if basic:
+        return {"Authorization": "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()}
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def asked(client: httpx.Client, verb: str, path: str, sent: dict[str, str]) -> str:
+    """``in``: somebody behind the gateway answered; else the status with which the gateway itself did."""
+    answer = client.request(verb, path, headers=sent)
+    return str(answer.status_code) if "x-request-id" in answer.headers else "in"  # HDFS knows of no such header
+
+
+def test_files(running: Running) -> None:
+    with cells("gateway-files", least=500) as matrix, running.client() as client:
+        callers = {**running.callers(), "the gateway's audience": running.token(USER, "gateway"), "password": None}
+        for prefix in PREFIXES:
+            for path in FILES:
+                for verb in VERBS:
+                    for caller, token in callers.items():
+                        good = caller in ("right role", "the gateway's audience")
+                        declared = ("in" if verb in METHODS else "405") if good else "403" if caller == "wrong role" else "401"
+                        found = asked(client, verb, prefix + path, headers(token, basic=caller == "password"))
+                        matrix.add(f"{verb} {prefix}{path} × {caller}", declared, found)
+
+
+def test_a_callers_rights_in_hdfs_are_his_own(running: Running, hdfs: HdfsServer) -> None:
+    """``other user``: whoever the folder does not belong to, an administrator of the cluster too; whatever names the query claims."""
+    with cells("gateway-owners", least=24) as matrix, running.client() as client:
+        claims = ("", "&user.name=nobody", "&user.name=root", "&doas=nobody", "&DoAs=nobody", "&delegation=x")
+        for name in (USER, ADMIN):
+            for claim in claims:
+                for verb, call in (("GET", "/private?op=LISTSTATUS"), ("PUT", "/private/new?op=MKDIRS")):
+                    answer = client.request(verb, f"/webhdfs/v1{call}{claim}", headers=headers(running.token(name)))
+                    said = answer.json().get("RemoteException", {})
+                    kept = (
+                        "403" if said.get("exception") == "AccessControlException" and f"user={name}," in said["message"] else answer.text
+                    )
+                    matrix.add(f"{verb} {call}{claim} × {name}", "403", kept)
+
+
+def test_everything_else(running: Running) -> None:
+    with cells("gateway-elsewhere", least=500) as matrix, running.client() as client:
+        for path in ELSEWHERE:
+            for verb in VERBS:
+                for caller, token in running.callers(ADMIN).items():
+                    matrix.add(f"{verb} {path} × {caller}", "404", asked(client, verb, path, headers(token)))
+        for path in OPEN:
+            for caller, token in running.callers(ADMIN).items():
+                matrix.add(f"GET {path} × {caller}", "200", str(client.get(path, headers=headers(token)).status_code))
+
+
+def test_the_api_is_judged_by_the_controller(running: Running) -> None:
+    """Each route of the API, as each kind of caller: through the gateway comes what comes without it."""
+    with cells("gateway-api", least=200) as matrix, running.client() as client:
+        callers = {**running.callers(USER), "the gateway's audience": running.token(USER, "gateway")}
+        for verb, path in ACCESS:
+            if not path.startswith("/api/v1/") or verb != "GET":
+                continue
+            to = path.replace("{", "").replace("}", "")
+            for caller, token in callers.items():
+                direct = running.api.client.request(verb, to, headers=headers(token)).status_code
+                matrix.add(f"{verb} {path} × {caller}", str(direct), str(client.request(verb, to, headers=headers(token)).status_code))
+        for caller in ("the gateway's audience", "other audience", "forged"):
+            matrix.add(
+                f"GET /api/v1/whoami × {caller}", "401", str(client.get("/api/v1/whoami", headers=headers(callers[caller])).status_code)
+            )
