@@ -1,4 +1,4 @@
-"""Logins with a directory account: ``auth test|password|show``."""
+"""Logins: ``auth test|token|password``."""
 
 from __future__ import annotations
 
