@@ -82,9 +82,13 @@ class HdfsServer:
         """Start one that was killed; returns when the NameNode knows where it listens now."""
         self.start_datanode(number)
         deadline = time.monotonic() + READY_SECONDS
-        while f"127.0.0.1:{self.ports[number]}" not in str(self._about("NameNodeInfo").get("LiveNodes")):
+        while f"127.0.0.1:{self.ports[number]}" not in self.live():
             assert time.monotonic() < deadline, (self.folder / f"datanode{number}.log").read_text()[-3000:]
             time.sleep(0.1)
+
+    def live(self) -> str:
+        """The DataNodes that the NameNode hears of, as it tells it; empty when there are none."""
+        return str(self._about("NameNodeInfo").get("LiveNodes") or "").strip("{} ")
 
     def start_datanode(self, number: int) -> None:
         """Start DataNode ``number``; wait for it with ``wait``."""

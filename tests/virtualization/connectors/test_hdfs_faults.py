@@ -11,7 +11,7 @@ from contextlib import closing
 import duckdb
 import pytest
 
-from tests.patience import SOON
+from tests.patience import PATIENCE, SOON, eventually
 from tests.services.hdfs import HdfsServer
 from tests.services.postgresql import free_port
 from tests.services.proxy import proxy
@@ -159,3 +159,29 @@ def test_every_datanode_is_down(lake: HdfsServer) -> None:
             for number in range(len(lake.datanodes)):
                 lake.restart_datanode(number)
         assert read(big).num_rows == BIG_ROWS
+
+
+def test_a_namenode_that_does_not_know_yet_who_has_the_blocks_is_asked_again(lake: HdfsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As just after a start: DataNodes come one by one, and tell what they have a moment later."""
+    lake.write("/settling/a.csv", "id\n7\n")
+    of = table("/settling/a.csv", [ID])
+    with closing(HdfsConnector(source(lake, cache_mb="0"))) as connector:
+        assert rows(connector, of) == [(7,)]
+        for datanode in lake.datanodes:
+            datanode.kill()
+            datanode.wait()
+        try:
+            eventually(lambda: not lake.live(), "the NameNode takes its DataNodes for dead")
+            monkeypatch.setattr("virtualization.connectors.hdfs.reader.SETTLE_SECONDS", 0.5)
+            assert isinstance(
+                failed(lambda: rows(connector, of), "/settling/a.csv: no DataNode that has it answers (none is known)"), SourceError
+            )
+            monkeypatch.setattr("virtualization.connectors.hdfs.reader.SETTLE_SECONDS", PATIENCE)
+            with ThreadPoolExecutor(1) as pool:
+                asked = pool.submit(rows, connector, of)
+                lake.restart_datanode(0)
+                assert asked.result() == [(7,)]
+        finally:
+            for number in range(len(lake.datanodes)):
+                if lake.datanodes[number].poll() is not None:
+                    lake.restart_datanode(number)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
-import re
 import socket
 import threading
 import time
@@ -22,6 +21,7 @@ import hdfs_native
 from virtualization.connectors.hdfs import identity
 from virtualization.connectors.hdfs.kept_ranges import KeptRanges
 from virtualization.connectors.hdfs.options import Settings
+from virtualization.connectors.hdfs.reader import NOBODY, NODES, Reader
 from virtualization.errors import (
     DefinitionError,
     RemoteObjectError,
@@ -37,7 +37,6 @@ LOOK = "Look with: bdc hdfs ls"
 """What to do when a file is not where it should be."""
 
 _FRESH_SECONDS = 1.0
-_NODES = re.compile(r'ip_addr: "([^"]+)".*?xfer_port: (\d+)')
 _MOST_SAID = 400
 """Letters of a native error's text."""
 
@@ -90,9 +89,11 @@ class Client:
         found = self.call(lambda native: list(native.list_status(path, False)), path)
         return sorted((entry.path, bool(entry.isdir)) for entry in found if not _hidden(entry.path, path))
 
-    def open(self, file: RemoteFile) -> Any:  # noqa: ANN401 - hdfs-native gives its classes no types
+    def open(self, file: RemoteFile) -> Reader:
         """A reader of exactly the listed state of ``file``; RemoteObjectError when it was replaced since."""
+        return Reader(lambda: self._native_reader(file))
 
+    def _native_reader(self, file: RemoteFile) -> Any:  # noqa: ANN401 - hdfs-native gives its classes no types
         def begin(native: Any) -> Any:  # noqa: ANN401
             # the reader first: the blocks it has found belong to the state that is looked at afterwards
             return native.read(file.path), native.get_file_info(file.path)
@@ -150,8 +151,8 @@ class Client:
             )
         if isinstance(error, (ConnectionError, TimeoutError)) or "onnection" in text:
             return SourceUnreachableError(f"{where} ({self._address}) can't be reached: {text}", hint="Is the NameNode running?")
-        if "All DataNodes failed" in text:  # with all that the NameNode knows of each of them behind it
-            nodes = ", ".join(f"{host}:{port}" for host, port in _NODES.findall(text))
+        if NOBODY in text:  # with all that the NameNode knows of each of them behind it
+            nodes = ", ".join(f"{host}:{port}" for host, port in NODES.findall(text)) or "none is known"
             return SourceError(f"{where}: {what}: no DataNode that has it answers ({nodes})", hint="bdc hdfs status shows which ones live.")
         return SourceError(f"{where}: {what}: {text[:_MOST_SAID]}")
 
