@@ -130,6 +130,7 @@ class Listener:
         until, fresh = opened + self.limits.header_seconds, True
         while True:
             told, began = Told(address, request_id=uuid.uuid4().hex), time.monotonic()
+            peer.status = 0
             try:
                 request = await self._head(peer, until, fresh=fresh)
                 if request is None:

@@ -60,6 +60,7 @@ def test_the_api_is_behind_it(running: Running) -> None:
         assert (large.status_code, error(large)["code"]) == (413, "too_large")
     assert any(line.get("path") == "/api/v1/whoami" and line["status"] == 200 for line in running.lines)
     assert token not in json.dumps(running.lines)
+    assert all(line["method"] != "-" for line in running.lines if line["event"] == "request"), "a line for each request, none for an end"
 
 
 @pytest.mark.parametrize(
