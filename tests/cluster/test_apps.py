@@ -1,0 +1,131 @@
+"""Apps in a whole cluster: the commands, the roles, and what a worker can't reach."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.apps.folders import python
+from tests.cluster.life import home_of
+from tests.patience import PATIENCE
+from tests.services.cluster import Stage
+
+HOUSE = pathlib.Path(__file__).parents[2] / "examples" / "apps" / "house"
+PROBE = """
+    import os, pathlib, signal
+    def tried(action):
+        try:
+            return repr(action())[:200]
+        except BaseException as error:
+            return type(error).__name__
+    def bomb():
+        children = []
+        try:
+            while len(children) < 3000:
+                child = os.fork()
+                if child == 0:
+                    signal.pause()
+                children.append(child)
+            return "no limit"
+        except OSError:
+            return "limited"
+    def run(cluster, do):
+        if do == "bomb":
+            return {"found": {"bomb": bomb()}}
+        proxy = f"/proc/{os.getppid()}"
+        return {"found": {
+            "code": tried(lambda: pathlib.Path(__file__).write_text("x")),
+            "beside": tried(lambda: (pathlib.Path(__file__).parent / "new").write_text("x")),
+            "secrets": tried(lambda: os.listdir(f"{cluster}/secrets")),
+            "store": tried(lambda: os.listdir(f"{cluster}/store")),
+            "master": tried(lambda: os.listdir(f"{cluster}/workloads/master-0")),
+            "environment of the proxy": tried(lambda: pathlib.Path(f"{proxy}/environ").read_bytes()),
+            "memory of the proxy": tried(lambda: open(f"{proxy}/mem", "rb").read(1)),
+            "variables": repr(sorted(os.environ)),
+            "user": os.getuid(),
+        }}
+"""
+DENIED = ("code", "beside", "secrets", "store", "master", "environment of the proxy", "memory of the proxy")
+
+
+def told(stage: Stage, *words: str) -> Any:
+    return stage.bdc("app", *words)
+
+
+@pytest.fixture(scope="module")
+def house(cluster: Stage) -> Iterator[dict[str, Any]]:
+    found = told(cluster, "create", "-s", str(HOUSE))
+    yield found
+    told(cluster, "delete", "-n", "house", "-v", "v1", "--yes")
+
+
+def test_the_commands(cluster: Stage, house: dict[str, Any]) -> None:
+    assert (house["state"], house["runtime"], house["workers"]) == ("Ready", "onnx", 1)
+    assert {"name": "house", "version": "v1", "state": "Ready"}.items() <= told(cluster, "list", "-n", "house")[0].items()
+    found = told(cluster, "run", "-n", "house", "-v", "v1", "--inputs", f"@{HOUSE / 'first.json'}")
+    assert found.pop("outputParameters")["prediction"] == pytest.approx(30.034, abs=0.001)
+    assert found == {"success": True, "errorMessage": "", "consoleOutput": "", "outputFiles": {}, "changedFiles": []}
+    assert told(cluster, "describe", "-n", "house", "-v", "v1")["calls"] >= 1
+    assert any("Ready: serves" in line for line in told(cluster, "logs", "-n", "house", "-v", "v1"))
+    assert told(cluster, "update", str(HOUSE), "--yes")["state"] == "Ready"
+    for words, said in (
+        (("create", "-s", str(HOUSE)), "house@v1 exists already"),
+        (("run", "-n", "house", "-v", "v1", "-i", "CRIM=1"), "ZN (float) is missing"),
+        (("run", "-n", "house", "-v", "v9"), "there is no app house@v9"),
+        (("describe", "-n", "../x", "-v", "v1"), "can't be the name"),
+    ):
+        with pytest.raises(RuntimeError, match="ended with 1:") as caught:
+            told(cluster, *words)
+        assert said in str(caught.value)
+        assert "Traceback" not in str(caught.value)
+
+
+def test_what_can_not_be_started_ends_the_command_with_the_reason(cluster: Stage, tmp_path: pathlib.Path) -> None:
+    folder = python(tmp_path / "bad", "import nothing_of_that_name\ndef run(): pass\n")
+    with pytest.raises(RuntimeError, match="No module named 'nothing_of_that_name'"):
+        told(cluster, "create", str(folder))
+    assert told(cluster, "list", "-n", "t")[0]["state"] == "Error"
+    told(cluster, "delete", "-n", "t", "-v", "v1", "--yes")
+
+
+def test_with_a_token_by_rest_as_a_reader(cluster: Stage, house: dict[str, Any]) -> None:
+    cluster.bdc("user", "add", "caller", "--role", "app-reader", "--password-stdin", secret="correct horse battery\n")
+    try:
+        login = {"username": "caller", "password": "correct horse battery", "audience": "app"}
+        with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
+            token = client.post(cluster.endpoint("controller") + "/api/v1/token", json=login).json()["access_token"]
+            headers, body = {"Authorization": f"Bearer {token}"}, (HOUSE / "first.json").read_bytes()
+            links = house["links"]
+            assert client.post(links["app"], content=body).status_code == 401
+            assert client.post(links["app"], content=body, headers=headers).json()["success"] is True
+            assert client.get(links["swagger"], headers=headers).json()["info"] == {"title": "house", "version": "v1"}
+            wrong = client.post(links["app"], json={"CRIM": "x"}, headers=headers)
+            assert (wrong.status_code, wrong.json()["error"]["where"]) == (422, "ZN")
+            assert (
+                client.delete(links["app"].replace("/api/app/", "/api/v1/apps/").removesuffix("/run"), headers=headers).status_code == 403
+            )
+    finally:
+        cluster.bdc("user", "remove", "caller", "--yes")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only a cluster of root's gives each pool an OS user of its own")
+def test_a_worker_reaches_nothing_of_the_cluster_and_a_fork_bomb_ends(cluster: Stage, tmp_path: pathlib.Path) -> None:
+    folder = python(tmp_path / "probe", PROBE, "{cluster: str, do: str}", "{found: dict}", "timeout: 20")
+    told(cluster, "create", str(folder))
+    try:
+        home = str(home_of(cluster).path)
+        found = told(cluster, "run", "-n", "t", "-v", "v1", "-i", f"cluster={home},do=look")["outputParameters"]["found"]
+        assert {what: found[what] for what in DENIED} == dict.fromkeys(DENIED, "PermissionError")
+        assert found["user"] != 0
+        assert not [word for word in ("SECRET", "TOKEN", "PASSWORD", "KEY") if word in found["variables"]]
+        bomb = told(cluster, "run", "-n", "t", "-v", "v1", "-i", f"cluster={home},do=bomb")
+        assert bomb["outputParameters"]["found"] == {"bomb": "limited"}
+        told(cluster, "update", str(folder), "--yes")
+        assert told(cluster, "run", "-n", "t", "-v", "v1", "-i", f"cluster={home},do=look")["success"] is True
+    finally:
+        told(cluster, "delete", "-n", "t", "-v", "v1", "--yes")
