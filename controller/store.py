@@ -30,13 +30,18 @@ class Store(Protocol):
         """The content, or None when there is none. StoreError when it can't be understood."""
         ...
 
+    def look(self, name: str) -> Any | None:  # noqa: ANN401 (what the document holds)
+        """As ``read``, for who alters nothing of what he gets: it may be what others got."""
+        ...
+
     def write(self, name: str, content: Any) -> None:  # noqa: ANN401 (what the document holds)
         """Replace the content as a whole. StoreError when that fails; the old content is then still there."""
         ...
 
-    def update(self, name: str, change: Callable[[Any], Any]) -> Any:  # noqa: ANN401 (what the document holds)
+    def update(self, name: str, change: Callable[[Any], Any], *, durable: bool = True) -> Any:  # noqa: ANN401 (what the document holds)
         """Read, ``change`` and write so that no other writer comes between; ``change`` gets None when there is nothing, must not alter what
-        it gets, and may be called more than once. Returns the new content."""
+        it gets, and may be called more than once. Returns the new content. ``durable`` False: a machine that loses its power a moment
+        later may have the content of before, whole."""
         ...
 
     def where(self, name: str) -> str:
@@ -49,6 +54,19 @@ class FolderStore:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
+        self._seen: dict[str, tuple[tuple[int, int, int], Any]] = {}
+
+    def look(self, name: str) -> Any | None:  # noqa: ANN401 (what the file holds)
+        """As ``read``; a file that is still the same one is not read again: each change makes another file."""
+        try:
+            found = (self.folder / name).stat()
+        except OSError:
+            return self.read(name)
+        stamp, seen = (found.st_ino, found.st_mtime_ns, found.st_size), self._seen.get(name)
+        if seen is None or seen[0] != stamp:
+            # what is read may be newer than the stamp: then the next look reads it again
+            seen = self._seen[name] = (stamp, self.read(name))
+        return seen[1]
 
     def read(self, name: str) -> Any | None:  # noqa: ANN401 (what the file holds)
         """The content of ``name``, or None when there is no such file. StoreError when it can't be understood."""
@@ -68,15 +86,22 @@ class FolderStore:
 
     def write(self, name: str, content: Any) -> None:  # noqa: ANN401 (what the file holds)
         """Replace ``name`` by ``content``. StoreError when that fails; the old content is then still there."""
-        write_atomic(self.folder / name, json.dumps(content, sort_keys=True, ensure_ascii=False).encode(), FILE_MODE)
+        self._write(name, content, durable=True)
 
-    def update(self, name: str, change: Callable[[Any], Any]) -> Any:  # noqa: ANN401 (what the file holds)
+    def _write(self, name: str, content: Any, *, durable: bool) -> None:  # noqa: ANN401 (what the file holds)
+        given = json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
+        try:
+            write_atomic(self.folder / name, given, FILE_MODE, durable=durable)
+        finally:
+            self._seen.pop(name, None)  # stamps are too coarse for several changes within one tick of the clock
+
+    def update(self, name: str, change: Callable[[Any], Any], *, durable: bool = True) -> Any:  # noqa: ANN401 (what the file holds)
         """Read, ``change`` and write under the lock; ``change`` gets None when there is no file. Returns the new content."""
         with self.lock(name):
             before = self.read(name)
             after = change(before)
             if after != before:
-                self.write(name, after)
+                self._write(name, after, durable=durable)
             return after
 
     def where(self, name: str) -> str:
@@ -108,8 +133,9 @@ class FolderStore:
             raise StoreError(f"{self.folder} can't be made: {error.strerror}", where=str(self.folder)) from error
 
 
-def write_atomic(path: pathlib.Path, content: bytes, mode: int) -> None:
-    """Replace the file ``path`` so that any crash leaves the old or the new content. Owner and group stay those of an old file."""
+def write_atomic(path: pathlib.Path, content: bytes, mode: int, *, durable: bool = True) -> None:
+    """Replace the file ``path`` so that any crash leaves the old or the new content. Owner and group stay those of an old file.
+    ``durable`` False: after a loss of power it may be the old one although this has returned."""
     temporary: str | None = None
     try:
         path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -122,7 +148,8 @@ def write_atomic(path: pathlib.Path, content: bytes, mode: int) -> None:
             os.fsync(file.fileno())
         pathlib.Path(temporary).replace(path)
         temporary = None
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
     except OSError as error:
         hint = "free some disk space" if error.errno in (28, 122) else "check owner and mode of the folder"
         raise StoreError(f"{path} can't be written: {error.strerror}", where=str(path), hint=hint) from error

@@ -12,6 +12,7 @@ from controller.api.services import services_of
 from controller.auth.keys import AHEAD_SECONDS
 from controller.auth.sessions import session_named
 from controller.auth.tokens import Pair
+from controller.errors import ControllerError
 
 router = guarded_router("login")
 
@@ -33,9 +34,13 @@ def jwks(request: Request, response: Response) -> dict[str, list[dict[str, str]]
 def token(request: Request, response: Response, body: bodies.TokenRequest) -> bodies.TokenAnswer:
     """A token for one audience, and a refresh token. 401 whatever was wrong; 429 after too many wrong passwords in a row."""
     services = services_of(request)
-    known = services.users.find(body.username)
-    note(request.state, user=None if known is None else known["name"], rule="password")
-    user = check_password(services, body.username, body.password)
+    note(request.state, rule="password")
+    try:
+        user = check_password(services, body.username, body.password)
+    except ControllerError:
+        if services.users.find(body.username) is not None:  # a name that nobody has may be a password
+            note(request.state, user=body.username)
+        raise
     pair = services.tokens.begin(user, body.audience)
     note(request.state, user=pair.username, session=session_named(pair.refresh), objects=(f"audience={body.audience}",))
     return _answer(response, pair)

@@ -88,7 +88,7 @@ class Sessions:
             return {sid: entry for sid, entry in before.items() if sid not in crowd} | {name: fresh}
 
         try:
-            self._change(change)
+            self._change(change, durable=False)  # who is not logged in any more after a loss of power logs in again
         except StoreError as error:
             log.warning("a login is kept in memory: the store can't be written", user=user["name"], why=error.message)
             self._unwritten = dict([*self._unwritten.items(), (name, fresh)][-UNWRITTEN:])
@@ -160,10 +160,10 @@ class Sessions:
         return parts[1], int(parts[2])
 
     def _read(self) -> Entries:
-        return self._living(self._unwritten) | self._living(self._store.read(FILE))
+        return self._living(self._unwritten) | self._living(self._store.look(FILE))
 
-    def _change(self, change: Callable[[Entries], Entries]) -> None:
-        self._store.update(FILE, lambda before: change(self._living(before)))
+    def _change(self, change: Callable[[Entries], Entries], *, durable: bool = True) -> None:
+        self._store.update(FILE, lambda before: change(self._living(before)), durable=durable)
 
     def _living(self, content: Any) -> Entries:  # noqa: ANN401 (what the file holds)
         try:

@@ -161,7 +161,7 @@ class Users:
         self.change(change)
 
     def _read(self) -> Content:
-        return _content(self.store, self.store.read(FILE))
+        return _content(self.store, self.store.look(FILE))
 
     def change(self, change: Callable[[Content], object]) -> None:
         """Have ``change`` alter the document in place (parts of a user are replaced, not altered); it may be called more than once."""

@@ -58,11 +58,15 @@ class SecretStore:
                     self._away_until = time.monotonic() + AWAY_SECONDS
             return self._content(self._seen, name)
 
+    def look(self, name: str) -> Any | None:  # noqa: ANN401 (what the document holds)
+        """As ``read``."""
+        return self.read(name)
+
     def write(self, name: str, content: Any) -> None:  # noqa: ANN401 (what the document holds)
         """Replace it."""
         self.update(name, lambda _before: content)
 
-    def update(self, name: str, change: Callable[[Any], Any]) -> Any:  # noqa: ANN401 (what the document holds)
+    def update(self, name: str, change: Callable[[Any], Any], *, durable: bool = True) -> Any:  # noqa: ANN401 (what it holds; always)
         """As long as others are quicker it is tried anew."""
         deadline, pause = time.monotonic() + TRIED_SECONDS, PAUSE
         with self._writing:

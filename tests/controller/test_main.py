@@ -135,3 +135,9 @@ def test_facts(tmp_path: pathlib.Path) -> None:
     assert sealing_key(tmp_path) == "a2V5"
     assert postgresql_version(None) == 18
     assert postgresql_version(str(bin_folder())) == 18
+
+
+def test_without_a_directory_no_ldap_is_loaded() -> None:
+    """It would cost each start of a controller a tenth of a second, and memory."""
+    code = "import sys, controller.main; sys.exit('ldap3' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -35,6 +35,19 @@ def test_updates_of_many_threads_are_all_there(tmp_path: pathlib.Path) -> None:
     assert FolderStore(tmp_path).read("n.json") == {"n": 80}
 
 
+def test_who_only_looks_sees_each_change_whoever_made_it(tmp_path: pathlib.Path) -> None:
+    """Also changes of the same size, faster than the clock of the file system ticks."""
+    store, other = FolderStore(tmp_path), FolderStore(tmp_path)
+    assert store.look("n.json") is None
+    for number in range(200):
+        (store if number % 2 else other).write("n.json", {"n": 100 + number})
+        assert store.look("n.json") == {"n": 100 + number} and store.look("n.json") is store.look("n.json")
+    store.update("n.json", lambda before: {"n": before["n"] + 1} if before else None, durable=False)
+    assert store.look("n.json") == other.look("n.json") == {"n": 300}
+    (tmp_path / "n.json").unlink()
+    assert store.look("n.json") is None
+
+
 def test_a_damaged_file_says_which_and_what_to_do(tmp_path: pathlib.Path) -> None:
     (tmp_path / "users.json").write_text('{"users": ')
     with pytest.raises(StoreError) as caught:

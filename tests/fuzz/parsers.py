@@ -72,10 +72,12 @@ class MemoryStore:
     def read(self, name: str) -> Any:
         return self.documents.get(name)
 
+    look = read
+
     def write(self, name: str, content: Any) -> None:
         self.documents[name] = content
 
-    def update(self, name: str, change: Callable[[Any], Any]) -> Any:
+    def update(self, name: str, change: Callable[[Any], Any], *, durable: bool = True) -> Any:
         self.documents[name] = change(self.documents.get(name))
         return self.documents[name]
 

@@ -117,11 +117,11 @@ class AskedDirectory:
         entries = self.servers.searching(lambda session: self.entries(session, typed))
         if not entries:
             # the same work as for a name that there is, so that time does not tell which there are
-            self.servers.as_user(f"cn={secrets.token_hex(4)},{self.settings.users.base[0]}", password, lambda session: None)
+            self.servers.proves(f"cn={secrets.token_hex(4)},{self.settings.users.base[0]}", password)
             raise wrong()
         entry = self._only(entries, typed)
-        answer = self.servers.as_user(entry.dn, password, lambda session: None)
-        if isinstance(answer, Refused):
+        answer = self.servers.proves(entry.dn, password)
+        if answer is not None:
             raise refused(answer)
         return account_of(self.settings, entry)
 

@@ -1,7 +1,7 @@
 """Talking to the directory's servers: always encrypted, to a server whose certificate fits, with time limits, one server after the other.
 
-A connection that searches is kept for the next search; one that checks somebody's password is made for it and closed. Referrals are not
-followed: a server of somebody else's would be told passwords.
+A connection that searches is kept for the next search, one on which passwords are tried for the next password; one on which somebody
+searches with his own rights is made for it and closed. Referrals are not followed: a server of somebody else's would be told passwords.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
-
-import ldap3
-from ldap3.core.exceptions import LDAPExceptionError
 
 from controller.auth.directory.errors import DirectoryAccountError, DirectoryBusyError, DirectoryError
 from controller.auth.directory.session import BUSY, SUCCESS, UNAVAILABLE, LostError, Refused, Session, losing, words_of
@@ -42,19 +39,56 @@ class Servers:
         self._context = _context(settings.ca)
         self._mutex = threading.Lock()
         self._idle: list[Session] = []
+        self._binders: list[Session] = []
+        """On these passwords were tried, and nothing else is asked."""
         self._down: dict[str, float] = {}
         self._slots = threading.BoundedSemaphore(AT_ONCE)
 
     def searching(self, work: Callable[[Session], Result]) -> Result:
         """What ``work`` finds, logged in as the search account. It may be called again, on another server. DirectoryError."""
         with self._slot():
-            idle = self._take()
+            idle = self._taken(self._idle)
             if idle is not None:
                 try:
                     return self._kept(idle, work)
                 except LostError:
                     pass  # it had been idle: a new one tells whether the server is there
             return self._anywhere(lambda url: self._kept(self._logged_in(url), work))
+
+    def proves(self, name: str, password: str) -> Refused | None:
+        """Whether this is somebody's password: None when it is. Asked on a connection that is kept for nothing but that, since a TLS
+        handshake takes longer than all the rest. A blank password is never sent."""
+        if not name or not password:
+            return Refused(-1, "a blank name or password is not sent")
+        with self._slot():
+            idle = self._taken(self._binders)
+            if idle is not None:
+                try:
+                    return self._bound(idle, name, password)
+                except LostError:
+                    pass  # it had been idle
+
+            def attempt(url: str) -> Refused | None:
+                return self._bound(Session(self._connected(url, None, None), url, self._settings.answer_seconds), name, password)
+
+            return self._anywhere(attempt)
+
+    def _bound(self, session: Session, name: str, password: str) -> Refused | None:
+        try:
+            code, words = session.bind(name, password)
+        except BaseException:
+            session.close()
+            raise
+        if code in (BUSY, UNAVAILABLE):
+            session.close()
+            raise LostError(f"it answered {words}")
+        with self._mutex:
+            kept = len(self._binders) < KEPT and time.monotonic() - session.since < KEPT_SECONDS
+            if kept:
+                self._binders.append(session)
+        if not kept:
+            session.close()
+        return None if code == SUCCESS else Refused(code, words)
 
     def as_user(self, name: str, password: str, work: Callable[[Session], Result]) -> Result | Refused:
         """The same, logged in as somebody with his password on a connection of its own; Refused when it does not fit. A blank password is
@@ -91,7 +125,9 @@ class Servers:
     def close(self) -> None:
         """Close what is kept."""
         with self._mutex:
-            idle, self._idle = self._idle, []
+            idle = [*self._idle, *self._binders]
+            self._idle.clear()
+            self._binders.clear()
         for session in idle:
             session.close()
 
@@ -140,10 +176,10 @@ class Servers:
         session.close()
         return found
 
-    def _take(self) -> Session | None:
+    def _taken(self, kept: list[Session]) -> Session | None:
         with self._mutex:
-            while self._idle:
-                session = self._idle.pop()
+            while kept:
+                session = kept.pop()
                 if time.monotonic() - session.since < KEPT_SECONDS:
                     return session
                 session.close()
@@ -183,8 +219,13 @@ class Servers:
 
     def _connected(self, url: str, name: str | None, password: str | None) -> Any:  # noqa: ANN401 (ldap3 has no types)
         """An encrypted connection on which nothing was said yet."""
+        import ldap3
+        from ldap3.core.exceptions import LDAPExceptionError
+
+        from controller.auth.directory.encrypting import Tls
+
         scheme, host, port = _address(url)
-        tls = _Tls(self._context, host)
+        tls = Tls(self._context, host)
         limit, answer = self._settings.connect_seconds, self._settings.answer_seconds
         server = ldap3.Server(host, port, use_ssl=scheme == "ldaps", tls=tls, get_info=ldap3.NONE, connect_timeout=limit)
         connection = ldap3.Connection(
@@ -209,30 +250,6 @@ class Servers:
             _drop(connection)
             raise LostError("the connection is not encrypted")
         return connection
-
-
-class _Tls(ldap3.Tls):  # type: ignore[misc]
-    """ldap3's place for TLS, with the checks of Python's own ``ssl``: chain, validity, host name."""
-
-    def __init__(self, context: ssl.SSLContext, host: str) -> None:
-        super().__init__(validate=ssl.CERT_REQUIRED)
-        self._context = context
-        self._host = host
-        self.problem: str | None = None
-
-    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:  # noqa: ANN401 (ldap3's)
-        """Called by ldap3 once the socket is open, and after StartTLS."""
-        try:
-            connection.socket = self._context.wrap_socket(connection.socket, server_hostname=self._host)
-        except ssl.SSLCertVerificationError as error:
-            self.problem = f"its certificate is not to be trusted: {error.verify_message.rstrip('.')}"
-            raise
-        except TimeoutError:
-            self.problem = "it did not answer in time (TLS)"
-            raise
-        except ssl.SSLError as error:
-            self.problem = f"no TLS with it: {error.reason or error}"
-            raise
 
 
 def _drop(connection: Any) -> None:  # noqa: ANN401 (ldap3 has no types)

@@ -4,6 +4,7 @@ compared as a directory compares them. The two escapings are never exchanged: ea
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 
@@ -52,6 +53,7 @@ def parse_dn(text: str) -> tuple[Rdn, ...]:
     return tuple(tuple(sorted(_attribute(part, text) for part in _split(level, "+"))) for level in _split(text, ","))
 
 
+@functools.lru_cache(20_000)
 def canonical_dn(text: str) -> str:
     """One text for all spellings of a name: case, blanks around separators and escapes make no difference (the directories' own
     caseIgnoreMatch). A text that is no name is only folded, so that it equals itself."""

@@ -1,15 +1,15 @@
-"""One connection to a server of the directory on which somebody has logged in, and what it finds."""
+"""One connection to a server of the directory on which somebody has logged in, and what it finds.
+
+ldap3 is imported where it is used: most clusters have no directory, and it costs each start of a controller a tenth of a second."""
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
-
-import ldap3
-from ldap3.core.exceptions import LDAPExceptionError
 
 from controller.auth.directory.errors import DirectorySetupError
 
@@ -77,6 +77,19 @@ class Session:
             if not cookie or len(found) > most:
                 return found
 
+    def bind(self, name: str, password: str) -> tuple[int, str]:
+        """Log in anew on this connection: the directory's code and words. LostError, also where it is not encrypted any more: ldap3 would
+        open it again by itself, in clear."""
+        if self._connection.closed or not isinstance(self._connection.socket, ssl.SSLSocket):
+            raise LostError("the connection was closed")
+        try:
+            with losing():
+                self._connection.rebind(user=name, password=password.encode(), read_server_info=False)
+            result = self._connection.result
+        finally:
+            self._connection.user = self._connection.password = None
+        return int(result["result"]), str(result.get("message") or result.get("description") or "")
+
     def holds(self, dn: str, attribute: str, value: str) -> bool:
         """Whether an entry's attribute has this value (LDAP compare)."""
         with losing():
@@ -84,12 +97,16 @@ class Session:
 
     def close(self) -> None:
         """End it; no error when it is gone."""
+        from ldap3.core.exceptions import LDAPExceptionError
+
         with suppress(LDAPExceptionError, OSError):
             self._connection.unbind()
 
     def _asked(
         self, base: str, condition: str, attributes: tuple[str, ...], most: int, only_base: bool, cookie: bytes | None
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        import ldap3
+
         with losing():
             self._connection.search(
                 base,
@@ -127,6 +144,8 @@ class Session:
 @contextmanager
 def losing() -> Iterator[None]:
     """What ldap3 raises means: this server does not answer."""
+    from ldap3.core.exceptions import LDAPExceptionError
+
     try:
         yield
     except (LDAPExceptionError, OSError) as error:

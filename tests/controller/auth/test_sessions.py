@@ -166,7 +166,7 @@ def test_the_file_lets_nobody_in_and_a_damaged_one_is_named(users: Users, tokens
 def test_with_a_store_that_can_not_be_written_people_get_in_all_the_same(
     users: Users, tokens: Tokens, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **_more: object) -> None:
         raise StoreError("no space left")
 
     before = tokens.begin(alice)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from controller.auth.directory.errors import DirectoryError, TooManyGroupsError
+from controller.auth.directory.session import LostError
 from tests.controller.auth.directory.conftest import Ask
 from tests.services.directory.certificates import Authority
 from tests.services.directory.slapd import GROUPS, PASSWORD, PEOPLE, Slapd, missing, slapd_server
@@ -68,6 +69,47 @@ def test_a_connection_that_was_kept_and_broke_is_made_anew(slapd: Slapd, ask: As
     slapd.stop()
     slapd.start()
     assert directory.authenticated("mona", PASSWORD).name == "mona"
+
+
+def test_a_connection_on_which_passwords_are_tried_is_kept_for_that_alone(slapd: Slapd, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, right and wrong ones, each is the directory's answer of now; no password stays in memory with it."""
+    slapd.person("nora")
+    slapd.person("olaf")
+    servers = ask(slapd.settings()).servers
+    opened, made = list[str](), servers._connected
+
+    def connected(url: str, name: str | None, password: str | None) -> object:
+        opened.append(f"{url} {name} {password}")
+        return made(url, name, password)
+
+    monkeypatch.setattr(servers, "_connected", connected)
+
+    def right(uid: str, password: str) -> bool:
+        return servers.proves(f"uid={uid},{PEOPLE}", password) is None
+
+    assert [right("nora", PASSWORD), right("nora", "wrong"), right("olaf", PASSWORD), right("olaf", ""), right("nobody", PASSWORD)] == [
+        True, False, True, False, False,
+    ]  # fmt: skip
+    slapd.change(f"uid=olaf,{PEOPLE}", userPassword=["another one"])
+    assert [right("olaf", PASSWORD), right("olaf", "another one")] == [False, True]
+    assert len(opened) == 1 and PASSWORD not in str(opened)
+    (kept,) = servers._binders
+    assert kept._connection.user is None and kept._connection.password is None
+    assert servers._idle == []  # nobody searches with somebody else's rights
+    slapd.stop()
+    slapd.start()
+    assert right("nora", PASSWORD) and len(opened) == 2
+
+
+def test_a_kept_connection_that_was_closed_is_not_opened_again_in_clear(slapd: Slapd, ask: Ask) -> None:
+    slapd.person("pia")
+    servers = ask(slapd.settings(servers=(slapd.starttls,))).servers
+    assert servers.proves(f"uid=pia,{PEOPLE}", PASSWORD) is None
+    (kept,) = servers._binders
+    kept._connection.strategy.close()
+    with pytest.raises(LostError, match="was closed"):
+        kept.bind(f"uid=pia,{PEOPLE}", PASSWORD)
+    assert servers.proves(f"uid=pia,{PEOPLE}", PASSWORD) is None and servers._binders[0] is not kept
 
 
 def test_no_encryption_no_password(slapd: Slapd, ask: Ask) -> None:
