@@ -213,6 +213,8 @@ def _app(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload,
 def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
     if ports.gateway is None:
         return ()
+    if not is_loopback(facts.listen):
+        raise SpecError((Problem("spec.gateway.enabled", "the gateway can't run on Kubernetes yet", hint="leave it out"),))
     bind, hdfs = spec.spec.network.bind, spec.spec.pools.storage.enabled
     address = ANY_ADDRESS.get(bind, bind)
     scheme = "https" if encrypted(spec, facts.listen) else "http"

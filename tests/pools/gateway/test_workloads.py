@@ -1,0 +1,104 @@
+"""What a spec makes of the gateway."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from controller.certificates.machine import machine_hosts_of
+from controller.errors import SpecError
+from controller.facts import Facts
+from controller.loop import local_host
+from controller.profiles import render_profile
+from controller.spec import ClusterSpec, load_spec, port_numbers
+from controller.spec.edit import set_value
+from controller.status import addresses
+from controller.workloads import all_workloads
+from pools.gateway.workloads import PROXY_USER
+from pools.workload import Workload
+
+FACTS = Facts(sealing_key="a2V5", issuer="openbdc:x")
+
+
+def spec(**changes: str) -> ClusterSpec:
+    text = render_profile("local", "demo")
+    for path, value in {"gateway__enabled": "true", **changes}.items():
+        text = set_value(text, "spec." + path.replace("__", "."), value)
+    return load_spec(text)
+
+
+def made(**changes: str) -> dict[str, Workload]:
+    return {entry.name: entry for entry in all_workloads(spec(**changes), FACTS)}
+
+
+def settings(workload: Workload) -> dict[str, object]:
+    found: dict[str, object] = json.loads(workload.files[0].content)
+    return found
+
+
+def site(workload: Workload) -> str:
+    return next(file.content for file in workload.files if file.path == "core-site.xml")
+
+
+def test_it_is_off_unless_asked_for() -> None:
+    found = made(gateway__enabled="false")
+    assert "gateway" not in found
+    assert "proxyuser" not in site(found["nmnode-0"]) + site(found["storage-0-0"])
+    assert [endpoint.name for endpoint in found["nmnode-0"].endpoints] == ["webhdfs", "hdfs"]
+    assert port_numbers(spec(gateway__enabled="false")).gateway is None
+
+
+def test_hdfs_believes_it_from_loopback_and_webhdfs_is_shown_behind_it() -> None:
+    found = made(ports__base="100")
+    assert settings(found["gateway"])["hdfs"] == {
+        "namenode": "{host:nmnode-0}:31670",
+        "rpc": "{host:nmnode-0}:31600",
+        "datanodes": ["{host:storage-0-0}:31611", "{host:storage-0-1}:31614"],
+        "proxy_user": PROXY_USER,
+    }
+    for name in ("nmnode-0", "storage-0-0", "storage-0-1"):
+        assert f"<name>hadoop.proxyuser.{PROXY_USER}.hosts</name><value>127.0.0.1</value>" in site(found[name])
+    assert found["gateway"].pool == "gateway"
+    assert {secret.name for secret in found["gateway"].secrets} == {"tls-gateway.crt", "tls-gateway.key", "tls-ca.crt"}
+    whole = spec(ports__base="100")
+    shown = {entry["name"]: entry["endpoint"] for entry in addresses(tuple(found.values()), lambda workload: local_host(whole, workload))}
+    assert (shown["gateway"], shown["webhdfs"]) == ("https://127.0.0.1:30543", "https://127.0.0.1:30543/webhdfs/v1")
+    assert shown["controller"] == "http://127.0.0.1:30180"
+
+
+def test_it_alone_may_be_reached_from_elsewhere() -> None:
+    found = made(gateway__bind="192.0.2.7")
+    assert settings(found["gateway"])["addresses"] == ["192.0.2.7"]
+    assert settings(found["gateway"])["controller"] == "http://127.0.0.1:30080"
+    hosts = machine_hosts_of(spec(gateway__bind="192.0.2.7"), tuple(found.values()))
+    assert set(hosts) == {"gateway"}
+    assert "192.0.2.7" in hosts["gateway"]
+    whole = made(network__bind="192.0.2.8", gateway__bind="0.0.0.0")
+    assert settings(whole["gateway"])["controller"] == "https://192.0.2.8:30080"
+    text = render_profile("local", "demo").replace(
+        "  network:\n", "  gateway: {enabled: true}\n  network:\n    tls: {certificate: /a, key: /b}\n"
+    )
+    given = next(entry for entry in all_workloads(load_spec(text), FACTS) if entry.name == "gateway")
+    assert (settings(given)["same_certificate"], given.secrets[0].name) == (True, "tls-given.crt")
+    assert settings(given)["controller"] == "https://127.0.0.1:30080"
+
+
+def test_without_hdfs_it_is_before_the_api_alone() -> None:
+    found = made(pools__storage__enabled="false")
+    assert settings(found["gateway"])["hdfs"] is None
+    assert [endpoint.name for endpoint in found["gateway"].endpoints] == ["gateway"]
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"gateway__bind": "here"}, "spec.gateway.bind: 'here' is not an IP address"),
+    ({"ports__gateway": "30080"}, "30080"),
+])  # fmt: skip
+def test_what_is_refused(changes: dict[str, str], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        spec(**changes)
+
+
+def test_kubernetes_refuses_it() -> None:
+    with pytest.raises(SpecError, match="gateway can't run on Kubernetes"):
+        all_workloads(spec(), Facts(sealing_key="a2V5", listen="0.0.0.0"))
