@@ -103,8 +103,9 @@ def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
     tar.addfile(info, io.BytesIO(content))
 
 
-def unpack(archive: bytes, folder: Path) -> str:
-    """Write the files below ``folder`` (which must not exist), readable and not writable; the digest. PackageError for an archive with
+def unpack(archive: bytes, folder: Path, *, closed: bool = True) -> str:
+    """Write the files below ``folder`` (which must not exist), readable and not writable; the digest. ``closed``: folders too, so that only
+    ``remove`` (and root) can delete them. PackageError for an archive with
     ``../``, absolute names, links, devices or names that come twice; nothing of such a one is left out silently."""
     content = _decompressed(archive)
     digest, seen, written = hashlib.sha256(content).hexdigest(), set[str](), 0
@@ -126,7 +127,8 @@ def unpack(archive: bytes, folder: Path) -> str:
         raise PackageError(f"can't be unpacked: {error.strerror or error}") from None
     if not seen:
         raise PackageError("the package is empty")
-    _close(folder)
+    if closed:
+        _close(folder)
     return digest
 
 

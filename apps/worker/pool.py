@@ -126,8 +126,9 @@ class Workers:
         return task is None or not task.cancelling()
 
     def _give_back(self, worker: Worker) -> None:
-        if not worker.alive:
-            return  # ``_gone`` sees to it
+        if not worker.alive:  # it ended after its answer, when it was neither idle nor in a call
+            self._replace(worker)
+            return
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():

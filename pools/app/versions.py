@@ -37,7 +37,8 @@ logger = logging.getLogger("versions")
 
 @dataclass(frozen=True)
 class Around:
-    """``marks``: variables by which the supervisor knows the cluster's processes; ``processes``: RLIMIT_NPROC of workers, None: none."""
+    """``marks``: variables by which the supervisor knows the cluster's processes. ``processes``: RLIMIT_NPROC of workers; None: no limit,
+    because this OS user runs other things too. It is then also who deletes the cluster, so the folders of code stay open to it."""
 
     marks: Mapping[str, str]
     processes: int | None
@@ -94,7 +95,7 @@ class Versions:
         code = uuid.uuid4().hex
         place = self._folder / "code" / code
         try:
-            digest = await asyncio.to_thread(package.unpack, archive, place)
+            digest = await asyncio.to_thread(package.unpack, archive, place, closed=self._around.processes is not None)
             spec, _ = await asyncio.to_thread(load, place)
             not_served(spec)
             kept = Kept(spec.name, spec.version, digest, code, time.time(), user)

@@ -244,3 +244,19 @@ def test_an_answer_that_is_too_large_is_an_error_of_the_call(tmp_path: pathlib.P
         assert (await workers.call({"n": 1})).outputs == {"result": "x"}
 
     use(python(tmp_path / "a", "def run(n): return 'x' * n", "{n: int}", "{result: str}"), large)
+
+
+def test_a_worker_that_ends_after_its_answer_is_replaced_too(tmp_path: pathlib.Path) -> None:
+    code = "import os, threading\ndef run():\n    threading.Timer(0.001, os._exit, (0,)).start()\n    return 1\n"
+
+    async def again_and_again(workers: Workers) -> None:
+        good = 0
+        for _ in range(15):
+            try:
+                good += (await workers.call({})).outputs["result"]
+            except CrashError:
+                continue
+        assert good
+        assert workers.restarts
+
+    use(python(tmp_path / "a", code), again_and_again)
