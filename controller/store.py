@@ -98,7 +98,7 @@ class FolderStore:
     def update(self, name: str, change: Callable[[Any], Any], *, durable: bool = True) -> Any:  # noqa: ANN401 (what the file holds)
         """Read, ``change`` and write under the lock; ``change`` gets None when there is no file. Returns the new content."""
         with self.lock(name):
-            before = self.read(name)
+            before = self.look(name)
             after = change(before)
             if after != before:
                 self._write(name, after, durable=durable)
