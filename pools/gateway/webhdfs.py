@@ -67,15 +67,15 @@ def call(hdfs: Hdfs, authority: str, target: str, caller: str) -> Call:
 
 def redirected(hdfs: Hdfs, made: Call, location: str) -> str:
     """Where the client is sent instead of to the DataNode of ``location``. RefusalError 502 for a place that is no DataNode of ours."""
-    parts = urllib.parse.urlsplit(location)
-    if parts.netloc not in hdfs.datanodes:
-        raise RefusalError(
-            502, "bad_answer", "HDFS sends to a DataNode that the gateway does not know", where="webhdfs", hint="bdc status --service hdfs"
-        )
-    pairs = urllib.parse.parse_qsl(parts.query, keep_blank_values=True)
-    kept = [(name, value) for name, value in pairs if name.lower() not in DROPPED]
-    kept.append((DATANODE, str(hdfs.datanodes.index(parts.netloc))))
-    return f"{made.base}{made.path}?{urllib.parse.urlencode(kept)}"
+    try:
+        parts = urllib.parse.urlsplit(location)
+        number = hdfs.datanodes.index(parts.netloc)
+        pairs = urllib.parse.parse_qsl(parts.query, keep_blank_values=True)
+        kept = [(name, value) for name, value in pairs if name.lower() not in DROPPED]
+        return f"{made.base}{made.path}?{urllib.parse.urlencode([*kept, (DATANODE, str(number))])}"
+    except ValueError:  # also for what is no URL, or no text
+        why = "HDFS sends to a DataNode that the gateway does not know"
+        raise RefusalError(502, "bad_answer", why, where="webhdfs", hint="bdc status --service hdfs") from None
 
 
 def redirected_json(hdfs: Hdfs, made: Call, body: bytes) -> bytes:

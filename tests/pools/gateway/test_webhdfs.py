@@ -78,7 +78,17 @@ def test_a_redirect_comes_back_here_and_goes_on_to_the_datanode(prefix: str) -> 
     assert redirected_json(HDFS, made, b'{"Location": "http://127.0.0.1:9864/webhdfs/v1/a?op=OPEN"}').endswith(b'?op=OPEN&datanode=0"}')
 
 
-@pytest.mark.parametrize("location", ["http://10.0.0.1:9864/webhdfs/v1/a", "/webhdfs/v1/a", "", "http://127.0.0.1:9865/x"])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://10.0.0.1:9864/webhdfs/v1/a",
+        "/webhdfs/v1/a",
+        "",
+        "http://127.0.0.1:9865/x",
+        "http://[::1/x",
+        "http://127.0.0.1:9864/a?b=\ud800",
+    ],
+)
 def test_a_redirect_to_anywhere_else_is_none(location: str) -> None:
     made = call(HDFS, "gw:30443", "/webhdfs/v1/a?op=OPEN", "alice")
     with pytest.raises(RefusalError, match="does not know") as refused:
