@@ -14,7 +14,6 @@ Entries have running numbers (``n``), which go on over rotations and restarts: a
 from __future__ import annotations
 
 import contextlib
-import datetime
 import errno
 import json
 import os
@@ -23,21 +22,18 @@ import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pools.audit_entries import Entry, line_of, now
 
 SETTLE_SECONDS = 1.0
 MOST_WAITING = 50_000
 """Entries in memory; those beyond are lost, and counted: the disk hangs."""
 
 STRANGERS = 300
-TEXT_CHARACTERS = 300
-OBJECTS = 50
 TAIL_BYTES = 1 << 16
-
-Outcome = Literal["allowed", "refused", "failed"]
-"""failed: it was allowed, and did not work."""
 
 
 @dataclass(frozen=True)
@@ -46,27 +42,6 @@ class Keep:
 
     size: int = 8 << 20
     files: int = 16
-
-
-@dataclass(frozen=True)
-class Entry:
-    """``rule``: what allowed or refused it; ``why``: the code of the refusal or fault; ``origin``: address of who asked; ``session``: the
-    login or session it belongs to, the same in every service that knows it; ``statement``: see ``shape_digest``."""
-
-    action: str
-    outcome: Outcome
-    rule: str
-    user: str | None = None
-    origin: str | None = None
-    objects: tuple[str, ...] = ()
-    session: str | None = None
-    why: str | None = None
-    request: str | None = None
-    database: str | None = None
-    statement: str | None = None
-    rows: int | None = None
-    at: float | None = None
-    """Unix seconds; None: now."""
 
 
 class Trail:
@@ -94,6 +69,8 @@ class Trail:
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._opened: int | None = None
+        self._retired: list[int] = []
+        """Files that are written no more, to be synced and closed."""
         self._number = 0
         self._unsynced = False
         self._failing: str | None = None
@@ -136,24 +113,35 @@ class Trail:
             self.note(entry)
 
     def settle(self) -> None:
-        """Write what waits, and have the disk keep it."""
+        """Write what waits, and have the disk keep it; who notes something meanwhile does not wait for the disk."""
+        entries, defects = self._made()
         with self._lock:
-            self._drain()
+            for error in defects:
+                self._fail(1, error)
+            if entries:
+                self._append(entries)
+            retired, self._retired = self._retired, []
             if self._unsynced and self._opened is not None:
                 self._unsynced = False
-                try:
-                    os.fdatasync(self._opened)
-                    if self._moved(self._opened):
-                        self._close()
-                except OSError as error:
+                retired.append(os.dup(self._opened))
+        for opened in retired:
+            try:
+                os.fdatasync(opened)
+            except OSError as error:
+                with self._lock:
                     self._fail(0, error)
+            finally:
+                os.close(opened)
+        with self._lock, contextlib.suppress(OSError):
+            if self._opened is not None and self._moved(self._opened):
+                self._close()
 
     def close(self) -> None:
         """Settle, for the last time."""
         self._over.set()
-        self.settle()
         with self._lock:
             self._close()
+        self.settle()
 
     @property
     def problem(self) -> str | None:
@@ -171,15 +159,16 @@ class Trail:
         while not self._over.wait(SETTLE_SECONDS):
             self.settle()
 
-    def _drain(self) -> None:
+    def _made(self) -> tuple[list[Entry], list[Exception]]:
+        """What waits; one that can't be told is counted, the rest goes on."""
         entries: list[Entry] = []
+        defects: list[Exception] = []
         while self._waiting:
             try:
                 entries.append(self._waiting.popleft()())
-            except Exception as error:  # noqa: BLE001 (one that can't be told is counted, the rest goes on)
-                self._fail(1, error)
-        if entries:
-            self._append(entries)
+            except Exception as error:  # noqa: BLE001 (see there)
+                defects.append(error)
+        return entries, defects
 
     def _write(self, entries: list[Entry]) -> None:
         with self._lock:
@@ -189,7 +178,7 @@ class Trail:
         """All of them in one write, or none; called with the lock held."""
         try:
             opened = self._open()
-            told = self._told() + [_line(entry, self.service) for entry in entries]
+            told = self._told() + [line_of(entry, self.service) for entry in entries]
             lines = [{"n": self._number + place, **line} for place, line in enumerate(told, 1)]
             data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(errors="backslashreplace")
             _all_or_nothing(opened, data)
@@ -208,20 +197,19 @@ class Trail:
         """That entries are missing, once they can be written again."""
         if not self._untold:
             return []
-        lost = _line(Entry("audit.lost", "failed", "disk", why=self._since), self.service)
+        lost = line_of(Entry("audit.lost", "failed", "disk", why=self._since), self.service)
         return [{**lost, "count": self._untold}]
 
     def _fail(self, lost: int, error: Exception) -> None:
         if not self._untold:
-            self._since = _now()
+            self._since = now()
         self.lost += lost
         self._untold += lost
         why = getattr(error, "strerror", None) or type(error).__name__
         if self._failing is None:
             self._complain(f"{self.file}: {why}")
         self._failing = why
-        with contextlib.suppress(OSError):
-            self._close()
+        self._close()
 
     def _open(self) -> int:
         if self._opened is None:
@@ -266,35 +254,15 @@ class Trail:
                 before.replace(older)
 
     def _close(self) -> None:
+        """``settle`` has the disk keep what was written."""
         if self._opened is not None:
-            opened, self._opened = self._opened, None
-            with contextlib.suppress(OSError):
-                os.fdatasync(opened)
-            os.close(opened)
+            self._retired.append(self._opened)
+            self._opened = None
 
 
 def rotated(file: pathlib.Path, number: int) -> pathlib.Path:
     """The file itself (0), and those before it: the higher, the older."""
     return file if number == 0 else file.with_name(f"{file.name}.{number}")
-
-
-def _line(entry: Entry, service: str) -> dict[str, Any]:
-    given: Mapping[str, Any] = asdict(entry)
-    at = _now() if entry.at is None else datetime.datetime.fromtimestamp(entry.at, datetime.UTC).isoformat(timespec="milliseconds")
-    kept = {name: value for name, value in given.items() if value not in (None, ()) and name != "at"}
-    if "objects" in kept:
-        kept["objects"] = _cut(kept["objects"])
-    texts = {name: value[:TEXT_CHARACTERS] if isinstance(value, str) else value for name, value in kept.items()}
-    return {"at": at, "service": service, **texts}
-
-
-def _cut(objects: Iterable[str]) -> list[str]:
-    every = [one[:TEXT_CHARACTERS] for one in objects]
-    return every if len(every) <= OBJECTS else [*every[:OBJECTS], f"… {len(every) - OBJECTS} more"]
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _all_or_nothing(opened: int, data: bytes) -> None:

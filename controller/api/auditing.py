@@ -11,7 +11,8 @@ from starlette.types import Scope
 
 from controller.auth.sessions import session_named
 from controller.log import Log
-from pools.audit import Entry, Outcome, Trail
+from pools.audit import Trail
+from pools.audit_entries import Entry, Outcome
 
 ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/api/v1/token"): "login",

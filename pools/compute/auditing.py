@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pools.audit import Entry, Outcome, Trail
+from pools.audit import Trail
+from pools.audit_entries import Entry, Outcome
 from pools.audit_reading import Wanted, found
 from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError

@@ -12,7 +12,8 @@ import threading
 
 import pytest
 
-from pools.audit import OBJECTS, STRANGERS, Entry, Keep, Trail, rotated
+from pools.audit import STRANGERS, Keep, Trail, rotated
+from pools.audit_entries import OBJECTS, Entry
 from pools.audit_reading import Line, Wanted, found, merged
 from tests.patience import eventually
 
@@ -87,7 +88,8 @@ def test_many_threads_write_whole_lines(tmp_path: pathlib.Path) -> None:
 
 FULL = """
 import pathlib, resource, signal, sys
-from pools.audit import Entry, Trail
+from pools.audit import Trail
+from pools.audit_entries import Entry
 said = []
 trail = Trail(pathlib.Path(sys.argv[1]), "control", said.append)
 trail.note(Entry("first", "allowed", "x"))

@@ -15,7 +15,8 @@ from controller.api.auditing import ACTIONS, Auditing
 from controller.api.services import Services
 from controller.errors import NotReadyError
 from controller.pool_requests import Replica
-from pools.audit import Entry, Trail
+from pools.audit import Trail
+from pools.audit_entries import Entry
 from pools.audit_reading import Wanted
 from tests.controller.api import service as served_api
 from tests.controller.api.service import ADMIN, PASSWORD, USER, Service
