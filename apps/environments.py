@@ -51,6 +51,8 @@ class Environments:
             where = ["--no-index", "--find-links", str(wheels)] if wheels is not None else []
             install = ["--quiet", "--only-binary", ":all:", "--link-mode", "copy", *where, "--python", str(made / "bin" / "python")]
             self._uv("pip", "install", *install, "--", *requirements)
+            if not (place / "bin" / "python").exists():
+                shutil.rmtree(place, ignore_errors=True)  # of a backup, which holds no links
             if not place.exists():  # another version with the same requirements may have been faster
                 made.rename(place)
         finally:

@@ -56,6 +56,17 @@ def test_from_a_wheelhouse_once_and_of_its_own(tmp_path: pathlib.Path, monkeypat
     assert found.python(("mine>=1",), tmp_path / "package") == python
 
 
+def test_one_that_lost_its_links_in_a_backup_is_made_anew(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "package").mkdir()
+    wheel(tmp_path / "package" / "wheels", "mine")
+    python = Environments(tmp_path / "environments").python(("mine",), tmp_path / "package")
+    for link in pathlib.Path(python).parent.iterdir():
+        if link.is_symlink():
+            link.unlink()
+    assert Environments(tmp_path / "environments").python(("mine",), tmp_path / "package") == python
+    assert said(python, "import mine; print(mine.VERSION)") == "1.0"
+
+
 def test_another_wheel_is_another_environment(tmp_path: pathlib.Path) -> None:
     (tmp_path / "package").mkdir()
     wheel(tmp_path / "package" / "wheels", "mine")

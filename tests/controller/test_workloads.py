@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from controller.errors import SpecError
 from controller.facts import Facts
@@ -156,3 +157,20 @@ def test_in_pods_everybody_listens_where_others_reach_him_and_nothing_names_loop
     assert "<name>dfs.datanode.address</name><value>0.0.0.0:31510</value>" in files["storage-0-0", "hdfs-site.xml"]
     own_business = {("spark-connect-0", "spark-defaults.conf")}  # its driver talks to itself
     assert {place for place, content in files.items() if "127.0.0.1" in content and "sql" not in place[1]} == own_business
+
+
+def test_the_app_proxy_stays_on_loopback_and_is_not_on_kubernetes_yet() -> None:
+    def of(pool: dict[str, object], listen: str = "127.0.0.1", **network: str) -> list[Workload]:
+        text = yaml.safe_load(render_profile("local", "demo"))
+        text["spec"]["pools"]["app"], text["spec"]["network"] = pool, network
+        found = all_workloads(load_spec(yaml.safe_dump(text)), Facts(sealing_key="key", ticket_key="key", listen=listen))
+        return [entry for entry in found if entry.pool == "app"]
+
+    (proxy,) = of({})
+    assert json.loads(proxy.files[0].content)["controller"] == "http://{host:control}:30080"
+    (outside,) = of({"enabled": True}, bind="192.0.2.1")
+    settings = json.loads(outside.files[0].content)
+    assert (settings["controller"], settings["host"], settings["authority"]) == ("https://192.0.2.1:30080", "127.0.0.1", "{secrets}/ca.crt")
+    assert of({"enabled": False}) == of({}, "0.0.0.0") == []
+    with pytest.raises(SpecError, match="can't be served on Kubernetes yet"):
+        of({"enabled": True}, "0.0.0.0")
