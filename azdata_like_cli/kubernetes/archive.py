@@ -62,8 +62,7 @@ class Writer:
 
     def copy(self, name: str, entry: tarfile.TarInfo, content: IO[bytes] | None) -> None:
         """An entry of another archive under this name; ``content`` None: a folder."""
-        made = tarfile.TarInfo(name)
-        made.mode, made.mtime, made.type, made.size = entry.mode & 0o777, entry.mtime, entry.type, entry.size
+        made = _named(name, entry)
         if content is None:
             self._archive.addfile(made)
             return
@@ -124,8 +123,14 @@ def _in_workloads(archive: tarfile.TarFile) -> Iterator[tuple[str, Entry]]:
         parts = pathlib.PurePosixPath(entry.name).parts
         if len(parts) > 3 and parts[0] == "workloads" and parts[2] == "data":
             content = archive.extractfile(entry) if entry.isfile() else None
-            entry.name = "/".join(parts[3:])
-            yield parts[1], (entry, content)
+            yield parts[1], (_named("/".join(parts[3:]), entry), content)
+
+
+def _named(name: str, entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """A new one: a long name stands in an entry twice, and written again, the one that is no attribute wins."""
+    made = tarfile.TarInfo(name)
+    made.mode, made.mtime, made.type, made.size = entry.mode & 0o777, entry.mtime, entry.type, entry.size
+    return made
 
 
 def check(file: pathlib.Path) -> Found:

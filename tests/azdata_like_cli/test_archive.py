@@ -47,6 +47,24 @@ def test_what_was_written_is_read(tmp_path: Path, name: str) -> None:
     ]
 
 
+def test_long_names_are_laid_where_they_belong(tmp_path: Path) -> None:
+    """As HDFS's: beyond 100 characters tar keeps a name beside the entry too, and that one won when the entry was laid elsewhere."""
+    name, content = f"blocks/{'x' * 120}/blk_1", b"a block"
+    with archive.Writer(tmp_path / "a.tar", MANIFEST) as out:
+        out.add("bdc.yaml", b"kind: BigDataCluster\n")
+        file = tarfile.TarInfo(name)
+        file.size = len(content)
+        out.copy(f"workloads/storage-0-0/data/{name}", file, io.BytesIO(content))
+        out.done()
+    with tarfile.open(tmp_path / "volume.tar", "w|") as volume:
+        for _, entries in archive.check(tmp_path / "a.tar").folders():
+            for entry, read in entries:
+                volume.addfile(entry, read)
+    with tarfile.open(tmp_path / "volume.tar") as volume:
+        (found,) = volume
+        assert found.name == name and volume.extractfile(found).read() == content  # type: ignore[union-attr]
+
+
 def test_one_machine_knows_the_file(tmp_path: Path) -> None:
     path = made(tmp_path / "a.tar")
     with local._opened(path) as opened:
