@@ -24,9 +24,11 @@ def lines(file: pathlib.Path) -> list[dict[str, object]]:
 
 def test_an_entry_is_written_before_note_returns_and_the_file_is_the_owners_alone(tmp_path: pathlib.Path) -> None:
     file, echoed = tmp_path / "audit.jsonl", list[str]()
-    os.umask(0o000)
-    trail = Trail(file, "control", echo=echoed.append)
-    trail.note(Entry("users.add", "allowed", "admin", "alice", "127.0.0.1", ("name=bob",), "s1", request="r1"))
+    trail, before = Trail(file, "control", echo=echoed.append), os.umask(0o000)
+    try:
+        trail.note(Entry("users.add", "allowed", "admin", "alice", "127.0.0.1", ("name=bob",), "s1", request="r1"))
+    finally:
+        os.umask(before)
     assert file.stat().st_mode & 0o777 == 0o600
     (line,) = lines(file)
     assert line.pop("at")
