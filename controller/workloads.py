@@ -6,6 +6,7 @@ from controller.certificates.policy import bound, encrypted
 from controller.errors import Problem, SpecError
 from controller.facts import Facts
 from controller.spec import ClusterSpec, PortNumbers, port_numbers
+from pools.app.workloads import PROXY as APP_PROXY
 from pools.app.workloads import AppSettings
 from pools.app.workloads import workloads as app_workloads
 from pools.compute.settings import Limits, ShardAddress
@@ -227,6 +228,7 @@ def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         issuer=facts.issuer,
         namenode={"rpc": ports.namenode, "http": ports.webhdfs} if hdfs else None,
         datanodes=tuple(http for _, http, _ in ports.datanodes),
+        apps=None if ports.app is None else f"{{host:{APP_PROXY}}}:{ports.app}",
     )
     return gateway_workloads(place)
 

@@ -1,1 +1,1 @@
-"""The gateway: one TLS address in front of the controller's API and of WebHDFS (docs/architecture/gateway.md)."""
+"""The gateway: one TLS address in front of the API, WebHDFS and apps (docs/architecture/gateway.md)."""

@@ -21,6 +21,7 @@ from pools.gateway.settings import GatewaySettings
 JWKS = "/.well-known/jwks.json"
 HEALTH = "/healthz"
 API = "/api/v1"
+APPS = "/api/app"
 TO_HDFS = frozenset({b"accept", b"content-type", b"range", b"user-agent"})
 FROM_HDFS = frozenset(b"accept-ranges cache-control content-disposition content-range content-type date etag expires last-modified".split())
 """Nothing that HDFS would have its caller keep: its cookie names the gateway's own user."""
@@ -28,6 +29,8 @@ JSON_BYTES = 65_536
 FETCH_SECONDS = 5.0
 API_BYTES = 65_536
 """The controller takes no larger bodies."""
+APP_BYTES = 16 << 20
+"""Nor the apps' proxy."""
 
 
 class Routes:
@@ -48,7 +51,9 @@ class Routes:
         if path == HEALTH:
             await _say(client, method, b'{"status": "ok"}')
         elif path == JWKS or path.startswith(API + "/"):
-            await self._to_controller(client, request, path, told.request_id)
+            await self._onwards(client, request, self._controller, API_BYTES, told)
+        elif path.startswith(APPS + "/"):
+            await self._onwards(client, request, self._settings.apps, APP_BYTES, told)
         elif webhdfs.prefix_of(path) is not None:
             await self._to_hdfs(client, request, method, told)
         else:
@@ -57,27 +62,31 @@ class Routes:
                 "not_found",
                 "there is nothing at this path",
                 where=f"{method} {path[:200]}",
-                hint=f"{API}/… and /webhdfs/v1/… are here",
+                hint=f"{API}/…, {APPS}/… and /webhdfs/v1/… are here",
             )
 
-    async def _to_controller(self, client: Peer, request: h11.Request, path: str, request_id: str) -> None:
-        """It judges the token itself, at once."""
+    async def _onwards(self, client: Peer, request: h11.Request, server: str | None, most: int, told: Told) -> None:
+        """To who judges the token himself: the controller, and the apps' proxy."""
+        if server is None:
+            raise RefusalError(404, "not_found", "this cluster serves no apps", where=told.path, hint="spec.pools.app.enabled")
         given = dict(request.headers).get(b"authorization", b"")
         if len(given) > tokens.MOST_CHARACTERS:
-            tokens.bearer(given.decode("latin-1"))
-            raise RefusalError(401, "invalid_token", "the login is too long", where="header Authorization")
+            raise RefusalError(401, "invalid_token", "the login is too long", where="header Authorization", hint=tokens.LOGIN)
+        encrypted = self._encrypted and server == self._controller
         try:
-            upstream = await connect(self._controller, self._trust.context() if self._encrypted else None)
+            upstream = await connect(server, self._trust.context() if encrypted else None)
         except OSError as error:
             why = type(error).__name__
-            raise RefusalError(502, "unreachable", f"the controller does not answer ({why})", where=path[:200], hint="bdc start") from None
+            raise RefusalError(
+                502, "unreachable", f"what is behind the gateway does not answer ({why})", where=told.path, hint="bdc status"
+            ) from None
 
         async def change(response: h11.Response, _upstream: Peer) -> tuple[Headers, bytes | None]:
             return [*passed_on(list(response.headers)), *_length(response)], None
 
         sent = [(name, value) for name, value in passed_on(list(request.headers)) if name != b"x-request-id"]
-        headers = [(b"x-request-id", request_id.encode()), *sent, *framing(list(request.headers))]
-        await _pass(client, upstream, request, (self._controller, request.target), headers, change, API_BYTES)
+        headers = [(b"x-request-id", told.request_id.encode()), *sent, *framing(list(request.headers))]
+        await _pass(client, upstream, request, (server, request.target), headers, change, most)
 
     async def _to_hdfs(self, client: Peer, request: h11.Request, method: str, told: Told) -> None:
         hdfs, headers = self._settings.hdfs, dict(request.headers)

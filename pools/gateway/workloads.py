@@ -18,7 +18,8 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a server that listens
 @dataclass(frozen=True)
 class GatewayPlace:
     """Where it stands. ``certificate``: the name under which its certificate lies; ``same``: the controller shows that very one.
-    ``namenode``: the NameNode's ports ``rpc`` and ``http``, ``datanodes`` the http port of each; None: no HDFS."""
+    ``namenode``: the NameNode's ports ``rpc`` and ``http``, ``datanodes`` the http port of each; None: no HDFS.
+    ``apps``: where their proxy is (``host:port``, placeholders allowed); None: there is none."""
 
     bind: str
     port: int
@@ -28,6 +29,7 @@ class GatewayPlace:
     issuer: str = ""
     namenode: Mapping[str, int] | None = None
     datanodes: tuple[int, ...] = ()
+    apps: str | None = None
 
 
 def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
@@ -42,8 +44,9 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
         same_certificate=place.same,
         issuer=place.issuer,
         hdfs=_hdfs(place),
+        apps=place.apps,
     )
-    endpoints = [Endpoint("gateway", "Gateway to the API and HDFS files", "https://{host}:{port:api}", "https")]
+    endpoints = [Endpoint("gateway", "Gateway to the API, HDFS files and apps", "https://{host}:{port:api}", "https")]
     if place.namenode is not None:
         endpoints.append(Endpoint("webhdfs", "HDFS file system proxy", "https://{host}:{port:api}/webhdfs/v1", "https"))
     return (

@@ -76,7 +76,11 @@ class Running:
 
 @contextmanager
 def gateway(
-    folder: pathlib.Path, hdfs: HdfsServer | Hdfs | None = None, limits: Limits | None = None, controller: str | None = None
+    folder: pathlib.Path,
+    hdfs: HdfsServer | Hdfs | None = None,
+    limits: Limits | None = None,
+    controller: str | None = None,
+    apps: str | None = None,
 ) -> Iterator[Running]:
     """Until the end of the block. ADMIN and USER of the API are who logs in. ``controller``: instead of that API's address."""
     certificates = laid(folder / "tls")
@@ -91,6 +95,7 @@ def gateway(
             authority_file=certificates.root,
             issuer=ISSUER,
             hdfs=behind(hdfs) if isinstance(hdfs, HdfsServer) else hdfs,
+            apps=apps,
         )
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)

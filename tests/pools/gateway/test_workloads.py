@@ -88,6 +88,8 @@ def test_without_hdfs_it_is_before_the_api_alone() -> None:
     found = made(pools__storage__enabled="false")
     assert settings(found["gateway"])["hdfs"] is None
     assert [endpoint.name for endpoint in found["gateway"].endpoints] == ["gateway"]
+    assert settings(found["gateway"])["apps"] == "{host:app-proxy}:30778"
+    assert settings(made(pools__app__enabled="false")["gateway"])["apps"] is None
 
 
 @pytest.mark.parametrize(("changes", "message"), [
