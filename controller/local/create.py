@@ -28,7 +28,7 @@ from controller.local.opening import check_name, check_owner
 from controller.local.progress import Progress
 from controller.plan import by_requirement
 from controller.profiles import render_profile
-from controller.spec import ClusterSpec, load_spec
+from controller.spec import ClusterSpec, load_spec, with_base
 from controller.status import endpoints
 from controller.substrates.local.claims import PortClaims
 from controller.substrates.local.layout import ClusterHome, cluster_home
@@ -159,13 +159,21 @@ def _refuse_complete(home: ClusterHome) -> None:
 
 def _resumed(home: ClusterHome, text: str, spec_file: Path | None) -> str:
     """A create that is completed keeps its spec (and so its ports), unless another one is given or what lies there is damaged."""
-    if spec_file is not None or not home.spec.exists():
+    if not home.spec.exists():
         return text
     try:
-        read_spec(home)
+        there = read_spec(home)
     except SpecError:
         return text
+    if spec_file is not None and not _same(load_spec(text), there):
+        return text
     return home.spec.read_text(encoding="utf-8")
+
+
+def _same(given: ClusterSpec, there: ClusterSpec) -> bool:
+    """But for the block of ports that the first attempt chose: what runs of it already is not to move."""
+    base = there.spec.ports.base
+    return (with_base(given, base) if given.spec.ports.base is None and base is not None else given) == there
 
 
 def _interrupted(home: ClusterHome) -> LocalError:
