@@ -24,7 +24,7 @@ from tests.pools.gateway.running import ISSUER, USER, Running, gateway
 from tests.pools.gateway.test_webhdfs import HDFS
 
 INPUTS = int(os.environ.get("BDC_GATEWAY_INPUTS", "4000"))
-REQUESTS = int(os.environ.get("BDC_GATEWAY_REQUESTS", "100"))
+REQUESTS = int(os.environ.get("BDC_GATEWAY_REQUESTS", "40"))
 TARGETS = [
     b"/webhdfs/v1/tmp/a%20b?op=OPEN&user.name=root&doas=admin&offset=3&noredirect=true",
     b"/gateway/default/webhdfs/v1/user/x/..;/y?op=CREATE&datanode=1&namenoderpcaddress=10.0.0.1:8020",
