@@ -36,7 +36,9 @@ from tests.services.cluster import Stage
 from tests.services.postgresql import PostgresqlServer
 
 pytestmark = pytest.mark.service
-SERVICES = ("control", "master-0", "compute-0-scratch", "compute-0", "data-0", "data-1", "nmnode-0", "storage-0-0", "storage-0-1")
+SERVICES = (
+    "control", "master-0", "compute-0-scratch", "compute-0", "data-0", "data-1", "nmnode-0", "storage-0-0", "storage-0-1", "app-proxy",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,7 @@ def test_it_is_ready_and_listed(local: Local) -> None:
         "master-setup": "done",
         "compute-0-scratch": "ready",
         "compute-0": "ready",
+        "app-proxy": "ready",
     }
     (listed,) = local.done("list")["clusters"]  # type: ignore[misc]
     assert (listed["name"], listed["state"]) == (NAME, "ready")
