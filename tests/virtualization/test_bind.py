@@ -157,3 +157,22 @@ def test_order_and_group_by_names() -> None:
 def test_the_lowest_integers_are_constants_with_their_sign() -> None:
     query = bind(parse("SELECT -2147483648 AS a, -2147483649 AS b, -(9223372036854775808) AS c, - 5 AS d"), catalog()).query
     assert [type_of(item) for item in query.selects] == ["integer", "bigint", "bigint", "integer"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "written"),
+    [
+        ("a JOIN b USING (id)", "b.id"),
+        ("b JOIN a USING (id)", "b.id"),
+        ("a LEFT JOIN b USING (id)", "CAST(a.id AS BIGINT)"),
+        ("b NATURAL LEFT JOIN a", "b.id"),
+        ("a RIGHT JOIN b USING (id)", "b.id"),
+        ("b RIGHT JOIN a USING (id)", "CAST(a.id AS BIGINT)"),
+        ("a FULL JOIN b USING (id)", "COALESCE(a.id, b.id)"),
+        ("a JOIN a AS c USING (id)", "a.id"),
+    ],
+)
+def test_a_merged_column_is_of_the_common_type(sql: str, written: str) -> None:
+    query = bind(parse(f"WITH a AS (SELECT 1::int AS id), b AS (SELECT 2::bigint AS id) SELECT id FROM {sql}"), catalog()).query
+    (item,) = query.selects  # type: ignore[attr-defined]
+    assert (item.alias, item.this.sql("postgres").replace('"', "")) == ("id", written)

@@ -8,6 +8,7 @@ from typing import Protocol
 from sqlglot import exp
 
 from virtualization.binding.functions import OUT_COLUMNS, function_columns
+from virtualization.binding.merged import merged
 from virtualization.binding.naming import output_name, unique
 from virtualization.binding.scope import BoundColumn, Scope, Source, Visible, visible_of
 from virtualization.catalog import Catalog, VirtualTable
@@ -78,11 +79,11 @@ class FromBinder:
 
     def _merge(self, join: exp.Join, names: list[str], left: list[Visible], right: list[Visible]) -> list[Visible]:
         """Write USING out as ON; the merged columns come first and are the left one, the right one, or COALESCE of both."""
-        conditions, merged = [], []
+        conditions, columns = [], []
         for name in names:
             a, b = _only(name, left, "left"), _only(name, right, "right")
             conditions.append(exp.EQ(this=a.make(), expression=b.make()))
-            merged.append(_merged(name, a, b, (join.side or "").upper()))
+            columns.append(merged(name, a, b, (join.side or "").upper()))
         join.set("using", None)
         join.set("method", None)
         if conditions:
@@ -93,7 +94,7 @@ class FromBinder:
             join.set("on", exp.true())
         else:
             join.set("kind", "CROSS")
-        return merged + [v for v in left if v.name not in names] + [v for v in right if v.name not in names]
+        return columns + [v for v in left if v.name not in names] + [v for v in right if v.name not in names]
 
     def _item(self, node: exp.Expr, scope: Scope, ctes: Ctes) -> list[Visible]:
         if isinstance(node, exp.Subquery) and _is_join(node):
@@ -194,14 +195,6 @@ class FromBinder:
             candidate = f"{name.lstrip('_')}_{number}"
         self._taken.add(candidate)
         return candidate
-
-
-def _merged(name: str, left: Visible, right: Visible, side: str) -> Visible:
-    if side == "FULL":
-        return Visible(
-            name, lambda: exp.Coalesce(this=left.make(), expressions=[right.make()]), left.type if left.type == right.type else None
-        )
-    return Visible(name, right.make, right.type) if side == "RIGHT" else Visible(name, left.make, left.type)
 
 
 def _only(name: str, visible: list[Visible], where: str) -> Visible:
