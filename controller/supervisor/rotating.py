@@ -14,6 +14,7 @@ from controller.supervisor.errors import SupervisorError
 from controller.supervisor.host import Host
 from controller.supervisor.rendered import Rendered
 from controller.supervisor.renewing import keep, lay_again
+from pools.keyring import LOOK_SECONDS
 
 KINDS = {"tickets": "ticket.key", "sealing": "sealing.key"}
 TICKET_KEYS = "ticket.pub"
@@ -34,6 +35,8 @@ async def rotate(host: Host, workloads: Iterable[Rendered], asked: Mapping[str, 
     for name, value in values.items():
         await asyncio.to_thread(keep, host.folder.secrets, {name: value})
         laid += lay_again(host, [one for one in running if any(secret.name == name for secret in one.secrets)])
+    if step == "drop":
+        await asyncio.sleep(LOOK_SECONDS)  # from now on nobody takes what the old ones signed
     if kind == "sealing":
         await asyncio.to_thread(_publish, host.folder.path, values[KINDS[kind]])
     logger.info("key of %s: %s; laid for %s", kind, step, ", ".join(laid) or "nobody")
