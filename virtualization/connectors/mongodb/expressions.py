@@ -34,6 +34,8 @@ class Computed:
         self._known: dict[str, Operand] = {}
         self._new: dict[str, Expression] = {}
         self._count = 0
+        self.looked = 0
+        """How often ``resolve`` gave a calculated field, new or not."""
 
     def resolve(self, node: exp.Expr) -> Operand | None:
         """For ``conditions``: an operand that is known, or a field for what can be calculated; None for all else."""
@@ -48,6 +50,7 @@ class Computed:
             self._count += 1
             self._new[field] = value.expression
             self._known[key] = Operand(field, value.kind)
+        self.looked += 1
         return self._known[key]
 
     def attempt(self, make: Callable[[], T]) -> tuple[T, dict[str, Expression]]:

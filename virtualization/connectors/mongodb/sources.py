@@ -149,9 +149,13 @@ class _Build:
 
     def _filter(self, parts: Sequence[exp.Expr]) -> None:
         """First what looks at columns only: an error in a calculation is not wanted for rows that are none."""
-        made = [Filtered(fields, filter_) for filter_, fields in (self._condition(part) for part in parts)]
-        made.sort(key=lambda one: bool(one.fields))
-        self._made.steps += made
+        plain: list[Filtered] = []
+        calculated: list[Filtered] = []  # in their order: a field is there from the first on that needs it
+        for part in parts:
+            before = self.computed.looked
+            filter_, fields = self._condition(part)
+            (plain if self.computed.looked == before else calculated).append(Filtered(fields, filter_))
+        self._made.steps += plain + calculated
 
     def _condition(self, part: exp.Expr) -> tuple[Filter, dict[str, Any]]:
         return self.computed.attempt(lambda: condition(part, self.computed.resolve))
