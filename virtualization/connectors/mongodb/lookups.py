@@ -11,39 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from bson import MinKey
 from sqlglot import exp
 
 from virtualization.catalog import VirtualTable
-from virtualization.connectors.mongodb.conditions import Filter, Operand, check_alike, coarse, condition
+from virtualization.connectors.mongodb.conditions import Operand, check_alike, coarse
 from virtualization.connectors.mongodb.expressions import Computed
+from virtualization.connectors.mongodb.filters import Stage, filtered, plain_first
 from virtualization.connectors.mongodb.typed_columns import TypedColumns
 from virtualization.connectors.mongodb.types import Expression
 from virtualization.planner.estimates import scanned_rows
 from virtualization.refusal import refuse
 from virtualization.source_options import FORCED, PUSHDOWN
 
-Stage = dict[str, Any]
 Kind = Literal["inner", "left", "semi", "anti", "not_in"]
 _FINDABLE = frozenset({"integer", "numeric", "text", "date", "timestamp", "boolean"})
 _NOBODY = {"$literal": MinKey()}
 """A key that no typed value is: the row finds no partner."""
 MOST_COMPARISONS = 5_000_000.0
 """Of rows with documents where no index serves the join: a server makes about a million a second."""
-
-
-@dataclass(frozen=True)
-class Filtered:
-    """Fields that are calculated, and the filter that looks at them."""
-
-    fields: dict[str, Expression]
-    filter: Filter
-
-    def stages(self) -> list[Stage]:
-        """Of the pipeline."""
-        return ([{"$set": self.fields}] if self.fields else []) + [{"$match": self.filter}]
 
 
 @dataclass(frozen=True)
@@ -64,7 +52,7 @@ class Lookup:
         self._computed = Computed(self.typed.resolve, f"{name}x")
         self._coarse = coarse(own, self.typed.resolve)
         self._own = list(own)
-        self._filters = [Filtered(fields, made) for fields, made in (self._condition(part) for part in own)]
+        self._filters = plain_first([filtered(part, self._computed) for part in own])
         self._keys: list[Key] = []
         self._before: dict[str, Expression] = {}
 
@@ -106,10 +94,6 @@ class Lookup:
             spec |= {"localField": helper, "foreignField": served.inner.stored}
         stages.append({"$lookup": spec})
         return stages + self._after([self._name] + ([helper] if served is not None else []))
-
-    def _condition(self, part: exp.Expr) -> tuple[dict[str, Expression], Filter]:
-        made, fields = self._computed.attempt(lambda: condition(part, self._computed.resolve))
-        return fields, made
 
     def _pipeline(self) -> list[Stage]:
         stages: list[Stage] = [{"$match": self._coarse}] if self._coarse is not None else []

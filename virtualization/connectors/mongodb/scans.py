@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from virtualization.catalog import VirtualTable
-from virtualization.connectors.mongodb.conditions import Filter, coarse, condition
+from virtualization.connectors.mongodb.conditions import Filter, coarse
 from virtualization.connectors.mongodb.expressions import Computed
-from virtualization.connectors.mongodb.lookups import Filtered, Stage
+from virtualization.connectors.mongodb.filters import Filtered, Stage, filtered, plain_first
 from virtualization.connectors.mongodb.pipelines import Pipeline
 from virtualization.connectors.mongodb.rows import Output
 from virtualization.connectors.mongodb.typed_columns import TypedColumns
@@ -31,12 +31,11 @@ def scan_pipeline(
     kept: list[Kept] = []
     for predicate in predicates:
         try:
-            made, fields = computed.attempt(lambda: condition(predicate, computed.resolve))  # noqa: B023 it is called at once
+            filters.append(filtered(predicate, computed))
         except RefusedError as refused:
             left.append(predicate)
             kept.append(refused.kept)
         else:
-            filters.append(Filtered(fields, made))
             taken.append(predicate)
     taken_columns = {column.name for predicate in taken for column in predicate.find_all(exp.Column)}
     keys = {name: f"c{number}" for number, name in enumerate(names)}
@@ -53,6 +52,6 @@ def _filtering(typed: TypedColumns, first: Filter | None, filters: Sequence[Filt
     stages += typed.place.stages
     fields = typed.fields_of(used)
     stages += [{"$set": fields}] if fields else []
-    for one in sorted(filters, key=lambda one: bool(one.fields)):
+    for one in plain_first(filters):
         stages += one.stages()
     return stages

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlglot import exp
 
 from virtualization.catalog import VirtualTable
-from virtualization.connectors.mongodb.conditions import Filter, Operand, coarse, condition
+from virtualization.connectors.mongodb.conditions import Filter, Operand, coarse
 from virtualization.connectors.mongodb.expressions import Computed
-from virtualization.connectors.mongodb.lookups import Filtered, Lookup
+from virtualization.connectors.mongodb.filters import Filtered, Stage, filtered, plain_first
+from virtualization.connectors.mongodb.lookups import Lookup
 from virtualization.connectors.mongodb.pipelines import Culprit
 from virtualization.connectors.mongodb.sub_queries import SubQuery, sub_query
 from virtualization.connectors.mongodb.typed_columns import TypedColumns
 from virtualization.planner.estimates import scanned_rows
 from virtualization.planner.properties import conjuncts, has_query, used_aliases
 from virtualization.refusal import RefusedError, refuse
-
-Stage = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -148,17 +146,7 @@ class _Build:
         return found
 
     def _filter(self, parts: Sequence[exp.Expr]) -> None:
-        """First what looks at columns only: an error in a calculation is not wanted for rows that are none."""
-        plain: list[Filtered] = []
-        calculated: list[Filtered] = []  # in their order: a field is there from the first on that needs it
-        for part in parts:
-            before = self.computed.looked
-            filter_, fields = self._condition(part)
-            (plain if self.computed.looked == before else calculated).append(Filtered(fields, filter_))
-        self._made.steps += plain + calculated
-
-    def _condition(self, part: exp.Expr) -> tuple[Filter, dict[str, Any]]:
-        return self.computed.attempt(lambda: condition(part, self.computed.resolve))
+        self._made.steps += plain_first([filtered(part, self.computed) for part in parts])
 
     def _next(self, waiting: Sequence[Member]) -> Member:
         """An inner join has its turn when something that is equal joins it with what is there."""

@@ -82,6 +82,7 @@ whole: SELECT id, j % 4, j / 4, -j / 3, j % -4 FROM TABLE WHERE j < 1000
 whole: SELECT id FROM TABLE WHERE j % 4 = 0 AND j % 4 = 0
 whole: SELECT id FROM TABLE WHERE i % 10 > 2 AND i % 10 < 7
 whole: SELECT id, j % 4 FROM TABLE WHERE j % 4 > 0 AND j % 4 < 3 AND i > 0
+SELECT id FROM TABLE WHERE j % 4 > 0 AND j % 4 < 3 AND i > 0 AND s IS DISTINCT FROM 'a'
 whole: SELECT id, n + 1, n - 0.005, n * 2, n * n, -n, abs(n) FROM TABLE
 whole: SELECT id, floor(n), ceil(n), floor(n * -1) FROM TABLE
 whole: SELECT id, i / 2, i % 7, CAST(j AS bigint) * 4000000000 FROM TABLE WHERE i > -9000000000000000000 AND j < 1000
