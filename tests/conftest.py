@@ -3,9 +3,12 @@ is left when the run ends."""
 
 from __future__ import annotations
 
+import atexit
 import fnmatch
+import os
 import pathlib
 import signal
+import sys
 import tomllib
 from collections.abc import Iterator
 from types import FrameType
@@ -34,6 +37,7 @@ ALLOWED_SKIPS = pathlib.Path(__file__).parent / "allowed_skips.toml"
 _skipped: list[tuple[str, str]] = []
 _watch = Watch()
 _left: list[str] = []
+_session: list[pytest.Session] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -130,6 +134,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 @pytest.hookimpl(trylast=True)  # an interrupted run has its fixtures ended in this hook
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """An unexpected skip is a failure, and so is what is left behind."""
+    _session[:] = [session]
     _left.extend(_watch.left())
     if (_skipped or _left) and exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -141,3 +146,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"LEFT BEHIND {sentence}", red=True)
     for node, reason in _skipped:
         terminalreporter.write_line(f"UNEXPECTED SKIP {node}: {reason}", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """The run's result is its exit code. CPython before 3.14 ends threads that are inside of C++ (DuckDB, Arrow, gRPC) by unwinding them
+    when it ends itself, which now and then aborts a process whose tests have all passed ("exception not rethrown")."""
+    if _session:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_session[0].exitstatus)

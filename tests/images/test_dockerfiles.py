@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 
 import pytest
 
@@ -35,6 +36,27 @@ def test_bases_are_arguments_with_a_tag_that_says_a_release(name: str) -> None:
         base = arguments[match[1]]
         assert re.fullmatch(r"[a-z]+:[a-z0-9.-]+", base), base  # of the default registry: no host name
         assert not base.endswith(":latest")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_all_that_our_distributions_hold_is_copied(name: str) -> None:
+    found = instructions(name)
+    copied = {one.text.split()[0].rstrip("/") for one in found if one.word == "COPY" and " /source/" in one.text}
+    built = {
+        word
+        for one in found
+        if one.word == "RUN"
+        for words in re.findall(r"ours\.sh \S+((?: [a-z]+)+)", one.text)
+        for word in words.split()
+    }
+    assert built
+    context = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    for distribution in built:
+        wheel = tomllib.loads((ROOT / "distributions" / distribution / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"][
+            "wheel"
+        ]
+        needed = {source.removeprefix("../../").split("/")[0] for source in wheel["force-include"]}
+        assert needed <= copied & context, (distribution, needed - copied, needed - context)
 
 
 @pytest.mark.parametrize("name", NAMES)
