@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from virtualization.verify.answers import BOUNDS, CRASH, UNSUPPORTED, Answer, Refusal, difference
+from virtualization.verify.answers import BOUNDS, CRASH, UNKNOWN, UNSUPPORTED, Answer, Refusal, difference
 from virtualization.verify.promises import promise_of, unconditional, without_cut
 from virtualization.verify.sides import Side
 
@@ -63,7 +63,9 @@ class Judge:
         if isinstance(expected, Refusal):
             return _answered(side, expected)
         wrong = difference(expected, actual, promise_of(sql), lambda: self.right.ask(without_cut(sql)))
-        return Verdict(side.name, "same") if wrong is None else Verdict(side.name, "different", wrong.text, wrong.kind)
+        if wrong is None:
+            return Verdict(side.name, "same")
+        return Verdict(side.name, "skipped" if wrong.kind == UNKNOWN else "different", wrong.text, wrong.kind)
 
     def _forgiving(self, sql: str, verdicts: list[Verdict]) -> list[Verdict]:
         """An error of the data on some sides only is another order of the work. On all of ours it is a defect, unless PostgreSQL has one

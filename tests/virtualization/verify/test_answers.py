@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtualization.plan import OutputColumn
-from virtualization.verify.answers import Answer, Promise, Refusal, Row, difference
+from virtualization.verify.answers import UNKNOWN, Answer, Promise, Refusal, Row, difference
 from virtualization.verify.promises import promise_of, unconditional, without_cut
 
 
@@ -31,6 +31,7 @@ def test_an_order_is_held_and_ties_are_free() -> None:
     promise = Promise((0,), cut=True)
     assert differs(expected, other, promise, full) is None
     assert differs(expected, answer(("1", "a"), ("2", "x")), promise, full) == "rows", "a row that there is not"
+    assert differs(expected, answer(("1", "a"), ("2", "x")), promise) == UNKNOWN, "all rows can't be asked for: one of them is an error"
     assert differs(expected, answer(("2", "b"), ("1", "a")), promise, full) == "order"
     assert differs(expected, answer(("1", "a"), ("3", "d")), promise, full) == "order"
     assert differs(answer(("2", "b"), ("2", "c")), answer(("2", "b"), ("2", "b")), promise, full) == "rows", "one row twice"
