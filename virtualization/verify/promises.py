@@ -39,10 +39,14 @@ def without_cut(sql: str) -> str:
 
 
 def unconditional(sql: str) -> str:
-    """The statement with all its rows: no WHERE, HAVING or LIMIT, and all branches of set operations."""
+    """The statement with all its rows: no HAVING or LIMIT, all branches of set operations, and a WHERE that is computed, every part of it,
+    and always true."""
     query = parse(sql).copy()
+    for where in list(query.find_all(exp.Where)):
+        whole = exp.Coalesce(this=where.this.transform(_both_sides), expressions=[exp.true()])
+        where.set("this", exp.Not(this=exp.Is(this=whole, expression=exp.null())))
     for select in list(query.find_all(exp.Select)):
-        for clause in ("where", "having", "limit", "offset"):
+        for clause in ("having", "limit", "offset"):
             select.set(clause, None)
     for operation in list(query.find_all(exp.Except, exp.Intersect)):
         union = exp.Union(**operation.args)
@@ -52,6 +56,14 @@ def unconditional(sql: str) -> str:
         else:
             operation.replace(union)
     return query.sql("postgres")
+
+
+def _both_sides(node: exp.Expr) -> exp.Expr:
+    """AND and OR as a sum, which needs both of its sides."""
+    if not isinstance(node, (exp.And, exp.Or)):
+        return node
+    sides = [exp.cast(exp.paren(side.transform(_both_sides)), "int") for side in (node.this, node.expression)]
+    return exp.paren(exp.GT(this=exp.Add(this=sides[0], expression=sides[1]), expression=exp.Literal.number(-1)))
 
 
 def _number(node: exp.Expr) -> int | None:

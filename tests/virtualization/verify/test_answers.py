@@ -55,4 +55,7 @@ def test_promises_are_read_from_the_text() -> None:
 
 def test_all_rows_of_a_statement() -> None:
     sql = "SELECT a FROM t WHERE a > 1 INTERSECT ALL (SELECT b FROM (SELECT b FROM u LIMIT 1) q EXCEPT SELECT c FROM v)"
-    assert unconditional(sql) == "SELECT a FROM t UNION ALL (SELECT b FROM (SELECT b FROM u) AS q UNION ALL SELECT c FROM v)"
+    computed = "SELECT a FROM t WHERE NOT COALESCE(a > 1, TRUE) IS NULL"
+    assert unconditional(sql) == f"{computed} UNION ALL (SELECT b FROM (SELECT b FROM u) AS q UNION ALL SELECT c FROM v)"
+    both = "NOT COALESCE((CAST((a) AS INT) + CAST((b) AS INT) > -1), TRUE) IS NULL"
+    assert unconditional("SELECT 1 FROM t WHERE a OR b") == f"SELECT 1 FROM t WHERE {both}", "the second side is computed too"
