@@ -37,6 +37,15 @@ def test_an_order_is_held_and_ties_are_free() -> None:
     assert differs(answer(("2", "b"), ("2", "c")), answer(("2", "b"), ("2", "b")), promise, full) == "rows", "one row twice"
 
 
+def test_equal_values_of_several_texts_tie_in_an_order() -> None:
+    for of, one, two, other in (("character(3)", "a", "a ", "b"), ("numeric", "1.5", "1.50", "1.51"), ("text", "a", "a", "a ")):
+        rows = answer((one, "x"), (two, "y"), types=f"{of},text")
+        swapped, wrong = answer((two, "y"), (one, "x"), types=f"{of},text"), answer((other, "y"), (one, "x"), types=f"{of},text")
+        assert differs(rows, swapped, Promise((0,))) is None
+        assert differs(rows, wrong, Promise((0,))) == "order"
+    assert differs(answer(("1.5",), types="numeric"), answer(("1.50",), types="numeric"), Promise((0,))) == "rows"
+
+
 def test_floats_have_a_tolerance_and_numerics_none() -> None:
     floats = "double precision"
     assert differs(answer(("0.30000000000000004",), types=floats), answer(("0.3",), types=floats)) is None
