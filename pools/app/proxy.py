@@ -6,12 +6,13 @@ No framework in between: routing and dependencies would cost a call more than th
 from __future__ import annotations
 
 import logging
+import time
 import urllib.parse
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from apps.checking import check, parse
-from apps.errors import AppError, CallError, StartError
+from apps.errors import AppError, CallError, InputError, StartError
 from pools.app.errors import NotReadyError, RequestError, UnknownAppError
 from pools.app.exchange import UPLOAD_SECONDS, Exchange
 from pools.app.settings import ProxySettings
@@ -32,7 +33,7 @@ class Proxy:
         self.settings = settings
         self.tokens = tokens
         self.versions = versions
-        self.base = f"http://{settings.host}:{settings.port}"
+        self.base = settings.address or f"http://{settings.host}:{settings.port}"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 (ASGI's own shapes)
         """One request."""
@@ -64,14 +65,22 @@ class Proxy:
         spec, workers = version.spec, version.workers
         if workers is None or spec is None:
             raise _not_ready(version)
-        inputs = check(parse(body), spec.inputs)
-        version.calls += 1
+        tally = version.tally
+        try:
+            inputs = check(parse(body), spec.inputs)
+        except InputError:
+            tally.refused += 1
+            raise
+        tally.calls += 1
+        begun = time.perf_counter()
         try:
             result = await workers.call(inputs)
         except CallError as error:
-            version.failed_calls += 1
+            tally.fail(error.code)
             version.log.say(f"request {exchange.id}: {error.code}: {error.message}")
             raise
+        finally:
+            tally.took(time.perf_counter() - begun)
         return await exchange.answer(
             200,
             {

@@ -18,6 +18,7 @@ import sys
 
 import uvicorn
 
+from pools.app import metrics
 from pools.app.keys import Keys
 from pools.app.proxy import Proxy
 from pools.app.settings import ProxySettings
@@ -38,8 +39,13 @@ async def serve(settings: ProxySettings) -> int:
     """Until a signal; 1 where the port can't be had."""
     folder = pathlib.Path(settings.data_folder)
     marks = {name: os.environ[name] for name in MARKS if name in os.environ}
-    versions = Versions(folder, Around(marks, PROCESSES if _alone() else None, settings.drain_seconds))
+    own = _own_user()
+    if own or settings.pod:
+        _hide()
+    # a pod's user runs in other pods of the node too, and would share a limit of processes with them: there the kubelet's holds
+    versions = Versions(folder, Around(marks, PROCESSES if own else None, own or settings.pod, settings.drain_seconds))
     versions.restore()
+    metrics.listen(settings.metrics, versions.all)
     keys = Keys(settings.controller, folder / "keys.json", settings.authority)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -65,14 +71,16 @@ async def serve(settings: ProxySettings) -> int:
     return 0
 
 
-def _alone() -> bool:
-    """Whether this OS user runs nothing but apps: then workers, which are the same user, must not look into this process, which sees
-    tokens; and what they may start is limited."""
+def _own_user() -> bool:
+    """Whether this OS user runs nothing but apps: then what they may start is limited."""
     with contextlib.suppress(KeyError):
-        if pwd.getpwuid(os.geteuid()).pw_name.startswith(OWN_USER):
-            ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-            return True
+        return pwd.getpwuid(os.geteuid()).pw_name.startswith(OWN_USER)
     return False
+
+
+def _hide() -> None:
+    """Workers, which are the same OS user, must not look into this process, which sees tokens."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def main(arguments: list[str] | None = None) -> int:

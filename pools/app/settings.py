@@ -18,11 +18,18 @@ class ProxySettings:
     controller: str
     host: str = "127.0.0.1"
     authority: str | None = None
+    address: str | None = None
+    """As others reach it, ``http://HOST:PORT``; None: where it listens."""
+    pod: bool = False
+    """It is alone in a pod."""
     upload_bytes: int = 128 * 2**20
     body_bytes: int = 16 * 2**20
     """Of one call."""
     drain_seconds: float = 5.0
     """Calls under way may take so long when a version is replaced or deleted, or the proxy stops."""
+
+    metrics: str | None = None
+    """Where metrics are asked for (``pools/metrics_listener.py``): ``{run}`` on one machine, ``HOST:PORT`` in a pod; None: nowhere."""
 
     @classmethod
     def read(cls, path: pathlib.Path) -> ProxySettings:

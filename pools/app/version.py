@@ -9,6 +9,7 @@ from typing import Any, Literal
 from apps.spec import AppSpec
 from apps.worker.pool import Workers
 from pools.app.log import AppLog
+from pools.app.tally import Tally
 
 State = Literal["WaitingforCreate", "Creating", "Ready", "Error"]
 """The original's words. ``Ready``: it answers; ``reason`` may then tell of an update that was refused."""
@@ -47,8 +48,7 @@ class Version:
     spec: AppSpec | None = None
     workers: Workers | None = None
     busy: bool = False
-    calls: int = 0
-    failed_calls: int = 0
+    tally: Tally = field(default_factory=Tally)
 
     def turn(self, state: State, reason: str) -> None:
         """A new state."""
@@ -78,8 +78,8 @@ class Version:
             "timeout": spec.timeout if spec else None,
             "memory_mb": spec.resources.memory_mb if spec else None,
             "threads": spec.resources.threads if spec else None,
-            "calls": self.calls,
-            "failed_calls": self.failed_calls,
+            "calls": self.tally.calls,
+            "failed_calls": self.tally.failed,
             "worker_restarts": self.workers.restarts if self.workers else 0,
         }
 

@@ -38,10 +38,12 @@ logger = logging.getLogger("versions")
 @dataclass(frozen=True)
 class Around:
     """``marks``: variables by which the supervisor knows the cluster's processes. ``processes``: RLIMIT_NPROC of workers; None: no limit,
-    because this OS user runs other things too. It is then also who deletes the cluster, so the folders of code stay open to it."""
+    because this OS user runs other things too. ``closed``: nothing is written into the folders of code; where the proxy's user is also who
+    deletes the cluster, they stay open to it."""
 
     marks: Mapping[str, str]
     processes: int | None
+    closed: bool
     drain_seconds: float
 
 
@@ -76,7 +78,7 @@ class Versions:
 
     def all(self) -> list[Version]:
         """By name and version."""
-        return [self._known[key] for key in sorted(self._known)]
+        return sorted([*self._known.values()], key=lambda version: (version.kept.name, version.kept.version))
 
     def find(self, name: str, version: str) -> Version | None:
         """None: there is none. Cheap."""
@@ -95,7 +97,7 @@ class Versions:
         code = uuid.uuid4().hex
         place = self._folder / "code" / code
         try:
-            digest = await asyncio.to_thread(package.unpack, archive, place, closed=self._around.processes is not None)
+            digest = await asyncio.to_thread(package.unpack, archive, place, closed=self._around.closed)
             spec, _ = await asyncio.to_thread(load, place)
             not_served(spec)
             kept = Kept(spec.name, spec.version, digest, code, time.time(), user)

@@ -13,12 +13,14 @@ PROXY, PORT, ENDPOINT = "app-proxy", "app", "app-proxy"
 
 @dataclass(frozen=True)
 class AppSettings:
-    """``controller``: its address as the pool reaches it; ``encrypted``: whether that is verified with the cluster's authority."""
+    """``controller``: its address as the pool reaches it; ``encrypted``: whether that is verified with the cluster's authority; ``pod``: it
+    gets a pod of its own, whose name others reach it by."""
 
     port: int
     controller: str
     listen: str = "127.0.0.1"
     encrypted: bool = False
+    pod: bool = False
 
 
 def workloads(settings: AppSettings) -> tuple[Workload, ...]:
@@ -29,6 +31,8 @@ def workloads(settings: AppSettings) -> tuple[Workload, ...]:
         data_folder="{data}",
         controller=settings.controller,
         authority=AUTHORITY if settings.encrypted else None,
+        address=f"http://{{host:{PROXY}}}:{settings.port}" if settings.pod else None,
+        pod=settings.pod,
     )
     return (
         Workload(
