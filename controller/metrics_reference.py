@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from controller import metrics, metrics_hdfs, metrics_master, metrics_scrape
+from pools.app import metric_table as app
 from pools.compute import metric_table as compute
 from pools.data import metric_table as data
 from pools.exposition import BOUNDS, Metric
@@ -20,6 +21,7 @@ PARTS: tuple[Part, ...] = (
     ("Master", "Read from PostgreSQL's statistics.", metrics_master.TABLE),
     ("Compute pool", "Of each replica.", compute.TABLE),
     ("Data pool", "Of each shard.", data.TABLE),
+    ("App pool", "Of the proxy, each version of an app by its labels `app` and `version`.", app.TABLE),
     (
         "HDFS",
         "A choice of what Hadoop tells at `/prom` of each daemon, in our names and units: those of all of HDFS by the NameNode "

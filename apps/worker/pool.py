@@ -41,6 +41,21 @@ class Workers:
         self._under_way = 0
         self._closing = False
 
+    @property
+    def busy(self) -> int:
+        """Workers in a call."""
+        return self._under_way
+
+    @property
+    def idle(self) -> int:
+        """Workers that wait for one."""
+        return len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a worker."""
+        return len(self._waiting)
+
     async def start(self) -> None:
         """Until all are ready. StartError when one can't be started; then none is left."""
         made = await asyncio.gather(*(self._made() for _ in range(self.count)), return_exceptions=True)
