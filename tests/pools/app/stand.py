@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from apps.package import pack
 from pools.app.settings import ProxySettings
+from pools.metrics_listener import local_address
 from tests.controller.api.service import Service, served
 from tests.patience import PATIENCE, eventually
 from tests.services.postgresql import free_port
@@ -42,7 +45,9 @@ class Stand:
     def start(self) -> None:
         """Until it answers."""
         config = self.folder / "proxy.json"
-        settings = ProxySettings(self.port, str(self.folder / "data"), str(self.api.client.base_url), **self.more)
+        settings = ProxySettings(
+            self.port, str(self.folder / "data"), str(self.api.client.base_url), **{"metrics": str(self.folder), **self.more}
+        )
         config.write_text(settings.json())
         (self.folder / "data").mkdir(exist_ok=True)
         command = [sys.executable, "-m", "pools.app.service", "--config", str(config)]
@@ -82,6 +87,15 @@ class Stand:
     def run(self, name: str = "t", version: str = "v1", token: str | None = None, **inputs: object) -> httpx.Response:
         """One call."""
         return self.call("POST", f"/api/app/{name}/{version}/run", token, json=inputs)
+
+    def metrics(self) -> dict[tuple[str, tuple[str, ...]], float]:
+        """Name and values of the labels, in the order of the labels' names → what is told."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(local_address(str(self.folder)))
+            connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            told = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")[2].decode()
+        families = text_string_to_metric_families(told)
+        return {(sample.name, tuple(sample.labels.values())): sample.value for family in families for sample in family.samples}
 
     def workers(self) -> list[int]:
         """Its children."""
