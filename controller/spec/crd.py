@@ -140,8 +140,8 @@ BOUNDS: dict[Path, Schema] = {
     ("pools", "storage", "spark", "conf"): {"maxProperties": 200},
     ("pools", "storage", "spark", "conf", "{}"): {"maxLength": 10000},
     ("kubernetes", "pods"): {"maxProperties": 5},
-    ("kubernetes", "storage", "claims"): {"maxProperties": 4},
-    ("kubernetes", "endpoints"): {"maxProperties": 3},
+    ("kubernetes", "storage", "claims"): {"maxProperties": 5},
+    ("kubernetes", "endpoints"): {"maxProperties": 4},
 }
 """Kubernetes reckons what a rule may cost from these; each is more than can be of use."""
 
@@ -199,8 +199,8 @@ CEL: dict[Path, dict[str, list[Rule]]] = {
         "kubernetes_names_are_known": [_names(("endpoints",))],
         "ingress_is_for_http": [
             _rule(
-                "self.all(name, name == 'webhdfs' || !has(self[name].ingress.host))",
-                "only webhdfs speaks HTTP, which is all that an Ingress carries: set type to LoadBalancer or NodePort",
+                "self.all(name, name in ['webhdfs', 'app'] || !has(self[name].ingress.host))",
+                "only webhdfs and app speak HTTP, which is all that an Ingress carries: set type to LoadBalancer or NodePort",
             )
         ],
     },

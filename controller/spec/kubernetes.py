@@ -66,7 +66,8 @@ class Storage(Section):
     """What happens to the claims when the cluster is deleted. ``retain``: they stay, and a new cluster of the same name finds its rows and
     files again; ``delete``: they go, and what is in them is lost."""
     claims: dict[str, Claim] = Field(default={})
-    """Sizes and classes: of ``master`` (PostgreSQL's data), ``data`` (each shard), ``nameNode``, ``dataNode`` (each one's blocks)."""
+    """Sizes and classes: of ``master`` (PostgreSQL's data), ``data`` (each shard), ``nameNode``, ``dataNode`` (each one's blocks),
+    ``app`` (apps and their environments)."""
 
 
 class Toleration(Section):
@@ -135,7 +136,7 @@ class Exposure(Section):
     node_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Number of the port on each node, for ``NodePort`` and ``LoadBalancer``. null: Kubernetes chooses one."""
     ingress: Ingress = Ingress()
-    """For ``webhdfs``: an Ingress."""
+    """For ``webhdfs`` and ``app``: an Ingress."""
 
 
 class Kubernetes(Section):
@@ -148,8 +149,8 @@ class Kubernetes(Section):
     pods: dict[str, Pods] = Field(default={})
     """Where pods run, and with how much: of the pools ``master``, ``compute``, ``data``, ``storage``, ``app``."""
     endpoints: dict[str, Exposure] = Field(default={})
-    """How endpoints are reached from outside: ``master``, ``compute``, ``webhdfs``. Beyond the namespace nothing but the login keeps
-    strangers away; WebHDFS believes every name, so it is for closed networks only."""
+    """How endpoints are reached from outside: ``master``, ``compute``, ``webhdfs``, ``app``. Beyond the namespace nothing but the login
+    keeps strangers away; WebHDFS believes every name, so it is for closed networks only. The app proxy speaks no TLS itself: an Ingress can."""
     tls_secret: ObjectName | None = None
     """Secret of type ``kubernetes.io/tls`` (``tls.crt``, ``tls.key``) with the master's certificate. null: the master speaks no TLS, and a
     NetworkPolicy lets only the cluster's own pods reach it."""

@@ -229,8 +229,8 @@ class AppPool(Section):
     """The app pool: scripts and models as services, behind one proxy."""
 
     enabled: bool | None = None
-    """Whether the proxy runs, on loopback, whatever ``network.bind`` says. null: on one machine; on Kubernetes apps can't be served yet, so
-    true is refused there. false: never (about 50 MB of memory are saved; the apps stay on disk)."""
+    """Whether the proxy runs: on one machine on loopback, whatever ``network.bind`` says; on Kubernetes in a pod of its own. null: true.
+    false: about 50 MB of memory are saved; the apps stay on disk."""
 
 
 class Pools(Section):

@@ -128,7 +128,7 @@ def exposed_master_has_tls(spec: ClusterSpec) -> Iterator[Finding]:
 def ingress_is_for_http(spec: ClusterSpec) -> Iterator[Finding]:
     """An Ingress carries HTTP only."""
     for name, exposure in spec.spec.kubernetes.endpoints.items():
-        if exposure.ingress.host is not None and name != "webhdfs":
+        if exposure.ingress.host is not None and name not in ("webhdfs", "app"):
             yield (
                 ("spec", "kubernetes", "endpoints", name, "ingress", "host"),
                 f"{name} speaks no HTTP, an Ingress can't carry it",
@@ -138,8 +138,8 @@ def ingress_is_for_http(spec: ClusterSpec) -> Iterator[Finding]:
 
 KUBERNETES_NAMES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("pods",): ("master", "compute", "data", "storage", "app"),
-    ("storage", "claims"): ("master", "data", "nameNode", "dataNode"),
-    ("endpoints",): ("master", "compute", "webhdfs"),
+    ("storage", "claims"): ("master", "data", "nameNode", "dataNode", "app"),
+    ("endpoints",): ("master", "compute", "webhdfs", "app"),
 }
 
 RULES: tuple[Callable[[ClusterSpec], Iterator[Finding]], ...] = (

@@ -159,11 +159,11 @@ def test_in_pods_everybody_listens_where_others_reach_him_and_nothing_names_loop
     assert {place for place, content in files.items() if "127.0.0.1" in content and "sql" not in place[1]} == own_business
 
 
-def test_the_app_proxy_stays_on_loopback_and_is_not_on_kubernetes_yet() -> None:
-    def of(pool: dict[str, object], listen: str = "127.0.0.1", **network: str) -> list[Workload]:
+def test_the_app_proxy_stays_on_loopback_but_in_a_pod() -> None:
+    def of(pool: dict[str, object], listen: str = "127.0.0.1", controller: str = "control", **network: str) -> list[Workload]:
         text = yaml.safe_load(render_profile("local", "demo"))
         text["spec"]["pools"]["app"], text["spec"]["network"] = pool, network
-        found = all_workloads(load_spec(yaml.safe_dump(text)), Facts(sealing_key="key", ticket_key="key", listen=listen))
+        found = all_workloads(load_spec(yaml.safe_dump(text)), Facts(sealing_key="key", ticket_key="key", listen=listen, controller=controller))
         return [entry for entry in found if entry.pool == "app"]
 
     (proxy,) = of({})
@@ -171,6 +171,8 @@ def test_the_app_proxy_stays_on_loopback_and_is_not_on_kubernetes_yet() -> None:
     (outside,) = of({"enabled": True}, bind="192.0.2.1")
     settings = json.loads(outside.files[0].content)
     assert (settings["controller"], settings["host"], settings["authority"]) == ("https://192.0.2.1:30080", "127.0.0.1", "{secrets}/ca.crt")
-    assert of({"enabled": False}) == of({}, "0.0.0.0") == []
-    with pytest.raises(SpecError, match="can't be served on Kubernetes yet"):
-        of({"enabled": True}, "0.0.0.0")
+    assert of({"enabled": False}) == []
+    (pod,) = of({}, "0.0.0.0", "openbdc")
+    settings = json.loads(pod.files[0].content)
+    assert (settings["controller"], settings["host"]) == ("http://{host:openbdc}:30080", "0.0.0.0")
+    assert (settings["address"], settings["pod"]) == ("http://{host:app-proxy}:30778", True), "its Service's name, not where it listens"

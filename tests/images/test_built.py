@@ -53,7 +53,7 @@ SCRIPTS: dict[PoolName, str] = {
     "compute": '$PYTHON -c "import $MODULES, pyodbc; print(pyodbc.drivers())"; $PYTHON -m pools.compute.service --help\n' + SERVE,
     "data": '$PYTHON -c "import $MODULES"; $PYTHON -m pools.data.service --help',
     "storage": JAVA,
-    "app": '$PYTHON -c "import bdc, fastapi, pyarrow, uvicorn"; bdc --version',
+    "app": '$PYTHON -c "import $MODULES, bdc, fastapi, pyarrow, onnxruntime, uvloop"; bdc --version; uv --version; $PYTHON -m pools.app.service --help',
 }
 """What a pod of each pool's image runs to its end; variables: ``variables``."""
 
@@ -131,7 +131,7 @@ def test_it_does_its_work_unprivileged_on_a_read_only_root(ended: Node, pool: Po
 
 
 LEFT_OUT = re.compile(
-    r"^(run/secrets/.|root/\.cache/.|root/\.config|root/\.m2|source/|tools/|tmp/[^.]"
+    r"^(run/secrets/.|root/\.cache/.|var/cache/pip/.|root/\.config|root/\.m2|source/|tools/|tmp/[^.]"
     r"|var/lib/apt/lists/.*(?:Release|Packages)|etc/apt/apt\.conf\.d/99mmdebstrap)"
 )
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.images.dockerfile import ROOT, pins
 
-OURS = ("azdata_like_cli", "bdc", "controller", "pools", "pyspark_bdc", "virtualization")
+OURS = ("apps", "azdata_like_cli", "bdc", "controller", "pools", "pyspark_bdc", "virtualization")
 CONNECTORS = tuple(
     f"virtualization.connectors.{path.name}" for path in (ROOT / "virtualization/connectors").iterdir() if (path / "__init__.py").exists()
 )
@@ -23,7 +23,7 @@ PROGRAMS = {
     "compute": ("pools.compute.service", "virtualization", *CONNECTORS),
     "data": ("pools.data.service",),
     "storage": ("pools.storage.setup", "pools.storage.spark_launch"),
-    "app": ("azdata_like_cli.main", "bdc"),
+    "app": ("azdata_like_cli.main", "bdc", "pools.app.service", "apps"),
     "spark": ("pyspark_bdc",),
 }
 """Lock → what is run with it; a package stands for all of its modules."""

@@ -13,21 +13,24 @@ from controller.substrates.kubernetes.place import CLUSTER, COMPONENT, PART_OF, 
 
 CONTROL = "control"
 SPARK = ("spark-connect", "spark-job")
+APPS = "app-proxy"
+"""The apps run in its pod."""
 
 ARROWS: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
-    ((CONTROL, "master-setup", "compute", "app", *SPARK), "master", ("sql",)),
-    ((CONTROL, "master", "app"), "compute", ("sql",)),
-    ((CONTROL, "app", *SPARK), "compute", ("flight",)),
+    ((CONTROL, "master-setup", "compute", APPS, *SPARK), "master", ("sql",)),
+    ((CONTROL, "master", APPS), "compute", ("sql",)),
+    ((CONTROL, APPS, *SPARK), "compute", ("flight",)),
     (("compute",), "data", ("data",)),
-    ((CONTROL, "hdfs-setup", "compute", "storage", "app", *SPARK), "nmnode", ("http",)),
+    ((CONTROL, "hdfs-setup", "compute", "storage", APPS, *SPARK), "nmnode", ("http",)),
     (("storage", *SPARK), "nmnode", ("rpc",)),
-    ((CONTROL, "compute", "nmnode", "storage", "app", *SPARK), "storage", ("http",)),
+    ((CONTROL, "compute", "nmnode", "storage", APPS, *SPARK), "storage", ("http",)),
     (("storage", *SPARK), "storage", ("data", "ipc")),
-    (("app",), "spark-connect", ("connect",)),
+    ((APPS,), "spark-connect", ("connect",)),
+    ((CONTROL, "compute", *SPARK), APPS, ("app",)),
 )
 """(who ask, whom, the names of the ports)."""
 
-OUTWARD = frozenset({"compute", "app", *SPARK})
+OUTWARD = frozenset({"compute", APPS, *SPARK})
 """Roles whose pods reach out of the cluster: to sources, and to what users' programs want. Others reach what the arrows say, and DNS."""
 
 OBSERVED = "metrics"

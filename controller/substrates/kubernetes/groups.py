@@ -12,7 +12,7 @@ from controller.substrates.kubernetes.place import Json, role_of
 from pools.workload import Workload
 
 Shape = Literal["StatefulSet", "Deployment", "Job"]
-KEEPING = frozenset({"master", "data", "storage"})
+KEEPING = frozenset({"master", "data", "storage", "app"})
 """Pools whose services keep something."""
 PASSING = frozenset({"spark"})
 """Services of these pools that keep nothing all the same."""

@@ -40,6 +40,8 @@ def pod_template(group: Group, place: Place, files: tuple[Json, ...]) -> Json:
     }
     if place.spec.images.pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in place.spec.images.pull_secrets]
+    if pool == "app":
+        spec["shareProcessNamespace"] = True  # Kubernetes' own first process takes in what apps leave behind
     annotations = {RESTART: digest([file["data"] for file in files])}
     return {"metadata": {"labels": place.labels(pool, group.name, group.role), "annotations": annotations}, "spec": spec}
 

@@ -10,7 +10,7 @@ from controller.spec.kubernetes import Exposure
 from controller.substrates.kubernetes.groups import Group
 from controller.substrates.kubernetes.place import CLUSTER, WORKLOAD, Json, Place
 
-ENDPOINTS = {"master": ("master", "sql"), "compute": ("compute", "sql"), "nmnode": ("webhdfs", "http")}
+ENDPOINTS = {"master": ("master", "sql"), "compute": ("compute", "sql"), "nmnode": ("webhdfs", "http"), "app-proxy": ("app", "app")}
 """Role → key of ``spec.kubernetes.endpoints``, and the name of its port."""
 
 

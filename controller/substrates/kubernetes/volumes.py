@@ -20,7 +20,7 @@ CERTIFICATE = str(PurePosixPath(POD_CERTIFICATE.certificate).parent)
 SHARED_MEMORY = "512Mi"
 """For PostgreSQL's parallel workers; a container's own 64 MB end a large parallel hash join with an error."""
 DATA_CLAIM = "data"
-CLAIMS = {"master": "master", "data": "data", "nmnode": "nameNode", "storage": "dataNode"}
+CLAIMS = {"master": "master", "data": "data", "nmnode": "nameNode", "storage": "dataNode", "app-proxy": "app"}
 """Role → key of ``spec.kubernetes.storage.claims``."""
 
 

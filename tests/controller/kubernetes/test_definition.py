@@ -61,7 +61,7 @@ def test_an_empty_spec_gets_the_defaults_of_the_model(ground: Place) -> None:
         ("kubernetes.storage.claims", {"x": {}}, "known here: master, data"),
         ("kubernetes.endpoints", {"x": {}}, "known here: master, compute, webhdfs"),
         ("kubernetes.endpoints", {"master": {"type": "NodePort"}}, "needs a certificate"),
-        ("kubernetes.endpoints", {"master": {"ingress": {"host": "a.example"}}}, "only webhdfs speaks HTTP"),
+        ("kubernetes.endpoints", {"master": {"ingress": {"host": "a.example"}}}, "only webhdfs and app speak HTTP"),
     ],
 )
 def test_what_is_refused_says_why(ground: Place, path: str, value: object, said: str) -> None:

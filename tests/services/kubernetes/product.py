@@ -20,7 +20,7 @@ from tests.services.kubernetes.build import ROOT
 from tests.services.kubernetes.cluster import Node
 
 IMAGES = ROOT / ".cache" / "images"
-NEEDED = ("controller", "compute", "data", "storage", "test-postgresql")
+NEEDED = ("controller", "compute", "data", "storage", "app", "test-postgresql")
 CHART = ROOT / "helm" / "openbdc"
 MASTER_PORT = 31433
 READY_SECONDS = 300.0
@@ -37,7 +37,7 @@ SMALL: Json = {
         "data": {"shards": 2, "memoryMegabytes": 512},
         "storage": {"enabled": True, "dataNodes": 1, "replication": 1, "spark": {"memoryMegabytes": 512, "cores": 1}},
     },
-    "kubernetes": {"storage": {"claims": {name: {"size": "1Gi"} for name in ("master", "data", "nameNode", "dataNode")}}},
+    "kubernetes": {"storage": {"claims": {name: {"size": "1Gi"} for name in ("master", "data", "nameNode", "dataNode", "app")}}},
 }
 """Fits beside everything else on a machine of 2 cores."""
 

@@ -27,6 +27,7 @@ FILES = {
     "compute": ("compute-0",),
     "data": ("data-0",),
     "storage": ("nmnode-0", "hdfs-setup"),
+    "app": ("app-proxy",),
 }
 """File → pod groups; the others are like these."""
 OWNER = {"apiVersion": "openbdc.dev/v1alpha1", "kind": "BigDataCluster", "name": "demo", "uid": "00000000-0000-0000-0000-000000000001"}
@@ -46,7 +47,7 @@ def spec(**changes: str) -> ClusterSpec:
 
 def workloads(of: ClusterSpec) -> tuple[Workload, ...]:
     """As in a pass on Kubernetes."""
-    return planned(all_workloads(of, Facts(sealing_key="a2V5", ticket_key="dGlja2V0", listen="0.0.0.0")))
+    return planned(all_workloads(of, Facts(sealing_key="a2V5", ticket_key="dGlja2V0", listen="0.0.0.0", controller="openbdc")))
 
 
 def place(of: ClusterSpec, namespace: str = "bdc") -> Place:
