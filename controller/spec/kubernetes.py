@@ -150,7 +150,8 @@ class Kubernetes(Section):
     """Where pods run, and with how much: of the pools ``master``, ``compute``, ``data``, ``storage``, ``app``."""
     endpoints: dict[str, Exposure] = Field(default={})
     """How endpoints are reached from outside: ``master``, ``compute``, ``webhdfs``, ``app``. Beyond the namespace nothing but the login
-    keeps strangers away; WebHDFS believes every name, so it is for closed networks only. The app proxy speaks no TLS itself: an Ingress can."""
+    keeps strangers away; WebHDFS believes every name, so it is for closed networks only. The app proxy speaks no TLS itself,
+    but an Ingress in front of it can."""
     tls_secret: ObjectName | None = None
     """Secret of type ``kubernetes.io/tls`` (``tls.crt``, ``tls.key``) with the master's certificate. null: the master speaks no TLS, and a
     NetworkPolicy lets only the cluster's own pods reach it."""

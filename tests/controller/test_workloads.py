@@ -163,7 +163,8 @@ def test_the_app_proxy_stays_on_loopback_but_in_a_pod() -> None:
     def of(pool: dict[str, object], listen: str = "127.0.0.1", controller: str = "control", **network: str) -> list[Workload]:
         text = yaml.safe_load(render_profile("local", "demo"))
         text["spec"]["pools"]["app"], text["spec"]["network"] = pool, network
-        found = all_workloads(load_spec(yaml.safe_dump(text)), Facts(sealing_key="key", ticket_key="key", listen=listen, controller=controller))
+        facts = Facts(sealing_key="key", ticket_key="key", listen=listen, controller=controller)
+        found = all_workloads(load_spec(yaml.safe_dump(text)), facts)
         return [entry for entry in found if entry.pool == "app"]
 
     (proxy,) = of({})

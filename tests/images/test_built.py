@@ -47,13 +47,19 @@ $SPARK_PYTHON -c "import pools" 2> /dev/null && exit 1
 $JAVA -XX:-UsePerfData -cp "$HADOOP" org.apache.hadoop.util.VersionInfo
 $JAVA -XX:-UsePerfData -cp "$SPARK/jars/*" org.apache.spark.deploy.SparkSubmit --version 2>&1
 """
+APP = """
+$PYTHON -c "import $MODULES, bdc, fastapi, pyarrow, onnxruntime, uvloop"
+bdc --version
+uv --version
+$PYTHON -m pools.app.service --help
+"""
 SCRIPTS: dict[PoolName, str] = {
     "control": '$PYTHON -c "import $MODULES"',
     "master": CERTIFY + SERVE,
     "compute": '$PYTHON -c "import $MODULES, pyodbc; print(pyodbc.drivers())"; $PYTHON -m pools.compute.service --help\n' + SERVE,
     "data": '$PYTHON -c "import $MODULES"; $PYTHON -m pools.data.service --help',
     "storage": JAVA,
-    "app": '$PYTHON -c "import $MODULES, bdc, fastapi, pyarrow, onnxruntime, uvloop"; bdc --version; uv --version; $PYTHON -m pools.app.service --help',
+    "app": APP,
 }
 """What a pod of each pool's image runs to its end; variables: ``variables``."""
 
@@ -63,7 +69,7 @@ SAYS: dict[PoolName, str] = {
     "compute": r"MariaDB[\s\S]*usage: .*pools.compute.service[\s\S]*^ssl off$",
     "data": r"usage: .*pools.data.service",
     "storage": r"Hadoop 3\.[\s\S]*version 4\.",
-    "app": r"\d+\.\d+",
+    "app": r"\d+\.\d+[\s\S]*uv \d[\s\S]*usage: .*pools.app.service",
 }
 
 

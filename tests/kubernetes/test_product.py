@@ -40,7 +40,7 @@ def test_nobody_runs_as_root_and_nothing_may_be_written_but_volumes(place: Produ
         assert all(one["capabilities"]["drop"] == ["ALL"] and one["seccompProfile"]["type"] == "RuntimeDefault" for one in settings)
 
 
-@pytest.mark.parametrize("workload", ["data-0", "compute-0", "master-0", "storage-0-0", "nmnode-0"])
+@pytest.mark.parametrize("workload", ["data-0", "compute-0", "master-0", "storage-0-0", "nmnode-0", "app-proxy"])
 def test_a_killed_pod_comes_back_and_the_query_is_right(place: Product, expected: list[tuple[object, ...]], workload: str) -> None:
     victims = [pod["metadata"] for pod in place.pods(f"openbdc.dev/workload={workload}")]
     assert len(victims) == 1
