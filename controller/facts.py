@@ -30,7 +30,7 @@ class Facts:
     programs; ``first_admin``: HDFS's superuser; ``spark_users``: whose each Spark Connect server is, None: nobody's; ``offload``: path of
     the master's module, None where it could not be built; ``listen``: the address that pools bind to: loopback on one machine, all
     addresses in a pod, where NetworkPolicies say who may come; ``postgresql_tls``: whether the master's PostgreSQL was built with TLS;
-    ``issuer``: of the controller's tokens."""
+    ``issuer``: of the controller's tokens; ``controller``: by this name it is reached."""
 
     sealing_key: str | None = None
     ticket_key: str | None = None
@@ -41,6 +41,7 @@ class Facts:
     listen: str = "127.0.0.1"
     postgresql_tls: bool = True
     issuer: str = ""
+    controller: str = "control"
 
 
 def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
@@ -53,7 +54,7 @@ def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
         ticket_key=_public(folder, TICKETS),
         postgresql_version=version,
         first_admin=first_admin(store),
-        issuer=issuer(cluster_id(store)) if spec.spec.gateway.enabled else "",
+        issuer=issuer(cluster_id(store)),
         spark_users=SparkPlaces(store).users(),
         offload=str(module) if module.is_file() else None,
         postgresql_tls=postgresql_tls(spec.spec.pools.master.postgresql.bin),

@@ -198,17 +198,12 @@ def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
 def _app(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
     if ports.app is None:
         return ()
-    if not is_loopback(facts.listen):
-        if spec.spec.pools.app.enabled is None:
-            return ()
-        raise SpecError((Problem("spec.pools.app.enabled", "apps can't be served on Kubernetes yet", hint="leave it out"),))
-    tls = encrypted(spec, facts.listen)
-    controller = f"{'https' if tls else 'http'}://{{host:control}}:{ports.controller}"
-    bind = spec.spec.network.bind
-    if not is_loopback(bind) and bind not in ANY_ADDRESS:
+    pod, tls, bind = not is_loopback(facts.listen), encrypted(spec, facts.listen), spec.spec.network.bind
+    controller = f"{'https' if tls else 'http'}://{{host:{facts.controller}}}:{ports.controller}"
+    if not pod and not is_loopback(bind) and bind not in ANY_ADDRESS:
         # nothing of the controller answers on loopback
         controller = controller.replace("{host:control}", f"[{bind}]" if ":" in bind else bind)
-    return app_workloads(AppSettings(ports.app, controller, facts.listen, encrypted=tls))
+    return app_workloads(AppSettings(ports.app, controller, facts.issuer, facts.listen, encrypted=tls, pod=pod))
 
 
 def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:

@@ -20,14 +20,14 @@ from controller.auth.sessions import Login, Sessions
 from controller.auth.users import ROLES, Role, User, Users
 from controller.errors import RequestError, TokenError
 from controller.identity import issuer
+from pools.bearer import ALGORITHM, BadTokenError, key_id, verified
+from pools.bearer import REQUIRED as CLAIMS
 
-ALGORITHM = "EdDSA"
 AUDIENCES = ("controller", "gateway", "compute", "storage", "data", "app")
 CONTROLLER = "controller"
 GATEWAY = "gateway"
-REQUIRED = ["iss", "aud", "sub", "iat", "exp", "jti", "stamp", "sid"]
+REQUIRED = (*CLAIMS, "jti", "stamp", "sid")
 ACCESS_MINUTES = 30
-MAX_CHARACTERS = 8192
 
 
 @dataclass(frozen=True)
@@ -131,29 +131,11 @@ class Tokens:
         return Caller(user["name"], now_held, int(claims["exp"]), str(claims["sid"]))
 
     def _claims(self, token: str) -> dict[str, Any]:
-        if len(token) > MAX_CHARACTERS:
-            raise TokenError("the token is not valid", hint="log in again: bdc login")
         try:
-            kid = jwt.get_unverified_header(token).get("kid")
-            key = self.keys.find(kid) if isinstance(kid, str) else None
-            if key is None:
-                raise TokenError("the token is not signed with a key of this cluster", hint="log in to this cluster: bdc login")
-            # the list of algorithms is ours, never the token's: no 'none', no HMAC over a public key
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key.public,
-                algorithms=[ALGORITHM],
-                audience=CONTROLLER,
-                issuer=self.issuer,
-                options={"require": REQUIRED, "verify_iat": False},  # a clock that was put back must not log everybody out
-            )
-        except jwt.ExpiredSignatureError:
-            raise TokenError("the token has expired", hint="log in again: bdc login") from None
-        except jwt.InvalidAudienceError:
-            raise TokenError("the token is meant for another service", hint="log in again: bdc login") from None
-        except (jwt.PyJWTError, ValueError, TypeError):
-            raise TokenError("the token is not valid", hint="log in again: bdc login") from None
-        return claims
+            key = self.keys.find(key_id(token))
+            return verified(token, None if key is None else key.public, self.issuer, (CONTROLLER,), REQUIRED)
+        except BadTokenError as error:
+            raise TokenError(str(error), hint="log in again: bdc login") from None
 
 
 def _check_audience(audience: str) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from controller.api.auditing import unwritten
 from controller.errors import ControllerError
 from controller.facts import Facts
-from controller.identity import first_admin
+from controller.identity import cluster_id, first_admin, issuer
 from controller.kubernetes.api import Api, connect
 from controller.kubernetes.definition import ensure_definition
 from controller.kubernetes.document import ResourceDocument
@@ -107,6 +107,8 @@ def build(api: Api, namespace: str, name: str, identity: str, end: Callable[[], 
             first_admin=first_admin(store),
             spark_users=SparkPlaces(store).users(),
             listen=EVERYWHERE,
+            issuer=issuer(cluster_id(store)),
+            controller=CONTROLLER_SERVICE,
         )
 
     def ended(forgotten: bool) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from apps.errors import AppError
 from pools.app.errors import SlowBodyError, TooLargeError
-from pools.app.tokens import Caller, RefusedError, Tokens, allow
+from pools.app.tokens import RefusedError, Tokens, allow
+from pools.bearer import Caller
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 BODY_SECONDS = 20.0
@@ -85,8 +86,8 @@ class Exchange:
         await self.answer(error.status, self._failure(error.envelope(), console), *headers)
 
     async def refuse(self, error: RefusedError) -> None:
-        """401 or 403."""
-        code = "invalid_token" if error.status == 401 else "forbidden"
+        """401, 403 or 503."""
+        code = {401: "invalid_token", 403: "forbidden"}.get(error.status, "not_ready")
         inner = {"code": code, "message": error.message, "where": "header Authorization", "hint": error.hint}
         await self.answer(error.status, self._failure(inner, ""), *([(b"www-authenticate", b"Bearer")] if error.status == 401 else []))
 

@@ -14,16 +14,18 @@ import os
 import pathlib
 import pwd
 import signal
+import ssl
 import sys
 
 import uvicorn
 
 from pools.app import metrics
-from pools.app.keys import Keys
 from pools.app.proxy import Proxy
 from pools.app.settings import ProxySettings
-from pools.app.tokens import Tokens
+from pools.app.tokens import AUDIENCES, Tokens
 from pools.app.versions import Around, Versions
+from pools.bearer import Keys, fetching
+from pools.bearer import Tokens as Judge
 
 MARKS = ("OPENBDC_CLUSTER_FOLDER", "OPENBDC_WORKLOAD")
 OWN_USER = "bdc-"
@@ -46,10 +48,11 @@ async def serve(settings: ProxySettings) -> int:
     versions = Versions(folder, Around(marks, PROCESSES if own else None, own or settings.pod, settings.drain_seconds))
     versions.restore()
     metrics.listen(settings.metrics, versions.all)
-    keys = Keys(settings.controller, folder / "keys.json", settings.authority)
+    fetch = fetching(settings.controller, lambda: ssl.create_default_context(cafile=settings.authority))
+    judge = Judge(Keys(fetch, folder / "keys.json", logger.warning), settings.issuer, AUDIENCES)
     server = uvicorn.Server(
         uvicorn.Config(
-            Proxy(settings, Tokens(keys), versions),
+            Proxy(settings, Tokens(judge), versions),
             host=settings.host,
             port=settings.port,
             log_config=None,

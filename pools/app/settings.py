@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ProxySettings:
-    """``controller``: its address, where the keys that verify tokens are published; ``authority``: a PEM file that an https controller is
-    verified with, None: what the machine trusts."""
+    """``controller``: its address, where the keys that verify tokens are published; ``issuer``: of tokens; ``authority``: a PEM file that
+    an https controller is verified with, None: what the machine trusts."""
 
     port: int
     data_folder: str
     controller: str
+    issuer: str
     host: str = "127.0.0.1"
     authority: str | None = None
     address: str | None = None

@@ -13,11 +13,12 @@ PROXY, PORT, ENDPOINT = "app-proxy", "app", "app-proxy"
 
 @dataclass(frozen=True)
 class AppSettings:
-    """``controller``: its address as the pool reaches it; ``encrypted``: whether that is verified with the cluster's authority; ``pod``: it
-    gets a pod of its own, whose name others reach it by."""
+    """``controller``: its address as the pool reaches it; ``issuer``: of its tokens; ``encrypted``: whether that is verified with the
+    cluster's authority; ``pod``: it gets a pod of its own, whose name others reach it by."""
 
     port: int
     controller: str
+    issuer: str
     listen: str = "127.0.0.1"
     encrypted: bool = False
     pod: bool = False
@@ -30,6 +31,7 @@ def workloads(settings: AppSettings) -> tuple[Workload, ...]:
         host=settings.listen,
         data_folder="{data}",
         controller=settings.controller,
+        issuer=settings.issuer,
         authority=AUTHORITY if settings.encrypted else None,
         address=f"http://{{host:{PROXY}}}:{settings.port}" if settings.pod else None,
         pod=settings.pod,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 import urllib.parse
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 import h11
 
+from pools import bearer
 from pools.gateway import tokens, webhdfs
 from pools.gateway.errors import RefusalError
 from pools.gateway.peer import Headers, Peer, connect
@@ -18,7 +16,6 @@ from pools.gateway.record import Told
 from pools.gateway.relay import Change, framing, passed_on, relay
 from pools.gateway.settings import GatewaySettings
 
-JWKS = "/.well-known/jwks.json"
 HEALTH = "/healthz"
 API = "/api/v1"
 APPS = "/api/app"
@@ -26,7 +23,6 @@ TO_HDFS = frozenset({b"accept", b"content-type", b"range", b"user-agent"})
 FROM_HDFS = frozenset(b"accept-ranges cache-control content-disposition content-range content-type date etag expires last-modified".split())
 """Nothing that HDFS would have its caller keep: its cookie names the gateway's own user."""
 JSON_BYTES = 65_536
-FETCH_SECONDS = 5.0
 API_BYTES = 65_536
 """The controller takes no larger bodies."""
 APP_BYTES = 16 << 20
@@ -41,7 +37,8 @@ class Routes:
         parts = urllib.parse.urlsplit(settings.controller)
         self._controller, self._encrypted = parts.netloc, parts.scheme == "https"
         self._trust = Trust(settings)
-        self.keys = tokens.Keys(self._jwks)
+        keys = bearer.Keys(bearer.fetching(settings.controller, self._trust.context))
+        self._tokens = bearer.Tokens(keys, settings.issuer, tokens.AUDIENCES)
 
     async def serve(self, client: Peer, request: h11.Request, told: Told) -> None:
         """``told``: gets the caller's name once it is known. RefusalError; see ``relay`` for the rest."""
@@ -50,7 +47,7 @@ class Routes:
         method = request.method.decode("ascii")
         if path == HEALTH:
             await _say(client, method, b'{"status": "ok"}')
-        elif path == JWKS or path.startswith(API + "/"):
+        elif path == bearer.JWKS or path.startswith(API + "/"):
             await self._onwards(client, request, self._controller, API_BYTES, told)
         elif path.startswith(APPS + "/"):
             await self._onwards(client, request, self._settings.apps, APP_BYTES, told)
@@ -70,8 +67,8 @@ class Routes:
         if server is None:
             raise RefusalError(404, "not_found", "this cluster serves no apps", where=told.path, hint="spec.pools.app.enabled")
         given = dict(request.headers).get(b"authorization", b"")
-        if len(given) > tokens.MOST_CHARACTERS:
-            raise RefusalError(401, "invalid_token", "the login is too long", where="header Authorization", hint=tokens.LOGIN)
+        if len(given) > bearer.MOST_CHARACTERS:
+            raise RefusalError(401, "invalid_token", "the login is too long", where=tokens.HEADER, hint=tokens.LOGIN)
         encrypted = self._encrypted and server == self._controller
         try:
             upstream = await connect(server, self._trust.context() if encrypted else None)
@@ -90,7 +87,7 @@ class Routes:
 
     async def _to_hdfs(self, client: Peer, request: h11.Request, method: str, told: Told) -> None:
         hdfs, headers = self._settings.hdfs, dict(request.headers)
-        caller = await tokens.check(self.keys, tokens.bearer(_text(headers.get(b"authorization"))), self._settings.issuer)
+        caller = await tokens.check(self._tokens, headers.get(b"authorization"))
         told.user = caller.name
         if hdfs is None:
             raise RefusalError(404, "not_found", "this cluster has no HDFS", where="webhdfs", hint="spec.pools.storage.enabled")
@@ -117,12 +114,6 @@ class Routes:
 
         sent = [*passed_on(list(request.headers), TO_HDFS), *framing(list(request.headers))]
         await _pass(client, upstream, request, (made.server, made.target.encode("ascii")), sent, change)
-
-    def _jwks(self) -> dict[str, Any]:
-        context = self._trust.context() if self._encrypted else None
-        with urllib.request.urlopen(self._settings.controller + JWKS, timeout=FETCH_SECONDS, context=context) as answer:  # noqa: S310 (ours)
-            found: dict[str, Any] = json.load(answer)
-            return found
 
 
 class Trust:

@@ -22,8 +22,8 @@ class Hdfs:
 @dataclass(frozen=True)
 class GatewaySettings:
     """``controller``: ``http://host:port`` or ``https://…``. ``authority_file``: one of them has signed the controller's certificate;
-    ``same_certificate``: it shows the gateway's own (a customer's), which is what is compared then. ``issuer``: of tokens; empty: none
-    is compared, the keys say it. ``hdfs`` None: there is none. ``apps``: ``host:port`` of their proxy, or None. ``port`` 0: any."""
+    ``same_certificate``: it shows the gateway's own (a customer's), which is what is compared then. ``issuer``: of tokens.
+    ``hdfs`` None: there is none. ``apps``: ``host:port`` of their proxy, or None. ``port`` 0: any."""
 
     addresses: tuple[str, ...]
     port: int
@@ -31,8 +31,8 @@ class GatewaySettings:
     certificate_key_file: str
     controller: str
     authority_file: str
+    issuer: str
     same_certificate: bool = False
-    issuer: str = ""
     hdfs: Hdfs | None = None
     apps: str | None = None
 

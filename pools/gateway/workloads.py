@@ -25,8 +25,8 @@ class GatewayPlace:
     port: int
     certificate: str
     controller: str
+    issuer: str
     same: bool = False
-    issuer: str = ""
     namenode: Mapping[str, int] | None = None
     datanodes: tuple[int, ...] = ()
     apps: str | None = None

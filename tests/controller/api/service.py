@@ -24,7 +24,7 @@ from controller.auth.tokens import Caller, Tokens
 from controller.auth.users import Users, create_first_admin
 from controller.errors import UnknownNameError
 from controller.facts import Facts
-from controller.identity import remember_first_admin
+from controller.identity import issuer, remember_first_admin
 from controller.jobs import Jobs, NewJob
 from controller.metrics import Meters
 from controller.metrics_cluster import ClusterMetrics, Ways
@@ -45,6 +45,8 @@ from tests.controller.substrate import StandInSubstrate, workload
 from tests.patience import PATIENCE
 from tests.services.postgresql import free_port
 
+CLUSTER_ID = "test-id"
+ISSUER = issuer(CLUSTER_ID)
 ADMIN, USER, PASSWORD = "root.admin", "alice", "correct horse battery"
 DESIRED = (workload("master-0"), workload("compute-0", "master-0"))
 
@@ -138,9 +140,9 @@ def made(folder: pathlib.Path) -> tuple[Services, StandInView]:
     users.add(USER, PASSWORD)
     directory = DirectoryLogins(users, store)
     directory.configure(Directory(), 12)
-    tokens = Tokens("test-id", keys, users, 12)
+    tokens = Tokens(CLUSTER_ID, keys, users, 12)
     services = Services(
-        cluster_id="test-id",
+        cluster_id=CLUSTER_ID,
         users=users,
         keys=keys,
         tokens=tokens,

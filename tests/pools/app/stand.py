@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from apps.package import pack
 from pools.app.settings import ProxySettings
 from pools.metrics_listener import local_address
-from tests.controller.api.service import Service, served
+from tests.controller.api.service import ISSUER, Service, served
 from tests.patience import PATIENCE, eventually
 from tests.services.postgresql import free_port
 
@@ -46,7 +46,7 @@ class Stand:
         """Until it answers."""
         config = self.folder / "proxy.json"
         settings = ProxySettings(
-            self.port, str(self.folder / "data"), str(self.api.client.base_url), **{"metrics": str(self.folder), **self.more}
+            self.port, str(self.folder / "data"), str(self.api.client.base_url), ISSUER, **{"metrics": str(self.folder), **self.more}
         )
         config.write_text(settings.json())
         (self.folder / "data").mkdir(exist_ok=True)

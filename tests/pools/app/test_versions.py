@@ -140,7 +140,7 @@ def test_every_route_every_caller(proxy: Stand) -> None:
     table |= {(method, shape): roles for shape, methods in ROUTES.items() for method, (roles, _) in methods.items() if roles is not None}
     callers = {
         "none": "", "garbage": "a.b.c", "expired": forged(proxy, exp=int(time.time()) - 1),
-        "foreign": forged(proxy, Ed25519PrivateKey.generate()),
+        "foreign": forged(proxy, Ed25519PrivateKey.generate()), "issuer": forged(proxy, iss="openbdc:another"),
         "audience": proxy.token("app-owner", audience="compute"), "roles": forged(proxy, roles="app-owner"), "user": proxy.token(),
         "reader": proxy.token("app-reader"), "owner": proxy.token("app-owner"), "admin": proxy.token("admin"),
         "login": proxy.token("app-owner", audience="controller"), "empty": forged(proxy, roles=None), "unsigned": unsigned(proxy),

@@ -22,12 +22,10 @@ from pools.gateway.server import Limits
 from pools.gateway.service import Gateway
 from pools.gateway.settings import GatewaySettings, Hdfs
 from pools.gateway.workloads import PROXY_USER
-from tests.controller.api.service import ADMIN, USER, Service, served
+from tests.controller.api.service import ADMIN, ISSUER, USER, Service, served
 from tests.patience import PATIENCE
 from tests.services.certificates import Laid, laid
 from tests.services.hdfs import HdfsServer
-
-ISSUER = "openbdc:test-id"
 
 
 @dataclass
@@ -131,4 +129,4 @@ def error(answer: httpx.Response) -> dict[str, Any]:
     return dict(content["error"])
 
 
-__all__ = ["ADMIN", "USER", "Running", "behind", "error", "gateway"]
+__all__ = ["ADMIN", "ISSUER", "USER", "Running", "behind", "error", "gateway"]

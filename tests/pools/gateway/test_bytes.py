@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import socket
@@ -14,6 +15,7 @@ from contextlib import suppress
 import jwt
 import pytest
 
+from pools.bearer import Keys, Tokens
 from pools.gateway import tokens
 from pools.gateway.errors import RefusalError
 from pools.gateway.server import Limits
@@ -65,13 +67,13 @@ def test_tokens(running: Running) -> None:
     chance = random.Random(seed)
     good = [running.token(USER).encode(), running.token(USER, "compute").encode(), running.changed(USER, roles=[]).encode()]
     content = jwt.decode(good[0], options={"verify_signature": False})
-    keys = tokens.Keys(lambda: running.api.services.keys.jwks())
+    judge = Tokens(Keys(lambda: json.dumps(running.api.services.keys.jwks()).encode()), ISSUER, tokens.AUDIENCES)
 
     async def all_of_them() -> None:
         for _ in range(INPUTS):
             token = mutated(good, chance).decode("latin-1")
             with suppress(RefusalError):
-                await tokens.check(keys, tokens.bearer(f"Bearer {token}"), ISSUER)
+                await tokens.check(judge, f"Bearer {token}".encode("latin-1"))
                 assert jwt.decode(token.strip(), options={"verify_signature": False}) == content, (seed, token)
 
     asyncio.run(all_of_them())

@@ -27,7 +27,7 @@ async def tried(trust: Trust, shown: Laid) -> None:
 
 
 def settings(own: Laid, *, same: bool) -> GatewaySettings:
-    return GatewaySettings(("127.0.0.1",), 0, own.files.certificate, own.files.key, "https://127.0.0.1:1", own.root, same)
+    return GatewaySettings(("127.0.0.1",), 0, own.files.certificate, own.files.key, "https://127.0.0.1:1", own.root, "openbdc:x", same)
 
 
 def test_the_clusters_authority_says_who_it_is(tmp_path: Path) -> None:
