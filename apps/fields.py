@@ -19,6 +19,7 @@ REQUIREMENT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\s*(\[[A-Za-z
 MEMORY = re.compile(r"(\d+)\s*(M|MB|Mi|MiB|G|GB|Gi|GiB)")
 RESERVED = ("PATH", "HOME", "TMPDIR", "LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME")
 MAX_WORKERS = 32
+VERSION_ALIASES = ("live",)
 
 ELSEWHERE = {
     "r": "R", "ssis": "SSIS", "mleap": "MLeap", "kms-plugin-python": "the KMS plug-in", "mlflow": "MLflow models",
@@ -47,6 +48,8 @@ def version(value: object) -> str:
     """Of this version."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise FieldError(f"must be a text, is {json_name(value)}: write it in quotes, or as v{value}")
+    if value in VERSION_ALIASES:
+        raise FieldError(f"{value} is the name of whatever version is live; write one such as v1")
     return _matching(value, VERSION, "lower-case letters, digits, '.' and '-', such as v1, at most 32 characters")
 
 

@@ -109,8 +109,15 @@ class Worker(asyncio.Protocol):
 
     async def call(self, inputs: Mapping[str, object]) -> dict[str, Any]:
         """The worker's answer as it is. CrashError when it ends meanwhile."""
+        return await self._asked({"inputs": inputs})
+
+    async def ping(self) -> None:
+        """It answers, without a call of the app. CrashError."""
+        await self._asked({"ping": True})
+
+    async def _asked(self, message: dict[str, object]) -> dict[str, Any]:
         self._calls += 1
-        answer = await self._send({"id": self._calls, "inputs": inputs})
+        answer = await self._send({"id": self._calls, **message})
         if answer.get("id") != self._calls:
             await self.kill()
             raise CrashError("the worker answered something else than it was asked")

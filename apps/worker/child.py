@@ -50,6 +50,9 @@ def main(descriptor: int) -> None:
     _clean(os.getcwd())  # noqa: PTH109 (what the import wrote is nobody's change)
     console.take()
     while (message := receive(connection)) is not None:
+        if message.get("ping") is True:
+            connection.sendall(encode({"id": message["id"]}))
+            continue
         _answer(connection, message, function, init["outputs"], init["inputs"], console)
 
 

@@ -1,8 +1,8 @@
 """Frames: four bytes of length (big endian), then that many bytes of JSON. Never pickle: a worker is not trusted.
 
-host → worker   ``init`` once (``AppSpec.init``), then per call ``{"id", "inputs"}``
+host → worker   ``init`` once (``AppSpec.init``), then per call ``{"id", "inputs"}``, or ``{"id", "ping": true}``
 worker → host   ``{"ready": true}`` or ``{"failed": sentence}`` once, then per call ``{"id", "outputs"}`` or ``{"id", "error"}``, each with
-                ``console`` and ``changed``
+                ``console`` and ``changed``; to a ping ``{"id"}``
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from apps.errors import CallError, CrashError, OverloadError, StartError, TimeLi
 from apps.worker.calls import DYING_SECONDS, Launch, Worker
 
 WAITING_PER_WORKER = 100
+PING_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 
 
@@ -92,6 +93,27 @@ class Workers:
         self._written(answer)
         return _result(answer)
 
+    async def ping(self) -> None:
+        """A sign of life of one worker, after calls that wait already. CallError and its kinds."""
+        worker = await self._taken()
+        self._under_way += 1
+        try:
+            async with asyncio.timeout(min(self.timeout, PING_SECONDS)):
+                await worker.ping()
+        except TimeoutError:
+            self._replace(worker)
+            raise TimeLimitError("a worker gave no sign of life", hint="'bdc app logs' shows more") from None
+        except CrashError:
+            why = await worker.ended(DYING_SECONDS)
+            self._replace(worker)
+            raise CrashError(f"a worker ended: {why}", hint="'bdc app logs' shows more") from None
+        except asyncio.CancelledError:
+            self._replace(worker)
+            raise
+        finally:
+            self._under_way -= 1
+        self._give_back(worker)
+
     def _written(self, answer: dict[str, Any]) -> None:
         """What a call printed, and where it failed, for the app's log."""
         for part in ("console", "trace"):
@@ -118,6 +140,8 @@ class Workers:
             worker = self._idle.pop()
             if worker.alive:
                 return worker
+        if self._closing:
+            raise OverloadError("the app was stopped")
         if len(self._waiting) >= WAITING_PER_WORKER * self.count:
             raise OverloadError(f"{len(self._waiting)} calls wait already", hint="try again later; or a larger 'poolsize' in spec.yaml")
         future: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()

@@ -40,6 +40,13 @@ class SlowBodyError(AppError):
     status = 408
 
 
+class KeepError(AppError):
+    """What must survive a restart can't be written."""
+
+    code = "not_kept"
+    status = 507
+
+
 class RequestError(AppError):
     """Such a request can't be answered."""
 

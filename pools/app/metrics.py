@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import get_args
 
 from pools.app import metric_table as table
+from pools.app.live import Live
 from pools.app.version import State, Version
+from pools.app.versions import Versions
 from pools.exposition import Book, Labels, Metric, Sample, text
 from pools.memory import resident_bytes
 from pools.metrics_listener import Listener
 
 logger = logging.getLogger("metrics")
-All = Callable[[], Iterable[Version]]
 
 
 class _Calls(Book):
@@ -30,7 +31,7 @@ class _Calls(Book):
         return [(table.SECONDS, _labels(version), tuple(version.tally.counts), version.tally.seconds) for version in self._versions]
 
 
-def listen(where: str | None, versions: All) -> Listener | None:
+def listen(where: str | None, versions: Versions) -> Listener | None:
     """From now on ``where`` answers, for as long as the process lives. A proxy that can't be asked for its metrics still serves."""
     if where is None:
         return None
@@ -41,14 +42,14 @@ def listen(where: str | None, versions: All) -> Listener | None:
         return None
 
 
-def collector(versions: All) -> Callable[[], bytes]:
+def collector(versions: Versions) -> Callable[[], bytes]:
     """What the listener calls."""
     started = time.time()
 
     def collect() -> bytes:
-        found = list(versions())
+        found = versions.all()
         process = [(table.RESIDENT, (), resident_bytes()), (table.STARTED, (), started)]
-        return text(table.TABLE, _Calls(found), (lambda: _samples(found), lambda: process))
+        return text(table.TABLE, _Calls(found), (lambda: _samples(found), lambda: _shares(found, versions.live), lambda: process))
 
     return collect
 
@@ -59,6 +60,11 @@ def _samples(versions: list[Version]) -> Iterator[Sample]:
         yield table.VERSIONS, (state,), states[state]
     for version in versions:
         yield from _counts(version)
+
+
+def _shares(versions: list[Version], live: Live) -> Iterator[Sample]:
+    for version in versions:
+        yield table.PERCENT, _labels(version), live.percent(version.kept.name, version.kept.version)
 
 
 def _counts(version: Version) -> Iterator[Sample]:

@@ -15,8 +15,10 @@ from apps.checking import check, parse
 from apps.errors import AppError, CallError, InputError, StartError
 from pools.app.errors import NotReadyError, RequestError, UnknownAppError
 from pools.app.exchange import UPLOAD_SECONDS, Exchange
+from pools.app.live import LIVE
 from pools.app.settings import ProxySettings
 from pools.app.swagger import document
+from pools.app.switching import Switching
 from pools.app.tokens import OWNERS, READERS, RefusedError, Tokens
 from pools.app.version import Version
 from pools.app.versions import Versions
@@ -33,6 +35,7 @@ class Proxy:
         self.settings = settings
         self.tokens = tokens
         self.versions = versions
+        self.switching = Switching(versions)
         self.base = settings.address or f"http://{settings.host}:{settings.port}"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 (ASGI's own shapes)
@@ -60,8 +63,9 @@ class Proxy:
         if method != "POST":
             return await exchange.answer(405, _wrong_method(exchange), (b"allow", b"POST"))
         await exchange.caller(self.tokens, READERS)
-        version = self.versions.get(name, number)
+        self.versions.get(name, number)  # there must be one
         body = await exchange.body(self.settings.body_bytes)
+        version = self.versions.called(name, number)  # now, not before its body came: what was switched meanwhile may be gone
         spec, workers = version.spec, version.workers
         if workers is None or spec is None:
             raise _not_ready(version)
@@ -91,6 +95,7 @@ class Proxy:
                 "consoleOutput": result.console,
                 "changedFiles": result.changed,
             },
+            (b"x-app-version", version.kept.version.encode()),
         )
 
     async def _other(self, exchange: Exchange, method: str, parts: list[str]) -> None:
@@ -114,15 +119,23 @@ class Proxy:
         version = self.versions.get(name, number)
         if version.spec is None:
             raise _not_ready(version)
-        await exchange.answer(200, document(version.spec, self.base))
+        await exchange.answer(200, document(version.spec, self.base, number))
 
     async def list(self, exchange: Exchange, _name: str, _number: str) -> None:
         """All versions."""
-        await exchange.answer(200, [version.summary() for version in self.versions.all()])
+        live = self.versions.live
+        await exchange.answer(
+            200, [{**one.summary(), "percent": live.percent(one.kept.name, one.kept.version)} for one in self.versions.all()]
+        )
 
     async def describe(self, exchange: Exchange, name: str, number: str) -> None:
         """One of them."""
-        await exchange.answer(200, self.versions.get(name, number).description(self.base))
+        await exchange.answer(200, self._described(self.versions.get(name, number)))
+
+    def _described(self, version: Version) -> dict[str, Any]:
+        """``percent``: of the calls of ``NAME@live``."""
+        percent = self.versions.live.percent(version.kept.name, version.kept.version)
+        return {**version.description(self.base), "percent": percent}
 
     async def create(self, exchange: Exchange, _name: str, _number: str) -> None:
         """The body is the package."""
@@ -136,20 +149,51 @@ class Proxy:
         caller = await self.tokens.check(exchange.authorization)
         archive = await exchange.body(self.settings.upload_bytes, UPLOAD_SECONDS)
         version = await self.versions.take(archive, caller.name, update=update)
-        await exchange.answer(200 if update else 201, version.description(self.base))
+        await exchange.answer(200 if update else 201, self._described(version))
+
+    async def promote(self, exchange: Exchange, name: str, number: str) -> None:
+        """It is live from now on."""
+        caller = await self.tokens.check(exchange.authorization)
+        await exchange.answer(200, self._described(await self.switching.promote(name, number, caller.name)))
+
+    async def canary(self, exchange: Exchange, name: str, number: str) -> None:
+        """It gets ``?percent=`` of the calls."""
+        caller, percent = await self.tokens.check(exchange.authorization), _number(exchange, "percent", None, 0, 100)
+        await exchange.answer(200, self._described(await self.switching.canary(name, number, percent, caller.name)))
+
+    async def rollback(self, exchange: Exchange, name: str, number: str) -> None:
+        """The one before is live again."""
+        if number != LIVE:
+            raise UnknownAppError("only what is live can be rolled back", where=number[:60], hint=f"bdc app rollback {name[:60]}")
+        caller = await self.tokens.check(exchange.authorization)
+        await exchange.answer(200, self._described(await self.switching.rollback(name, caller.name)))
 
     async def delete(self, exchange: Exchange, name: str, number: str) -> None:
-        """Its calls end first."""
-        await self.versions.delete(name, number)
+        """Its calls end first; ``?live=true``: though it is live."""
+        given = _query(exchange).get("live", "false")
+        if given not in ("true", "false"):
+            raise RequestError("live must be true or false", where="live")
+        await self.versions.delete(name, number, live=given == "true")
         await exchange.answer(200, {"name": name, "version": number})
 
     async def logs(self, exchange: Exchange, name: str, number: str) -> None:
         """The last lines; ``?lines=100``."""
-        query = urllib.parse.parse_qs(exchange.scope["query_string"].decode("latin-1"))
-        given = query.get("lines", ["100"])[0]
-        if not given.isdecimal() or not 1 <= int(given[:9]) <= MAX_LINES:
-            raise RequestError(f"lines must be from 1 to {MAX_LINES}", where="lines")
-        await exchange.answer(200, {"lines": self.versions.get(name, number).log.tail(int(given))})
+        lines = _number(exchange, "lines", "100", 1, MAX_LINES)
+        await exchange.answer(200, {"lines": self.versions.get(name, number).log.tail(lines)})
+
+
+def _query(exchange: Exchange) -> dict[str, str]:
+    """The first value of each."""
+    found = urllib.parse.parse_qs(exchange.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return {name: values[0] for name, values in found.items()}
+
+
+def _number(exchange: Exchange, name: str, default: str | None, least: int, most: int) -> int:
+    """Of the query. RequestError."""
+    given = _query(exchange).get(name, default)
+    if given is None or not (given.isascii() and given.isdecimal()) or not least <= int(given[:9]) <= most:
+        raise RequestError(f"{name} must be a whole number from {least} to {most}", where=name)
+    return int(given)
 
 
 def _shape(parts: list[str]) -> tuple[tuple[str, ...], str, str]:
@@ -167,6 +211,9 @@ ROUTES: dict[tuple[str, ...], dict[str, tuple[frozenset[str] | None, Handler]]] 
     ("api", "v1", "apps"): {"GET": (READERS, Proxy.list), "POST": (OWNERS, Proxy.create), "PUT": (OWNERS, Proxy.update)},
     ("api", "v1", "apps", "VERSION"): {"GET": (READERS, Proxy.describe), "DELETE": (OWNERS, Proxy.delete)},
     ("api", "v1", "apps", "VERSION", "log"): {"GET": (OWNERS, Proxy.logs)},
+    ("api", "v1", "apps", "VERSION", "promote"): {"POST": (OWNERS, Proxy.promote)},
+    ("api", "v1", "apps", "VERSION", "canary"): {"POST": (OWNERS, Proxy.canary)},
+    ("api", "v1", "apps", "VERSION", "rollback"): {"POST": (OWNERS, Proxy.rollback)},
 }
 """Path → method → who may (None: everybody), and what answers. ``run`` is beside the table: it is the way of every call."""
 

@@ -5,7 +5,6 @@ One event loop serves HTTP and speaks with the workers, which are its children. 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import ctypes
@@ -16,6 +15,8 @@ import pwd
 import signal
 import ssl
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 import uvicorn
 
@@ -26,6 +27,7 @@ from pools.app.tokens import AUDIENCES, Tokens
 from pools.app.versions import Around, Versions
 from pools.bearer import Keys, fetching
 from pools.bearer import Tokens as Judge
+from pools.program import Program
 
 MARKS = ("OPENBDC_CLUSTER_FOLDER", "OPENBDC_WORKLOAD")
 OWN_USER = "bdc-"
@@ -47,7 +49,7 @@ async def serve(settings: ProxySettings) -> int:
     # a pod's user runs in other pods of the node too, and would share a limit of processes with them: there the kubelet's holds
     versions = Versions(folder, Around(marks, PROCESSES if own else None, own or settings.pod, settings.drain_seconds))
     versions.restore()
-    metrics.listen(settings.metrics, versions.all)
+    metrics.listen(settings.metrics, versions)
     fetch = fetching(settings.controller, lambda: ssl.create_default_context(cafile=settings.authority))
     judge = Judge(Keys(fetch, folder / "keys.json", logger.warning), settings.issuer, AUDIENCES)
     server = uvicorn.Server(
@@ -87,23 +89,21 @@ def _hide() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The program; 2 for bad settings."""
-    parser = argparse.ArgumentParser(prog="python -m pools.app.service", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--config", type=pathlib.Path, required=True, help="JSON file of settings")
+    """The program."""
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     # uvicorn raises the signal again once it has shut down; then the workers are to be ended in order
     signal.signal(signal.SIGTERM, lambda *_: None)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    try:
-        settings = ProxySettings.read(parser.parse_args(arguments).config)
-    except ValueError as error:
-        logger.error("bad settings: %s", error)
-        return 2
+    program = Program("pools.app.service", __doc__, ProxySettings.read, serve, lambda level, said: getattr(logger, level)(said), _run)
+    return program.main(arguments)
+
+
+def _run(work: Coroutine[Any, Any, int | None]) -> int | None:
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(serve(settings))
-    return uvloop.run(serve(settings))
+        return asyncio.run(work)
+    return uvloop.run(work)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ WORDS = {
 }
 
 
-def document(spec: AppSpec, base: str) -> dict[str, Any]:
-    """``base``: the proxy's address."""
+def document(spec: AppSpec, base: str, number: str) -> dict[str, Any]:
+    """``base``: the proxy's address; ``number``: by which the version is called, its own or ``live``."""
     answer = {
         "type": "object",
         "properties": {
@@ -48,7 +48,7 @@ def document(spec: AppSpec, base: str) -> dict[str, Any]:
         "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
         "security": [{"bearer": []}],
         "paths": {
-            f"/api/app/{spec.name}/{spec.version}/run": {
+            f"/api/app/{spec.name}/{number}/run": {
                 "post": {
                     "operationId": "run",
                     "summary": f"Run {spec.name} {spec.version}",

@@ -26,8 +26,10 @@ from apps.reading import load
 from apps.running import Place, running
 from apps.runtimes import RUNTIMES
 from apps.spec import AppSpec
-from pools.app.errors import ConflictError, UnknownAppError
+from pools.app.errors import ConflictError, KeepError, UnknownAppError
+from pools.app.live import LIVE, Live, Share
 from pools.app.log import AppLog
+from pools.app.probing import probe
 from pools.app.version import Kept, Version
 
 AT_ONCE = 2
@@ -55,6 +57,7 @@ class Versions:
         self._around = around
         self._environments = Environments(folder / "environments")
         self._known: dict[tuple[str, str], Version] = {}
+        self.live = Live(folder / "live")
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -63,14 +66,16 @@ class Versions:
         for inner in ("versions", "code", "logs"):
             (self._folder / inner).mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.rmtree(self._folder / "scratch", ignore_errors=True)
+        self.live.restore()
         for path in sorted((self._folder / "versions").glob("*.json")):
             try:
                 kept = Kept(**json.loads(path.read_text()))
             except (OSError, ValueError, TypeError) as error:
                 logger.error("%s can't be read: %s", path, error)
                 continue
-            self._known[kept.name, kept.version] = version = Version(kept, self._log(kept.label))
-            self._begin(self._brought_up(version, kept))
+            self._known[kept.name, kept.version] = Version(kept, self._log(kept.label))
+        for version in sorted(self.all(), key=lambda one: -self.live.percent(one.kept.name, one.kept.version)):  # live ones first
+            self._begin(self._brought_up(version, version.kept))
         wanted = {version.kept.code for version in self._known.values()}
         for folder in (self._folder / "code").iterdir():
             if folder.name not in wanted:
@@ -81,15 +86,38 @@ class Versions:
         return sorted([*self._known.values()], key=lambda version: (version.kept.name, version.kept.version))
 
     def find(self, name: str, version: str) -> Version | None:
-        """None: there is none. Cheap."""
+        """``version`` may be ``live``. None: there is none. Cheap."""
+        if version == LIVE and (share := self.live.share(name)) is not None:
+            version = share.live
         return self._known.get((name, version))
 
     def get(self, name: str, version: str) -> Version:
-        """UnknownAppError."""
-        found = self._known.get((name, version))
+        """``version`` may be ``live``. UnknownAppError."""
+        found = self.find(name, version)
         if found is None:
-            raise UnknownAppError(f"there is no app {name[:60]}@{version[:60]}", where=name[:60], hint="bdc app list")
+            raise self._unknown(name, version)
         return found
+
+    def called(self, name: str, version: str) -> Version:
+        """The one to call: of ``live`` the one whose turn it is, but none that can't serve. UnknownAppError."""
+        if version != LIVE:
+            return self.get(name, version)
+        picked = self.live.pick(name)
+        if picked is None:
+            raise self._unknown(name, version)
+        found = self._known.get((name, picked[0]))
+        if found is None or found.workers is None:
+            return self.get(name, picked[1])
+        return found
+
+    def code(self, version: Version) -> pathlib.Path:
+        """Its unpacked package."""
+        return self._folder / "code" / version.kept.code
+
+    def _unknown(self, name: str, version: str) -> UnknownAppError:
+        if version == LIVE and any(name == one for one, _ in self._known):
+            return UnknownAppError(f"no version of {name} is live", where=name, hint=f"bdc app promote {name}@VERSION; bdc app list")
+        return UnknownAppError(f"there is no app {name[:60]}@{version[:60]}", where=name[:60], hint="bdc app list")
 
     async def take(self, archive: bytes, user: str, *, update: bool) -> Version:
         """A new version, or with ``update`` another package for one that is there: it answers with the old one until the new one is ready.
@@ -106,7 +134,7 @@ class Versions:
             await asyncio.to_thread(package.remove, place)
             raise
         version.log.say(f"{kept.label}: {'updated' if update else 'created'} by {user}, package {digest}")
-        self._begin(self._brought_up(version, kept))
+        self._begin(self._brought_up(version, kept, fresh=True))
         return version
 
     def _admit(self, kept: Kept, *, update: bool) -> Version:
@@ -125,19 +153,41 @@ class Versions:
         there.busy = True
         return there
 
-    async def delete(self, name: str, version: str) -> None:
-        """Calls under way end; then nothing of it is left. UnknownAppError, ConflictError while it is being brought up."""
-        found = self.get(name, version)
-        if found.busy:
-            raise ConflictError(
-                f"{found.kept.label} is being changed", where=name, hint="wait until 'bdc app list' shows it Ready or Error"
-            )
-        del self._known[name, version]
-        self._file(found.kept.label).unlink(missing_ok=True)
+    async def delete(self, name: str, version: str, *, live: bool = False) -> None:
+        """Calls under way end; then nothing of it is left. UnknownAppError; ConflictError while it is being brought up and, unless
+        ``live``, while it gets calls of the alias (but not for the only version of an app, which nobody made live)."""
+        async with self.live.lock(name):
+            if version == LIVE:
+                raise ConflictError(f"{name}@live is whatever version is live", where=name, hint="name the version itself; bdc app list")
+            found = self.get(name, version)
+            if found.busy:
+                raise ConflictError(
+                    f"{found.kept.label} is being changed", where=name, hint="wait until 'bdc app list' shows it Ready or Error"
+                )
+            share = self.live.share(name)
+            if share is not None:
+                if not live:
+                    self._spared(found, share)
+                if (left := share.without(version)) != share:
+                    await self.live.keep(name, left)
+            del self._known[name, version]
+            self._file(found.kept.label).unlink(missing_ok=True)
         if found.workers is not None:
             await found.workers.close(self._around.drain_seconds)
         await asyncio.to_thread(package.remove, self._folder / "code" / found.kept.code)
         found.log.remove()
+
+    def _spared(self, version: Version, share: Share) -> None:
+        """ConflictError where its calls would fail."""
+        name, number, label = version.kept.name, version.kept.version, version.kept.label
+        if number == share.canary:
+            raise ConflictError(
+                f"{label} gets {share.percent} % of the calls of {name}@live", where=name, hint=f"first: bdc app canary {label} --percent 0"
+            )
+        others = [one for app, one in self._known if app == name and one != number]
+        if number == share.live and (others or share.chosen):
+            hint = f"first: bdc app promote {name}@{others[0]}" if others else "with --live it is deleted all the same"
+            raise ConflictError(f"{label} is live", where=name, hint=hint)
 
     async def close(self) -> None:
         """End all workers; the apps stay."""
@@ -152,13 +202,16 @@ class Versions:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _brought_up(self, version: Version, kept: Kept) -> None:
-        """From waiting to ``Ready`` or ``Error``; what served before serves until then, and goes on if this fails."""
+    async def _brought_up(self, version: Version, kept: Kept, *, fresh: bool = False) -> None:
+        """From waiting to ``Ready`` or ``Error``; what served before serves until then, and goes on if this fails. ``fresh``: the package
+        was sent just now, so it is tried with its sample first."""
         version.busy = True
         try:
             async with self._turns:
                 version.turn("Creating" if version.workers is None else "Ready", "its environment is made and its workers start")
-                await self._switched(version, kept)
+                await self._switched(version, kept, fresh=fresh)
+            if fresh:
+                await self._shared(version)
         except AppError as error:
             if version.workers is not None:
                 version.turn("Ready", f"the update was refused, the version before it serves: {error.message}")
@@ -172,7 +225,7 @@ class Versions:
         finally:
             version.busy = False
 
-    async def _switched(self, version: Version, kept: Kept) -> None:
+    async def _switched(self, version: Version, kept: Kept, *, fresh: bool) -> None:
         place = Place(
             code=self._folder / "code" / kept.code,
             scratch=self._folder / "scratch" / kept.code,
@@ -182,11 +235,27 @@ class Versions:
             written=version.log.write,
         )
         spec, workers = await running(place)
+        if fresh:
+            try:
+                await probe(place.code, spec, workers)
+            except AppError:
+                await workers.close()
+                raise
         before, version.workers, version.spec = version.workers, workers, spec
         await self._replaced(version, kept)
         version.turn("Ready", "serves")
         if before is not None:
             await before.close(self._around.drain_seconds)
+
+    async def _shared(self, version: Version) -> None:
+        """The first version of an app that serves is live: nothing else could be meant."""
+        name = version.kept.name
+        async with self.live.lock(name):
+            if self.live.share(name) is None and (name, version.kept.version) in self._known:
+                try:
+                    await self.live.keep(name, Share(version.kept.version, chosen=False, by=version.kept.created_by))
+                except KeepError as error:
+                    version.turn("Ready", f"serves, but not as {name}@live: {error.message}")
 
     async def _replaced(self, version: Version, kept: Kept) -> None:
         """The new package is the version's; the old one goes."""
