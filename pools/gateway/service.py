@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import contextlib
-import json
 import resource
-import signal
 import sys
-from pathlib import Path
-from typing import Any
 
 from pools.gateway.record import Told
 from pools.gateway.routes import Routes
 from pools.gateway.server import Limits, Listener
 from pools.gateway.settings import GatewaySettings
-from pools.tls import CertificateFileError, Files, ServerCertificate
+from pools.program import Program, tell, told_to_stop
+from pools.tls import Files, ServerCertificate
 
 ALPN = ("http/1.1",)
 STOP_SECONDS = 5.0
@@ -50,37 +44,20 @@ def record(told: Told, seconds: float) -> None:
          milliseconds=round(seconds * 1000, 1), request_id=told.request_id)  # fmt: skip
 
 
-def tell(level: str, message: str, **more: Any) -> None:  # noqa: ANN401 (JSON)
-    """A line for the log."""
-    sys.stdout.write(json.dumps({"level": level, "event": message, **more}) + "\n")
-    sys.stdout.flush()
-
-
 async def serve(settings: GatewaySettings) -> None:
     """Until SIGTERM or SIGINT."""
-    gateway = Gateway(settings)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    gateway, stop = Gateway(settings), told_to_stop()
     tell("info", f"serving port {gateway.start()}")
     await stop.wait()
     await gateway.stop()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The program; 1 where it can't listen or its certificate can't be used."""
-    parser = argparse.ArgumentParser(prog="python -m pools.gateway.service", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--config", type=Path, required=True, help="JSON file of settings")
+    """The program."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard) if hard != resource.RLIM_INFINITY else FILES, hard))
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(serve(GatewaySettings.read(parser.parse_args(arguments).config)))
-    except (OSError, CertificateFileError) as error:
-        tell("error", str(error))
-        return 1
-    return 0
+    return Program("pools.gateway.service", __doc__, GatewaySettings.read, serve).main(arguments)
 
 
 if __name__ == "__main__":

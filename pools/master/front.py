@@ -7,19 +7,17 @@ told so. The login stays PostgreSQL's own; it sees all clients come over its soc
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import contextlib
 import json
-import signal
 import ssl
 import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from pools.tls import HANDSHAKE, CertificateFileError, Files, Layer, ServerCertificate
+from pools.program import Program, tell, told_to_stop
+from pools.tls import HANDSHAKE, Files, Layer, ServerCertificate
 
 ALPN = "postgresql"
 SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
@@ -238,32 +236,15 @@ class Front:
 
 async def serve(settings: FrontSettings) -> None:
     """Until SIGTERM or SIGINT."""
-    front = Front(settings)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    front, stop = Front(settings), told_to_stop()
     tell("info", f"serving port {await front.start()}")
     await stop.wait()
     front.stop()
 
 
-def tell(level: str, message: str, **more: Any) -> None:  # noqa: ANN401 (JSON)
-    """A line for the log."""
-    sys.stdout.write(json.dumps({"level": level, "event": message, **more}) + "\n")
-    sys.stdout.flush()
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """The program; 1 where it can't listen or its certificate can't be used."""
-    parser = argparse.ArgumentParser(prog="python -m pools.master.front", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--config", type=Path, required=True, help="JSON file of settings")
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(serve(FrontSettings.read(parser.parse_args(arguments).config)))
-    except (OSError, CertificateFileError) as error:
-        tell("error", str(error))
-        return 1
-    return 0
+    """The program."""
+    return Program("pools.master.front", __doc__, FrontSettings.read, serve).main(arguments)
 
 
 if __name__ == "__main__":
