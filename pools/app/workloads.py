@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pools.app.settings import ProxySettings
 from pools.encryption import AUTHORITY, CLIENT_SECRETS
+from pools.metrics_listener import metrics_place
 from pools.workload import ConfigFile, Endpoint, Port, Probe, Workload
 
 PROXY, PORT, ENDPOINT = "app-proxy", "app", "app-proxy"
@@ -26,6 +27,7 @@ class AppSettings:
 
 def workloads(settings: AppSettings) -> tuple[Workload, ...]:
     """``app-proxy``."""
+    metrics = metrics_place(settings.listen)
     service = ProxySettings(
         port=settings.port,
         host=settings.listen,
@@ -35,6 +37,7 @@ def workloads(settings: AppSettings) -> tuple[Workload, ...]:
         authority=AUTHORITY if settings.encrypted else None,
         address=f"http://{{host:{PROXY}}}:{settings.port}" if settings.pod else None,
         pod=settings.pod,
+        metrics=metrics.where,
     )
     return (
         Workload(
@@ -46,10 +49,11 @@ def workloads(settings: AppSettings) -> tuple[Workload, ...]:
             environment={"MALLOC_ARENA_MAX": "2"},
             files=(ConfigFile("proxy.json", service.json()),),
             secrets=CLIENT_SECRETS if settings.encrypted else (),
-            ports=(Port(PORT, settings.port),),
+            ports=(Port(PORT, settings.port), *metrics.ports),
             ready=Probe("http", PORT, "/healthz"),
             endpoints=(Endpoint(ENDPOINT, "Application proxy", "http://{host}:{port:app}", "http"),),
             stop_seconds=service.drain_seconds + 10,
             ready_seconds=60.0,
+            metrics=metrics.scrape,
         ),
     )
