@@ -39,9 +39,22 @@ class Apps:
         """Another package for a version that is there; NotFoundError."""
         return object_of(self._controller.request("PUT", PATH, body=package), "apps")
 
-    def delete(self, name: str, version: str) -> None:
-        """Nothing of it is left; NotFoundError."""
-        self._controller.request("DELETE", _path(name, version))
+    def delete(self, name: str, version: str, *, live: bool = False) -> None:
+        """Nothing of it is left; NotFoundError; ConflictError while calls of ``NAME@live`` go to it, unless ``live``."""
+        self._controller.request("DELETE", _path(name, version), query={"live": True} if live else None)
+
+    def promote(self, name: str, version: str = "live") -> Json:
+        """``NAME@live`` means this version from now on; without one, that which a canary is under way for. ConflictError where it is not
+        ready, or fails its sample. What ``describe`` gives."""
+        return object_of(self._controller.request("POST", f"{_path(name, version)}/promote"), "apps/promote")
+
+    def canary(self, name: str, version: str, percent: int) -> Json:
+        """This version gets so many percent (0 to 99) of the calls of ``NAME@live``. ConflictError while another one is tried."""
+        return object_of(self._controller.request("POST", f"{_path(name, version)}/canary", query={"percent": percent}), "apps/canary")
+
+    def rollback(self, name: str) -> Json:
+        """The version that was live before is so again. ConflictError where there is none."""
+        return object_of(self._controller.request("POST", f"{_path(name, 'live')}/rollback"), "apps/rollback")
 
     def log(self, name: str, version: str, lines: int) -> builtins.list[str]:
         """The last lines that it wrote."""

@@ -1,4 +1,4 @@
-"""Apps: ``app init|template|test`` here, ``app create|update|list|describe|run|logs|delete`` at the cluster."""
+"""Apps: ``app init|template|test`` here, ``app create|update|list|describe|run|logs|promote|canary|rollback|delete`` at the cluster."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import click
 
 from azdata_like_cli import appinputs, output
 from azdata_like_cli.answers import Lines, Records, Value
+from azdata_like_cli.appnames import LIVE, named
+from azdata_like_cli.appswitches import COMMANDS
 from azdata_like_cli.command import BdcGroup, Settings, argument, confirm, pass_settings
 from azdata_like_cli.groups.session import when
 from bdc.apps import Apps
@@ -27,12 +29,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, object]
 PERIOD = 0.2
-COLUMNS = {"name": "Name", "version": "Version", "state": "State", "runtime": "Runtime", "reason": "Reason"}
+COLUMNS = {"name": "Name", "version": "Version", "state": "State", "live": "Live", "runtime": "Runtime", "reason": "Reason"}
 LOG_LINES = 15
-NAMED = [
-    click.option("--name", "-n", required=True, help="Name of the app."),
-    click.option("--version", "-v", "version", required=True, help="Its version."),
-]
 
 
 @click.group("app", cls=BdcGroup)
@@ -170,10 +168,11 @@ def _followed(apps: Apps, found: Json, digest: str, timeout: float | None) -> Va
         lines = "\n".join(f"    {line}" for line in apps.log(name, version, LOG_LINES))
         raise ServiceError(
             f"{name}@{version} can't be started", where=name, why=f"{found['reason']}\nlast lines of its log:\n{lines}",
-            hint=f"bdc app logs -n {name} -v {version}",
+            hint=f"bdc app logs {name}@{version}",
         )  # fmt: skip
     links = cast("dict[str, str]", found["links"])
-    return Value(data=found, sentence=f"{name}@{version} is {found['state']}: {links['app']}")
+    live = f"; it is {name}@live" if found.get("percent") == 100 else ""
+    return Value(data=found, sentence=f"{name}@{version} is {found['state']}: {links['app']}{live}")
 
 
 @app.command("list", examples=["bdc app list", "bdc app list -n house -o json"])
@@ -183,21 +182,15 @@ def _followed(apps: Apps, found: Json, digest: str, timeout: float | None) -> Va
 def list_apps(settings: Settings, name: str | None, version: str | None) -> Records:
     """List the apps, their versions and how they are."""
     rows = [
-        found
+        {**found, "live": f"{found['percent']} %" if found.get("percent") else ""}
         for found in settings.session().apps.list()
         if name in (None, found["name"]) and version in (None, found["version"])
     ]  # fmt: skip
     return Records(rows=rows, columns=COLUMNS)
 
 
-def _named(command: click.decorators.FC) -> click.decorators.FC:
-    for option in reversed(NAMED):
-        command = option(command)
-    return command
-
-
-@app.command("describe", examples=["bdc app describe -n house -v v1 -o json"])
-@_named
+@app.command("describe", examples=["bdc app describe house@live", "bdc app describe -n house -v v1 -o json"])
+@named(default=LIVE)
 @pass_settings
 def describe(settings: Settings, name: str, version: str) -> Value:
     """Show one version: inputs, outputs, state, addresses, counts."""
@@ -205,12 +198,19 @@ def describe(settings: Settings, name: str, version: str) -> Value:
     return Value(data={**found, "created_at": when(float(str(found["created_at"])))})
 
 
-@app.command("run", examples=["bdc app run -n add -v v1 --inputs x=1,y=2", "bdc app run -n house -v v1 --inputs @first.json -o json"])
-@_named
+@app.command(
+    "run",
+    examples=[
+        "bdc app run add@v1 --inputs x=1,y=2",
+        "bdc app run add@live -i x=1,y=2",
+        "bdc app run -n house -v v1 --inputs @first.json -o json",
+    ],
+)
+@named(default=LIVE)
 @click.option("--inputs", "-i", "given", multiple=True, metavar="NAME=VALUE,…", help="The inputs, or @FILE with a JSON object.")
 @pass_settings
 def run(settings: Settings, name: str, version: str, given: tuple[str, ...]) -> Value:
-    """Call a version of an app."""
+    """Call a version of an app; without a version the live one."""
     apps = settings.session().apps
     defined = cast("list[Mapping[str, str]]", apps.describe(name, version)["input_param_defs"])
     kinds = {entry["name"]: entry["type"] for entry in defined}
@@ -221,8 +221,8 @@ def run(settings: Settings, name: str, version: str, given: tuple[str, ...]) -> 
     return Value(data=found, sentence="\n".join(f"{key} = {appinputs.shown(value)}" for key, value in outputs.items()))
 
 
-@app.command("logs", examples=["bdc app logs -n house -v v1 --lines 20"])
-@_named
+@app.command("logs", examples=["bdc app logs house@v1 --lines 20"])
+@named(default=LIVE)
 @click.option("--lines", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many lines.")
 @pass_settings
 def logs(settings: Settings, name: str, version: str, lines: int) -> Lines:
@@ -230,14 +230,19 @@ def logs(settings: Settings, name: str, version: str, lines: int) -> Lines:
     return Lines(lines=settings.session().apps.log(name, version, lines))
 
 
-@app.command("delete", examples=["bdc app delete -n house -v v1"])
-@_named
+for _command in COMMANDS:
+    app.add_command(_command)
+
+
+@app.command("delete", examples=["bdc app delete house@v1"])
+@named(default=None)
+@click.option("--live", is_flag=True, help="Also when calls of NAME@live go to it: they fail then, if it is the live one.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @pass_settings
-def delete(settings: Settings, name: str, version: str, yes: bool) -> Value:
-    """Delete a version of an app; calls under way end first."""
+def delete(settings: Settings, name: str, version: str, yes: bool, live: bool) -> Value:
+    """Delete a version of an app; calls under way end first. One that is live, or is tried with a share of its calls, is not deleted."""
     apps = settings.session().apps
     if not yes:
         confirm(f"Delete {name}@{version}?")
-    apps.delete(name, version)
+    apps.delete(name, version, live=live)
     return Value(data={"deleted": f"{name}@{version}"}, sentence=f"{name}@{version} is deleted.")

@@ -56,9 +56,28 @@ def describe(request: Request, name: str, version: str) -> Response:
 
 
 @router.delete("/{name}/{version}", summary="Delete a version of an app", response_class=Response)
-def delete(request: Request, name: str, version: str) -> Response:
-    """Calls under way end first."""
-    return _asked(request, "DELETE", _path(name, version))
+def delete(request: Request, name: str, version: str, live: bool = False) -> Response:
+    """Calls under way end first. 409 for a version that gets calls of ``NAME@live``, unless ``live=true``."""
+    return _asked(request, "DELETE", f"{_path(name, version)}?live={str(live).lower()}")
+
+
+@router.post("/{name}/{version}/promote", summary="Make a version live", response_class=Response)
+def promote(request: Request, name: str, version: str) -> Response:
+    """It is tried, then the calls of ``NAME@live`` go to it; ``live`` as the version: the one that a canary is under way for. 409 where it
+    is not ready, or fails its sample."""
+    return _asked(request, "POST", f"{_path(name, version)}/promote")
+
+
+@router.post("/{name}/{version}/canary", summary="Try a version with a share of the calls", response_class=Response)
+def canary(request: Request, name: str, version: str, percent: Annotated[int, Query(ge=0, le=99)]) -> Response:
+    """It is tried, then gets so many percent of the calls of ``NAME@live``; 0 ends that. 409 while another version is tried."""
+    return _asked(request, "POST", f"{_path(name, version)}/canary?percent={percent}")
+
+
+@router.post("/{name}/live/rollback", summary="Make the version live that was before", response_class=Response)
+def rollback(request: Request, name: str) -> Response:
+    """A canary ends with it. 409 where no other version was live before."""
+    return _asked(request, "POST", f"{_path(name, 'live')}/rollback")
 
 
 @router.get("/{name}/{version}/log", summary="The end of an app's log", response_class=Response)

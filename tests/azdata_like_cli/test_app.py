@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from azdata_like_cli.appnames import resolved
+from bdc.errors import UserError
 from tests.apps.folders import app
 from tests.azdata_like_cli.conftest import Run
 
@@ -55,3 +57,29 @@ def test_bad_input_is_one_clear_error(bdc: Run, home: Path) -> None:
         found = bdc("app", *words)
         assert (found.code, said in found.err, found.out) == (1, True, ""), (words, found)
         assert "Traceback" not in found.err
+
+
+@pytest.mark.parametrize(
+    ("given", "default", "found"),
+    [
+        (("house@v1", None, None), None, ("house", "v1")),
+        (("house", None, "v2"), None, ("house", "v2")),
+        (("house", None, None), "live", ("house", "live")),
+        ((None, "house", "v1"), None, ("house", "v1")),
+        ((None, "house", None), "live", ("house", "live")),
+        (("house", None, None), None, "which version of house?"),
+        (("house@", None, None), "live", "which version of house?"),
+        (("@v1", None, None), None, "which app?"),
+        ((None, None, "v1"), None, "which app?"),
+        (("house@v1", "house", None), None, "named twice"),
+        (("house@v1", None, "v1"), None, "named twice"),
+    ],
+)
+def test_which_version_is_meant(
+    given: tuple[str | None, str | None, str | None], default: str | None, found: tuple[str, str] | str
+) -> None:
+    if isinstance(found, tuple):
+        assert resolved(*given, default) == found
+    else:
+        with pytest.raises(UserError, match=found.replace("?", r"\?")):
+            resolved(*given, default)

@@ -129,3 +129,32 @@ def test_a_worker_reaches_nothing_of_the_cluster_and_a_fork_bomb_ends(cluster: S
         assert told(cluster, "run", "-n", "t", "-v", "v1", "-i", f"cluster={home},do=look")["success"] is True
     finally:
         told(cluster, "delete", "-n", "t", "-v", "v1", "--yes")
+
+
+def test_versions_behind_live(cluster: Stage, tmp_path: pathlib.Path) -> None:
+    for version in ("v1", "v2"):
+        folder = python(tmp_path / version, f"def run():\n    return '{version}'\n", output="{result: str}")
+        (folder / "spec.yaml").write_text(
+            (folder / "spec.yaml").read_text().replace("name: t\nversion: v1", f"name: alias\nversion: {version}")
+        )
+        told(cluster, "create", str(folder))
+    try:
+        assert told(cluster, "run", "alias")["outputParameters"] == {"result": "v1"}
+        assert told(cluster, "canary", "alias@v2", "--percent", "10")["percent"] == 10
+        assert [(row["version"], row["live"]) for row in told(cluster, "list", "-n", "alias")] == [("v1", "90 %"), ("v2", "10 %")]
+        assert told(cluster, "promote", "alias")["version"] == "v2"
+        assert told(cluster, "run", "alias@live")["outputParameters"] == {"result": "v2"}
+        for words, said in (
+            (("delete", "alias@v2", "--yes"), "first: bdc app promote alias@v1"),
+            (("canary", "alias@v2", "--percent", "5"), "alias@v2 is live"),
+            (("promote", "alias@v9"), "there is no app alias@v9"),
+        ):
+            with pytest.raises(RuntimeError, match="ended with 1:") as caught:
+                told(cluster, *words)
+            assert said in str(caught.value)
+        assert told(cluster, "rollback", "alias")["version"] == "v1"
+        with pytest.raises(RuntimeError, match="no other version of alias was live before"):
+            told(cluster, "rollback", "alias")
+        told(cluster, "delete", "alias@v2", "--yes")
+    finally:
+        told(cluster, "delete", "alias@v1", "--yes", "--live")

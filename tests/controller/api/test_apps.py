@@ -29,6 +29,9 @@ ROUTES = [
     ("PUT", "/api/v1/apps", "app-owner"),
     ("DELETE", "/api/v1/apps/house/v1", "app-owner"),
     ("GET", "/api/v1/apps/house/v1/log", "app-owner"),
+    ("POST", "/api/v1/apps/house/v1/promote", "app-owner"),
+    ("POST", "/api/v1/apps/house/v1/canary?percent=10", "app-owner"),
+    ("POST", "/api/v1/apps/house/live/rollback", "app-owner"),
 ]
 
 
@@ -47,6 +50,20 @@ def test_each_role_does_what_is_its_own(service: Service) -> None:
 def test_it_goes_on_as_the_caller_with_the_whole_package(service: Service) -> None:
     answer = service.call("POST", "/api/v1/apps", service.token("app-owner"), content=b"x" * 300_000)
     assert answer.json() == {"asked": "POST /api/v1/apps", "by": "app-owner", "bytes": 300_000}
+
+
+def test_what_is_asked_of_the_alias_goes_on_as_it_is(service: Service) -> None:
+    token = service.token("app-owner")
+    for method, path in (
+        ("POST", "/api/v1/apps/house/live/promote"),
+        ("POST", "/api/v1/apps/house/v2/canary?percent=0"),
+        ("POST", "/api/v1/apps/house/live/rollback"),
+        ("DELETE", "/api/v1/apps/house/v1?live=true"),
+    ):
+        assert service.call(method, path, token).json() == {"asked": f"{method} {path}", "by": "app-owner", "bytes": 0}
+    for percent in ("-1", "100", "x", ""):
+        answer = service.call("POST", f"/api/v1/apps/house/v2/canary?percent={percent}", token)
+        assert (answer.status_code, "percent" in answer.text) == (400, True), answer.text
 
 
 def test_the_token_is_for_the_proxy_alone_and_ends_with_the_one_that_asked(service: Service) -> None:
