@@ -13,6 +13,7 @@ from pools.app import metric_table as app
 from pools.compute import metric_table as compute
 from pools.data import metric_table as data
 from pools.exposition import BOUNDS, Metric
+from pools.gateway import metric_table as gateway
 
 Part = tuple[str, str, Sequence[Metric]]
 PARTS: tuple[Part, ...] = (
@@ -22,6 +23,11 @@ PARTS: tuple[Part, ...] = (
     ("Compute pool", "Of each replica.", compute.TABLE),
     ("Data pool", "Of each shard.", data.TABLE),
     ("App pool", "Of the proxy, each version of an app by its labels `app` and `version`.", app.TABLE),
+    (
+        "Gateway",
+        "Told to the controller alone, by a socket: its public address has no `/metrics` (404).",
+        gateway.TABLE,
+    ),
     (
         "HDFS",
         "A choice of what Hadoop tells at `/prom` of each daemon, in our names and units: those of all of HDFS by the NameNode "

@@ -42,15 +42,22 @@ class Peer:
         self.writer = writer
         self.status = 0
         """Of the last response that was sent."""
+        self.received = self.sent = 0
+        """Bytes."""
 
     async def next(self, seconds: float = STALL_SECONDS, block: int = BLOCK) -> Any:  # noqa: ANN401 (h11's events have no common type)
         """The next event. TimeoutError, ConnectionError, h11.RemoteProtocolError."""
         while (event := self.http.next_event()) is h11.NEED_DATA:
             async with asyncio.timeout(seconds):
-                self.http.receive_data(await self.reader.read(block))
+                self.receive(await self.reader.read(block))
         if event is h11.PAUSED:
             raise h11.LocalProtocolError("nothing more is to be read in this cycle")
         return event
+
+    def receive(self, data: bytes) -> None:
+        """What was read; empty at the end."""
+        self.received += len(data)
+        self.http.receive_data(data)
 
     async def send(self, event: h11.Event) -> None:
         """Returns when the other side keeps up. TimeoutError, ConnectionError."""
@@ -58,6 +65,7 @@ class Peer:
         if isinstance(event, h11.Response):
             self.status = event.status_code
         if data:
+            self.sent += len(data)
             self.writer.write(data)
             async with asyncio.timeout(STALL_SECONDS):
                 await self.writer.drain()

@@ -21,6 +21,13 @@ class Told:
     status: int = 0
     """0: the client was gone before any answer."""
     request_id: str = ""
+    route: str = "none"
+    """Of the metrics (``metric_table.ROUTES``)."""
+    refused: str | None = None
+    """The code, where the gateway itself answered with an error."""
+    received: int = 0
+    sent: int = 0
+    """Bytes, from and to the client."""
 
     def asked(self, request: h11.Request) -> None:
         """What is asked; the query is left out, it may hold anything."""

@@ -29,6 +29,18 @@ APP_BYTES = 16 << 20
 """Nor the apps' proxy."""
 
 
+def route_of(target: bytes) -> str:
+    """Which of ``metric_table.ROUTES``."""
+    path = target.decode("ascii").partition("?")[0]
+    if path == HEALTH:
+        return "health"
+    if path == bearer.JWKS or path.startswith(API + "/"):
+        return "api"
+    if path.startswith(APPS + "/"):
+        return "apps"
+    return "other" if webhdfs.prefix_of(path) is None else "webhdfs"
+
+
 class Routes:
     """``serve`` answers one request, whose body is still to be read from the client."""
 
@@ -41,17 +53,17 @@ class Routes:
         self._tokens = bearer.Tokens(keys, settings.issuer, tokens.AUDIENCES)
 
     async def serve(self, client: Peer, request: h11.Request, told: Told) -> None:
-        """``told``: gets the caller's name once it is known. RefusalError; see ``relay`` for the rest."""
+        """``told``: knows the route, gets the caller's name once it is known. RefusalError; see ``relay`` for the rest."""
         target = request.target.decode("ascii")
         path = target.partition("?")[0]
         method = request.method.decode("ascii")
-        if path == HEALTH:
+        if told.route == "health":
             await _say(client, method, b'{"status": "ok"}')
-        elif path == bearer.JWKS or path.startswith(API + "/"):
+        elif told.route == "api":
             await self._onwards(client, request, self._controller, API_BYTES, told)
-        elif path.startswith(APPS + "/"):
+        elif told.route == "apps":
             await self._onwards(client, request, self._settings.apps, APP_BYTES, told)
-        elif webhdfs.prefix_of(path) is not None:
+        elif told.route == "webhdfs":
             await self._to_hdfs(client, request, method, told)
         else:
             raise RefusalError(

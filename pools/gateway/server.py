@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import h11
 
 from pools.gateway.errors import RefusalError
+from pools.gateway.metrics import Meters
 from pools.gateway.peer import BLOCK, HEAD_BLOCK, HEADER_BYTES, Peer
 from pools.gateway.record import Told
-from pools.gateway.routes import Routes
+from pools.gateway.routes import Routes, route_of
 from pools.tls import ServerCertificate
 
 BACKLOG = 512
@@ -48,6 +49,7 @@ class Listener:
         limits: Limits | None = None,
     ) -> None:
         self.limits = limits or Limits()
+        self.meters = Meters(self.limits.connections)
         self._routes = routes
         self._certificate = certificate
         self._record = record
@@ -91,9 +93,12 @@ class Listener:
             address, limits = str(came_from[0]), self.limits
             if self._from[address] >= limits.per_address + limits.told or self._from.total() >= limits.connections + limits.told:
                 connected.close()
+                self.meters.connections["cut_off"] += 1
                 continue
             crowded = self._from[address] >= limits.per_address or self._from.total() >= limits.connections
             self._from[address] += 1
+            self.meters.open += 1
+            self.meters.connections["taken"] += 1
             task = asyncio.create_task(self._connection(connected, address, crowded=crowded))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -111,6 +116,7 @@ class Listener:
             self._failed(f"{type(error).__name__}: {error}")
         finally:
             connected.close()
+            self.meters.open -= 1
             self._from[address] -= 1
             if not self._from[address]:
                 del self._from[address]
@@ -120,9 +126,14 @@ class Listener:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         reader = asyncio.StreamReader(limit=BLOCK, loop=loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        transport, _ = await loop.connect_accepted_socket(
-            lambda: protocol, connected, ssl=self._certificate.current().context, ssl_handshake_timeout=self.limits.header_seconds
-        )
+        seconds = self.limits.header_seconds
+        try:
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol, connected, ssl=self._certificate.current().context, ssl_handshake_timeout=seconds
+            )
+        except OSError:
+            self.meters.connections["no_tls"] += 1
+            raise
         return Peer(reader, asyncio.StreamWriter(transport, protocol, reader, loop), h11.SERVER)
 
     async def _requests(self, peer: Peer, address: str, opened: float, *, crowded: bool) -> None:
@@ -130,24 +141,28 @@ class Listener:
         until, fresh = opened + self.limits.header_seconds, True
         while True:
             told, began = Told(address, request_id=uuid.uuid4().hex), time.monotonic()
-            peer.status = 0
+            peer.status = peer.received = peer.sent = 0
             try:
                 request = await self._head(peer, until, fresh=fresh)
                 if request is None:
                     return
                 began = time.monotonic()
                 told.asked(request)
+                told.route = route_of(request.target)
                 if crowded:
                     raise RefusalError(503, "busy", "too many connections", where="gateway", hint="close some, or try again later")
-                await self._routes.serve(peer, request, told)
+                with self.meters.streaming(told.route):
+                    await self._routes.serve(peer, request, told)
             except RefusalError as refusal:
                 await _answer(peer, refusal, told)
             except h11.RemoteProtocolError as error:
                 await _answer(peer, _malformed(error), told)
             finally:
                 if told.method != "-" or peer.status:
-                    told.status = peer.status
-                    self._record(told, time.monotonic() - began)
+                    seconds = time.monotonic() - began
+                    told.status, told.received, told.sent = peer.status, peer.received, peer.sent
+                    self.meters.over(told, seconds)
+                    self._record(told, seconds)
             if not await self._again(peer):
                 return
             until, fresh = time.monotonic() + self.limits.idle_seconds, False
@@ -162,7 +177,7 @@ class Listener:
                     data = await peer.reader.read(HEAD_BLOCK)
                 if data and not begun:
                     until = time.monotonic() + self.limits.header_seconds
-                peer.http.receive_data(data)
+                peer.receive(data)
         except TimeoutError:
             if not peer.http.trailing_data[0]:
                 return None
@@ -194,6 +209,7 @@ class Listener:
 
 async def _answer(peer: Peer, refusal: RefusalError, told: Told) -> None:
     """As long as no answer has begun; else the connection just ends."""
+    told.refused = refusal.code
     if peer.http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
         return
     _whole(peer)

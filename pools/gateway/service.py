@@ -5,11 +5,11 @@ from __future__ import annotations
 import resource
 import sys
 
+from pools import metrics_listener, program
 from pools.gateway.record import Told
 from pools.gateway.routes import Routes
 from pools.gateway.server import Limits, Listener
 from pools.gateway.settings import GatewaySettings
-from pools.program import Program, tell, told_to_stop
 from pools.tls import Files, ServerCertificate
 
 ALPN = ("http/1.1",)
@@ -23,31 +23,36 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings, limits: Limits | None = None) -> None:
         files = Files(settings.certificate_file, settings.certificate_key_file)
-        certificate = ServerCertificate(files, ALPN, lambda why: tell("warning", f"the old certificate stays in use: {why}"))
+        certificate = ServerCertificate(files, ALPN, lambda why: program.tell("warning", f"the old certificate stays in use: {why}"))
         certificate.current()
         self._settings = settings
-        self._listener = Listener(Routes(settings), certificate, record, lambda what: tell("error", f"defect: {what}"), limits)
+        self._told: metrics_listener.Listener | None = None
+        self._listener = Listener(Routes(settings), certificate, record, lambda what: program.tell("error", f"defect: {what}"), limits)
 
     def start(self) -> int:
         """The port. OSError."""
-        return self._listener.start(self._settings.addresses, self._settings.port)
+        port = self._listener.start(self._settings.addresses, self._settings.port)
+        self._told = self._listener.meters.listen(self._settings.metrics, lambda why: program.tell("error", why))
+        return port
 
     async def stop(self) -> None:
         """What runs has some seconds to end."""
+        if self._told is not None:
+            self._told.close()
         await self._listener.stop(STOP_SECONDS)
 
 
 def record(told: Told, seconds: float) -> None:
     """A line for each request: who, from where, what; never a token or a query."""
     level = "warning" if told.status >= 500 else "info"
-    tell(level, "request", address=told.address, user=told.user, method=told.method, path=told.path, status=told.status,
+    program.tell(level, "request", address=told.address, user=told.user, method=told.method, path=told.path, status=told.status,
          milliseconds=round(seconds * 1000, 1), request_id=told.request_id)  # fmt: skip
 
 
 async def serve(settings: GatewaySettings) -> None:
     """Until SIGTERM or SIGINT."""
-    gateway, stop = Gateway(settings), told_to_stop()
-    tell("info", f"serving port {gateway.start()}")
+    gateway, stop = Gateway(settings), program.told_to_stop()
+    program.tell("info", f"serving port {gateway.start()}")
     await stop.wait()
     await gateway.stop()
 
@@ -57,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard) if hard != resource.RLIM_INFINITY else FILES, hard))
-    return Program("pools.gateway.service", __doc__, GatewaySettings.read, serve).main(arguments)
+    return program.Program("pools.gateway.service", __doc__, GatewaySettings.read, serve).main(arguments)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ class Hdfs:
 class GatewaySettings:
     """``controller``: ``http://host:port`` or ``https://…``. ``authority_file``: one of them has signed the controller's certificate;
     ``same_certificate``: it shows the gateway's own (a customer's), which is what is compared then. ``issuer``: of tokens.
-    ``hdfs`` None: there is none. ``apps``: ``host:port`` of their proxy, or None. ``port`` 0: any."""
+    ``hdfs`` None: there is none. ``apps``: ``host:port`` of their proxy, or None. ``port`` 0: any. ``metrics``: where
+    they are asked for (``pools/metrics_listener.py``), None: nowhere."""
 
     addresses: tuple[str, ...]
     port: int
@@ -35,6 +36,7 @@ class GatewaySettings:
     same_certificate: bool = False
     hdfs: Hdfs | None = None
     apps: str | None = None
+    metrics: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> GatewaySettings:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from pools.encryption import AUTHORITY, CERTIFICATE, KEY, server_secrets
 from pools.gateway.settings import GatewaySettings, Hdfs
+from pools.metrics_listener import metrics_place
 from pools.workload import ConfigFile, Endpoint, Port, Probe, Workload
 
 NAME = "gateway"
 PROXY_USER = "openbdc-gateway"
 """Under this name HDFS lets the gateway act as others, from loopback only (``hadoop.proxyuser``)."""
+METRICS = metrics_place("127.0.0.1")
+"""Of one machine, wherever the gateway itself listens: nobody outside asks it."""
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a server that listens everywhere is asked on loopback)
 
 
@@ -45,6 +48,7 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
         issuer=place.issuer,
         hdfs=_hdfs(place),
         apps=place.apps,
+        metrics=METRICS.where,
     )
     endpoints = [Endpoint("gateway", "Gateway to the API, HDFS files and apps", "https://{host}:{port:api}", "https")]
     if place.namenode is not None:
@@ -63,6 +67,7 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
             endpoints=tuple(endpoints),
             ready_seconds=30.0,
             memory_mb=256,
+            metrics=METRICS.scrape,
         ),
     )
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.patience import eventually
+from tests.patience import PATIENCE, eventually
 from tests.services.cluster import Stage, folder
 
 pytestmark = pytest.mark.full
@@ -69,6 +71,21 @@ def test_one_address_and_one_login(stage: Stage, tmp_path: Path) -> None:
     assert isinstance(rows, list)
     assert [(row["path"], row["owner"]) for row in rows] == [("/sandbox/a.csv", "alice")]
     eventually(lambda: audit(stage, "ugi=alice (auth:PROXY) via openbdc-gateway"), "the NameNode's audit log names the caller")
+
+
+def test_its_metrics_are_the_clusters(stage: Stage) -> None:
+    """It tells the controller, by a socket, what it did; Prometheus may ask for all of it through the gateway, with a login."""
+    address = stage.endpoint("gateway")
+    context = ssl.create_default_context(cafile=str(stage.folder / "ca.crt"))
+    with httpx.Client(base_url=address, verify=context, auth=("admin", stage.password), trust_env=False, timeout=PATIENCE) as client:
+        assert client.get("/metrics").status_code == 404
+
+        def told() -> list[str]:
+            lines = client.get("/api/v1/bdc/metrics").text.splitlines()
+            return [line for line in lines if line.startswith("openbdc_gateway_request_seconds_count{") and 'route="webhdfs"' in line]
+
+        eventually(told, "it is asked")
+        assert all('workload="gateway"' in line for line in told())
 
 
 def test_its_certificate_is_exchanged_and_shown(stage: Stage) -> None:

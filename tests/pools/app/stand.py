@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,13 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 from apps.package import pack
 from pools.app.settings import ProxySettings
-from pools.metrics_listener import local_address
 from tests.controller.api.service import ISSUER, Service, served
 from tests.patience import PATIENCE, eventually
+from tests.pools.scraping import Told, scraped
 from tests.services.postgresql import free_port
 
 
@@ -88,14 +86,9 @@ class Stand:
         """One call."""
         return self.call("POST", f"/api/app/{name}/{version}/run", token, json=inputs)
 
-    def metrics(self) -> dict[tuple[str, tuple[str, ...]], float]:
-        """Name and values of the labels, in the order of the labels' names → what is told."""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(local_address(str(self.folder)))
-            connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
-            told = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")[2].decode()
-        families = text_string_to_metric_families(told)
-        return {(sample.name, tuple(sample.labels.values())): sample.value for family in families for sample in family.samples}
+    def metrics(self) -> Told:
+        """What it tells now."""
+        return scraped(self.folder)
 
     def workers(self) -> list[int]:
         """Its children."""

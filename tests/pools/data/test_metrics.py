@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-import socket
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -12,18 +11,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.parser import text_string_to_metric_families
 from pyarrow import flight
 
 from pools.data.metric_table import TABLE
 from pools.data.question import Asked
 from pools.data.shard import Shard
-from pools.metrics_listener import local_address
 from tests.pools.data.stand import Client, RefusedError, table
+from tests.pools.scraping import Told, scraped
 from virtualization.connectors.datapool.client import numbered
 from virtualization.plan import QueryContext
 
-Told = dict[tuple[str, tuple[str, ...]], float]
 Ask = Callable[[], Told]
 
 
@@ -33,16 +30,8 @@ def told(running: tuple[Client, Shard], tmp_path: pathlib.Path) -> Iterator[Ask]
     listener = shard.meters.listen(str(tmp_path), shard.store)
     assert listener is not None
 
-    def ask() -> Told:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(local_address(str(tmp_path)))
-            connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
-            answer = b"".join(iter(lambda: connection.recv(4096), b""))
-        families = text_string_to_metric_families(answer.partition(b"\r\n\r\n")[2].decode())
-        return {(sample.name, tuple(sample.labels.values())): sample.value for family in families for sample in family.samples}
-
     with contextlib.closing(listener):
-        yield ask
+        yield lambda: scraped(tmp_path)
 
 
 def test_streams_questions_and_refusals(client: Client, told: Ask) -> None:

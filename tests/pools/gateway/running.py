@@ -17,7 +17,7 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pools.gateway import service
+from pools import program
 from pools.gateway.server import Limits
 from pools.gateway.service import Gateway
 from pools.gateway.settings import GatewaySettings, Hdfs
@@ -94,6 +94,7 @@ def gateway(
             issuer=ISSUER,
             hdfs=behind(hdfs) if isinstance(hdfs, HdfsServer) else hdfs,
             apps=apps,
+            metrics=str(folder),
         )
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
@@ -103,13 +104,13 @@ def gateway(
             made = Gateway(settings, limits)
             return made, made.start()
 
-        told, service.tell = service.tell, lambda level, message, **more: lines.append({"level": level, "event": message, **more})
+        told, program.tell = program.tell, lambda level, message, **more: lines.append({"level": level, "event": message, **more})
         try:
             made, port = asyncio.run_coroutine_threadsafe(begin(), loop).result(PATIENCE)
             yield Running(port, certificates, api, lines)
             asyncio.run_coroutine_threadsafe(made.stop(), loop).result(PATIENCE)
         finally:
-            service.tell = told
+            program.tell = told
             loop.call_soon_threadsafe(loop.stop)
             thread.join(PATIENCE)
             loop.close()
