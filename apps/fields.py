@@ -27,7 +27,6 @@ ELSEWHERE = {
 NOT_YET = {
     "schedule": "apps can't be run on a schedule yet",
     "secrets": "secrets can't be handed to apps yet",
-    "traffic": "a share of the traffic can't be set yet: each version is called by its own address",
     "bundleFileName": "is of the runtime MLeap, which is not run here",
 }
 """Fields that can't act yet. What is asked for and not done would be worse than a refusal."""
@@ -152,10 +151,22 @@ def resources(value: object) -> Resources:
     return Resources(_memory(value["memory"]) if "memory" in value else MEMORY_MB, count(value.get("threads", THREADS)))
 
 
-def options(value: object) -> None:
-    """The original's are arguments of SSIS; no runtime here has any."""
-    if value not in (None, {}, []):
-        raise FieldError("no runtime here takes options")
+def traffic(value: object) -> int:
+    """Percent of the calls of ``NAME@live`` that it gets once it is ready."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100:
+        raise FieldError("must be a whole number from 0 to 100: the percent of the calls of NAME@live that it gets once it is ready")
+    return value
+
+
+def options(value: object) -> bool:
+    """Whether its predictions are kept. The original's are arguments of SSIS, which is not run here."""
+    if value in (None, {}, []):
+        return False
+    if not isinstance(value, dict) or set(value) != {"prediction_log"}:
+        raise FieldError("there is one option: 'prediction_log: true' keeps inputs and outputs of calls")
+    if not isinstance(value["prediction_log"], bool):
+        raise FieldError(f"prediction_log: must be true or false, is {json_name(value['prediction_log'])}")
+    return value["prediction_log"]
 
 
 def _memory(value: object) -> int:
@@ -199,5 +210,6 @@ READERS: dict[str, Reader] = {
     "requirements": requirements,
     "resources": resources,
     "timeout": timeout,
+    "traffic": traffic,
 }
 """Field → what reads it."""

@@ -14,7 +14,7 @@ from apps.spec import AppSpec
 
 SPEC_FILE, REQUIREMENTS_FILE = "spec.yaml", "requirements.txt"
 NEEDED = ("name", "version", "runtime", "src")
-FIELDS = {"output": "outputs"}
+FIELDS = {"output": "outputs", "options": "prediction_log"}
 MAX_REQUIREMENTS = 200
 SETUP_SCRIPT = "pre-package-install.sh"
 
@@ -44,7 +44,6 @@ def _read(text: str, filename: str) -> tuple[AppSpec, dict[str, int]]:
             except (fields.FieldError, ValueError) as error:
                 problems.append(Problem(line_of(node), key, str(error)))
     problems += [Problem(1, key, "is missing") for key in NEEDED if key not in lines]
-    found.pop("options", None)
     problems += _together(found, lines)
     if problems:
         raise SpecError(tuple(problems), filename)

@@ -27,6 +27,8 @@ class AppSpec:
     replicas, poolsize  their product is how many workers run, and so how many calls at once
     requirements     None: those of ``requirements.txt`` where there is one; the name of such a file; or the requirements themselves
     timeout          seconds that a call may take
+    traffic          percent of the calls of ``NAME@live`` that it gets once it is ready; 100: it is live
+    prediction_log   whether inputs and outputs of calls are kept (``options`` of the file)
     """
 
     name: str
@@ -42,6 +44,8 @@ class AppSpec:
     requirements: str | tuple[str, ...] | None = None
     resources: Resources = Resources()
     timeout: float = TIMEOUT_SECONDS
+    traffic: int = 0
+    prediction_log: bool = False
 
     @property
     def label(self) -> str:
@@ -68,4 +72,14 @@ class AppSpec:
 
     def key(self) -> str:
         """For comparing two specs: every field, in one text."""
-        return json.dumps(self.init("") | {"label": self.label, "workers": self.workers, "timeout": self.timeout}, sort_keys=True)
+        return json.dumps(
+            self.init("")
+            | {
+                "label": self.label,
+                "workers": self.workers,
+                "timeout": self.timeout,
+                "traffic": self.traffic,
+                "prediction_log": self.prediction_log,
+            },
+            sort_keys=True,
+        )

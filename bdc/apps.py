@@ -56,9 +56,10 @@ class Apps:
         """The version that was live before is so again. ConflictError where there is none."""
         return object_of(self._controller.request("POST", f"{_path(name, 'live')}/rollback"), "apps/rollback")
 
-    def log(self, name: str, version: str, lines: int) -> builtins.list[str]:
-        """The last lines that it wrote."""
-        found = object_of(self._controller.get(f"{_path(name, version)}/log", lines=lines), "apps/log").get("lines")
+    def log(self, name: str, version: str, lines: int, *, predictions: bool = False) -> builtins.list[str]:
+        """The last lines that it wrote; ``predictions``: of what it was asked and answered (JSON), ConflictError where that is not kept."""
+        asked = self._controller.get(f"{_path(name, version)}/log", lines=lines, predictions=predictions or None)
+        found = object_of(asked, "apps/log").get("lines")
         return [str(line) for line in found] if isinstance(found, list) else []
 
     def run(self, name: str, version: str, inputs: Mapping[str, object]) -> Json:

@@ -221,13 +221,14 @@ def run(settings: Settings, name: str, version: str, given: tuple[str, ...]) -> 
     return Value(data=found, sentence="\n".join(f"{key} = {appinputs.shown(value)}" for key, value in outputs.items()))
 
 
-@app.command("logs", examples=["bdc app logs house@v1 --lines 20"])
+@app.command("logs", examples=["bdc app logs house@v1 --lines 20", "bdc app logs house@live --predictions"])
 @named(default=LIVE)
 @click.option("--lines", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many lines.")
+@click.option("--predictions", is_flag=True, help="What it was asked and answered, a JSON object for each call, if its spec keeps them.")
 @pass_settings
-def logs(settings: Settings, name: str, version: str, lines: int) -> Lines:
+def logs(settings: Settings, name: str, version: str, lines: int, predictions: bool) -> Lines:
     """Show what a version wrote, and what became of it."""
-    return Lines(lines=settings.session().apps.log(name, version, lines))
+    return Lines(lines=settings.session().apps.log(name, version, lines, predictions=predictions))
 
 
 for _command in COMMANDS:

@@ -81,9 +81,12 @@ def rollback(request: Request, name: str) -> Response:
 
 
 @router.get("/{name}/{version}/log", summary="The end of an app's log", response_class=Response)
-def log(request: Request, name: str, version: str, lines: Annotated[int, Query(ge=1, le=MAX_LINES)] = 100) -> Response:
-    """What its workers wrote and what became of it, oldest line first."""
-    return _asked(request, "GET", f"{_path(name, version)}/log?lines={lines}")
+def log(
+    request: Request, name: str, version: str, lines: Annotated[int, Query(ge=1, le=MAX_LINES)] = 100, predictions: bool = False
+) -> Response:
+    """What its workers wrote and what became of it, oldest line first; ``predictions``: what it was asked and answered instead, a JSON
+    object in each line. 409 where its spec does not say that these are kept."""
+    return _asked(request, "GET", f"{_path(name, version)}/log?lines={lines}&predictions={str(predictions).lower()}")
 
 
 async def _package(request: Request) -> bytes:

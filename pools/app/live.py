@@ -15,7 +15,7 @@ import pathlib
 import time
 from dataclasses import dataclass
 
-from pools.app.errors import KeepError
+from pools.app.errors import ConflictError, KeepError
 
 LIVE = "live"
 """The alias; no version may be called so."""
@@ -71,6 +71,31 @@ class Share:
         if before and before[-1] == self.live:
             before.pop()
         return dataclasses.replace(self, before=tuple(before), canary=tried[0], percent=tried[1])
+
+
+def begun(share: Share | None, version: str, percent: int, by: str) -> Share | None:
+    """When a version is ready for the first time; None: nothing changes. The first version of an app is live, since nothing else could be
+    meant; ``percent``: what its spec asks for, which is not to be had while another version is tried."""
+    if share is None:
+        return Share(version, chosen=False, by=by)
+    if percent == 100:
+        return share.promoted(version, by)
+    if percent and version != share.live and share.canary in (None, version):
+        return share.trying(version, percent, by)
+    return None
+
+
+def spare(share: Share, name: str, version: str, there: list[str]) -> None:
+    """ConflictError where calls would fail if it were deleted; ``there``: the versions of the app. Not for the only version, which nobody
+    made live."""
+    label, others = f"{name}@{version}", [one for one in there if one != version]
+    if version == share.canary:
+        raise ConflictError(
+            f"{label} gets {share.percent} % of the calls of {name}@live", where=name, hint=f"first: bdc app canary {label} --percent 0"
+        )
+    if version == share.live and (others or share.chosen):
+        hint = f"first: bdc app promote {name}@{others[0]}" if others else "with --live it is deleted all the same"
+        raise ConflictError(f"{label} is live", where=name, hint=hint)
 
 
 class Live:

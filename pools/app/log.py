@@ -10,21 +10,22 @@ LIMIT = 1024 * 1024
 
 
 class AppLog:
-    """Of one version."""
+    """Of one version. ``limit``: bytes of one file; there are at most two."""
 
-    def __init__(self, path: pathlib.Path) -> None:
+    def __init__(self, path: pathlib.Path, limit: int = LIMIT) -> None:
         self.path = path
+        self.limit = limit
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._size = path.stat().st_size if path.exists() else 0
 
     def write(self, text: bytes) -> None:
         """Append; a full disk loses the text, not the call."""
         try:
-            if self._size + len(text) > LIMIT:
+            if self._size + len(text) > self.limit:
                 self.path.replace(self.path.with_suffix(".old"))
                 self._size = 0
             with self.path.open("ab") as file:
-                file.write(text[-LIMIT:])
+                file.write(text[-self.limit :])
             self._size += len(text)
         except OSError:
             self._size = self.path.stat().st_size if self.path.exists() else 0

@@ -13,7 +13,7 @@ from typing import Any
 
 from apps.checking import check, parse
 from apps.errors import AppError, CallError, InputError, StartError
-from pools.app.errors import NotReadyError, RequestError, UnknownAppError
+from pools.app.errors import ConflictError, NotReadyError, RequestError, UnknownAppError
 from pools.app.exchange import UPLOAD_SECONDS, Exchange
 from pools.app.live import LIVE
 from pools.app.settings import ProxySettings
@@ -82,9 +82,13 @@ class Proxy:
         except CallError as error:
             tally.fail(error.code)
             version.log.say(f"request {exchange.id}: {error.code}: {error.message}")
+            if version.predictions is not None:
+                version.predictions.add(exchange.id, time.perf_counter() - begun, inputs, {"error": error.code})
             raise
         finally:
             tally.took(time.perf_counter() - begun)
+        if version.predictions is not None:
+            version.predictions.add(exchange.id, time.perf_counter() - begun, inputs, {"outputs": result.outputs})
         return await exchange.answer(
             200,
             {
@@ -170,22 +174,34 @@ class Proxy:
 
     async def delete(self, exchange: Exchange, name: str, number: str) -> None:
         """Its calls end first; ``?live=true``: though it is live."""
-        given = _query(exchange).get("live", "false")
-        if given not in ("true", "false"):
-            raise RequestError("live must be true or false", where="live")
-        await self.versions.delete(name, number, live=given == "true")
+        await self.versions.delete(name, number, live=_flag(exchange, "live"))
         await exchange.answer(200, {"name": name, "version": number})
 
     async def logs(self, exchange: Exchange, name: str, number: str) -> None:
-        """The last lines; ``?lines=100``."""
-        lines = _number(exchange, "lines", "100", 1, MAX_LINES)
-        await exchange.answer(200, {"lines": self.versions.get(name, number).log.tail(lines)})
+        """The last lines; ``?lines=100``, ``?predictions=true``: of what it was asked and answered."""
+        lines, version = _number(exchange, "lines", "100", 1, MAX_LINES), self.versions.get(name, number)
+        if not _flag(exchange, "predictions"):
+            return await exchange.answer(200, {"lines": version.log.tail(lines)})
+        if version.predictions is None:
+            raise ConflictError(
+                f"{version.kept.label} keeps no prediction log", where=name[:60],
+                hint="write 'options: {prediction_log: true}' into its spec.yaml, then bdc app update",
+            )  # fmt: skip
+        return await exchange.answer(200, {"lines": await version.predictions.tail(lines)})
 
 
 def _query(exchange: Exchange) -> dict[str, str]:
     """The first value of each."""
     found = urllib.parse.parse_qs(exchange.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     return {name: values[0] for name, values in found.items()}
+
+
+def _flag(exchange: Exchange, name: str) -> bool:
+    """Of the query; absent: false. RequestError."""
+    given = _query(exchange).get(name, "false")
+    if given not in ("true", "false"):
+        raise RequestError(f"{name} must be true or false", where=name)
+    return given == "true"
 
 
 def _number(exchange: Exchange, name: str, default: str | None, least: int, most: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from apps.spec import AppSpec
 from apps.worker.pool import Workers
 from pools.app.log import AppLog
+from pools.app.predictions import Predictions
 from pools.app.tally import Tally
 
 State = Literal["WaitingforCreate", "Creating", "Ready", "Error"]
@@ -25,6 +26,8 @@ class Kept:
     code: str
     created_at: float
     created_by: str
+    wish: int = 0
+    """The spec's ``traffic`` until it was given: it may take a restart until the version is ready."""
 
     @property
     def label(self) -> str:
@@ -48,6 +51,7 @@ class Version:
     spec: AppSpec | None = None
     workers: Workers | None = None
     busy: bool = False
+    predictions: Predictions | None = None
     tally: Tally = field(default_factory=Tally)
 
     def turn(self, state: State, reason: str) -> None:
@@ -77,6 +81,7 @@ class Version:
             "workers": spec.workers if spec else None,
             "timeout": spec.timeout if spec else None,
             "memory_mb": spec.resources.memory_mb if spec else None,
+            "prediction_log": self.predictions is not None,
             "threads": spec.resources.threads if spec else None,
             "calls": self.tally.calls,
             "failed_calls": self.tally.failed,

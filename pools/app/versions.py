@@ -17,7 +17,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from apps import package
 from apps.environments import Environments
@@ -27,8 +27,9 @@ from apps.running import Place, running
 from apps.runtimes import RUNTIMES
 from apps.spec import AppSpec
 from pools.app.errors import ConflictError, KeepError, UnknownAppError
-from pools.app.live import LIVE, Live, Share
+from pools.app.live import LIVE, Live, begun, spare
 from pools.app.log import AppLog
+from pools.app.predictions import Predictions
 from pools.app.probing import probe
 from pools.app.version import Kept, Version
 
@@ -128,8 +129,10 @@ class Versions:
             digest = await asyncio.to_thread(package.unpack, archive, place, closed=self._around.closed)
             spec, _ = await asyncio.to_thread(load, place)
             not_served(spec)
-            kept = Kept(spec.name, spec.version, digest, code, time.time(), user)
+            kept = Kept(spec.name, spec.version, digest, code, time.time(), user, spec.traffic)
             version = self._admit(kept, update=update)
+            if version.workers is not None:
+                kept = replace(kept, wish=0)  # a version that served has what people have given it since
         except BaseException:
             await asyncio.to_thread(package.remove, place)
             raise
@@ -167,7 +170,7 @@ class Versions:
             share = self.live.share(name)
             if share is not None:
                 if not live:
-                    self._spared(found, share)
+                    spare(share, name, version, [one for app, one in self._known if app == name])
                 if (left := share.without(version)) != share:
                     await self.live.keep(name, left)
             del self._known[name, version]
@@ -176,21 +179,13 @@ class Versions:
             await found.workers.close(self._around.drain_seconds)
         await asyncio.to_thread(package.remove, self._folder / "code" / found.kept.code)
         found.log.remove()
-
-    def _spared(self, version: Version, share: Share) -> None:
-        """ConflictError where its calls would fail."""
-        name, number, label = version.kept.name, version.kept.version, version.kept.label
-        if number == share.canary:
-            raise ConflictError(
-                f"{label} gets {share.percent} % of the calls of {name}@live", where=name, hint=f"first: bdc app canary {label} --percent 0"
-            )
-        others = [one for app, one in self._known if app == name and one != number]
-        if number == share.live and (others or share.chosen):
-            hint = f"first: bdc app promote {name}@{others[0]}" if others else "with --live it is deleted all the same"
-            raise ConflictError(f"{label} is live", where=name, hint=hint)
+        (found.predictions or self._predictions(found.kept.label)).remove()
 
     async def close(self) -> None:
         """End all workers; the apps stay."""
+        for version in self._known.values():
+            if version.predictions is not None:
+                version.predictions.flush()
         for task in [*self._tasks]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -210,7 +205,7 @@ class Versions:
             async with self._turns:
                 version.turn("Creating" if version.workers is None else "Ready", "its environment is made and its workers start")
                 await self._switched(version, kept, fresh=fresh)
-            if fresh:
+            if fresh or version.kept.wish:
                 await self._shared(version)
         except AppError as error:
             if version.workers is not None:
@@ -242,20 +237,29 @@ class Versions:
                 await workers.close()
                 raise
         before, version.workers, version.spec = version.workers, workers, spec
+        version.predictions = (version.predictions or self._predictions(kept.label)) if spec.prediction_log else None
         await self._replaced(version, kept)
         version.turn("Ready", "serves")
         if before is not None:
             await before.close(self._around.drain_seconds)
 
     async def _shared(self, version: Version) -> None:
-        """The first version of an app that serves is live: nothing else could be meant."""
-        name = version.kept.name
+        """Of the calls of the alias it gets what it is to have."""
+        name, number, wish = version.kept.name, version.kept.version, version.kept.wish
         async with self.live.lock(name):
-            if self.live.share(name) is None and (name, version.kept.version) in self._known:
-                try:
-                    await self.live.keep(name, Share(version.kept.version, chosen=False, by=version.kept.created_by))
-                except KeepError as error:
-                    version.turn("Ready", f"serves, but not as {name}@live: {error.message}")
+            if (name, number) not in self._known:
+                return
+            share = begun(self.live.share(name), number, wish, version.kept.created_by)
+            try:
+                if share is not None:
+                    await self.live.keep(name, share)
+                elif wish:
+                    version.turn("Ready", f"serves; its traffic ({wish} %) can't be given: another version is being tried")
+                if wish:
+                    version.kept = replace(version.kept, wish=0)
+                    self._keep(version.kept)
+            except (KeepError, OSError) as error:
+                version.turn("Ready", f"serves, but not as {name}@live: {error}")
 
     async def _replaced(self, version: Version, kept: Kept) -> None:
         """The new package is the version's; the old one goes."""
@@ -278,6 +282,9 @@ class Versions:
 
     def _log(self, label: str) -> AppLog:
         return AppLog(self._folder / "logs" / f"{label}.log")
+
+    def _predictions(self, label: str) -> Predictions:
+        return Predictions(self._folder / "predictions" / f"{label}.jsonl")
 
 
 def not_served(spec: AppSpec) -> None:

@@ -26,6 +26,9 @@ def test_the_originals_sample_is_read_as_it_is() -> None:
 
 def test_the_new_fields() -> None:
     spec = read(SPEC + "env: {MODE: fast}\nresources: {memory: 1G, threads: 2}\nrequirements: [numpy>=2]\ntimeout: 2.5\noptions: {}\n")
+    assert (spec.traffic, spec.prediction_log) == (0, False)
+    asked = read(SPEC + "traffic: 10\noptions: {prediction_log: true}\n")
+    assert (asked.traffic, asked.prediction_log) == (10, True)
     assert (dict(spec.env), spec.resources, spec.requirements, spec.timeout) == ({"MODE": "fast"}, Resources(1024, 2), ("numpy>=2",), 2.5)
 
 
@@ -39,7 +42,11 @@ def test_every_problem_is_told_at_once_with_its_line() -> None:
     [
         ("schedule: '*/1 * * * *'", "schedule"),
         ("secrets: [password]", "secrets"),
-        ("traffic: 10", "traffic"),
+        ("traffic: 101", "traffic"),
+        ("traffic: true", "traffic"),
+        ("traffic: 10 %", "traffic"),
+        ("options: {prediction_log: 1}", "options"),
+        ("options: {prediction_log: true, a: b}", "options"),
         ("options: {a: b}", "options"),
         ("bundleFileName: x.zip", "bundleFileName"),
         ("resources: {cpu: 2}", "resources"),

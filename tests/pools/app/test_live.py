@@ -162,6 +162,23 @@ def test_a_version_is_tried_with_its_sample_before_it_is_live(proxy: Stand, tmp_
     assert "with sample.json" in proxy.create(app(tmp_path / "v3", "sample", "v3", sample="{}"), state="Error")["reason"]
 
 
+def test_the_specs_traffic_is_given_once_it_is_ready_and_only_then(proxy: Stand, tmp_path: pathlib.Path) -> None:
+    def traffic(version: str, percent: int, code: str = "", state: str = "Ready", method: str = "POST") -> dict[str, Any]:
+        return proxy.create(app(tmp_path / version, "wish", version, code, f"traffic: {percent}"), method, state)
+
+    traffic("v1", 0)
+    traffic("v2", 20, "1 / 0", "Error")
+    assert percents(proxy, "wish") == {"v1": 100, "v2": 0}
+    traffic("v2", 20, method="PUT")
+    assert percents(proxy, "wish") == {"v1": 80, "v2": 20}
+    assert "its traffic (30 %) can't be given: another version is being tried" in traffic("v3", 30)["reason"]
+    traffic("v4", 100)
+    assert percents(proxy, "wish") == {"v1": 0, "v2": 0, "v3": 0, "v4": 100}
+    act(proxy, "wish", "live", "rollback")
+    traffic("v4", 100, method="PUT")  # it served: what people have said since counts
+    assert percents(proxy, "wish") == {"v1": 100, "v2": 0, "v3": 0, "v4": 0}
+
+
 def test_switches_under_calls_lose_none_and_old_versions_can_go(proxy: Stand, tmp_path: pathlib.Path) -> None:
     made(proxy, tmp_path, "under", "v1", "v2")
     token, ended = proxy.token("app-reader"), threading.Event()
