@@ -50,6 +50,10 @@ class DirectoryRoles(Section):
     """Groups whose members are administrators of the cluster."""
     user: Names = ()
     """Groups whose members may log in. ``*``: everybody who has an account. Empty: nobody but the members of ``admin``."""
+    app_owner: Names = ()
+    """Groups whose members may also create, change and delete apps, and call them. Only who may log in: see ``user``."""
+    app_reader: Names = ()
+    """Groups whose members may also call apps. ``*``: everybody who may log in. Only who may log in: see ``user``."""
     sql: dict[str, Names] = Field(default={})
     """PostgreSQL role → groups whose members are in it. The controller makes the roles (without login) and keeps the memberships of
     directory users in them as the groups are; rights are granted to them with GRANT."""

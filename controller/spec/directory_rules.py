@@ -14,6 +14,7 @@ PLACE = ("spec", "security", "directory")
 SQL_ROLE = re.compile(r"[a-z_][a-z0-9_.-]{0,58}")
 RESERVED = re.compile(r"bdc_.*|pg_.*|fdw:.*|postgres|public|none|user|current_user|session_user|current_role")
 EVERYBODY = "*"
+FOR_EVERYBODY = (("roles", "user"), ("roles", "appReader"))
 
 
 def directory_is_whole(spec: ClusterSpec) -> Iterator[Finding]:
@@ -63,11 +64,13 @@ def _names(directory: Directory) -> Iterator[tuple[tuple[str, ...], int, str]]:
         ("groups", "base"): directory.groups.base,
         ("roles", "admin"): directory.roles.admin,
         ("roles", "user"): directory.roles.user,
+        ("roles", "appOwner"): directory.roles.app_owner,
+        ("roles", "appReader"): directory.roles.app_reader,
         **{("roles", "sql", name): groups for name, groups in directory.roles.sql.items()},
     }
     for path, names in fields.items():
         for index, text in enumerate(names):
-            if not (text == EVERYBODY and path == ("roles", "user")):
+            if not (text == EVERYBODY and path in FOR_EVERYBODY):
                 yield path, index, text
 
 

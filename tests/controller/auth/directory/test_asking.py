@@ -126,6 +126,23 @@ def test_groups_within_groups_and_the_roles_that_follow(slapd: Slapd, ask: Ask) 
     assert "in no group" in refused(ask(direct), "nina")
 
 
+def test_the_roles_for_apps(slapd: Slapd, ask: Ask) -> None:
+    """Of groups, of groups within groups; never for somebody who may not log in, whatever groups hold him."""
+    dn = slapd.person("odette")
+    inner = slapd.group("app-inner", dn)
+    outer, other = slapd.group("app-outer", inner), slapd.group("app-other", READER)
+
+    def roles(**given: tuple[str, ...]) -> tuple[str, ...]:
+        return ask(slapd.settings(roles=given)).authenticated("odette", PASSWORD).rights.roles
+
+    assert roles(user=("*",), app_owner=(outer,), app_reader=(other,)) == ("user", "app-owner")
+    assert roles(user=("*",), app_owner=(other,), app_reader=(inner,)) == ("user", "app-reader")
+    assert roles(user=(outer,), app_owner=(), app_reader=("*",)) == ("user", "app-reader")
+    assert roles(admin=(inner,), app_owner=(), app_reader=("*",)) == ("admin", "user", "app-reader")
+    with pytest.raises(LoginError, match="group"):
+        roles(user=(other,), app_owner=(outer,), app_reader=("*",))
+
+
 def test_circles_of_groups_end(slapd: Slapd, ask: Ask) -> None:
     dn = slapd.person("carl")
     first = slapd.group("circle-a", dn, f"cn=circle-c,{GROUPS}", f"cn=circle-a,{GROUPS}")
