@@ -24,7 +24,7 @@ FILE = "roles.json"
 GROUPS_FILE = "group_roles.json"
 """Every PostgreSQL role that the spec ever gave to groups: memberships in them are the directory's, also once the spec forgets one."""
 SUPERUSER = "bdc_controller"
-GROUPS = {"admin": "bdc_admin", "user": "bdc_user"}
+GROUPS = {"admin": "bdc_admin", "user": "bdc_user", "app-reader": "bdc_app_reader", "app-owner": "bdc_app_reader"}
 OBSERVE = """
     SELECT r.rolname, r.rolcanlogin, r.rolpassword,
            ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY 1)

@@ -154,6 +154,8 @@ def _compute(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
             ShardAddress(number, f"{{host:data-{number}}}", port, encrypted(spec, facts.listen)) for number, port in enumerate(ports.data)
         ),
         listen=facts.listen,
+        # tickets travel in clear: on this machine only
+        app_proxy=f"{{host:{APP_PROXY}}}:{ports.app}" if ports.app is not None and is_loopback(facts.listen) else None,
         encrypted=encrypted(spec, facts.listen),
         master_tls=master_clients(spec, facts),
         limits=limits,

@@ -34,7 +34,7 @@ class Keys(Protocol):
         ...
 
 
-Audience = Literal["data-shard", "bdc-flight"]
+Audience = Literal["data-shard", "bdc-flight", "app"]
 
 KNOWN = 64
 """Tickets whose signature was checked and need not be again: the streams of a load come with one ticket."""

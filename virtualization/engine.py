@@ -29,6 +29,7 @@ from virtualization.narrowing import Lessons, NarrowedResult, Narrowing
 from virtualization.parse import parse
 from virtualization.plan import Connector, Executor, Fragment, Kept, OutputColumn, Plan, QueryContext, Result
 from virtualization.planner.plan_query import Surroundings, plan_query
+from virtualization.predictions import Models, kept_here
 from virtualization.results import FragmentResult, RenamedResult, with_names
 from virtualization.rules import rewrite
 from virtualization.shapes import Shapes
@@ -42,10 +43,14 @@ TEXT_KEPT = 100_000
 
 
 class Engine:
-    """Plans and runs queries; thread-safe. ``executors`` are asked in order; ``connectors``: classes besides the registered ones."""
+    """Plans and runs queries; thread-safe. ``executors`` are asked in order; ``connectors``: classes besides the registered ones;
+    ``models``: what ``predict`` calls."""
 
-    def __init__(self, executors: Sequence[Executor], connectors: Mapping[str, Factory] | None = None) -> None:
+    def __init__(
+        self, executors: Sequence[Executor], connectors: Mapping[str, Factory] | None = None, models: Models | None = None
+    ) -> None:
         self.executors = tuple(executors)
+        self._models = models
         self._connections = Connections(connectors)
         self._lock = threading.Lock()
         self._plans: OrderedDict[tuple[str, Hashable], Plan] = OrderedDict()
@@ -158,11 +163,12 @@ class Engine:
     def _with_executor(self, plan: Plan, residual: exp.Query) -> Plan:
         refusals: list[tuple[str, Kept]] = []
         for executor in self.executors:
-            kept = executor.refuses(residual, plan.fragments)
-            if kept is None:
-                return dataclasses.replace(plan, executor=executor.name, refusals=tuple(refusals))
-            refusals.append((executor.name, kept))
-        why = "; ".join(f"{name}: {kept.why}" for name, kept in refusals) or "there is none"
+            refused = executor.refuses(residual, plan.fragments)
+            if refused is None:
+                kept = (*plan.kept, *kept_here(residual, self._models))
+                return dataclasses.replace(plan, executor=executor.name, refusals=tuple(refusals), kept=kept)
+            refusals.append((executor.name, refused))
+        why = "; ".join(f"{name}: {one.why}" for name, one in refusals) or "there is none"
         raise UnsupportedError(f"{NO_EXECUTOR} ({why})", hint=refusals[0][1].fix if refusals else None)
 
     def _computed(self, query: exp.Query, fragments: tuple[Fragment, ...]) -> Computed | None:

@@ -8,6 +8,7 @@
     ├── GroupingError            user      42803  a column that is neither grouped by nor aggregated
     ├── UnsupportedError         user      0A000  says what, and what to write instead
     ├── DefinitionError          user      22023  a source's or table's definition is wrong
+    ├── PredictionError          user      22023  a call of predict that its app does not take
     ├── DataError                user      22000  the data does not fit its declared type (names column and place)
     ├── SourceError              service   HV000  a source failed
     │   ├── SourceUnreachableError         08001
@@ -87,6 +88,13 @@ class UnsupportedError(VirtualizationError):
 
 class DefinitionError(VirtualizationError):
     """A data source's or virtual table's definition is wrong; names the option."""
+
+    code = "22023"
+    category = "user"
+
+
+class PredictionError(VirtualizationError):
+    """A call of ``predict`` that its app does not take: other inputs, other types, no constant name."""
 
     code = "22023"
     category = "user"

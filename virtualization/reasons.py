@@ -140,6 +140,9 @@ REASONS: dict[str, Reason] = {
         "Declare a column bigint or numeric(p,s).",
     ),
     "precision": Reason((DUCKDB, MONGODB, ODBC, ORACLE), "the result may need more digits than the source keeps", _WIDTH),
+    "predict": Reason(
+        (PLANNER, SCRATCH), "an app is called, in batches, by the engine of the compute pool alone; the line says where the app runs"
+    ),
     "quotient_on_shards": Reason((DATAPOOL,), "averages are compared in the pool, not on shards"),
     "recursive": Reason((DATAPOOL, ODBC, ORACLE, POSTGRESQL), "recursive queries are not sent"),
     "round": Reason((DUCKDB, ODBC, ORACLE), "rounding to places that the value has not, or to computed ones"),

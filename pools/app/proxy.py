@@ -13,6 +13,7 @@ from typing import Any
 
 from apps.checking import check, parse
 from apps.errors import AppError, CallError, InputError, StartError
+from pools.app import batch
 from pools.app.errors import ConflictError, NotReadyError, RequestError, UnknownAppError
 from pools.app.exchange import UPLOAD_SECONDS, Exchange
 from pools.app.live import LIVE
@@ -224,6 +225,8 @@ def _shape(parts: list[str]) -> tuple[tuple[str, ...], str, str]:
 ROUTES: dict[tuple[str, ...], dict[str, tuple[frozenset[str] | None, Handler]]] = {
     ("healthz",): {"GET": (None, Proxy.health)},
     ("api", "app", "swagger.json"): {"GET": (READERS, Proxy.swagger)},
+    ("api", "app", "batch"): {"GET": (None, batch.describe), "POST": (None, batch.run)},  # for the compute pool too: see there
+    ("api", "app", "model"): {"GET": (None, batch.model)},
     ("api", "v1", "apps"): {"GET": (READERS, Proxy.list), "POST": (OWNERS, Proxy.create), "PUT": (OWNERS, Proxy.update)},
     ("api", "v1", "apps", "VERSION"): {"GET": (READERS, Proxy.describe), "DELETE": (OWNERS, Proxy.delete)},
     ("api", "v1", "apps", "VERSION", "log"): {"GET": (OWNERS, Proxy.logs)},

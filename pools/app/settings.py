@@ -24,6 +24,8 @@ class ProxySettings:
     pod: bool = False
     """It is alone in a pod."""
     upload_bytes: int = 128 * 2**20
+    ticket_keys_file: str | None = None
+    """Public keys of the compute pool's tickets, with which it calls apps for its users; None: it may not."""
     body_bytes: int = 16 * 2**20
     """Of one call."""
     drain_seconds: float = 5.0

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pools.app.settings import ProxySettings
 from pools.encryption import AUTHORITY, CLIENT_SECRETS
 from pools.metrics_listener import metrics_place
-from pools.workload import ConfigFile, Endpoint, Port, Probe, Workload
+from pools.workload import ConfigFile, Endpoint, Port, Probe, Secret, Workload
 
+TICKET_KEYS = "ticket.pub"
 PROXY, PORT, ENDPOINT = "app-proxy", "app", "app-proxy"
 
 
@@ -38,6 +39,7 @@ def workloads(settings: AppSettings) -> tuple[Workload, ...]:
         address=f"http://{{host:{PROXY}}}:{settings.port}" if settings.pod else None,
         pod=settings.pod,
         metrics=metrics.where,
+        ticket_keys_file=None if settings.pod else f"{{secrets}}/{TICKET_KEYS}",
     )
     return (
         Workload(
@@ -48,7 +50,10 @@ def workloads(settings: AppSettings) -> tuple[Workload, ...]:
             command=("{python}", "-m", "pools.app.service", "--config", "{config}/proxy.json"),
             environment={"MALLOC_ARENA_MAX": "2"},
             files=(ConfigFile("proxy.json", service.json()),),
-            secrets=CLIENT_SECRETS if settings.encrypted else (),
+            secrets=(
+                *(() if settings.pod else (Secret(TICKET_KEYS, TICKET_KEYS),)),
+                *(CLIENT_SECRETS if settings.encrypted else ()),
+            ),
             ports=(Port(PORT, settings.port), *metrics.ports),
             ready=Probe("http", PORT, "/healthz"),
             endpoints=(Endpoint(ENDPOINT, "Application proxy", "http://{host}:{port:app}", "http"),),

@@ -13,6 +13,7 @@ from pools.compute.explaining import EXPLAIN, asked_explanation
 from pools.compute.queries import Query
 from pools.compute.remote_queries import REMOTE_QUERY, RemoteQuery
 from pools.compute.rows import FixedRows, Rows
+from pools.compute.scoring import score
 from pools.compute.snapshot import Snapshot
 from pools.compute.verification import VERIFY, Wanted
 from virtualization.errors import UnknownTableError
@@ -36,6 +37,9 @@ class Asked:
         if not identity.mapping or identity.user != requests.CALLER:
             raise StatementError("42501", "permission denied for table compute_request")
         content = self._pool.requests.parse(request)
+        if content["action"] == score.SCORE:
+            await self._session.confirmed()
+            return await self._planning.scored(score.Wanted.of(content), self._caller(content), request.columns)
         responses = self._pool.requests.live(content)
         if responses is None:
             query = Query(0, self._session.origin, content["action"], self._session.context(), self._pool.queries.threads)
@@ -60,6 +64,9 @@ class Asked:
             return await query.wait(asyncio.ensure_future(data.answer(content, self._session.catalog())))
         if content["action"] == EXPLAIN:
             return await asked_explanation(content, partial(self._planning.explained, who=self._caller(content)))
+        if content["action"] == score.SCORE_COLUMNS:
+            columns = await self._planning.scored_columns(score.Wanted.of(content), self._caller(content))
+            return [{"name": column.name, "type": column.type} for column in columns]
         if content["action"] == REMOTE_QUERY:
             return await self._passed_through(content)
         known = self._session.catalog()

@@ -44,6 +44,10 @@ class Catalogs(Protocol):
         """The first table that the user may not select from, or None."""
         ...
 
+    async def may_call_apps(self, identity: Identity) -> bool:
+        """Has the user a role that may call apps? StatementError 57P03 while the master can't be asked."""
+        ...
+
     async def verifier(self, identity: Identity) -> str | None:
         """The SCRAM verifier of a user who may log in now; None: there is none, or it is no longer valid. StatementError 57P03 when that
         can't be asked, and this user was never seen."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from pools.compute.scratch import ROLE, unprivileged
 from pools.compute.settings import ServiceSettings
 
 if TYPE_CHECKING:
+    from pools.compute.scoring.apps import Apps
     from virtualization.connections import Factory
 
 DUCKDB_MEMORY_MB = 1024
@@ -25,7 +27,7 @@ READ_SECONDS = 300.0
 """For so long a read ticket is good."""
 
 
-def build_engine(settings: ServiceSettings) -> QueryRunner:
+def build_engine(settings: ServiceSettings, apps: Apps | None = None) -> QueryRunner:
     """DuckDB first, the scratch PostgreSQL for what DuckDB can't answer exactly."""
     from virtualization.engine import Engine
     from virtualization.executors.duckdb import DuckDbExecutor
@@ -33,13 +35,31 @@ def build_engine(settings: ServiceSettings) -> QueryRunner:
 
     memory = (settings.limits.query_memory_mb or DUCKDB_MEMORY_MB) << 20
     folder = settings.work_folder or tempfile.gettempdir()
-    executors: list[Executor] = [DuckDbExecutor(memory, pathlib.Path(folder) / "spill", os.cpu_count() or 1)]
+    executors: list[Executor] = [DuckDbExecutor(memory, pathlib.Path(folder) / "spill", os.cpu_count() or 1, apps)]
     dsn = scratch_dsn(settings)
     if dsn is not None:
         from virtualization.executors.scratch import ScratchExecutor
 
         executors.append(ScratchExecutor(unprivileged(dsn), max_connections=settings.limits.running))
-    return Engine(executors, _data_pool(settings, memory, folder))
+    return Engine(executors, _data_pool(settings, memory, folder), apps)
+
+
+def build_apps(settings: ServiceSettings) -> Apps | None:
+    """What queries may call; None without an app proxy."""
+    if settings.app_proxy is None or settings.ticket_key_file is None:
+        return None
+    from pools.compute.scoring.apps import Apps
+    from pools.compute.scoring.proxy import TICKET_SECONDS, AppProxy
+    from pools.tickets import Signer
+
+    signer = Signer.read(pathlib.Path(settings.ticket_key_file))
+    host, _, port = settings.app_proxy.rpartition(":")
+    proxy = AppProxy(host, int(port), lambda user: signer.sign("app", "batch", TICKET_SECONDS, {"user": user}))
+    folder = None if settings.work_folder is None else pathlib.Path(settings.work_folder) / "models"
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)  # those of the process before this one
+        folder.mkdir(mode=0o700, parents=True)
+    return Apps(proxy, folder, os.cpu_count() or 1)
 
 
 def _data_pool(settings: ServiceSettings, memory: int, folder: str) -> Mapping[str, Factory]:

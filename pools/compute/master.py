@@ -276,6 +276,7 @@ class Master:
         self._wanted_system = False
         self._verifiers: dict[Identity, str] = {}
         self._rights: dict[tuple[str, str, tuple[str, str]], float] = {}
+        self._app_readers: dict[tuple[str, str], float] = {}
 
     async def look(self) -> None:
         """Follow new databases, leave dropped ones; MasterAway."""
@@ -433,3 +434,17 @@ class Master:
         for table in allowed:
             self._rights[identity.database, identity.user, table] = now + RIGHTS_SECONDS
         return next((table for table in unknown if table not in allowed), None)
+
+    async def may_call_apps(self, identity: Identity) -> bool:
+        """See ``Catalogs``."""
+        now, key = time.monotonic(), (identity.database, identity.user)
+        self._app_readers = {known: until for known, until in self._app_readers.items() if until > now}
+        if key in self._app_readers:
+            return True
+        try:
+            rows = await self._followed[identity.database].link.ask("SELECT bdc.pool_app_reader(%s)", [identity.user])
+        except (MasterAway, KeyError):
+            raise StatementError("57P03", "your rights can't be checked: the master is away", hint="Try again.") from None
+        if rows[0][0]:
+            self._app_readers[key] = now + RIGHTS_SECONDS
+        return bool(rows[0][0])

@@ -16,6 +16,8 @@ from pools.compute.errors import StatementError
 from pools.compute.queries import Query
 from pools.compute.rows import FixedRows, Rows, types_of
 from pools.compute.runner import Explanation, QueryRunner
+from pools.compute.scoring.called import may_call, needed, parsed, refused, resolved
+from pools.compute.scoring.score import Scoring, Wanted, scored_columns
 from pools.compute.snapshot import Snapshot
 from pools.compute.source import Source
 from pools.compute.statements import Explain
@@ -26,7 +28,9 @@ from virtualization.plan import OutputColumn, Plan, Result
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
+    from sqlglot import exp
 
+    from pools.compute.scoring.proxy import App
     from pools.compute.session import Session
 
 T = TypeVar("T")
@@ -40,7 +44,7 @@ class _Opening:
 
     runner: Callable[[], QueryRunner]
     query: Query
-    sql: str
+    sql: str | exp.Query
     catalog: Snapshot
 
     def plan(self) -> tuple[OutputColumn, ...] | None:
@@ -90,10 +94,11 @@ class Planning:
         query = await self.opened(sql)
         query.recorded = False
         try:
+            text = await self._with_apps(query, answers.sampled(sql)[0])
 
             def describe(catalog: Snapshot) -> tuple[OutputColumn, ...]:
                 runner = self._pool.runner()
-                plan = runner.plan(answers.sampled(sql)[0], catalog)
+                plan = runner.plan(text, catalog)
                 return plan.columns if plan.columns is not None else runner.describe(plan)
 
             return await self._with_catalog(query, sql, describe)
@@ -106,8 +111,8 @@ class Planning:
         result: Result | None = None
         try:
             runner = self._pool.runner
-
-            plan = query.plan = await self._with_catalog(query, sql, lambda catalog: runner().plan(sql, catalog))
+            text = await self._with_apps(query, sql)
+            plan = query.plan = await self._with_catalog(query, sql, lambda catalog: runner().plan(text, catalog))
             await self._check_rights(plan)
             result = await query.on_thread(lambda: runner().run(plan, query.context))
             query.state = "running"
@@ -139,11 +144,12 @@ class Planning:
         query.recorded = analyze
         try:
             runner = self._pool.runner
-            plan = query.plan = await self._with_catalog(query, sql, lambda catalog: runner().plan(sql, catalog))
+            text = await self._with_apps(query, sql, who)
+            plan = query.plan = await self._with_catalog(query, sql, lambda catalog: runner().plan(text, catalog))
             await (self._check_rights(plan) if who is None else self._check(who, plan))
             catalog = self._session.catalog()
             query.state = "running"
-            explained = await query.on_thread(lambda: runner().explain(sql, catalog, query.context, analyze))
+            explained = await query.on_thread(lambda: runner().explain(text, catalog, query.context, analyze))
             query.rows = query.context.answered.rows
             return explained, plan
         except BaseException as error:
@@ -179,13 +185,14 @@ class Planning:
     async def _running(self, sql: str, formats: tuple[int, ...]) -> Rows:
         session = self._session
         sql, zone = time_zone(sql)
-        text, sample = answers.sampled(sql)
+        sampled, sample = answers.sampled(sql)
         query = await self.opened(sql, zone=zone)
         query.context.sample = sample
         rows: list[QueryRows] = []
         try:
+            text = await self._with_apps(query, sampled)
             if not session.identity.mapping:
-                query.plan = await self._with_catalog(query, text, lambda catalog: self._pool.runner().plan(text, catalog))
+                query.plan = await self._with_catalog(query, sampled, lambda catalog: self._pool.runner().plan(text, catalog))
                 await self._check_rights(query.plan)
 
             async def start(catalog: Snapshot) -> QueryRows:
@@ -198,13 +205,62 @@ class Planning:
                 return await start(session.catalog())
             except UnknownTableError:
                 fresh = await session.refreshed_catalog()
-                return await self._explained_miss(text, lambda: start(fresh))
+                return await self._explained_miss(sampled, lambda: start(fresh))
         except BaseException as error:
             query.failed(error)
             for opened in rows:
                 opened.close()
             session.finished(query)
             raise
+
+    async def scored(self, wanted: Wanted, who: Identity, names: tuple[str, ...]) -> Rows:
+        """The rows of a query with the outputs of an app, as ``bdc.score`` of the master takes them: they stream."""
+        query = await self.opened(wanted.query, who.user)
+        try:
+            app, plan = await self._app_and_plan(query, wanted, who)
+            apps, runner = needed(self._pool.apps), self._pool.runner
+            scoring = Scoring(app, lambda: runner().run(plan, query.context), lambda: apps.scoring(app, query.context), names)
+            rows = QueryRows(query, Source(scoring), self._session.finished)
+            await rows.open()
+            return rows
+        except BaseException as error:
+            query.failed(error)
+            self._session.finished(query)
+            raise
+
+    async def scored_columns(self, wanted: Wanted, who: Identity) -> tuple[OutputColumn, ...]:
+        """Names and types of what ``scored`` gives; nothing runs."""
+        query = await self.opened(wanted.query, who.user)
+        query.recorded = False
+        try:
+            app, plan = await self._app_and_plan(query, wanted, who)
+            runner = self._pool.runner
+            columns = plan.columns if plan.columns is not None else await query.on_thread(lambda: runner().describe(plan))
+            return scored_columns(app, columns)
+        finally:
+            self._session.finished(query)
+
+    async def _app_and_plan(self, query: Query, wanted: Wanted, who: Identity) -> tuple[App, Plan]:
+        apps, runner = needed(self._pool.apps), self._pool.runner
+        await self._check_app_reader(who)
+        app = await query.on_thread(lambda: apps.find(wanted.name, who.user))
+        text = await self._with_apps(query, wanted.query, who)
+        plan = query.plan = await self._with_catalog(query, wanted.query, lambda catalog: runner().plan(text, catalog))
+        await self._check(who, plan)
+        return app, plan
+
+    async def _with_apps(self, query: Query, sql: str, who: Identity | None = None) -> str | exp.Query:
+        """The text, or its tree with the apps that it calls by ``predict``. StatementError 42501 for who may not."""
+        called = parsed(sql) if may_call(sql) else None
+        if called is None:
+            return sql
+        identity = who or self._session.identity
+        await self._check_app_reader(identity)
+        return await query.on_thread(lambda: resolved(called, self._pool.apps, identity.user))
+
+    async def _check_app_reader(self, identity: Identity) -> None:
+        if not await self._pool.catalogs.may_call_apps(identity):
+            raise refused(identity.user)
 
     async def _with_catalog(self, query: Query, sql: str, work: Callable[[Snapshot], T]) -> T:
         """On a thread; once more with a fresh catalog when a table is unknown."""

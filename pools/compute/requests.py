@@ -21,6 +21,7 @@ from pools.compute.lexer import tokens
 from pools.compute.queries import Queries
 from pools.compute.remote_queries import REMOTE_QUERY
 from pools.compute.runner import QueryRunner
+from pools.compute.scoring.score import SCORE, SCORE_COLUMNS
 from pools.compute.sealing import Opener
 from pools.compute.verification import VERIFY
 from virtualization.analysis import analyzed
@@ -195,5 +196,5 @@ _ACTIONS: Mapping[str, Callable[[Requests, Mapping[str, Any], snapshot.Snapshot]
     "history": Requests._history,
     "kept_by_master": Requests._kept_by_master,
 }
-_SESSIONS = (MERGE, VERIFY, EXPLAIN, REMOTE_QUERY)
+_SESSIONS = (MERGE, VERIFY, EXPLAIN, REMOTE_QUERY, SCORE, SCORE_COLUMNS)
 """Answered by the session that is asked, as queries of the pool."""

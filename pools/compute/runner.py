@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from sqlglot import exp
+
 from virtualization.catalog import Catalog, DataSource
 from virtualization.plan import Connector, OutputColumn, Plan, QueryContext, Result
 
@@ -24,7 +26,7 @@ class Explanation(Protocol):
 class QueryRunner(Protocol):
     """Plans and runs queries; thread-safe; every method may block."""
 
-    def plan(self, sql: str, catalog: Catalog) -> Plan:
+    def plan(self, sql: str | exp.Query, catalog: Catalog) -> Plan:
         """Parse, bind and cut into fragments."""
         ...
 
@@ -36,7 +38,7 @@ class QueryRunner(Protocol):
         """The columns of a plan's result."""
         ...
 
-    def explain(self, sql: str, catalog: Catalog, context: QueryContext | None = None, analyze: bool = False) -> Explanation:
+    def explain(self, sql: str | exp.Query, catalog: Catalog, context: QueryContext | None = None, analyze: bool = False) -> Explanation:
         """How the query would be carried out; ``analyze`` runs it."""
         ...
 

@@ -27,7 +27,7 @@ import structlog
 from pools.audit import Trail
 from pools.compute import query_log
 from pools.compute.auditing import Auditing
-from pools.compute.engine import build_engine, residuals_dsn
+from pools.compute.engine import build_apps, build_engine, residuals_dsn
 from pools.compute.history import History
 from pools.compute.master import Address, Master
 from pools.compute.memory import MemoryGuard
@@ -45,6 +45,7 @@ from virtualization.catalog import DataSource
 
 if TYPE_CHECKING:
     from pools.compute.loads.service import DataPool
+    from pools.compute.scoring.apps import Apps
 
 log = structlog.get_logger()
 
@@ -61,9 +62,10 @@ REVOCATION_SECONDS = 2.0
 
 
 class LazyEngine:
-    """Builds the engine on first use, on whatever thread that is: an idle pool is small."""
+    """Builds the engine on first use, on whatever thread that is: an idle pool is small. ``apps``: what its queries may call."""
 
-    def __init__(self, build: Callable[[], QueryRunner]) -> None:
+    def __init__(self, build: Callable[[], QueryRunner], apps: Apps | None = None) -> None:
+        self.apps = apps
         self._build = build
         self._lock = threading.Lock()
         self._engine: QueryRunner | None = None
@@ -90,6 +92,8 @@ class LazyEngine:
         with self._lock:
             if self._engine is not None:
                 self._engine.close()
+        if self.apps is not None:
+            self.apps.close()
 
 
 async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable[[int], None] = lambda port: None) -> None:
@@ -106,7 +110,7 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
     over = (history.note, tally.note, query_log.note, audit.note)
     queries = Queries(threads, Admission(limits.running, limits.wait_seconds), settings.replica, over)
     requests = Requests(engine, queries, open_secret, data.actions if data is not None else frozenset(), history, audit)
-    pool = Pool(engine, queries, master, requests, limits, data, functools.partial(residuals_dsn, settings))
+    pool = Pool(engine, queries, master, requests, limits, data, functools.partial(residuals_dsn, settings), engine.apps)
     server = Server(pool, settings.replica, Encryption(certificate, settings.tls_required))
     stop = _told_to_stop()
     guard = MemoryGuard(queries, None if limits.memory_mb is None else limits.memory_mb << 20)
@@ -257,7 +261,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         log.error("bad settings", why=str(error))
         return 2
-    asyncio.run(serve(settings, LazyEngine(lambda: build_engine(settings))))
+    apps = build_apps(settings)
+    asyncio.run(serve(settings, LazyEngine(lambda: build_engine(settings, apps), apps)))
     return 0
 
 

@@ -32,6 +32,7 @@ from virtualization.plan import OutputColumn, QueryContext
 
 if TYPE_CHECKING:
     from pools.compute.loads.service import DataPool
+    from pools.compute.scoring.apps import Apps
 
 NO_TRANSACTION = "there is no transaction in progress"
 
@@ -55,6 +56,9 @@ class Pool:
 
     scratch: Callable[[], str | None] = lambda: None
     """Address of the scratch PostgreSQL, for the role that may only make temporary tables; None where there is none."""
+
+    apps: Apps | None = None
+    """What queries may call; None: there is no app pool, or none that this pool reaches."""
 
 
 def _refuse_row_by_row(sql: str) -> None:

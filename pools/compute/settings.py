@@ -116,6 +116,9 @@ class ServiceSettings:
     flight_port: int | None = None
     """Arrow Flight endpoint for loads and reads from outside; None: there is none; 0: any free port."""
 
+    app_proxy: str | None = None
+    """``HOST:PORT`` of the app proxy, which ``predict`` and ``bdc.score`` ask; None: there is none, or it can't be reached."""
+
     metrics: str | None = None
     """Where metrics are asked for (``pools/metrics_listener.py``): ``{run}`` on one machine, ``HOST:PORT`` in a pod; None: nowhere."""
 
@@ -145,6 +148,8 @@ class ServiceSettings:
             raise ValueError(f"{path}: {error}") from error
         if settings.shards and settings.ticket_key_file is None:
             raise ValueError(f"{path}: ticket_key_file: needed when there are shards")
+        if settings.app_proxy is not None and settings.ticket_key_file is None:
+            raise ValueError(f"{path}: ticket_key_file: needed when there is an app proxy")
         return settings
 
     def json(self) -> str:

@@ -34,6 +34,9 @@ class ComputeSettings:
     shards: tuple[ShardAddress, ...] = ()
     """The data pool; ``host`` may be a placeholder."""
 
+    app_proxy: str | None = None
+    """``HOST:PORT`` of the app proxy, with placeholders; None: queries can't call apps."""
+
     listen: str = "127.0.0.1"
     """Address that the replicas bind to. The scratch server has a socket only."""
 
@@ -81,10 +84,18 @@ def _scratch(settings: ComputeSettings, replica: int) -> Workload:
 
 
 def _loads(settings: ComputeSettings, replica: int) -> dict[str, Any]:
-    """What the service is told about the data pool."""
-    if not settings.shards:
-        return {}
-    return {"shards": settings.shards, "ticket_key_file": "{secrets}/ticket.key", "flight_port": settings.flight_ports[replica]}
+    """What the service is told about the data pool, and about apps."""
+    told: dict[str, Any] = {"ticket_key_file": "{secrets}/ticket.key"} if _signs(settings) else {}
+    if settings.app_proxy is not None:
+        told["app_proxy"] = settings.app_proxy
+    if settings.shards:
+        told |= {"shards": settings.shards, "flight_port": settings.flight_ports[replica]}
+    return told
+
+
+def _signs(settings: ComputeSettings) -> bool:
+    """Does it make tickets: for shards, or for the app proxy?"""
+    return bool(settings.shards) or settings.app_proxy is not None
 
 
 def _encryption(settings: ComputeSettings) -> dict[str, Any]:
@@ -139,7 +150,7 @@ def _service(settings: ComputeSettings, replica: int) -> Workload:
             Secret("pool-password", "pool-password"),
             Secret("sealing.key", "sealing.key"),
             Secret("scratch-password", "scratch-password"),
-            *((Secret("ticket.key", "ticket.key"),) if loading else ()),
+            *((Secret("ticket.key", "ticket.key"),) if _signs(settings) else ()),
             *(server_secrets(instance) if settings.encrypted else ()),
         ),
         ports=(

@@ -19,7 +19,7 @@ from pools.master.scram import is_scram_verifier, scram_verifier
 __all__ = ["ADMIN", "GROUPS", "RoleError", "drop_role", "ensure_role", "scram_verifier"]
 
 ADMIN = "admin"
-GROUPS = {"admin": "bdc_admin", "user": "bdc_user"}
+GROUPS = {"admin": "bdc_admin", "user": "bdc_user", "app-reader": "bdc_app_reader", "app-owner": "bdc_app_reader"}
 """Role of the cluster → group role of PostgreSQL."""
 RESERVED_PREFIXES = ("bdc_", "pg_", "fdw:")
 RESERVED_NAMES = frozenset({"public", "none", "current_user", "session_user", "current_role", "user"})

@@ -9,14 +9,14 @@ from sqlglot import exp
 
 from virtualization.duckdb_sql import allowed
 from virtualization.duckdb_sql.expressions import Scope, only, quotient_key, refuse
-from virtualization.duckdb_sql.functions import Functions
 from virtualization.duckdb_sql.kinds import INT8, SIMPLE, Kind, sum_kind
 from virtualization.duckdb_sql.literals import Value
+from virtualization.duckdb_sql.predictions import Predictions
 
 _SIDES = {"PRECEDING", "FOLLOWING", None}
 
 
-class AllExpressions(Functions):
+class AllExpressions(Predictions):
     """Expressions with aggregates and windows."""
 
     def _count(self, node: exp.Count, scope: Scope) -> Value:

@@ -12,7 +12,9 @@ from virtualization.duckdb_sql import allowed
 from virtualization.duckdb_sql.aggregates import AllExpressions
 from virtualization.duckdb_sql.expressions import Scope, Source, only, refuse
 from virtualization.duckdb_sql.kinds import INTEGERS, Kind, RefusedError, kind_of_text
+from virtualization.duckdb_sql.predictions import below, parted
 from virtualization.plan import Fragment, Kept, OutputColumn
+from virtualization.predictions import Models
 
 FRAGMENT_PREFIX = "__f"
 Columns = list[tuple[str, Kind]]
@@ -26,6 +28,8 @@ class Translated:
     columns: tuple[tuple[str, Kind], ...]
     reads: Mapping[int, int]
     used: frozenset[object] = field(repr=False)
+    functions: Mapping[str, str] = field(default_factory=dict)
+    """What stands in the text for a function that calls an app → its model's key."""
 
 
 def translate(residual: exp.Query, fragments: Sequence[Fragment]) -> Translated | Kept:
@@ -33,28 +37,30 @@ def translate(residual: exp.Query, fragments: Sequence[Fragment]) -> Translated 
     return translate_columns(residual, [fragment.columns for fragment in fragments])
 
 
-def translate_columns(residual: exp.Query, fragments: Sequence[tuple[OutputColumn, ...]]) -> Translated | Kept:
-    """``translate`` from the fragments' columns alone."""
-    return translate_kinds(residual, [[(column.name, kind_of_text(column.type)) for column in columns] for columns in fragments])
+def translate_columns(
+    residual: exp.Query, fragments: Sequence[tuple[OutputColumn, ...]], models: Models | None = None
+) -> Translated | Kept:
+    """``translate`` from the fragments' columns alone; ``models``: of ``predict``."""
+    return translate_kinds(residual, [[(column.name, kind_of_text(column.type)) for column in columns] for columns in fragments], models)
 
 
-def translate_kinds(residual: exp.Query, fragments: Sequence[Columns]) -> Translated | Kept:
+def translate_kinds(residual: exp.Query, fragments: Sequence[Columns], models: Models | None = None) -> Translated | Kept:
     """``translate`` over columns of kinds that no PostgreSQL type names: sums of partial results."""
-    translator = _Translator(fragments)
+    translator = _Translator(fragments, models)
     try:
         sql, columns = translator.query(residual, Scope(), {})
     except RefusedError as refused:
         return refused.kept
-    return Translated(sql, tuple(columns), dict(translator.reads), frozenset(translator.expressions.used))
+    return Translated(sql, tuple(columns), dict(translator.reads), frozenset(translator.expressions.used), translator.expressions.keys)
 
 
 class _Translator:
-    def __init__(self, fragments: Sequence[Columns]) -> None:
+    def __init__(self, fragments: Sequence[Columns], models: Models | None) -> None:
         self._fragments = fragments
         self._ctes: dict[str, tuple[str, Columns]] = {}
         self._names = 0
         self.reads: dict[int, int] = {}
-        self.expressions = AllExpressions(lambda node, scope: self.query(node, Scope(outer=scope), self._ctes))
+        self.expressions = AllExpressions(lambda node, scope: self.query(node, Scope(outer=scope), self._ctes), models)
 
     def query(self, node: exp.Expr, scope: Scope, ctes: dict[str, tuple[str, Columns]]) -> tuple[str, Columns]:
         """A SELECT, a set operation, or one in brackets; its output columns are c0, c1 …"""
@@ -92,9 +98,29 @@ class _Translator:
 
     def _select(self, node: exp.Select, scope: Scope) -> tuple[str, Columns]:
         only(node, "with_", "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct")
-        clauses = self._from(node, scope)
-        if node.args.get("where"):
-            clauses.append(f"WHERE {self.expressions.condition(node.args['where'].this, scope)}")
+        with self.expressions.block() as block:
+            clauses = self._from(node, scope)
+            block.open = True
+            first, then = parted(node.args.get("where"))
+            wheres = [self._where(conditions, scope) for conditions in (first, then)]
+            rest, shown, columns = self._rest(node, scope)
+        if block.found:
+            tables = [source.name for source in scope.sources.values()]
+            clauses = [below(block, " ".join([*clauses, *wheres[0]]), tables, self._name()), *wheres[1]]
+        else:
+            clauses += wheres[0]
+        return " ".join([f"SELECT {shown}", *clauses, *rest]), columns
+
+    def _where(self, conditions: Sequence[exp.Expr], scope: Scope) -> list[str]:
+        """All of them hold."""
+        if not conditions:
+            return []
+        whole = conditions[0] if len(conditions) == 1 else exp.and_(*conditions)
+        return [f"WHERE {self.expressions.condition(whole, scope)}"]
+
+    def _rest(self, node: exp.Select, scope: Scope) -> tuple[list[str], str, Columns]:
+        """What stands behind WHERE, the select list, and its columns."""
+        clauses: list[str] = []
         items = [self.expressions.typed(_unaliased(item), scope) for item in node.expressions]
         columns = [(item.alias_or_name, value.kind) for item, value in zip(node.expressions, items, strict=True)]
         if not columns:
@@ -106,7 +132,7 @@ class _Translator:
         distinct = self._distinct(node, scope, columns)
         clauses += self._end(node, scope, len(items))
         shown = ", ".join(f"{value.sql} AS c{number}" for number, value in enumerate(items))
-        return " ".join([f"SELECT {distinct}{shown}", *clauses]), columns
+        return clauses, f"{distinct}{shown}", columns
 
     def _distinct(self, node: exp.Select, scope: Scope, columns: Columns) -> str:
         distinct = node.args.get("distinct")

@@ -16,7 +16,8 @@ from virtualization.planner.estimates import known_of, query_rows, rows_by_alias
 from virtualization.planner.first_rows import FirstRows
 from virtualization.planner.join_sizes import join_sizes
 from virtualization.planner.key_flows import Modes
-from virtualization.planner.properties import base_tables, free_aliases, free_ctes, session_call, shown
+from virtualization.planner.properties import base_tables, call_name, free_aliases, free_ctes, session_call, shown
+from virtualization.predictions import PREDICT
 from virtualization.source_options import FORCED, OFF, ON, pushdown_of
 
 NO_ENGINE = "no_engine"
@@ -99,6 +100,8 @@ class Offers:
             self._note_no_source(query, found)
             return None
         call = session_call(query)
+        if call is not None and call_name(call) == PREDICT:
+            return None  # the plan says where it runs
         if call is not None:
             self.keep(call, "session_function", "its value belongs to this side's session or clock, or changes at each call")
             return None

@@ -9,7 +9,7 @@ from sqlglot import exp
 # Another value at each call, or with an effect: moving, merging or repeating the call changes the answer.
 _VOLATILE = """random random_normal setseed nextval currval lastval setval gen_random_uuid uuid_generate_v1 uuid_generate_v4 uuidv4
     uuidv7 clock_timestamp timeofday pg_sleep pg_sleep_for pg_sleep_until txid_current pg_current_xact_id pg_advisory_lock
-    pg_notify"""
+    pg_notify predict"""
 VOLATILE = frozenset(_VOLATILE.split())
 # One value per statement or session *of this side*: the source's clock, user and settings are others.
 _SESSION = """now statement_timestamp transaction_timestamp current_setting set_config current_database current_schema current_schemas

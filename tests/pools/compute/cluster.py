@@ -91,15 +91,16 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(limits: Limits | None = None) -> Iterator[Cluster]:
+def running_cluster(limits: Limits | None = None, app_proxy: str | None = None, ticket_key: bytes | None = None) -> Iterator[Cluster]:
     key = X25519PrivateKey.generate()
     public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
     secrets = {name: random_secrets.token_urlsafe(24) for name in ("master-superuser", "pool-password", "scratch-password")}
     secrets["sealing.key"] = base64.b64encode(key.private_bytes_raw()).decode()
+    secrets |= {} if ticket_key is None else {"ticket.key": base64.b64encode(ticket_key).decode()}
     port, pool_port = free_port(), free_port()
     module = str(built(bin_folder() / "pg_config", 18, artifacts() / "modules"))
     master = MasterSettings(port=port, pool_ports=(pool_port,), sealing_key=public, offload=module, settings={"fsync": "off"})
-    compute = ComputeSettings(ports=(pool_port,), master_port=port, limits=limits or Limits(stop_seconds=1))
+    compute = ComputeSettings(ports=(pool_port,), master_port=port, limits=limits or Limits(stop_seconds=1), app_proxy=app_proxy)
     scratch, service = compute_workloads(compute)
     server, job = master_workloads(master)
     with reachable_folder() as folder:

@@ -20,7 +20,9 @@ from virtualization.duckdb_sql.statements import Translated, translate_columns
 from virtualization.duckdb_sql.streaming import streamed
 from virtualization.errors import CancelledError, UnsupportedError
 from virtualization.executors.duckdb.inputs import Inputs
+from virtualization.executors.duckdb.predicting import CalledFunctions, Predicting
 from virtualization.plan import Fragment, Kept, OutputColumn, QueryContext
+from virtualization.predictions import Models
 from virtualization.types import arrow_field
 
 HARMFUL = "partial_aggregate_pushdown,join_elimination"
@@ -35,11 +37,11 @@ reference"; found by the verifier, test_a_join_that_is_not_needed)."""
 
 class DuckDbExecutor:
     """See ``virtualization.plan.Executor``. ``memory_bytes`` is DuckDB's own limit for all its queries; beyond it they spill
-    into ``temp_folder``."""
+    into ``temp_folder``. ``models``: what ``predict`` calls."""
 
     name = "duckdb"
 
-    def __init__(self, memory_bytes: int, temp_folder: str | os.PathLike[str], threads: int) -> None:
+    def __init__(self, memory_bytes: int, temp_folder: str | os.PathLike[str], threads: int, models: Models | None = None) -> None:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory_bytes}B",
             "temp_directory": os.fspath(temp_folder),
@@ -49,6 +51,8 @@ class DuckDbExecutor:
         prepare(self._connection)
         self._connection.execute(f"SET disabled_optimizers = '{HARMFUL}'")
         self._lock = threading.Lock()
+        self._predicting = Predicting(models)
+        self.models = models
         self._translated = lru_cache(maxsize=512)(self._translate)
 
     def refuses(self, residual: exp.Query, fragments: Sequence[Fragment]) -> Kept | None:
@@ -65,7 +69,7 @@ class DuckDbExecutor:
         translated = self._admitted(residual, fragments)
         with self._lock:
             cursor = self._connection.cursor()
-        return DuckDbResult(cursor, translated, list(fragments), context)
+        return DuckDbResult(cursor, translated, Inputs(cursor, context), (list(fragments), context, self._predicting))
 
     def close(self) -> None:
         """Close the instance."""
@@ -81,7 +85,7 @@ class DuckDbExecutor:
         return self._translated(residual, tuple(fragment.columns for fragment in fragments))
 
     def _translate(self, residual: exp.Query, columns: tuple[tuple[OutputColumn, ...], ...]) -> Translated | Kept:
-        translated = translate_columns(residual, columns)
+        translated = translate_columns(residual, columns, self.models)
         return translated if isinstance(translated, Kept) else self._checked(translated, columns, residual)
 
     def _checked(self, translated: Translated, columns: Sequence[Sequence[OutputColumn]], residual: exp.Query) -> Translated | Kept:
@@ -89,7 +93,8 @@ class DuckDbExecutor:
         with self._lock:
             cursor = self._connection.cursor()
         try:
-            return mismatch(cursor, translated, kinds, residual) or translated
+            bindable = self._predicting.stood_in(cursor, translated)
+            return mismatch(cursor, bindable, kinds, residual) or translated
         finally:
             cursor.close()
 
@@ -97,20 +102,28 @@ class DuckDbExecutor:
 class DuckDbResult:
     """The streaming answer. ``close`` interrupts what still runs and leaves the sources."""
 
-    def __init__(self, cursor: Any, translated: Translated, fragments: list[Fragment], context: QueryContext) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        cursor: Any,  # noqa: ANN401
+        translated: Translated,
+        inputs: Inputs,
+        run: tuple[list[Fragment], QueryContext, Predicting],
+    ) -> None:
+        fragments, context, predicting = run
         self.columns = output_columns(translated.columns)
         self._kinds = [kind for _, kind in translated.columns]
         self._schema = pa.schema([arrow_field(column.name, column.type) for column in self.columns])
         self._cursor = cursor
         self._context = context
-        self._inputs = Inputs(cursor, context)
+        self._inputs = inputs
+        self._functions = CalledFunctions(cursor, context)
         self._lock = threading.Lock()
         self._open = True
         self._withdraw = context.on_cancel(self._interrupt)
         try:
             if context.cancelled:  # before there was anything to interrupt
                 raise CancelledError("canceling statement due to user request")
-            sql = self._inputs.place(translated, fragments)
+            sql = predicting.made(self._functions, translated, self._inputs.place(translated, fragments))
             self._reader: Any = streamed(cursor, sql)
         except Exception as error:  # noqa: BLE001 raised again as what it means
             raise self._ended(error) from None
@@ -136,7 +149,7 @@ class DuckDbResult:
 
     def _ended(self, error: Exception) -> Exception:
         cancelled = self._context.cancelled
-        said = None if cancelled else self._inputs.meaning(error)
+        said = None if cancelled else self._inputs.meaning(error) or self._functions.error
         self.close()
         if said is not None:
             return said
@@ -157,4 +170,5 @@ class DuckDbResult:
             self._cursor.interrupt()
         self._inputs.close()
         self._reader = None
+        self._functions.close()
         self._cursor.close()

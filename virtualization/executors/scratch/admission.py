@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from virtualization.plan import Kept
+from virtualization.predictions import PREDICT
 
 FRAGMENT_PREFIX = "__f"
 
@@ -77,6 +78,8 @@ def refusal(residual: exp.Query, fragments: int) -> Kept | None:
             return _kept(node, "not_a_select", "only reading is possible")
         if isinstance(node, _SESSION):
             return _kept(node, "server_function", "it asks the executing server, which is not the database the user is connected to")
+        if isinstance(node, exp.Anonymous) and node.name.lower() == PREDICT:
+            return _kept(node, "predict", "only the engine of this process can call an app")
         if isinstance(node, exp.Func) and _reaches(_function_name(node)):
             return _kept(node, "server_function", "it reaches the executing server, not the data")
         if isinstance(node, exp.DataType) and node.sql("postgres").lower().removeprefix("pg_catalog.").startswith("reg"):

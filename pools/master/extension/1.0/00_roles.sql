@@ -7,7 +7,7 @@ DO $$
 DECLARE
   wanted text;
 BEGIN
-  FOREACH wanted IN ARRAY ARRAY['bdc_owner', 'bdc_pool', 'bdc_admin', 'bdc_user'] LOOP
+  FOREACH wanted IN ARRAY ARRAY['bdc_owner', 'bdc_pool', 'bdc_admin', 'bdc_user', 'bdc_app_reader'] LOOP
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = wanted) THEN
       EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', wanted);
     END IF;

@@ -1,0 +1,101 @@
+"""``predict`` on a connection to the compute pool itself."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg import errors
+
+from tests.patience import eventually
+from tests.pools.compute.scoring.conftest import FEATURES, ROWS, World
+
+INPUTS = ", ".join(name.lower() for name in FEATURES)
+PREDICTED = f"predict('house', {INPUTS})"
+
+
+def test_it_gives_what_score_gives(world: World) -> None:
+    with world.cluster.connect("rita") as rita:
+        scored = {
+            row["id"]: row["prediction"] for (row,) in rita.execute("SELECT * FROM bdc.score('house', 'SELECT * FROM public.houses')")
+        }
+    with world.cluster.direct("rita") as rita:
+        predicted = dict(rita.execute(f"SELECT id, {PREDICTED} AS p FROM houses").fetchall())
+        assert predicted == pytest.approx(scored)
+        middle = sorted(predicted.values())[ROWS // 2]
+        wanted = [key for key, value in sorted(predicted.items(), key=lambda one: (-one[1], one[0])) if value > middle and key < 100]
+        rows = rita.execute(
+            f"SELECT id FROM houses WHERE {PREDICTED} > {middle!r}::float8 AND id < 100 ORDER BY {PREDICTED} DESC, id"
+        ).fetchall()
+        assert [key for (key,) in rows] == wanted
+        assert len(wanted) > 1
+        (average,) = rita.execute(f"SELECT avg({PREDICTED}) FROM houses").fetchone() or ()
+        assert average == pytest.approx(sum(predicted.values()) / ROWS)
+        groups = rita.execute(f"SELECT id % 2, count(*), max({PREDICTED}) FROM houses GROUP BY 1 ORDER BY 1").fetchall()
+        assert [count for _, count, _ in groups] == [ROWS // 2, ROWS // 2]
+        joined = (
+            f"SELECT count(*) FROM (SELECT id, {PREDICTED} AS p FROM houses) AS h JOIN people ON n = id WHERE p > 0 AND weight IS NOT NULL"
+        )
+        assert rita.execute(joined).fetchone() == (32,)
+
+
+def test_outputs_of_other_types_and_by_name(world: World) -> None:
+    with world.cluster.direct("rita") as rita:
+        rows = rita.execute(
+            "SELECT predict('plain@v1#text', n, name, day, flag), predict('plain#later', n, name, day, flag) - day FROM people LIMIT 2"
+        ).fetchall()
+    assert sorted(rows) == [("p1 2", 1), ("p2 4", 1)]
+
+
+def test_explain_says_where_it_runs_and_the_source_is_asked_for_columns_only(world: World) -> None:
+    with world.cluster.direct("rita") as rita:
+        model = "\n".join(line for (line,) in rita.execute(f"EXPLAIN SELECT {PREDICTED} FROM houses WHERE id < 10"))
+        python = "\n".join(line for (line,) in rita.execute("EXPLAIN SELECT predict('plain#text', n, name, day, flag) FROM people"))
+    assert "predict('house@v1', …)" in model
+    assert "in the compute pool, in batches: model" in model
+    assert "asks the app proxy, in batches: its runtime is python" in python
+    source = next(line for line in model.splitlines() if "FROM" in line and "public" in line)
+    assert "predict" not in source
+
+
+@pytest.mark.parametrize(
+    ("sql", "error", "message"),
+    [
+        ("SELECT predict('house', 1) FROM houses", errors.InvalidParameterValue, "takes 12 inputs, there are 1"),
+        ("SELECT predict('plain', n, name, day, flag) FROM people", errors.InvalidParameterValue, "has 4 outputs"),
+        ("SELECT predict('plain#x', n, name, day, flag) FROM people", errors.InvalidParameterValue, "no output 'x'"),
+        ("SELECT predict('plain#text', name, name, day, flag) FROM people", errors.InvalidParameterValue, "input n of plain@v1"),
+        ("SELECT predict('plain#text', weight, name, day, flag) FROM people", errors.InvalidParameterValue, "is bigint, this is double"),
+        ("SELECT predict('plain#text', n, NULL, day, flag) FROM people", errors.NullValueNotAllowed, "name of plain@v1 is NULL"),
+        ("SELECT predict('plain#text', n, 'bad', day, flag) FROM people", errors.ExternalRoutineException, "bad luck"),
+        ("SELECT predict(name, n) FROM people", errors.InvalidParameterValue, "must be the app's name, a constant"),
+        ("SELECT predict('nobody', n) FROM people", errors.UndefinedObject, "nobody"),
+        (f"SELECT predict('house', ratio{', 1' * 11}) FROM people", errors.NumericValueOutOfRange, "CRIM of house@v1 is NaN"),
+        ("SELECT CASE WHEN flag THEN predict('plain#text', n, name, day, flag) END FROM people", errors.FeatureNotSupported, "CASE"),
+    ],
+)
+def test_what_is_wrong_is_one_error(world: World, sql: str, error: type[Exception], message: str) -> None:
+    with world.cluster.direct("rita") as rita, pytest.raises(error) as refused:
+        rita.execute(sql).fetchall()
+    assert message in refused.value.diag.message_primary  # type: ignore[attr-defined]
+    assert "\n" not in refused.value.diag.message_primary  # type: ignore[attr-defined]
+
+
+def test_rights_are_asked_for(world: World) -> None:
+    with world.cluster.direct("alice") as alice, pytest.raises(errors.InsufficientPrivilege, match="may not call apps"):
+        alice.execute(f"SELECT {PREDICTED} FROM houses")
+
+
+def test_a_proxy_that_is_away_is_one_error_until_it_is_back(world: World) -> None:
+    one = f"SELECT {PREDICTED} FROM houses WHERE id = 1"
+    with world.cluster.direct("rita") as rita:
+        before = rita.execute(one).fetchone()
+        world.proxy.stop()
+        try:
+            with pytest.raises(errors.SqlclientUnableToEstablishSqlconnection, match="the app proxy does not answer"):
+                rita.execute(one)
+        finally:
+            world.proxy.start()
+            for app in ("house", "plain"):
+                eventually(
+                    lambda app=app: world.proxy.call("GET", f"/api/v1/apps/{app}/v1").json()["state"] == "Ready", f"{app} is served again"
+                )
+        assert rita.execute(one).fetchone() == before
