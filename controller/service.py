@@ -18,6 +18,7 @@ from controller.api.audit_services import AuditServices
 from controller.api.auditing import Auditing
 from controller.api.services import Services
 from controller.apps import Apps
+from controller.auth.directory.examining import directory_checks
 from controller.auth.directory.logins import DirectoryLogins
 from controller.auth.directory.watching import DirectoryWatch
 from controller.auth.keys import TokenKeys
@@ -202,7 +203,7 @@ def assemble(ends: Ends, login: Login) -> Controller:
         metrics=ClusterMetrics(
             meters, Ways(ends.substrate.host, lambda: dsn(loop.spec()), ends.run), loop.status, loop.desired, jobs.all, ends.speaking
         ),
-        checks=lambda: {**ends.checks(loop), **certificate_checks(renewal, loop.spec)},
+        checks=lambda: {**ends.checks(loop), **certificate_checks(renewal, loop.spec), **directory_checks(directory)},
         meters=meters,
         operating=operating(parts, loop, ends.document, dsn, ends.acting) if ends.document is not None else None,
     )

@@ -108,14 +108,17 @@ class Servers:
         with self._slot():
             return self._anywhere(attempt)
 
+    def probe(self, url: str) -> None:
+        """Returns where this server can be reached, is to be trusted and lets the search account in. LostError, DirectoryError."""
+        if self._settings.search_user is None:
+            Session(self._connected(url, None, None), url, self._settings.answer_seconds).close()
+        else:
+            self._logged_in(url).close()
+
     def reach(self, url: str) -> str | None:
-        """None when this server can be reached, is to be trusted and lets the search account in; else why not."""
+        """None where ``probe`` returns; else why it does not."""
         try:
-            if self._settings.search_user is None:
-                connection = self._connected(url, None, None)
-                connection.unbind()
-            else:
-                self._logged_in(url).close()
+            self.probe(url)
         except LostError as error:
             return error.words
         except DirectoryError as error:
