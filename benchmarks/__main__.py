@@ -11,6 +11,7 @@ from benchmarks.report import Report
 
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "app": ("benchmarks.app:run", "calls of an app through the proxy with a token: latency of one client, calls/s of four"),
+    "app-create": ("benchmarks.app_create:run", "bdc app create until an app is ready: environment kept, or to be built"),
     "atomicity": ("benchmarks.atomicity:run", "500 rounds of loads and transactions with kill -9 of a participant"),
     "bulkread": ("benchmarks.bulkread:run", "6 M rows of two shards into Spark, which counts them, and into pandas"),
     "bulkwrite": ("benchmarks.bulkwrite:run", "Spark writes 7.5 M rows into two shards, beside JDBC, COPY and Parquet"),
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "login": ("benchmarks.login:run", "a login with a directory account: 10,000 people, 2,000 groups nested ten deep"),
     "mongo": ("benchmarks.mongo:run", "bytes that leave MongoDB for queries that group and join, beside a client that pulls"),
     "planning": ("benchmarks.planning:run", "milliseconds to plan: new texts, 10,000 tables, seen before, a join of eight"),
+    "predict": ("benchmarks.predict:run", "SQL predict over 1 M rows of the data pool; bdc.score through the master"),
     "pushdown": (
         "benchmarks.pushdown:run",
         "eighteen probes: what reaches the source, by its log, beside DuckDB, chDB, Spark, postgres_fdw",
@@ -43,6 +45,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "roundtrip_datapool": ("benchmarks.roundtrip_datapool:run", "point query by hash key on 6 M rows in two shards"),
     "shards": ("benchmarks.shards:run", "load, scan, group-by with 1, 2, 4, 8 shards: seconds and CPU"),
     "rows_out": ("benchmarks.rows_out:run", "2 M rows of a Parquet virtual table through the master, beside a heap table"),
+    "switch": ("benchmarks.switch:run", "200 calls/s of an app while its live version changes 20 times; while workers are killed"),
     "tls": ("benchmarks.tls:run", "what encryption costs a load of the data pool and a request to the controller"),
     "update": ("benchmarks.update:run", "UPDATE of 1 % and upsert of 1 M rows into 6 M of the data pool, beside deltalake"),
     "verify": ("benchmarks.verify:run", "100,000 random queries over every kind of source, compared: how many differ"),
