@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from apps import fields
-from apps.errors import PackageError, Problem, SpecError
+from apps.errors import InputError, PackageError, Problem, SpecError
 from apps.nodes import document, line_of, pairs, plain
 from apps.runtimes import RUNTIMES
+from apps.sample import SAMPLE, sample
 from apps.spec import AppSpec
 
 SPEC_FILE, REQUIREMENTS_FILE = "spec.yaml", "requirements.txt"
@@ -71,7 +72,8 @@ def _together(found: dict[str, Any], lines: dict[str, int]) -> list[Problem]:
 
 def load(folder: Path) -> tuple[AppSpec, tuple[str, ...]]:
     """The spec of a folder and its requirements, after a look at the files that it names: whether they are there, whether Python can read
-    the source and finds the entrypoint. SpecError with all problems; PackageError where there is no spec."""
+    the source and finds the entrypoint, whether the sample is of the inputs' types. SpecError with all problems; PackageError where there
+    is no spec."""
     try:
         text = (folder / SPEC_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -87,6 +89,10 @@ def load(folder: Path) -> tuple[AppSpec, tuple[str, ...]]:
     elif spec.runtime == "python":
         problems += _source(folder, spec, lines)
     requirements = _requirements(folder, spec, lines, problems)
+    try:
+        sample(folder, spec.inputs)
+    except InputError as error:
+        problems.append(Problem(lines.get("inputs", 1), "", f"{SAMPLE}: {error.message}"))
     if problems:
         raise SpecError(tuple(problems))
     return spec, requirements

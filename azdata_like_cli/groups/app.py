@@ -83,14 +83,16 @@ def init(chosen: str, name: str, version: str, destination: pathlib.Path | None,
 def test(settings: Settings, folder: pathlib.Path, local: bool, given: tuple[str, ...], calls: int) -> Value:
     """Run the app in FOLDER here, as the cluster would: packed, in a process of its own with the limits of its spec.
 
-    Prints its outputs and how long calls took. Without --inputs each number is 1, each text empty.
+    Prints its outputs and how long calls took. Without --inputs those of its sample.json; without that each number is 1, each text empty.
     """
     from apps import local as locally
     from apps.reading import load
+    from apps.sample import sample
 
     with appinputs.told():
         spec, _ = load(folder)
-        values = appinputs.inputs(given, spec.inputs) if given else {name: EMPTY[kind] for name, kind in spec.inputs.items()}
+        values = appinputs.inputs(given, spec.inputs) if given else sample(folder, spec.inputs)
+        values = {name: EMPTY[kind] for name, kind in spec.inputs.items()} if values is None else values
         done = locally.test(folder, values, calls)
     settings.say(f"package {done.digest}")
     if done.result.console:

@@ -13,6 +13,7 @@ import logging
 import os
 import pathlib
 import time
+import weakref
 from dataclasses import dataclass
 
 from pools.app.errors import ConflictError, KeepError
@@ -105,7 +106,7 @@ class Live:
         self._folder = folder
         self._shares: dict[str, Share] = {}
         self._turns: dict[str, int] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     def restore(self) -> None:
         """Files that can't be understood are told and left."""

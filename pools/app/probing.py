@@ -5,35 +5,26 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from apps.checking import check, parse
 from apps.errors import AppError, StartError
+from apps.sample import SAMPLE, sample
 from apps.spec import AppSpec
 from apps.worker.pool import Workers
 
-SAMPLE = "sample.json"
-"""In the package: inputs of a call that must succeed."""
-MAX_BYTES = 16 * 2**20
+SECONDS = 60.0
+"""Less than whoever asks for the switch waits."""
 
 
 async def probe(code: Path, spec: AppSpec, workers: Workers) -> None:
     """A call with the package's sample; without one a sign of life of a worker. StartError."""
-    sample = await asyncio.to_thread(_read, code / SAMPLE)
     try:
-        if sample is None:
-            await workers.ping()
-        else:
-            await workers.call(check(parse(sample), spec.inputs))
+        async with asyncio.timeout(SECONDS):
+            inputs = await asyncio.to_thread(sample, code, spec.inputs)
+            if inputs is None:
+                return await workers.ping()
+            await workers.call(inputs)
     except AppError as error:
-        where = f"with {SAMPLE}: " if sample is not None else ""
-        raise StartError(f"{where}{error.message}", where=SAMPLE if sample is not None else spec.src) from None
-
-
-def _read(path: Path) -> bytes | None:
-    """None: there is none."""
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StartError(f"{SAMPLE} can't be read: {error.strerror}", where=SAMPLE) from None
+        if not (code / SAMPLE).exists():
+            raise StartError(error.message, where=spec.src) from None
+        raise StartError(f"with {SAMPLE}: {error.message}", where=SAMPLE) from None
+    except TimeoutError:
+        raise StartError(f"it did not answer within {SECONDS:g} s", where=spec.src) from None

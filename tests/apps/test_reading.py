@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 
 import pytest
 
@@ -109,3 +110,18 @@ def test_files_that_are_missing(tmp_path: pathlib.Path) -> None:
     with pytest.raises(SpecError) as caught:
         load(folder)
     assert [problem.field for problem in caught.value.problems] == ["", "src", "requirements"]
+
+
+@pytest.mark.parametrize(
+    ("sample", "said"),
+    [
+        ('{"x": 1}', "y (int) is missing"),
+        ('{"x": 1, "y": "2"}', "y must be an integer"),
+        ("[", "not valid JSON"),
+        ("1", "must be an object"),
+    ],
+)
+def test_a_sample_that_is_none(tmp_path: pathlib.Path, sample: str, said: str) -> None:
+    with pytest.raises(SpecError, match=rf"spec.yaml:8: sample.json: .*{re.escape(said)}"):
+        load(app(tmp_path / "a", sample_json=sample))
+    assert load(app(tmp_path / "b", sample_json='{"x": 1, "y": 2}'))[0].name == "add"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ def test_what_init_writes_runs(
     assert tested.code == 0, tested.err
     assert (tested.json["outputParameters"], tested.json["version"]) == (outputs, "v2")
     assert tested.json["p50_ms"] > 0
+    (home / "mine" / "sample.json").write_text(json.dumps(dict(zip(("x", "y"), (2, 3), strict=True))))
+    tested = bdc("app", "test", "--local", "mine", "--calls", "1", "-o", "json").json
+    assert tested["outputParameters"] == {"python": {"result": 5.0}, "onnx": {"prediction": 14.0}}[template]
     again = bdc("app", "init", "--name", "mine")
     assert (again.code, "is there already" in again.err) == (1, True)
 

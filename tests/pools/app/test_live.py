@@ -155,11 +155,15 @@ def test_a_version_is_tried_with_its_sample_before_it_is_live(proxy: Stand, tmp_
     status, found = act(proxy, "sample", "v2", "promote")
     assert (status, "sample@v2 was tried and failed: with sample.json: ZeroDivisionError" in found["errorMessage"]) == (409, True)
     assert answered(proxy, "sample") == {"v1": 1}
-    for sample, said in (('{"m": 1}', "with sample.json: there is no input 'm'"), ("[", "with sample.json: the body is not valid JSON")):
-        (folder / "sample.json").write_text(sample)
-        assert said in proxy.create(folder, "PUT")["reason"]
-    (tmp_path / "bad").mkdir()
-    assert "with sample.json" in proxy.create(app(tmp_path / "v3", "sample", "v3", sample="{}"), state="Error")["reason"]
+    (folder / "sample.json").write_text('{"n": 0}')
+    (folder / "app.py").write_text("def run(n):\n    return str(1 / n)\n")
+    assert (
+        "the update was refused, the version before it serves: with sample.json: ZeroDivisionError" in proxy.create(folder, "PUT")["reason"]
+    )
+    assert proxy.run("sample", "v2", n=1).status_code == 500  # the old package, without its flag
+    slow = app(tmp_path / "v3", "sample", "v3", sample='{"n": 1}', more="timeout: 0.5")
+    (slow / "app.py").write_text("import time\ndef run(n):\n    time.sleep(60)\n")
+    assert "with sample.json: the call took longer than 0.5 s" in proxy.create(slow, state="Error")["reason"]
 
 
 def test_the_specs_traffic_is_given_once_it_is_ready_and_only_then(proxy: Stand, tmp_path: pathlib.Path) -> None:
