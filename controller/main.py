@@ -68,7 +68,12 @@ def build(folder: pathlib.Path, secrets: pathlib.Path, substrate: LocalSubstrate
         cluster=spec.name,
         rotate=substrate.rotate,
         audit=Trail(secrets.parent / "data" / AUDIT, "control", unwritten),
-        certificates=CertificateEnds(machine_hosts_of, substrate.renew, lambda: str(secrets / AUTHORITY_FILE)),
+        certificates=CertificateEnds(
+            machine_hosts_of,
+            substrate.renew,
+            lambda: str(secrets / AUTHORITY_FILE),
+            lambda current: laid_secret(secrets / CERTIFICATE_FILE) if current.spec.network.tls.certificate is not None else None,
+        ),
     )
     return assemble(ends, spec.spec.security.login)
 

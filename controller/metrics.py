@@ -40,13 +40,20 @@ STATE = Metric(
     ("workload", "service", "state"),
 )
 RESTARTS = Metric("openbdc_workload_restarts_total", "counter", "Starts after an end that nobody wanted.", ("workload", "service"))
+CERTIFICATES = Metric(
+    "openbdc_certificate_left_seconds",
+    "gauge",
+    "Seconds until the certificate ends; below 0: it has ended. certificate: the workload that shows it, ca (the authority that signs), "
+    "given (the customer's, of spec.network.tls). Nothing where the cluster keeps no certificates.",
+    ("certificate",),
+)
 JOBS = Metric(
     "openbdc_spark_jobs", "gauge", "Spark jobs that are remembered: waiting, starting, running, done, failed, killed, lost.", ("state",)
 )
 RESIDENT = Metric("openbdc_controller_memory_resident_bytes", "gauge", "Resident memory of the process.")
 STARTED = Metric("openbdc_controller_start_time_seconds", "gauge", "When the process began, Unix time.")
 
-TABLE = (PASSES, FAILURES, REQUESTS, LOGINS, READY, STATE, RESTARTS, JOBS, RESIDENT, STARTED)
+TABLE = (PASSES, FAILURES, REQUESTS, LOGINS, READY, STATE, RESTARTS, CERTIFICATES, JOBS, RESIDENT, STARTED)
 
 JOB_STATES = ("waiting", "starting", "running", "done", "failed", "killed", "lost")
 

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controller import metrics, metrics_hdfs, metrics_master
+from controller.certificates.authority import CertificateError
 from controller.errors import ControllerError
 from controller.jobs import Job
+from controller.log import Log
 from controller.metrics_merge import Families
 from controller.metrics_scrape import Target, gather, over_socket, over_tcp
 from controller.status import ClusterStatus
 from pools.exposition import Sample, text
 from pools.workload import Workload
 
+log = Log("metrics")
 SHARED_SECONDS = 1.0
 MASTER = "master-0"
 HDFS = "hdfs"
@@ -45,6 +48,8 @@ class ClusterMetrics:
     jobs: Callable[[], list[Job]] = list
     acting: Callable[[], bool] = lambda: True
     """Whether this controller speaks for the cluster: of several one does, so that nothing is counted twice."""
+    certificates: Callable[[], Mapping[str, float]] = dict
+    """Seconds that are left of each; ControllerError."""
 
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _told: tuple[float, bytes] = (-SHARED_SECONDS, b"")
@@ -70,10 +75,20 @@ class ClusterMetrics:
         if not self.acting():
             return
         yield from metrics.jobs(self.jobs())
+        yield from self._certificates()
         try:
             yield from metrics.cluster(self.status())
         except ControllerError:
             return  # before the first pass nothing is known
+
+    def _certificates(self) -> Iterator[Sample]:
+        try:
+            left = self.certificates()
+        except (ControllerError, CertificateError) as error:
+            log.warning("certificates can't be told", why=str(error))
+            return
+        for name, seconds in left.items():
+            yield metrics.CERTIFICATES, (name,), seconds
 
     def _targets(self) -> Sequence[Target]:
         if not self.acting():

@@ -201,7 +201,13 @@ def assemble(ends: Ends, login: Login) -> Controller:
         apps=Apps(tokens, lambda: _app_proxy(ends, loop.spec())),
         certificates=renewal,
         metrics=ClusterMetrics(
-            meters, Ways(ends.substrate.host, lambda: dsn(loop.spec()), ends.run), loop.status, loop.desired, jobs.all, ends.speaking
+            meters,
+            Ways(ends.substrate.host, lambda: dsn(loop.spec()), ends.run),
+            loop.status,
+            loop.desired,
+            jobs.all,
+            ends.speaking,
+            certificates=(lambda: renewal.left(loop.spec())) if renewal is not None else dict,
         ),
         checks=lambda: {**ends.checks(loop), **certificate_checks(renewal, loop.spec), **directory_checks(directory)},
         meters=meters,

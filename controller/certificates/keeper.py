@@ -106,10 +106,12 @@ class Certificates:
         """The authorities, then what they issued."""
         document = self._read()
         signing = self._signing(document)
-        found = [_kept("ca", entry["certificate"], AUTHORITY_LEFT_DAYS * DAY, signs=entry is signing) for entry in document["authorities"]]
+        found = [
+            kept_of("ca", entry["certificate"], AUTHORITY_LEFT_DAYS * DAY, signs=entry is signing) for entry in document["authorities"]
+        ]
         for name, entry in sorted(document["issued"].items()):
             certificate = certificate_of(entry["certificate"])
-            found.append(_kept(name, entry["certificate"], _life(certificate) / 3))
+            found.append(kept_of(name, entry["certificate"], _life(certificate) / 3))
         return found
 
     def values(self) -> dict[str, str]:
@@ -247,7 +249,8 @@ def _life(certificate: Any) -> datetime.timedelta:  # noqa: ANN401 (cryptography
     return length
 
 
-def _kept(name: str, pem: str, left: datetime.timedelta, *, signs: bool = False) -> Kept:
+def kept_of(name: str, pem: str, left: datetime.timedelta, *, signs: bool = False) -> Kept:
+    """A certificate that is to be replaced when it has so long ``left``. CertificateError."""
     certificate = certificate_of(pem)
     begins, expires = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return Kept(name, name_of(certificate), hosts_of(certificate), begins, expires, expires - left, fingerprint(certificate), signs)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from controller.certificates.keeper import Certificates, Kept, Wanted, utc_now
+from controller.certificates.keeper import Certificates, Kept, Wanted, kept_of, utc_now
 from controller.certificates.probe import served
 from controller.errors import ConflictError, ControllerError, UnknownNameError
 from controller.log import Log
 from controller.spec import ClusterSpec
+from pools.encryption import GIVEN
 from pools.workload import Workload
 
 EVERY_SECONDS = 30.0
+GIVEN_LEFT = datetime.timedelta(days=21)
+"""So long before its end the doctor asks for a successor of a customer's certificate."""
 log = Log("certificates")
 
 
@@ -24,11 +28,13 @@ class CertificateEnds:
     hosts      which certificates there are to be, and for which names and addresses
     publish    keeps values in the cluster's secret store and has them laid where they are used; ControllerError
     authority  path of a file with the authorities' certificates, for this process itself
+    given      the customer's certificate (PEM) where the spec names one; ControllerError
     """
 
     hosts: Callable[[ClusterSpec, tuple[Workload, ...]], Wanted]
     publish: Callable[[Mapping[str, str]], None]
     authority: Callable[[], str]
+    given: Callable[[ClusterSpec], str | None] = lambda spec: None
 
 
 @dataclass(frozen=True)
@@ -115,9 +121,16 @@ class Renewal:
             found.append(Shown(kept, seen, "signs" if kept.signs else "is trusted" if kept.name == "ca" else _use(place)))
         return found
 
-    def expiring(self) -> list[Kept]:
-        """Those that are past the day on which they should have been replaced."""
-        return [kept for kept in self.certificates.listing() if kept.due <= utc_now()]
+    def given(self, spec: ClusterSpec) -> Kept | None:
+        """The customer's; ``due``: when it is to be replaced at the latest, by whoever gave it. ControllerError, CertificateError."""
+        pem = self._ends.given(spec)
+        return None if pem is None else kept_of(GIVEN, pem, GIVEN_LEFT)
+
+    def left(self, spec: ClusterSpec) -> dict[str, float]:
+        """Seconds until each certificate in use ends, the signing authority's (``ca``) and the customer's (``given``) among them."""
+        now, found = utc_now(), [kept for kept in self.certificates.listing() if kept.signs or kept.name != "ca"]
+        given = self.given(spec)
+        return {kept.name: (kept.expires - now).total_seconds() for kept in (*found, *((given,) if given is not None else ()))}
 
     # ---- within
 

@@ -17,7 +17,7 @@ REFUSED = Metric(
     "openbdc_gateway_refused_total",
     "counter",
     "Of these, those that the gateway answered itself, by the code of its error: invalid_token, forbidden, not_found, busy, too_slow, "
-    "too_large, unreachable (what is behind it does not answer), …",
+    "too_large, unreachable (what is behind it does not answer) and others.",
     ("route", "code"),
 )
 STREAMS = Metric("openbdc_gateway_streams", "gauge", "Requests and answers that are being passed on now.", ("route",))

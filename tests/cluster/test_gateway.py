@@ -86,6 +86,9 @@ def test_its_metrics_are_the_clusters(stage: Stage) -> None:
 
         eventually(told, "it is asked")
         assert all('workload="gateway"' in line for line in told())
+        lines = client.get("/api/v1/bdc/metrics").text.splitlines()
+        left = {line.split('"')[1]: float(line.split()[-1]) for line in lines if line.startswith("openbdc_certificate_left_seconds{")}
+        assert left.keys() == {"ca", "gateway"} and 80 * 86400 < left["gateway"] < left["ca"]
 
 
 def test_its_certificate_is_exchanged_and_shown(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.certificates.authority import issue, new_authority
 from controller.certificates.examining import certificate_checks
 from controller.certificates.keeper import Certificates
 from controller.certificates.machine import machine_hosts_of, machine_names
@@ -32,7 +33,8 @@ class World:
         self.down = False
         self.spec: ClusterSpec = load_spec(SPEC)
         certificates = Certificates(FolderStore(folder), "demo", lambda: self.now)
-        ends = CertificateEnds(machine_hosts_of, self.publish, lambda: "")
+        self.given: str | None = None
+        ends = CertificateEnds(machine_hosts_of, self.publish, lambda: "", lambda spec: self.given)
         self.renewal = Renewal(certificates, ends, lambda spec: all_workloads(spec, Facts()), lambda name: "127.0.0.1", lambda spec: None)
 
     def publish(self, values: Mapping[str, str]) -> None:
@@ -85,6 +87,40 @@ def test_the_doctor_warns_before_the_end(world: World) -> None:
     world.renewal.rotate(world.spec, frozenset({"control"}))
     assert any(one.state == "problem" and "clients refuse it" in one.message for one in examined(checks))
     assert certificate_checks(None, lambda: world.spec) == {}
+
+
+def customers(days: int) -> str:
+    """A certificate of another authority, which has so many days left."""
+    begun = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=100)
+    return issue(new_authority("customer", begun, 3650), "customer", ("bdc.example.com",), begun, 100 + days).certificate
+
+
+def test_the_doctor_asks_for_a_successor_of_the_customers(world: World) -> None:
+    world.renewal.look(world.spec)
+    checks = certificate_checks(world.renewal, lambda: world.spec)
+
+    def doctor(days: int) -> tuple[str, str | None]:
+        world.given = customers(days)
+        (found,) = [one for one in examined(checks) if "spec.network.tls" in one.message]
+        return found.state, found.fix
+
+    assert doctor(30) == ("ok", None)
+    assert doctor(20)[0] == "warning" and "bdc start" in str(doctor(20)[1])
+    assert doctor(-1)[0] == "problem"
+    world.given = "no certificate"
+    assert [one.state for one in examined(checks) if "spec.network.tls" in one.message] == ["problem"]
+
+
+def test_how_long_each_is_good(world: World) -> None:
+    assert world.renewal.left(world.spec) == {}
+    world.renewal.look(world.spec)
+    world.renewal.rotate_authority(world.spec, at_once=False)  # trusted, and does not sign yet
+    left = world.renewal.left(world.spec)
+    assert {"ca", "control", "master-0", "data-1"} <= left.keys() and "given" not in left
+    day = 86400
+    assert 89 * day < left["control"] < 91 * day < 3649 * day < left["ca"] < 3651 * day
+    world.given = customers(-1)
+    assert -2 * day < world.renewal.left(world.spec)["given"] < 0
 
 
 def test_names_of_a_machine() -> None:
