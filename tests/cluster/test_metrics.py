@@ -58,7 +58,7 @@ def test_every_service_tells_what_the_reference_says(cluster: Stage, address: st
     with connect(cluster, dbname="bdc") as admin:
         admin.execute("SELECT * FROM bdc.queries()")  # the session now has a connection to the pool
         found = with_up(cluster, address)
-    assert {"master-0", "compute-0", "data-0", "nmnode-0", "storage-0-0"} <= up(found).keys()
+    assert {"master-0", "compute-0", "data-0", "nmnode-0", "storage-0-0", "app-proxy"} <= up(found).keys()
     for name, samples in found.items():
         assert name in names(), name
         for of, _ in samples:

@@ -260,3 +260,33 @@ def test_a_worker_that_ends_after_its_answer_is_replaced_too(tmp_path: pathlib.P
         assert workers.restarts
 
     use(python(tmp_path / "a", code), again_and_again)
+
+
+def test_a_sign_of_life_and_none(tmp_path: pathlib.Path) -> None:
+    async def what(workers: Workers) -> None:
+        await workers.ping()
+        worker = next(iter(workers._all))
+        assert worker.process is not None
+        worker.process.kill()
+        with pytest.raises(CrashError, match=r"ended by signal 9|is gone"):
+            while True:  # until its end is noticed, in a ping or before
+                await workers.ping()
+                if workers.restarts:
+                    raise CrashError("the worker is gone")
+        async with asyncio.timeout(PATIENCE):
+            while not workers.idle:
+                await asyncio.sleep(0.01)
+        await workers.ping()
+        assert (await workers.call({})).outputs == {"result": 1}
+        assert (workers.busy, workers.idle, workers.waiting, workers.restarts) == (0, 1, 0, 1)
+
+    use(python(tmp_path / "a", "def run():\n    return 1\n"), what)
+
+
+def test_who_is_closed_takes_no_calls(tmp_path: pathlib.Path) -> None:
+    async def what(workers: Workers) -> None:
+        await workers.close()
+        async with asyncio.timeout(PATIENCE):
+            assert await failed(workers, OverloadError) == "the app was stopped"
+
+    use(python(tmp_path / "a", "def run():\n    return 1\n", more="timeout: 3600"), what)

@@ -183,6 +183,30 @@ def test_the_specs_traffic_is_given_once_it_is_ready_and_only_then(proxy: Stand,
     assert percents(proxy, "wish") == {"v1": 100, "v2": 0, "v3": 0, "v4": 0}
 
 
+def test_what_can_not_be_kept_is_not_done(proxy: Stand, tmp_path: pathlib.Path) -> None:
+    made(proxy, tmp_path, "disk", "v1", "v2")
+    folder = proxy.folder / "data" / "live"
+    folder.rename(tmp_path / "away")
+    try:
+        status, found = act(proxy, "disk", "v2", "promote")
+        assert (status, found["error"]["code"], "can't be written" in found["errorMessage"]) == (507, "not_kept", True)
+        assert answered(proxy, "disk") == {"v1": 1}
+    finally:
+        (tmp_path / "away").rename(folder)
+    assert act(proxy, "disk", "v2", "promote")[0] == 200
+
+
+def test_two_changes_at_once_are_one_after_the_other(proxy: Stand, tmp_path: pathlib.Path) -> None:
+    made(proxy, tmp_path, "both", "v1", "v2", "v3")
+    with concurrent.futures.ThreadPoolExecutor(6) as threads:
+        changes = list(threads.map(lambda version: act(proxy, "both", version, "promote")[0], ["v1", "v2", "v3"] * 4))
+    assert set(changes) == {200}
+    assert sorted(percents(proxy, "both").values()) == [0, 0, 100]
+    live = next(version for version, percent in percents(proxy, "both").items() if percent)
+    assert answered(proxy, "both") == {live: 1}
+    assert json.loads((proxy.folder / "data" / "live" / "both.json").read_text())["live"] == live
+
+
 def test_switches_under_calls_lose_none_and_old_versions_can_go(proxy: Stand, tmp_path: pathlib.Path) -> None:
     made(proxy, tmp_path, "under", "v1", "v2")
     token, ended = proxy.token("app-reader"), threading.Event()
