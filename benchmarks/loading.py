@@ -22,7 +22,7 @@ KEYS = {"lineitem": "l_orderkey", "orders": "o_orderkey"}
 STREAMS = 2
 """Partitions sent at a time: as many as the machine has cores."""
 
-_SPARK = {"int64": "bigint", "int32": "int", "date32[day]": "date", "string": "string"}
+_SPARK = {"int64": "bigint", "int32": "int", "date32[day]": "date", "string": "string", "double": "double"}
 
 
 @dataclass(frozen=True)

@@ -245,7 +245,11 @@ class Planning:
         await self._check_app_reader(who)
         app = await query.on_thread(lambda: apps.find(wanted.name, who.user))
         text = await self._with_apps(query, wanted.query, who)
-        plan = query.plan = await self._with_catalog(query, wanted.query, lambda catalog: runner().plan(text, catalog))
+
+        def planned(catalog: Snapshot) -> Plan:
+            return runner().plan(text, catalog.along(wanted.path, catalog.pushdown))
+
+        plan = query.plan = await self._with_catalog(query, wanted.query, planned)
         await self._check(who, plan)
         return app, plan
 

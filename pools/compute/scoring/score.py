@@ -23,10 +23,11 @@ _DOCUMENTS = ("json", "jsonb")
 
 @dataclass(frozen=True)
 class Wanted:
-    """``name``: of the app; ``query``: its rows' text."""
+    """``name``: of the app; ``query``: its rows' text; ``path``: where unqualified tables are looked for."""
 
     name: Name
     query: str
+    path: tuple[str, ...]
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Wanted:
@@ -37,7 +38,8 @@ class Wanted:
         name = Name.parse(app)
         if name.output is not None:
             raise StatementError("22023", "bdc.score gives all outputs: leave out '#' and what stands behind it")
-        return cls(name, query)
+        path = content.get("path")
+        return cls(name, query, tuple(str(schema) for schema in path) if isinstance(path, list) else ("public",))
 
 
 def scored_columns(app: App, columns: Sequence[OutputColumn]) -> tuple[OutputColumn, ...]:

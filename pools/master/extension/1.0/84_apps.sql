@@ -6,37 +6,42 @@ CREATE FUNCTION bdc.pool_app_reader("user" text) RETURNS boolean LANGUAGE sql ST
     AND (pg_has_role(r.oid, 'bdc_app_reader'::regrole, 'USAGE') OR pg_has_role(r.oid, 'bdc_admin'::regrole, 'USAGE')))
 $$;
 
-CREATE FUNCTION bdc.score(app text, query text) RETURNS SETOF jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- The narrow door for what follows, which runs as its caller and with the caller's search path.
+CREATE FUNCTION bdc.pool_score(action text, app text, query text, path name[]) RETURNS SETOF jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   SET debug_print_parse = off SET debug_print_rewritten = off SET debug_print_plan = off AS $$
 BEGIN
-  RETURN QUERY SELECT * FROM bdc.request(bdc.session_caller(), jsonb_build_object('action', 'score', 'app', app, 'query', query));
+  IF action NOT IN ('score', 'score_columns') THEN
+    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'bdc.pool_score: the action is score or score_columns';
+  END IF;
+  RETURN QUERY SELECT * FROM bdc.request(bdc.session_caller(), jsonb_build_object('action', action, 'app', app, 'query', query, 'path', path));
+END $$;
+
+CREATE FUNCTION bdc.score(app text, query text) RETURNS SETOF jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN QUERY SELECT * FROM bdc.pool_score('score', app, query, pg_catalog.current_schemas(false));
 END $$;
 COMMENT ON FUNCTION bdc.score(text, text) IS 'Rows of a query over virtual tables with the outputs of an app, a JSON object each; bdc.score_rows gives them as columns';
 
-CREATE FUNCTION bdc.score_columns(app text, query text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-  SET debug_print_parse = off SET debug_print_rewritten = off SET debug_print_plan = off AS $$
+CREATE FUNCTION bdc.score_columns(app text, query text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-  RETURN (SELECT string_agg(format('%I %s', response ->> 'name', response ->> 'type'), ', ' ORDER BY place)
-    FROM bdc.request(bdc.session_caller(), jsonb_build_object('action', 'score_columns', 'app', app, 'query', query)) WITH ORDINALITY AS answer (response, place));
+  RETURN (SELECT pg_catalog.string_agg(pg_catalog.format('%I %s', response ->> 'name', response ->> 'type'), ', ' ORDER BY place)
+    FROM bdc.pool_score('score_columns', app, query, pg_catalog.current_schemas(false)) WITH ORDINALITY AS answer (response, place));
 END $$;
 COMMENT ON FUNCTION bdc.score_columns(text, text) IS 'The columns of bdc.score_rows, as they are written behind AS';
 
-CREATE FUNCTION bdc.score_rows(app text, query text) RETURNS SETOF record LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-  SET debug_print_parse = off SET debug_print_rewritten = off SET debug_print_plan = off AS $$
+CREATE FUNCTION bdc.score_rows(app text, query text) RETURNS SETOF record LANGUAGE plpgsql AS $$
 DECLARE
-  caller name := bdc.session_caller();
-  wanted jsonb := jsonb_build_object('app', app, 'query', query);
   items text;
 BEGIN
-  SELECT string_agg(format('(given ->> %L)::%s', response ->> 'name', response ->> 'type'), ', ' ORDER BY place) INTO items
-    FROM bdc.request(caller, wanted || '{"action": "score_columns"}') WITH ORDINALITY AS answer (response, place);
-  RETURN QUERY EXECUTE format('SELECT %s FROM bdc.request($1, $2) AS given', items) USING caller, wanted || '{"action": "score"}';
+  SELECT pg_catalog.string_agg(pg_catalog.format('(given ->> %L)::%s', response ->> 'name', response ->> 'type'), ', ' ORDER BY place) INTO items
+    FROM bdc.pool_score('score_columns', app, query, pg_catalog.current_schemas(false)) WITH ORDINALITY AS answer (response, place);
+  RETURN QUERY EXECUTE pg_catalog.format('SELECT %s FROM bdc.pool_score(''score'', $1, $2, pg_catalog.current_schemas(false)) AS given', items) USING app, query;
 EXCEPTION WHEN datatype_mismatch THEN
   IF SQLERRM NOT LIKE 'structure of query does not match%' THEN
     RAISE;
   END IF;
   RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch', MESSAGE = 'the columns behind AS are not those of the query and the app',
-    HINT = format('SELECT bdc.score_columns(%L, …) gives them.', app);
+    HINT = pg_catalog.format('SELECT bdc.score_columns(%L, …) gives them.', app);
 END $$;
 COMMENT ON FUNCTION bdc.score_rows(text, text) IS 'Rows of a query over virtual tables with the outputs of an app: SELECT * FROM bdc.score_rows(…) AS t (bdc.score_columns gives what stands here)';
 

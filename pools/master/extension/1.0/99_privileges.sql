@@ -37,7 +37,7 @@ GRANT INSERT (command, arguments) ON bdc.commands TO bdc_user;
 GRANT SELECT ON bdc.data_sources, bdc.virtual_tables, bdc.virtual_relations, bdc.connectors, bdc.default_grants, bdc.data_tables_view, bdc.loads, bdc.query_history TO bdc_user;
 GRANT EXECUTE ON ALL PROCEDURES IN SCHEMA bdc TO bdc_user;
 GRANT SELECT (arguments) ON bdc.commands TO bdc_user;  -- RETURNING what a command gave back; the view holds no row
-GRANT EXECUTE ON FUNCTION bdc.explain, bdc.explain_text, bdc.explain_json, bdc.pool_explain, bdc.pool_kept_by_master, bdc.remote_statements, bdc.recorded_queries, bdc.remote_query, bdc.score, bdc.score_rows, bdc.score_columns, bdc.test_source, bdc.verify_source, bdc.queries, bdc.kill_query, bdc.sealing_key, bdc.cluster_setting, bdc.identity, bdc.settle,
+GRANT EXECUTE ON FUNCTION bdc.explain, bdc.explain_text, bdc.explain_json, bdc.pool_explain, bdc.pool_kept_by_master, bdc.remote_statements, bdc.recorded_queries, bdc.remote_query, bdc.score, bdc.pool_score, bdc.score_rows, bdc.score_columns, bdc.test_source, bdc.verify_source, bdc.queries, bdc.kill_query, bdc.sealing_key, bdc.cluster_setting, bdc.identity, bdc.settle,
   bdc.flight_address, bdc.data_table_name TO bdc_user;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bdc.default_grants TO bdc_admin;
 GRANT SELECT ON bdc.source_grants TO bdc_admin;

@@ -10,7 +10,7 @@ from psycopg import errors
 
 from tests.pools.compute.scoring.conftest import FEATURES, ROWS, World
 
-HOUSES = "SELECT * FROM public.houses"
+HOUSES = "SELECT * FROM houses"
 PEOPLE = "SELECT n, name, day, flag FROM public.people"
 
 
@@ -39,6 +39,13 @@ def test_outputs_as_typed_columns(world: World) -> None:
         assert columns == ("n integer, name text, day date, flag boolean, text text, later date, negated boolean, parts jsonb",)
         row = rita.execute(f"SELECT * FROM bdc.score_rows('plain', $${PEOPLE}$$) AS t ({columns[0]}) WHERE n = 3").fetchone()
     assert row == (3, "p3", datetime.date(2026, 1, 4), False, "p3 6", datetime.date(2026, 1, 5), True, [3, "p3"])
+
+
+def test_names_are_looked_for_along_the_callers_path(world: World) -> None:
+    with world.cluster.connect("rita") as rita:
+        rita.execute("SET search_path = nowhere")
+        with pytest.raises(errors.UndefinedTable):
+            rita.execute("SELECT * FROM bdc.score('house', %s)", [HOUSES])
 
 
 def test_of_no_rows_there_are_none(world: World) -> None:
