@@ -62,7 +62,7 @@ class Predictions(Functions):
             return self._by_line(node, scope)
         block = self._blocks[-1]
         if not block.open:
-            raise UnsupportedError("predict can't stand in the condition of a join", hint=_ASIDE)
+            raise UnsupportedError("predict can't stand in the condition of an outer join", hint=_ASIDE)
         if block.inside or any(part.find(exp.AggFunc, exp.Window) for part in node.expressions):
             raise UnsupportedError("predict can't be called with aggregates, windows or other predictions", hint=_ASIDE)
         block.inside = True
