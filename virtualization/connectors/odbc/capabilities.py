@@ -137,6 +137,9 @@ class Capabilities:
     truth: str = "CASE WHEN {0} THEN 1 WHEN NOT ({0}) THEN 0 END"
     """A condition as a value."""
 
+    in_query_unknown: bool = True
+    """Is ``x IN (SELECT …)`` unknown wherever the standard says so, never false?"""
+
     sub_queries: bool = False
     """In FROM, WITH, IN, EXISTS, and as a value where they give one row for sure."""
 

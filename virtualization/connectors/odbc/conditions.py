@@ -44,21 +44,25 @@ class Conditions:
             exp.NullSafeEQ: self._same, exp.NullSafeNEQ: self._same, **dict.fromkeys(_SIGNS, self._comparison),
         }  # fmt: skip
 
-    def sql(self, node: exp.Expr) -> str:
-        """``node`` as a condition of the source."""
+    def sql(self, node: exp.Expr, *, told_apart: bool = False) -> str:
+        """``node`` as a condition of the source; ``told_apart``: false and unknown are not the same where it stands."""
         for name, value in node.args.items() if isinstance(node, _SYNTAX) else ():
             if value and name not in _UNDERSTOOD and not (name == "negate" and isinstance(node, _NEGATED)):
                 raise refuse(
                     node, "not_on_list", f"the flag {name}"
                 )  # a flag of the parser that is not known here may turn the meaning round
         if isinstance(node, exp.Paren):
-            return self.sql(node.this)
+            return self.sql(node.this, told_apart=told_apart)
         if isinstance(node, exp.Not):
-            return f"NOT ({self.sql(node.this)})"
+            return f"NOT ({self.sql(node.this, told_apart=True)})"
         if isinstance(node, (exp.And, exp.Or)):
-            return f"({self.sql(node.this)} {'AND' if isinstance(node, exp.And) else 'OR'} {self.sql(node.expression)})"
+            left, right = (self.sql(part, told_apart=told_apart) for part in (node.this, node.expression))
+            return f"({left} {'AND' if isinstance(node, exp.And) else 'OR'} {right})"
+        negated = bool(node.args.get("negate"))
+        if (told_apart or negated) and not self._known.in_query_unknown and _asks_a_query(node):
+            raise refuse(node, "not_on_list", "the source may take an unknown IN (SELECT …) for false", "Write EXISTS in its place.")
         made = self._leaves.get(type(node), self._truth)
-        return f"NOT ({made(node)})" if node.args.get("negate") else made(node)
+        return f"NOT ({made(node)})" if negated else made(node)
 
     def compared(self, node: exp.Expr) -> Operand:
         """The operand, which may be compared and ordered by."""
@@ -111,7 +115,7 @@ class Conditions:
 
     def _is(self, node: exp.Expr) -> str:
         if isinstance(node.expression, exp.Boolean):
-            inner = self.sql(node.this)
+            inner = self.sql(node.this, told_apart=not node.expression.this)
             return f"CASE WHEN {inner if node.expression.this else f'NOT ({inner})'} THEN 1 ELSE 0 END = 1"
         if not isinstance(node.expression, exp.Null):
             raise refuse(node, "not_on_list", "IS is taken with NULL and truth values only")
@@ -194,3 +198,9 @@ class Conditions:
         if operand.family != "boolean":
             raise refuse(node, "type", "a condition that is no truth value")
         return f"{operand.exact} = {operand.form.constant.format('1')}"
+
+
+def _asks_a_query(node: exp.Expr) -> bool:
+    """Is it IN (SELECT …), or = ANY (SELECT …)?"""
+    listed = node.expression if isinstance(node, exp.EQ) else None
+    return bool(node.args.get("query")) or (isinstance(listed, exp.Any) and isinstance(listed.this.unnest(), exp.Query))

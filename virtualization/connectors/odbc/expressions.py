@@ -65,7 +65,7 @@ class Expressions:
         if isinstance(node, exp.Query | exp.Subquery):
             return self._scalar(node)
         if isinstance(node, _CONDITIONS):
-            return made(self.known.truth.format(self.conditions.sql(node)), "boolean", "boolean", self.known)
+            return made(self.known.truth.format(self.conditions.sql(node, told_apart=True)), "boolean", "boolean", self.known)
         raise refuse(node, "not_on_list", f"{type(node).__name__} is not on the connector's list")
 
     def operand(self, node: exp.Expr) -> Operand:

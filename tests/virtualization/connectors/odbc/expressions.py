@@ -20,8 +20,6 @@ ALL = (
     "SELECT t.id, u.id FROM {} t JOIN {} u ON t.n IS NOT DISTINCT FROM u.n WHERE t.id < 9",
     "SELECT DISTINCT n % 3, flag FROM {}",
     "SELECT id FROM {0} WHERE n IN (SELECT n FROM {1} WHERE {1}.id < {0}.id)",
-    "SELECT id FROM {0} WHERE name NOT IN (SELECT name FROM {1})",
-    "SELECT id FROM {0} WHERE name NOT IN (SELECT \"Code\" FROM {1} WHERE \"Code\" IS NOT NULL)",
     "SELECT id FROM {0} t WHERE EXISTS (SELECT 1 FROM {1} u WHERE u.name = t.name AND u.n > t.n)",
     "SELECT id FROM {1} t WHERE EXISTS (SELECT 1 FROM {0} u WHERE u.name = t.\"Code\")",  # MariaDB's cache took 'i' for 'I'
     "SELECT id FROM {0} t WHERE NOT EXISTS (SELECT 1 FROM {1} u WHERE u.\"Day Of\" = t.\"Day Of\")",
@@ -41,6 +39,15 @@ ALL = (
     "SELECT n FROM {} WHERE id < 9 EXCEPT SELECT n FROM {} WHERE n > 3",
     "SELECT count(*) FROM (SELECT name FROM {} UNION SELECT \"Code\" FROM {}) q WHERE q.name > 'a'",
 )  # fmt: skip
+UNKNOWN = (
+    "SELECT id FROM {0} WHERE name NOT IN (SELECT name FROM {1})",
+    "SELECT id FROM {0} WHERE name NOT IN (SELECT \"Code\" FROM {1} WHERE \"Code\" IS NOT NULL)",
+    "SELECT id FROM {0} WHERE NOT (b IN (SELECT n FROM {0}))",  # MariaDB forgot the NULLs beside a number that is no int
+    "SELECT id FROM {0} WHERE (b = ANY (SELECT n FROM {1})) IS FALSE",
+    "SELECT id, b IN (SELECT n FROM {0}) FROM {0}",
+)  # fmt: skip
+"""Where false and unknown are not the same for a sub-query's IN."""
+
 TEXTS = (
     "SELECT sum(n), min(name), max(name) FROM {}",
     "SELECT id, substring(name FROM 2 FOR 1), trim(trailing FROM name), n::text FROM {}",

@@ -52,10 +52,12 @@ WHOLE = (
 )  # fmt: skip
 STATEMENTS = {
     "maria": (*WHOLE, *expressions.ALL, *expressions.TEXTS, *expressions.DECIMALS),
-    "lite": (*WHOLE, *expressions.ALL),
-    "pg": (*WHOLE, *expressions.ALL, *expressions.TEXTS, *expressions.DECIMALS),
+    "lite": (*WHOLE, *expressions.ALL, *expressions.UNKNOWN),
+    "pg": (*WHOLE, *expressions.ALL, *expressions.UNKNOWN, *expressions.TEXTS, *expressions.DECIMALS),
 }
 """By source: what is one statement there."""
+APART = {"maria": expressions.UNKNOWN}
+"""What would be another answer there."""
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +97,8 @@ def test_these_are_one_statement_and_answer_as_postgresql(
 ) -> None:
     statements = [sql.format(f"{source}_va", f"{source}_vb") for sql in STATEMENTS[source]]
     assert _whole(engine, catalog, statements) == {}
+    apart = [sql.format(f"{source}_va", f"{source}_vb") for sql in APART.get(source, ())]
+    assert _whole(engine, catalog, apart).keys() == set(apart)
     with postgresql.connect("odbc_scratch") as reference:
         for name in ("va", "vb"):
             copied = [
@@ -107,7 +111,7 @@ def test_these_are_one_statement_and_answer_as_postgresql(
             with reference.cursor().copy(f"COPY {source}_{name} FROM STDIN") as copy:
                 for row in copied:
                     copy.write_row(row)
-        for sql in statements:
+        for sql in (*statements, *apart):
             expected = [_text(row) for row in reference.execute(sql).fetchall()]
             result = engine.run(engine.plan(sql, catalog))
             found = [_text(row) for batch in result for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
