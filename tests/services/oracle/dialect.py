@@ -58,8 +58,21 @@ def translated(sql: str) -> str:
         tree = parse_one(_with_texts(renamed, sql), dialect="oracle")
     except SqlglotError as error:
         raise OracleError(900, f"invalid SQL statement: {' '.join(str(error).split())[:200]}") from None
-    made = tree.transform(_node)
-    return re.sub("ora__", "ora.", made.sql(dialect="postgres"), flags=re.IGNORECASE)
+    return re.sub("ora__", "ora.", _inside_out(tree).sql(dialect="postgres"), flags=re.IGNORECASE)
+
+
+def _inside_out(tree: exp.Expr) -> exp.Expr:
+    """With every node in its PostgreSQL form; ``transform`` would not look into what it has replaced."""
+    for node in reversed([*tree.walk()]):
+        parent, key, index = node.parent, node.arg_key, node.index
+        made = _node(node)
+        if made is node:
+            continue
+        if parent is None or key is None:
+            tree = made
+        else:
+            parent.set(key, made, index)
+    return tree
 
 
 def _check_words(sql: str) -> None:
