@@ -14,7 +14,7 @@ from tests.services.data_pool import PASSWORD, DataPool
 PEOPLE = ("admin", "alice", "bob")
 SYSTEM = {SUPERUSER: "master-superuser", "bdc_pool": "pool-password"}
 """Roles that log in at the master with a secret of the cluster's store; nobody else holds it."""
-GROUPS = ("bdc_owner", "bdc_admin", "bdc_user")
+GROUPS = ("bdc_owner", "bdc_admin", "bdc_user", "bdc_app_reader")
 """Nobody logs in as these."""
 STRANGERS = ("nobody", "postgres", "root", "fdw:nobody", "fdw:", "public", "o'brien", "ALICE")
 
@@ -80,6 +80,8 @@ RIGHTS = (
     ("SELECT bdc.pool_catalog()", {"bdc_pool"}),
     ("SELECT * FROM bdc.pool_verifiers('alice')", {"bdc_pool"}),
     ("SELECT bdc.pool_snapshot()", {"bdc_pool"}),
+    ("SELECT bdc.pool_app_reader('alice')", {"bdc_pool"}),
+    ("GRANT bdc_app_reader TO alice", set()),
     ("SELECT rolpassword FROM pg_authid LIMIT 1", set()),
     ("SELECT umoptions FROM pg_user_mapping LIMIT 1", set()),
     ("SELECT * FROM bdc.compute_request WHERE request = '{}'", set()),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import pathlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from pools.audit import Trail
 from pools.audit_reading import Wanted, found
 from pools.compute.auditing import Auditing, shape_digest
 from pools.compute.catalogs import Identity
+from pools.compute.clients import Clients
 from pools.compute.errors import AuthenticationError, StatementError
 from pools.compute.queries import Origin, Query
 from virtualization.plan import QueryContext
@@ -35,6 +38,43 @@ def test_constants_make_no_difference(one: str, other: str, same: bool) -> None:
 
 def query(group: str, sql: str) -> Query:
     return Query(7, Origin("alice", "sales", group), sql, QueryContext(user="alice"), ThreadPoolExecutor())
+
+
+def test_the_address_behind_a_session_of_the_master(tmp_path: pathlib.Path) -> None:
+    """Asked once for each session, when it first comes; a query that is over before the answer is told with it all the same."""
+    asked: list[tuple[str, str]] = []
+
+    async def story() -> list[dict[str, Any]]:
+        answer = asyncio.Event()
+
+        async def ask(database: str, session: str) -> str | None:
+            asked.append((database, session))
+            await answer.wait()
+            if session == "3.3":
+                raise OSError("the master is away")
+            return {"1.1": "192.0.2.7"}.get(session)
+
+        audit = Auditing(Trail(tmp_path / "audit.jsonl", "compute-0"), Clients(ask))
+
+        def entries() -> list[dict[str, Any]]:
+            (found,) = audit.answer({"action": "audit", "wanted": {"limit": 10}})
+            assert isinstance(found, dict)
+            return list(found["entries"])
+
+        for group in ("bdc 1 1.1 alice sales", "bdc 1 1.1 alice sales", "bdc 2 2.2 alice sales", "bdc 3 3.3 alice sales", "session 12"):
+            audit.arrived(Origin("alice", "sales", group))
+            audit.note(query(group, "SELECT 1"))
+        answer.set()
+        while len(entries()) < 5:
+            await asyncio.sleep(0.01)
+        audit.note(query("bdc 1 1.1 alice sales", "SELECT 1"))
+        audit.note(query("bdc 4 4.4 alice sales", "SELECT 1"))
+        return entries()
+
+    origins = sorted((str(entry.get("session")), entry.get("origin")) for entry in asyncio.run(story()))
+    assert asked == [("sales", "1.1"), ("sales", "2.2"), ("sales", "3.3")]
+    known, master = ("1.1", "192.0.2.7"), [(session, "master") for session in ("2.2", "3.3", "4.4")]
+    assert origins == [known, known, known, ("12", None), *master]
 
 
 def test_queries_and_logins(tmp_path: pathlib.Path) -> None:

@@ -24,6 +24,16 @@ def test_query_through_the_master(cluster: Cluster) -> None:
         assert [row[0] for row in rows] == [20_000, 19_999]
 
 
+def test_without_an_app_pool_apps_are_refused(cluster: Cluster) -> None:
+    for connect, sql in (
+        (cluster.connect, "SELECT * FROM bdc.score('house', 'SELECT 1 AS x')"),
+        (cluster.direct, "SELECT predict('house', 1)"),
+    ):
+        with connect("ada") as ada, pytest.raises(psycopg.errors.FeatureNotSupported, match="no app pool") as refused:
+            ada.execute(sql)
+        assert "spec.pools.app.enabled" in str(refused.value.diag.message_hint)
+
+
 def test_direct_query_checks_rights(cluster: Cluster) -> None:
     with cluster.direct("alice") as alice:
         assert alice.execute("SELECT count(*) FROM orders").fetchone() == (20_000,)

@@ -45,6 +45,12 @@ def test_outputs_of_other_types_and_by_name(world: World) -> None:
     assert sorted(rows) == [("p1 2", 1), ("p2 4", 1)]
 
 
+def test_with_parameters(world: World) -> None:
+    with world.cluster.direct("rita") as rita:
+        sql = "SELECT predict(%s, n + %s, name, day, flag) FROM people WHERE n = %s"
+        assert rita.execute(sql, ["plain@v1#text", 10, 3]).fetchall() == [("p3 26",)]
+
+
 def test_explain_says_where_it_runs_and_the_source_is_asked_for_columns_only(world: World) -> None:
     with world.cluster.direct("rita") as rita:
         model = "\n".join(line for (line,) in rita.execute(f"EXPLAIN SELECT {PREDICTED} FROM houses WHERE id < 10"))
