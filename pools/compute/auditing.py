@@ -14,9 +14,10 @@ from pools.audit import Trail
 from pools.audit_entries import Entry, Outcome
 from pools.audit_reading import Wanted, found
 from pools.compute.catalogs import Identity
+from pools.compute.clients import Clients
 from pools.compute.errors import StatementError
 from pools.compute.lexer import tokens
-from pools.compute.queries import Query
+from pools.compute.queries import Origin, Query
 from virtualization.errors import VirtualizationError
 
 AUDIT = "audit"
@@ -41,13 +42,24 @@ class Call:
 class Auditing:
     """Of one replica. ``note`` and ``login`` on the event loop, the rest on any thread."""
 
-    def __init__(self, trail: Trail) -> None:
+    def __init__(self, trail: Trail, clients: Clients | None = None) -> None:
         self.trail = trail
+        self._clients = clients
+
+    def arrived(self, origin: Origin) -> None:
+        """A connection; the master's are asked for whose they are."""
+        session = _masters(origin)
+        if session is not None and self._clients is not None:
+            self._clients.look(origin.database, session)
 
     def note(self, query: Query) -> None:
         """A query is over."""
-        if query.recorded:
-            self.trail.later(lambda: _query(query))
+        if not query.recorded:
+            return
+        if self._clients is None:
+            self.trail.later(lambda: _query(query, None))
+        else:
+            self._clients.then(_masters(query.origin), lambda client: self.trail.later(lambda: _query(query, client)))
 
     def login(self, identity: Identity, origin: str | None, session: str | None, error: Exception | None = None) -> None:
         """Somebody logged in, or could not (whose name is left out where nobody has it: it may be a password). The master's own logins are
@@ -116,11 +128,17 @@ def _outcome(why: str | None) -> Outcome:
     return "allowed" if why is None else "refused" if why in REFUSALS else "failed"
 
 
-def _query(query: Query) -> Entry:
+def _masters(origin: Origin) -> str | None:
+    """The master's session (as its logs have it) behind a connection; None: there is none."""
+    words = origin.group.split(" ")
+    return words[2] if words[0] == "bdc" and len(words) > 2 else None
+
+
+def _query(query: Query, client: str | None) -> Entry:
+    """``client``: address of the client behind the master's session."""
     error, origin = query.error, query.origin
     why = None if error is None else code_of(error)
-    from_master = origin.group.startswith("bdc ")
-    words = origin.group.split(" ")
+    from_master, session = origin.group.startswith("bdc "), _masters(origin)
     plan = query.plan
     touched = sorted({f"{fragment.source}:{'.'.join(key)}" for fragment in plan.fragments for key in fragment.tables}) if plan else []
     return Entry(
@@ -128,9 +146,9 @@ def _query(query: Query) -> Entry:
         _outcome(why),
         MASTERS_GRANTS if from_master else ASKED_GRANTS,
         user=query.context.user or origin.user,
-        origin=MASTER if from_master else None,
+        origin=(client or MASTER) if from_master else None,
         objects=tuple(touched),
-        session=words[2] if from_master and len(words) > 2 else query.session or None,
+        session=session or query.session or None,
         why=why,
         request=str(query.id),
         database=origin.database,

@@ -435,6 +435,14 @@ class Master:
             self._rights[identity.database, identity.user, table] = now + RIGHTS_SECONDS
         return next((table for table in unknown if table not in allowed), None)
 
+    async def session_origin(self, database: str, session: str) -> str | None:
+        """The address of that session's client; None where it can't be known."""
+        try:
+            rows = await self._followed[database].link.ask("SELECT bdc.pool_session_origin(%s)", [session])
+        except (MasterAway, KeyError):
+            return None
+        return str(rows[0][0]) if rows[0][0] is not None else None
+
     async def may_call_apps(self, identity: Identity) -> bool:
         """See ``Catalogs``."""
         now, key = time.monotonic(), (identity.database, identity.user)

@@ -27,6 +27,7 @@ import structlog
 from pools.audit import Trail
 from pools.compute import query_log
 from pools.compute.auditing import Auditing
+from pools.compute.clients import Clients
 from pools.compute.engine import build_apps, build_engine, residuals_dsn
 from pools.compute.history import History
 from pools.compute.master import Address, Master
@@ -104,7 +105,7 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
     master = Master(address, open_secret, engine.retain)
     tally = Tally()
     certificate = _certificate(settings)
-    audit = Auditing(_trail(settings))
+    audit = Auditing(_trail(settings), Clients(master.session_origin))
     data = _data_pool(settings, address, master, engine, (certificate, tally.load, audit))
     history = History(limits.history, None if settings.history_file is None else pathlib.Path(settings.history_file))
     over = (history.note, tally.note, query_log.note, audit.note)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from pools.master.front_clients import Clients, Greeting
 from pools.program import Program, tell, told_to_stop
 from pools.tls import HANDSHAKE, Files, Layer, ServerCertificate
 
@@ -35,13 +36,14 @@ REFUSAL = (
 
 @dataclass(frozen=True)
 class FrontSettings:
-    """``socket``: PostgreSQL's own."""
+    """``socket``: PostgreSQL's own. ``clients``: a folder that tells from where each of its processes is reached, None: none does."""
 
     addresses: tuple[str, ...]
     port: int
     socket: str
     certificate_file: str
     certificate_key_file: str
+    clients: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> FrontSettings:
@@ -86,6 +88,9 @@ class Outer(asyncio.Protocol):
         """What the client said before PostgreSQL was there."""
         self._opening: asyncio.Task[None] | None = None
         self._inner: asyncio.Transport | None = None
+        self._greeting = Greeting()
+        self._process: int | None = None
+        """PostgreSQL's, once it has told."""
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,6 +106,8 @@ class Outer(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """See ``asyncio.Protocol``."""
         self._known()
+        if self._process is not None:
+            self._front.clients.left(self._process, self)
         if self._opening is not None:
             self._opening.cancel()
         if self._inner is not None:
@@ -151,6 +158,9 @@ class Outer(asyncio.Protocol):
 
     def answer(self, data: bytes) -> None:
         """PostgreSQL's words, to the client."""
+        if (process := self._greeting.heard(data)) is not None:
+            self._process = process
+            self._front.clients.came(process, str(self.transport.get_extra_info("peername")[0]), self)
         if not self.transport.is_closing() and self._layer is not None:
             self.transport.write(self._layer.sealed(data))
 
@@ -217,6 +227,7 @@ class Front:
         files = Files(settings.certificate_file, settings.certificate_key_file)
         self.certificate = ServerCertificate(files, (ALPN,), lambda why: tell("warning", f"the old certificate stays in use: {why}"))
         self.certificate.current()
+        self.clients = Clients(None if settings.clients is None else Path(settings.clients), lambda why: tell("warning", why))
         self._servers: list[asyncio.Server] = []
 
     async def start(self) -> int:

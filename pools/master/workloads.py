@@ -119,6 +119,7 @@ def _front(settings: MasterSettings) -> Workload:
         "addresses": list(settings.addresses),
         "port": settings.port,
         "socket": "{run}/.s.PGSQL." + str(settings.port),
+        "clients": "{run}/clients",
         "certificate_file": CERTIFICATE,
         "certificate_key_file": KEY,
     }

@@ -73,6 +73,7 @@ def test_a_query_through_the_master_and_directly(cluster: Stage, source: str) ->
     assert {(entry["user"], entry["outcome"], entry["rule"], entry["service"]) for entry in through} == {
         ("admin", "allowed", "grants, checked by the master", "compute-0")
     }
+    assert {entry["origin"] for entry in through} == {"127.0.0.1"}, "the master's client, not the master"
     assert through[0]["objects"] == ["audited:public.audited"] and through[0]["rows"] == 0
     logins = ("--user", "admin", "--action", "sql.login")
     before = len(query(cluster, *logins))

@@ -74,3 +74,17 @@ def test_everything_is_encrypted_and_certificates_are_exchanged_under_a_running_
             assert session.pgconn.ssl_in_use
     with pytest.raises(psycopg.OperationalError, match="encrypted connections only"):
         stage.sql(sslmode="disable")
+
+
+def test_the_trail_says_from_where_though_all_come_over_the_servers_socket(stage: Stage) -> None:
+    with verified(stage, "sql-server-master") as session:
+        session.execute("SELECT count(*) FROM t WHERE a > 17").fetchone()
+        process = f".{session.info.backend_pid:x}"
+
+    def told() -> list[object]:
+        rows = stage.bdc("audit", "query", "--action", "sql.query", "--limit", "1000")
+        assert isinstance(rows, list)
+        return [row.get("origin") for row in rows if str(row.get("session")).endswith(process)]
+
+    eventually(told, "the query is audited")
+    assert told() == ["127.0.0.1"]

@@ -171,6 +171,7 @@ class Server:
         key = secrets.token_bytes(4 if asked.version == PROTOCOL_3_0 else 32)
         session = Session(self._pool, asked.identity, process, asked.variables)
         self._pool.audit.login(asked.identity, link.peer, str(process))
+        self._pool.audit.arrived(session.origin)
         return Connection(session, link, key, self._pool.limits)
 
     async def _known(self, identity: Identity) -> Identity:

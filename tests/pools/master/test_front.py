@@ -41,7 +41,7 @@ def front(postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
     thread.start()
     files = certificates.files
     socket = str(postgresql.folder / f".s.PGSQL.{postgresql.port}")
-    running = Front(FrontSettings(("127.0.0.1",), 0, socket, files.certificate, files.key))
+    running = Front(FrontSettings(("127.0.0.1",), 0, socket, files.certificate, files.key, str(folder / "clients")))
     port = asyncio.run_coroutine_threadsafe(running.start(), loop).result(PATIENCE)
     try:
         yield Running(postgresql, certificates, port)
@@ -66,6 +66,16 @@ def test_a_client_that_verifies_reaches_postgresql(front: Running, negotiation: 
                 for _ in range(2000):
                     copy.write_row(("y" * 1000,))
             assert cursor.execute("SELECT count(*), sum(length(t)) FROM big").fetchone() == (2000, 2000000)
+
+
+def test_from_where_each_process_is_reached_is_told_while_it_is(front: Running) -> None:
+    folder = front.certificates.folder / "clients"
+    with front.connect() as connection:
+        assert (folder / str(connection.info.backend_pid)).read_text() == "127.0.0.1"
+        with pytest.raises(psycopg.OperationalError):
+            front.connect(options="-c no_such_setting=1")
+        assert len(list(folder.iterdir())) == 1
+    eventually(lambda: not list(folder.iterdir()), "the client has left")
 
 
 def test_who_comes_without_tls_is_told_so(front: Running) -> None:

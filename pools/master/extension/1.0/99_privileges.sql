@@ -3,7 +3,7 @@
 DO $$
 DECLARE
   object record;
-  superuser_functions CONSTANT text[] := ARRAY['make_table', 'remove_table', 'set_rows', 'set_statistics', 'change_columns', 'rename_column', 'settle', 'on_login', 'on_alter_table', 'on_drop', 'on_create_view', 'pool_backend_xid', 'analyze_table', 'column_facts'];
+  superuser_functions CONSTANT text[] := ARRAY['make_table', 'remove_table', 'set_rows', 'set_statistics', 'change_columns', 'rename_column', 'settle', 'on_login', 'on_alter_table', 'on_drop', 'on_create_view', 'pool_backend_xid', 'analyze_table', 'column_facts', 'pool_session_origin'];
 BEGIN
   FOR object IN SELECT p.oid::pg_catalog.regprocedure AS signature, p.proname FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'bdc'::pg_catalog.regnamespace LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', object.signature);
@@ -28,7 +28,7 @@ GRANT EXECUTE ON FUNCTION bdc.make_table, bdc.remove_table, bdc.set_rows, bdc.se
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system TO bdc_owner;
 GRANT SELECT (rolname, rolpassword, rolcanlogin, rolvaliduntil) ON pg_catalog.pg_authid TO bdc_owner;
 
-GRANT EXECUTE ON FUNCTION bdc.pool_catalog, bdc.pool_version, bdc.pool_verifiers, bdc.pool_privileges, bdc.pool_app_reader TO bdc_pool;
+GRANT EXECUTE ON FUNCTION bdc.pool_catalog, bdc.pool_version, bdc.pool_verifiers, bdc.pool_privileges, bdc.pool_app_reader, bdc.pool_session_origin TO bdc_pool;
 GRANT EXECUTE ON FUNCTION bdc.pool_begin_load, bdc.pool_decide_load, bdc.pool_abort_load, bdc.pool_renew_load, bdc.pool_load, bdc.pool_loads, bdc.pool_states,
   bdc.pool_applied, bdc.pool_snapshot, bdc.pool_sweep, bdc.pool_collected, bdc.pool_table_right, bdc.pool_backend_xid, bdc.pool_analyze,
   bdc.pool_identities, bdc.pool_lost_databases, bdc.pool_forget_database TO bdc_pool;
