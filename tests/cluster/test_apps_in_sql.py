@@ -16,7 +16,7 @@ from tests.services.cluster import Stage
 HOUSE = pathlib.Path(__file__).parents[2] / "examples" / "apps" / "house"
 FIRST = json.loads((HOUSE / "first.json").read_text())
 ROW = "SELECT " + ", ".join(f"{value}::float8 AS {name.lower()}" for name, value in FIRST.items())
-PASSWORD = "correct horse battery"  # noqa: S105 (of a user of this test)
+PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")

@@ -47,8 +47,8 @@ def test_the_address_behind_a_session_of_the_master(tmp_path: pathlib.Path) -> N
     async def story() -> list[dict[str, Any]]:
         answer = asyncio.Event()
 
-        async def ask(database: str, session: str) -> str | None:
-            asked.append((database, session))
+        async def ask(origin: Origin, session: str) -> str | None:
+            asked.append((origin.database, session))
             await answer.wait()
             if session == "3.3":
                 raise OSError("the master is away")

@@ -40,8 +40,13 @@ def node(operation: str, inputs: list[str], output: str, **attributes: int | lis
     return made
 
 
-def model(nodes: list[bytes], inputs: list[bytes], outputs: list[bytes]) -> bytes:
+def outside(name: str, size: int, file: str) -> bytes:
+    """A constant of so many bytes that lie in a file beside the model."""
+    return _number(1, size) + _number(2, 2) + _bytes(8, name) + _bytes(13, _bytes(1, "location") + _bytes(2, file)) + _number(14, 1)
+
+
+def model(nodes: list[bytes], inputs: list[bytes], outputs: list[bytes], constants: tuple[bytes, ...] = ()) -> bytes:
     """The file."""
-    graph = b"".join(_bytes(1, one) for one in nodes) + _bytes(2, "g")
+    graph = b"".join(_bytes(1, one) for one in nodes) + _bytes(2, "g") + b"".join(_bytes(5, one) for one in constants)
     graph += b"".join(_bytes(11, one) for one in inputs) + b"".join(_bytes(12, one) for one in outputs)
     return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 13))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from psycopg import errors
 
@@ -43,6 +45,23 @@ def test_outputs_of_other_types_and_by_name(world: World) -> None:
             "SELECT predict('plain@v1#text', n, name, day, flag), predict('plain#later', n, name, day, flag) - day FROM people LIMIT 2"
         ).fetchall()
     assert sorted(rows) == [("p1 2", 1), ("p2 4", 1)]
+
+
+def test_a_cursor_that_is_left_and_a_query_that_is_cancelled(world: World) -> None:
+    people = "(SELECT n AS k FROM people)"
+    many = f"FROM houses AS h CROSS JOIN {people} AS p CROSS JOIN {people} AS q"
+    with world.cluster.direct("rita") as rita:
+        for _ in range(3):
+            with rita.transaction():
+                rita.execute(f"DECLARE c CURSOR FOR SELECT {PREDICTED} {many}")
+                assert len(rita.execute("FETCH 10 FROM c").fetchall()) == 10
+        slow = f"SELECT predict('plain#text', a.n, a.name, a.day, a.flag) {many} CROSS JOIN people AS a"
+        stopping = threading.Timer(1.0, rita.cancel)
+        stopping.start()
+        with pytest.raises(errors.QueryCanceled):
+            rita.execute(slow).fetchall()
+        stopping.join()
+        assert rita.execute(f"SELECT count({PREDICTED}) FROM houses").fetchone() == (ROWS,)
 
 
 def test_with_parameters(world: World) -> None:

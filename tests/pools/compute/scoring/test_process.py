@@ -12,7 +12,7 @@ import pytest
 from pools.compute.errors import StatementError
 from pools.compute.scoring.process import MODEL, ModelProcess, Place, StartingError
 from pools.compute.scoring.proxy import App
-from tests.pools.compute.scoring.onnx_models import BOOL, FLOAT, INT64, Shape, model, node, tensor
+from tests.pools.compute.scoring.onnx_models import BOOL, FLOAT, INT64, Shape, model, node, outside, tensor
 
 Start = Callable[..., ModelProcess]
 
@@ -97,6 +97,19 @@ def test_what_is_no_model(start: Start) -> None:
         start(b"nothing", AB, Y)
     with pytest.raises(StartingError, match="features"):
         start(sums(None), {"a": "float", "b": "float", "c": "float"}, Y)
+
+
+@pytest.mark.parametrize("file", ["../secret", "/etc/hostname"])
+def test_a_model_reads_no_file_of_the_pool(start: Start, tmp_path: pathlib.Path, file: str) -> None:
+    (tmp_path.parent / "secret").write_bytes(b"secret")
+    content = model(
+        [node("Cast", ["w"], "f", to=FLOAT), node("Add", ["x", "f"], "y")],
+        [tensor("x", FLOAT, (None, 1))],
+        [tensor("y", FLOAT, (None, 1))],
+        (outside("w", 1, file),),
+    )
+    with pytest.raises(StartingError, match="External data path"):
+        start(content, {"a": "float"}, Y)
 
 
 def test_a_process_that_ended_is_started_again(start: Start) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import pathlib
 
 import pytest
 from psycopg import errors
 
+from tests.apps.folders import app
 from tests.pools.compute.scoring.conftest import FEATURES, ROWS, World
+from tests.pools.compute.scoring.onnx_models import FLOAT, model, node, outside, tensor
 
 HOUSES = "SELECT * FROM houses"
 PEOPLE = "SELECT n, name, day, flag FROM public.people"
@@ -31,6 +34,17 @@ def test_python_gives_what_rest_gives_row_by_row(world: World) -> None:
         given = {name: row[name] for name in ("n", "name", "day", "flag")}
         answer = world.proxy.call("POST", "/api/app/plain/v1/run", world.proxy.token("app-reader"), json=given)
         assert {name: row[name] for name in ("text", "later", "negated", "parts")} == answer.json()["outputParameters"]
+
+
+def test_a_model_that_can_not_be_run_here_is_asked_at_the_proxy(world: World, tmp_path: pathlib.Path) -> None:
+    """It is more than its file."""
+    steps = [node("Cast", ["w"], "f", to=FLOAT), node("Add", ["x", "f"], "y")]
+    made = model(steps, [tensor("x", FLOAT, (None, 1))], [tensor("y", FLOAT, (None, 1))], (outside("w", 1, "beside.bin"),))
+    spec = "name: larger\nversion: v1\nruntime: onnx\nsrc: model.onnx\ninputs: {n: float}\noutput: {y: float}\n"
+    world.proxy.create(app(tmp_path / "larger", spec, model_onnx=made, beside_bin=b"\x05"))
+    with world.cluster.connect("rita") as rita:
+        rows = [row for (row,) in rita.execute("SELECT * FROM bdc.score('larger', 'SELECT n FROM people')")]
+    assert [row["y"] - row["n"] for row in rows] == [5.0] * 40
 
 
 def test_outputs_as_typed_columns(world: World) -> None:
