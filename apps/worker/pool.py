@@ -53,6 +53,11 @@ class Workers:
         return len(self._idle)
 
     @property
+    def closed(self) -> bool:
+        """They take no new calls: another package has their place, or they are gone."""
+        return self._closing
+
+    @property
     def waiting(self) -> int:
         """Calls that wait for a worker."""
         return len(self._waiting)
@@ -69,7 +74,6 @@ class Workers:
     async def call(self, inputs: Mapping[str, object]) -> Result:
         """One call. CallError and its kinds."""
         worker = await self._taken()
-        self._under_way += 1
         try:
             async with asyncio.timeout(self.timeout):
                 answer = await worker.call(inputs)
@@ -96,7 +100,6 @@ class Workers:
     async def ping(self) -> None:
         """A sign of life of one worker, after calls that wait already. CallError and its kinds."""
         worker = await self._taken()
-        self._under_way += 1
         try:
             async with asyncio.timeout(min(self.timeout, PING_SECONDS)):
                 await worker.ping()
@@ -136,19 +139,23 @@ class Workers:
                 future.set_exception(OverloadError("the app was stopped"))
 
     async def _taken(self) -> Worker:
+        """Counted as under way from the moment it is handed out, not when who waited goes on: ``close`` looks in between."""
+        if self._closing:
+            raise OverloadError("the app was stopped")
         while self._idle:
             worker = self._idle.pop()
             if worker.alive:
+                self._under_way += 1
                 return worker
-        if self._closing:
-            raise OverloadError("the app was stopped")
         if len(self._waiting) >= WAITING_PER_WORKER * self.count:
             raise OverloadError(f"{len(self._waiting)} calls wait already", hint="try again later; or a larger 'poolsize' in spec.yaml")
         future: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
+        mine: Worker | None = None
         try:
             async with asyncio.timeout(self.timeout):
-                return await future
+                mine = await future
+            return mine
         except TimeoutError:
             raise OverloadError(
                 f"no worker was free within {self.timeout:g} s", hint="try again later; or a larger 'poolsize' in spec.yaml"
@@ -156,13 +163,9 @@ class Workers:
         finally:
             with contextlib.suppress(ValueError):
                 self._waiting.remove(future)
-            if future.cancelled() is False and future.done() and future.exception() is None and not self._delivered(future):
+            if mine is None and future.done() and not future.cancelled() and future.exception() is None:
+                self._under_way -= 1  # it was handed out in the moment in which who waited was ended
                 self._give_back(future.result())
-
-    def _delivered(self, future: asyncio.Future[Worker]) -> bool:
-        """Whether who waited goes on with it: not when it was cancelled in the same moment."""
-        task = asyncio.current_task()
-        return task is None or not task.cancelling()
 
     def _give_back(self, worker: Worker) -> None:
         if not worker.alive:  # it ended after its answer, when it was neither idle nor in a call
@@ -171,6 +174,7 @@ class Workers:
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
+                self._under_way += 1
                 future.set_result(worker)
                 return
         self._idle.append(worker)

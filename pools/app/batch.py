@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from apps.checking import check, parse
-from apps.errors import CallError, InputError, StartError
+from apps.errors import CallError, InputError, OverloadError, StartError
 from apps.worker.pool import Workers
 from pools.app.errors import NotReadyError, RequestError
 from pools.app.exchange import Exchange
@@ -83,17 +83,21 @@ async def model(proxy: Proxy, exchange: Exchange, name: str, number: str) -> Non
 async def run(proxy: Proxy, exchange: Exchange, name: str, number: str) -> None:
     """As many rows as there is time for."""
     await _admit(proxy, exchange)
-    version, workers = _ready(proxy.versions.get(name, number))
-    assert version.spec is not None
-    body = await exchange.body(proxy.settings.body_bytes)
-    rows = _rows(parse(body), version.spec.inputs)
-    found = await _called(version, workers, rows, exchange.id)
-    outputs = {output: [one[output] for one in found] for output in version.spec.outputs}
+    given = parse(await exchange.body(proxy.settings.body_bytes))
+    while True:
+        version, workers = _ready(proxy.versions.get(name, number))
+        spec = version.spec
+        assert spec is not None
+        found = await _called(version, workers, _rows(given, spec.inputs), exchange.id)
+        if found:  # else the version was switched away at just that moment
+            break
+    outputs = {output: [one[output] for one in found] for output in spec.outputs}
     await exchange.answer(200, {"outputs": outputs, "rows": len(found)})
 
 
 async def _called(version: Version, workers: Workers, rows: list[dict[str, Any]], request: str) -> list[dict[str, Any]]:
-    """The outputs of the first rows, in order: as many calls at once as there are workers, and no more of the queue than that."""
+    """The outputs of the first rows, in order: as many calls at once as there are workers, and no more of the queue than that. Fewer, or
+    none, where the workers are closed meanwhile because another package took their place: the rest is asked of that."""
     assert version.spec is not None
     ends, done, found = time.monotonic() + BATCH_SECONDS, 0, list[dict[str, Any]]()
     while done < len(rows) and (not done or time.monotonic() < ends):
@@ -101,6 +105,8 @@ async def _called(version: Version, workers: Workers, rows: list[dict[str, Any]]
         results = await asyncio.gather(*(_one(version, workers, row, done + at) for at, row in enumerate(some)), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
+                if isinstance(result, OverloadError) and workers.closed:
+                    return found
                 if isinstance(result, CallError):
                     version.log.say(f"request {request}: {result.code}: {result.message}")
                 raise result

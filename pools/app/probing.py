@@ -10,7 +10,7 @@ from apps.sample import SAMPLE, sample
 from apps.spec import AppSpec
 from apps.worker.pool import Workers
 
-SECONDS = 60.0
+SECONDS = 20.0
 """Less than whoever asks for the switch waits."""
 
 

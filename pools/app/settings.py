@@ -29,7 +29,7 @@ class ProxySettings:
     body_bytes: int = 16 * 2**20
     """Of one call."""
     drain_seconds: float = 5.0
-    """Calls under way may take so long when a version is replaced or deleted, or the proxy stops."""
+    """Calls under way may take so long when the proxy stops."""
     metrics: str | None = None
     """Where metrics are asked for (``pools/metrics_listener.py``): ``{run}`` on one machine, ``HOST:PORT`` in a pod; None: nowhere."""
 

@@ -6,6 +6,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from apps.errors import Problem, SpecError
+from apps.runtimes import RUNTIMES
 from apps.spec import AppSpec
 from apps.worker.pool import Workers
 from pools.app.log import AppLog
@@ -91,3 +93,10 @@ class Version:
 
 def _parameters(kinds: Any) -> list[dict[str, str]]:  # noqa: ANN401 (a mapping of names to types)
     return [{"name": name, "type": kind} for name, kind in kinds.items()]
+
+
+def not_served(spec: AppSpec) -> None:
+    """SpecError for a runtime that the cluster does not run."""
+    why = RUNTIMES[spec.runtime].not_served
+    if why is not None:
+        raise SpecError((Problem(1, "runtime", f"{spec.runtime}: {why}"),))

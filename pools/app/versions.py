@@ -21,19 +21,20 @@ from dataclasses import dataclass, replace
 
 from apps import package
 from apps.environments import Environments
-from apps.errors import AppError, SpecError
+from apps.errors import AppError
 from apps.reading import load
 from apps.running import Place, running
-from apps.runtimes import RUNTIMES
-from apps.spec import AppSpec
+from apps.worker.pool import Workers
 from pools.app.errors import ConflictError, KeepError, UnknownAppError
 from pools.app.live import LIVE, Live, begun, spare
 from pools.app.log import AppLog
 from pools.app.predictions import Predictions
 from pools.app.probing import probe
-from pools.app.version import Kept, Version
+from pools.app.version import Kept, Version, not_served
 
 AT_ONCE = 2
+DELETE_SECONDS = 20.0
+"""For so long calls under way hold up who deletes: less than clients wait for an answer."""
 CODE = re.compile(r"[0-9a-f]{32}")
 logger = logging.getLogger("versions")
 
@@ -61,6 +62,7 @@ class Versions:
         self.live = Live(folder / "live")
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._leaving: set[Workers] = set()
 
     def restore(self) -> None:
         """Bring up what there was. Files that can't be understood are told and left."""
@@ -176,7 +178,7 @@ class Versions:
             del self._known[name, version]
             self._file(found.kept.label).unlink(missing_ok=True)
         if found.workers is not None:
-            await found.workers.close(self._around.drain_seconds)
+            await found.workers.close(max(self._around.drain_seconds, min(2 * found.workers.timeout, DELETE_SECONDS)))
         await asyncio.to_thread(package.remove, self._folder / "code" / found.kept.code)
         found.log.remove()
         (found.predictions or self._predictions(found.kept.label)).remove()
@@ -190,7 +192,7 @@ class Versions:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         running_ones = [version.workers for version in self._known.values() if version.workers is not None]
-        await asyncio.gather(*(workers.close(self._around.drain_seconds) for workers in running_ones))
+        await asyncio.gather(*(workers.close(self._around.drain_seconds) for workers in [*running_ones, *self._leaving]))
 
     def _begin(self, work: object) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type] # a coroutine of ours
@@ -233,15 +235,13 @@ class Versions:
         if fresh:
             try:
                 await probe(place.code, spec, workers)
-            except AppError:
+            except BaseException:
                 await workers.close()
                 raise
         before, version.workers, version.spec = version.workers, workers, spec
         version.predictions = (version.predictions or self._predictions(kept.label)) if spec.prediction_log else None
-        await self._replaced(version, kept)
+        await self._replaced(version, kept, before)
         version.turn("Ready", "serves")
-        if before is not None:
-            await before.close(self._around.drain_seconds)
 
     async def _shared(self, version: Version) -> None:
         """Of the calls of the alias it gets what it is to have."""
@@ -261,12 +261,20 @@ class Versions:
             except (KeepError, OSError) as error:
                 version.turn("Ready", f"serves, but not as {name}@live: {error}")
 
-    async def _replaced(self, version: Version, kept: Kept) -> None:
-        """The new package is the version's; the old one goes."""
+    async def _replaced(self, version: Version, kept: Kept, before: Workers | None = None) -> None:
+        """The new package is the version's; the old one goes once what runs of it (``before``) has ended its calls."""
         old, version.kept = version.kept, kept
         self._keep(kept)
-        if old.code != kept.code:
+        if before is not None:
+            self._begin(self._left(before, self._folder / "code" / old.code))
+        elif old.code != kept.code:
             await asyncio.to_thread(package.remove, self._folder / "code" / old.code)
+
+    async def _left(self, workers: Workers, code: pathlib.Path) -> None:
+        self._leaving.add(workers)
+        await workers.close(max(self._around.drain_seconds, 2 * workers.timeout))  # a call may have waited as long as it takes
+        self._leaving.discard(workers)
+        await asyncio.to_thread(package.remove, code)
 
     def _keep(self, kept: Kept) -> None:
         path = self._file(kept.label)
@@ -285,12 +293,3 @@ class Versions:
 
     def _predictions(self, label: str) -> Predictions:
         return Predictions(self._folder / "predictions" / f"{label}.jsonl")
-
-
-def not_served(spec: AppSpec) -> None:
-    """SpecError for a runtime that the cluster does not run."""
-    from apps.errors import Problem
-
-    why = RUNTIMES[spec.runtime].not_served
-    if why is not None:
-        raise SpecError((Problem(1, "runtime", f"{spec.runtime}: {why}"),))

@@ -16,7 +16,7 @@ from apps.running import Place, running
 from apps.worker import console
 from apps.worker.pool import Result, Workers
 from tests.apps.folders import python
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 
 Use = Callable[[Workers], Awaitable[Any]]
 
@@ -148,7 +148,14 @@ def test_what_it_started_ends_with_it(tmp_path: pathlib.Path) -> None:
 
     pid = use(python(tmp_path / "a", code), start)
     path = pathlib.Path(f"/proc/{pid}/stat")
-    assert not path.exists() or path.read_text().split()[2] == "Z"
+
+    def ended() -> bool:
+        try:
+            return path.read_text().split()[2] == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    eventually(ended, "what it started has ended")
 
 
 def test_a_flood_of_print_is_bounded(tmp_path: pathlib.Path) -> None:
@@ -290,3 +297,34 @@ def test_who_is_closed_takes_no_calls(tmp_path: pathlib.Path) -> None:
             assert await failed(workers, OverloadError) == "the app was stopped"
 
     use(python(tmp_path / "a", "def run():\n    return 1\n", more="timeout: 3600"), what)
+
+
+def test_what_waits_when_it_is_closed_is_served_and_nothing_after_that(tmp_path: pathlib.Path) -> None:
+    async def what(workers: Workers) -> None:
+        calls = [asyncio.ensure_future(workers.call({"n": n})) for n in range(40)]
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(workers.close(PATIENCE))
+        assert [(await call).outputs["result"] for call in calls] == list(range(40))
+        assert await failed(workers, OverloadError, n=1) == "the app was stopped"
+        await closing
+        assert (workers.busy, workers.waiting) == (0, 0)
+
+    use(python(tmp_path / "a", "def run(n):\n    return n\n", "{n: int}", more="poolsize: 2"), what)
+
+
+def test_who_is_ended_while_he_waits_leaves_his_worker_to_others(tmp_path: pathlib.Path) -> None:
+    async def what(workers: Workers) -> None:
+        for _ in range(30):
+            calls = [asyncio.ensure_future(workers.call({"n": n})) for n in range(6)]
+            done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)  # the next has its worker, and does not know it yet
+            for call in calls[1:5]:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+            assert done
+        async with asyncio.timeout(PATIENCE):
+            while workers.idle < 1:
+                await asyncio.sleep(0.01)
+        assert (workers.busy, workers.waiting) == (0, 0)
+        assert (await workers.call({"n": 7})).outputs == {"result": 7}
+
+    use(python(tmp_path / "a", "def run(n):\n    return n\n", "{n: int}"), what)

@@ -183,6 +183,46 @@ def test_the_specs_traffic_is_given_once_it_is_ready_and_only_then(proxy: Stand,
     assert percents(proxy, "wish") == {"v1": 100, "v2": 0, "v3": 0, "v4": 0}
 
 
+SLOW = """
+    import pathlib, time
+    def run(go):
+        pathlib.Path(go).with_suffix(".begun").touch()
+        while not pathlib.Path(go).exists():
+            time.sleep(0.01)
+        import helper
+        return helper.SAID
+"""
+
+
+@pytest.mark.parametrize("what", ["PUT", "DELETE"])
+def test_a_call_under_way_ends_with_the_package_that_it_began_with(tmp_path: pathlib.Path, what: str) -> None:
+    def package(said: str) -> pathlib.Path:
+        folder = python(tmp_path / "a", SLOW, "{go: str}", "{result: str}")
+        (folder / "helper.py").write_text(f"SAID = {said!r}\n")
+        return folder
+
+    with stand(tmp_path, drain_seconds=0.01) as proxy, concurrent.futures.ThreadPoolExecutor(2) as threads:
+        proxy.create(package("old"))
+        token, go = proxy.token("app-reader"), tmp_path / "go"
+        call = threads.submit(proxy.run, token=token, go=str(go))
+        try:
+            eventually(lambda: go.with_suffix(".begun").exists(), "the call is under way")
+            if what == "PUT":
+                proxy.create(package("new"), "PUT")
+            else:
+                deleted = threads.submit(proxy.call, "DELETE", "/api/v1/apps/t/v1")
+                eventually(lambda: proxy.call("GET", "/api/v1/apps").json() == [], "it is not listed any more")
+        finally:
+            go.touch()
+        assert call.result().json()["outputParameters"] == {"result": "old"}
+        if what == "PUT":
+            assert proxy.run(go=str(go)).json()["outputParameters"] == {"result": "new"}
+            eventually(lambda: len(list((tmp_path / "data" / "code").iterdir())) == 1, "the old package is gone")
+        else:
+            assert deleted.result().status_code == 200
+            assert list((tmp_path / "data" / "code").iterdir()) == []
+
+
 def test_what_can_not_be_kept_is_not_done(proxy: Stand, tmp_path: pathlib.Path) -> None:
     made(proxy, tmp_path, "disk", "v1", "v2")
     folder = proxy.folder / "data" / "live"
@@ -230,6 +270,37 @@ def test_switches_under_calls_lose_none_and_old_versions_can_go(proxy: Stand, tm
             ended.set()
         statuses = [status for one in running for status in one.result()]
     assert set(statuses) == {200}
+
+
+def test_batches_go_on_while_packages_are_replaced(proxy: Stand, tmp_path: pathlib.Path) -> None:
+    def package(version: int) -> pathlib.Path:
+        code = f"import time\ndef run(n):\n    time.sleep(0.001)\n    return n * 10 + {version}\n"
+        folder = python(tmp_path / "a", code, "{n: int}", "{result: int}", "poolsize: 2")
+        (folder / "spec.yaml").write_text((folder / "spec.yaml").read_text().replace("name: t", "name: rows"))
+        return folder
+
+    proxy.create(package(0))
+    token, ended = proxy.token("app-reader"), threading.Event()
+
+    def batches() -> list[tuple[int, list[int], int]]:
+        found = []
+        while not ended.is_set():
+            answer = proxy.call("POST", "/api/app/rows/live/batch", token, json={"inputs": {"n": list(range(40))}})
+            content = answer.json()
+            found.append((answer.status_code, content.get("outputs", {}).get("result", []), content.get("rows", 0)))
+        return found
+
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        running = [threads.submit(batches) for _ in range(2)]
+        try:
+            for version in range(1, 6):
+                proxy.create(package(version), "PUT")
+        finally:
+            ended.set()
+    for status, results, rows in [one for each in running for one in each.result()]:
+        assert (status, 0 < rows == len(results)) == (200, True)
+        assert {result // 10 - at for at, result in enumerate(results)} == {0}
+        assert len({result % 10 for result in results}) == 1  # one answer, one package
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
