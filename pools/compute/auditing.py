@@ -50,7 +50,7 @@ class Auditing:
         """A connection; the master's are asked for whose they are."""
         session = _masters(origin)
         if session is not None and self._clients is not None:
-            self._clients.look(origin.database, session)
+            self._clients.look(origin, session)
 
     def note(self, query: Query) -> None:
         """A query is over."""
@@ -59,7 +59,7 @@ class Auditing:
         if self._clients is None:
             self.trail.later(lambda: _query(query, None))
         else:
-            self._clients.then(_masters(query.origin), lambda client: self.trail.later(lambda: _query(query, client)))
+            self._clients.then(query.origin, _masters(query.origin), lambda client: self.trail.later(lambda: _query(query, client)))
 
     def login(self, identity: Identity, origin: str | None, session: str | None, error: Exception | None = None) -> None:
         """Somebody logged in, or could not (whose name is left out where nobody has it: it may be a password). The master's own logins are

@@ -6,11 +6,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+from pools.compute.queries import Origin
+
 REMEMBERED = 10_000
 """Sessions; of older ones the trail says that they came through the master."""
 
-Ask = Callable[[str, str], Awaitable[str | None]]
-"""Database, session → address; None: not known."""
+Ask = Callable[[Origin, str], Awaitable[str | None]]
+"""Who says that he is which session → its address; None: not known, or not his."""
 
 
 class Clients:
@@ -18,18 +20,19 @@ class Clients:
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._of: OrderedDict[str, asyncio.Future[str | None]] = OrderedDict()
+        self._of: OrderedDict[tuple[str, str], asyncio.Future[str | None]] = OrderedDict()
 
-    def look(self, database: str, session: str) -> None:
+    def look(self, origin: Origin, session: str) -> None:
         """Begin to ask, where nobody has."""
-        if session not in self._of:
-            self._of[session] = asyncio.ensure_future(self._ask(database, session))
+        key = (origin.user, session)
+        if key not in self._of:
+            self._of[key] = asyncio.ensure_future(self._ask(origin, session))
             while len(self._of) > REMEMBERED:
                 self._of.popitem(last=False)
 
-    def then(self, session: str | None, do: Callable[[str | None], None]) -> None:
+    def then(self, origin: Origin, session: str | None, do: Callable[[str | None], None]) -> None:
         """``do`` it with the address: now, or when the master has answered."""
-        asked = self._of.get(session) if session is not None else None
+        asked = self._of.get((origin.user, session)) if session is not None else None
         if asked is None:
             do(None)
         elif asked.done():

@@ -19,6 +19,7 @@ import structlog
 from pools.compute import snapshot
 from pools.compute.catalogs import Identity
 from pools.compute.errors import StatementError
+from pools.compute.queries import Origin
 from pools.compute.snapshot import Snapshot
 from virtualization.catalog import DataSource
 from virtualization.placement import ReadState, Standing
@@ -435,10 +436,10 @@ class Master:
             self._rights[identity.database, identity.user, table] = now + RIGHTS_SECONDS
         return next((table for table in unknown if table not in allowed), None)
 
-    async def session_origin(self, database: str, session: str) -> str | None:
-        """The address of that session's client; None where it can't be known."""
+    async def session_origin(self, origin: Origin, session: str) -> str | None:
+        """The address of that session's client; None where it can't be known, or the session is somebody else's."""
         try:
-            rows = await self._followed[database].link.ask("SELECT bdc.pool_session_origin(%s)", [session])
+            rows = await self._followed[origin.database].link.ask("SELECT bdc.pool_session_origin(%s, %s)", [session, origin.user])
         except (MasterAway, KeyError):
             return None
         return str(rows[0][0]) if rows[0][0] is not None else None

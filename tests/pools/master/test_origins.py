@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -24,10 +25,10 @@ def session_id(connection: psycopg.Connection) -> str:
     return str(row[0])
 
 
-def origin(master: Master, session: str) -> str | None:
+def origin(master: Master, session: str, user: str = SUPERUSER) -> str | None:
     """As the pool asks."""
     with master.connect("bdc_pool", master.secrets["pool-password"]) as pool:
-        row = pool.execute("SELECT bdc.pool_session_origin(%s)", [session]).fetchone()
+        row = pool.execute("SELECT bdc.pool_session_origin(%s, %s)", [session, user]).fetchone()
     assert row is not None
     return None if row[0] is None else str(row[0])
 
@@ -39,6 +40,17 @@ def test_an_address_while_the_session_lasts(master: Master) -> None:
         began, _, process = session.partition(".")
         assert origin(master, f"{int(began, 16) - 1:x}.{process}") is None, "another session that had the same process number"
     eventually(lambda: origin(master, session) is None, "it has ended")
+
+
+def test_a_session_is_that_of_who_may_be_the_user(master: Master, people: Callable[..., psycopg.Connection]) -> None:
+    """Who comes to the pool says himself which session he is (postgres_fdw.application_name): of somebody else's he gets no address."""
+    ann, bob = people("ann_of_origins"), people("bob_of_origins", "admin")
+    assert origin(master, session_id(ann), "ann_of_origins") == "127.0.0.1"
+    assert origin(master, session_id(bob), "bdc_admin") == "127.0.0.1", "by SET ROLE"
+    assert origin(master, session_id(bob), "ann_of_origins") is None
+    assert origin(master, session_id(ann), "nobody_at_all") is None
+    with master.superuser() as connection:
+        assert origin(master, session_id(connection), "ann_of_origins") is None, "a superuser is a member of everything"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +83,7 @@ def test_over_the_socket_who_stands_before_the_server_has_left_the_address(maste
 
 def test_only_the_pool_may_ask(master: Master, resident: psycopg.Connection) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        resident.execute("SELECT bdc.pool_session_origin('1.2')")
+        resident.execute("SELECT bdc.pool_session_origin('1.2', 'rita')")
 
 
 def greeting(*messages: bytes) -> list[int | None]:
