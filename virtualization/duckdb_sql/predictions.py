@@ -24,6 +24,7 @@ from virtualization.errors import PredictionError, UnsupportedError
 from virtualization.predictions import PREDICT, Model, Models, calls
 
 _ASIDE = "Write it in a sub-query: SELECT … FROM (SELECT …, predict(…) AS p FROM …) AS t."
+_DOUBLE = ("double precision", "float8", "float")
 _NUMBERS = (*INTEGERS, "decimal", "float4", "float8")
 
 
@@ -77,7 +78,7 @@ class Predictions(Functions):
 
     def _input(self, model: Model, of: tuple[str, str], node: exp.Expr, scope: Scope) -> Value:
         name, wanted = of[0], kind_of_text(of[1])
-        value = self.value(node, scope)
+        value = self._given(node, wanted, scope)
         fits = value.kind.name in (wanted.name, "unknown")
         fits = fits or (wanted.name == "float8" and value.kind.name in _NUMBERS) or (wanted.name == "int8" and value.kind.name in INTEGERS)
         try:
@@ -91,6 +92,16 @@ class Predictions(Functions):
                 hint=f"Cast it, for example CAST(… AS {of[1]}). {model.shown}, in this order.",
             )
         return made
+
+    def _given(self, node: exp.Expr, wanted: Kind, scope: Scope) -> Value:
+        """The argument; a numeric for a double, cast or not, by its text: so it is the nearest one, as in PostgreSQL."""
+        bare = node.this if isinstance(node, exp.Cast) and node.to.sql("postgres").lower() in _DOUBLE else node
+        value = self.value(bare, scope) if wanted.name == "float8" else self.value(node, scope)
+        if wanted.name == "float8" and value.kind.name == "decimal" and value.literal is None:
+            return Value(f"CAST(CAST({value.sql} AS VARCHAR) AS DOUBLE)", wanted)
+        if wanted.name == "float8" and value.kind.name == "opaque" and value.kind.pg.partition("(")[0] == "numeric":
+            return Value(f"CAST({value.sql} AS DOUBLE)", wanted)  # it is here as text
+        return value if bare is node or wanted.name != "float8" else self.value(node, scope)
 
     def _case(self, node: exp.Case, scope: Scope) -> Value:
         """A branch is computed for its rows only; what lies below the SELECT is for all."""

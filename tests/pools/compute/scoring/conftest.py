@@ -78,7 +78,8 @@ def _tables(cluster: Cluster, postgresql: PostgresqlServer) -> None:
             source.execute(f"ALTER TABLE houses ALTER {name} TYPE double precision")
         source.execute(
             "CREATE TABLE people AS SELECT g AS n, 'p' || g AS name, DATE '2026-01-01' + g AS day, g % 2 = 0 AS flag, "
-            "CASE WHEN g % 5 = 0 THEN NULL ELSE g * 1.5::float8 END AS weight, 'NaN'::float8 AS ratio FROM generate_series(1, 40) AS g"
+            "CASE WHEN g % 5 = 0 THEN NULL ELSE g * 1.5::float8 END AS weight, 'NaN'::float8 AS ratio, (g * 1234567.890123)::numeric(20,6) AS amount, "
+            "g * 0.1234567890123456789 AS exact FROM generate_series(1, 40) AS g"
         )
     cluster.add_user("ada", "admin", "user")
     cluster.add_user("rita", "user", "app-reader")

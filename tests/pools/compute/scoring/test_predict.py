@@ -64,6 +64,20 @@ def test_a_cursor_that_is_left_and_a_query_that_is_cancelled(world: World) -> No
         assert rita.execute(f"SELECT count({PREDICTED}) FROM houses").fetchone() == (ROWS,)
 
 
+@pytest.mark.parametrize(
+    "amount",
+    ["amount", "amount::float8", "CAST(amount AS double precision)", "amount * 1.0", "exact", "exact::float8", "n", "'1.5'", "1.5"],
+)
+def test_numbers_of_every_type_are_the_nearest_doubles(world: World, amount: str) -> None:
+    ones = ", 1" * 11
+    with world.cluster.connect("rita") as rita:
+        columns = ", ".join(f"1 AS {name.lower()}" for name in FEATURES[1:])
+        text = f"SELECT n, {amount.replace(chr(39), '')} AS crim, {columns} FROM people"
+        scored = {row["n"]: row["prediction"] for (row,) in rita.execute("SELECT * FROM bdc.score('house', %s)", [text])}
+    with world.cluster.direct("rita") as rita:
+        assert dict(rita.execute(f"SELECT n, predict('house', {amount}{ones}) FROM people").fetchall()) == scored
+
+
 def test_with_parameters(world: World) -> None:
     with world.cluster.direct("rita") as rita:
         sql = "SELECT predict(%s, n + %s, name, day, flag) FROM people WHERE n = %s"
