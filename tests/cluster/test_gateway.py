@@ -27,19 +27,9 @@ spec:
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     with folder() as place:
-        (place.folder / "bdc.yaml").write_text(SPEC.format(name=place.cluster))
-        place.bdc("create", "-f", str(place.folder / "bdc.yaml"))
-        shown = place.bdc("cert", "show", "--ca")
-        assert isinstance(shown, dict)
-        (place.folder / "ca.crt").write_text(str(shown["pem"]))
+        place.create_from(SPEC)
         place.bdc("user", "add", "alice", "--password-stdin", secret="correct horse battery")
         yield place
-
-
-def states(stage: Stage) -> dict[str, tuple[object, object]]:
-    rows = stage.bdc("cert", "list", "--context", stage.cluster)
-    assert isinstance(rows, list)
-    return {str(row["name"]): (row["state"], row["fingerprint"]) for row in rows if row["name"] != "ca"}
 
 
 def audit(stage: Stage, text: str) -> list[str]:
@@ -62,7 +52,7 @@ def test_one_address_and_one_login(stage: Stage, tmp_path: Path) -> None:
     stage.bdc("hdfs", "chmod", "777", "/sandbox")
     # as somebody else, who knows nothing but the gateway
     other = Stage(stage.folder, "correct horse battery", stage.cluster)
-    other.bdc("login", "-e", gateway, "-u", "alice", "--name", "outside", "--ca", str(stage.folder / "ca.crt"))
+    other.bdc("login", "-e", gateway, "-u", "alice", "--name", "outside", "--ca", str(stage.authority))
 
     other.bdc("hdfs", "cp", str(given), "hdfs:/sandbox/a.csv", "--context", "outside")
     other.bdc("hdfs", "cp", "hdfs:/sandbox/a.csv", str(back), "--context", "outside")
@@ -76,7 +66,7 @@ def test_one_address_and_one_login(stage: Stage, tmp_path: Path) -> None:
 def test_its_metrics_are_the_clusters(stage: Stage) -> None:
     """It tells the controller, by a socket, what it did; Prometheus may ask for all of it through the gateway, with a login."""
     address = stage.endpoint("gateway")
-    context = ssl.create_default_context(cafile=str(stage.folder / "ca.crt"))
+    context = ssl.create_default_context(cafile=str(stage.authority))
     with httpx.Client(base_url=address, verify=context, auth=("admin", stage.password), trust_env=False, timeout=PATIENCE) as client:
         assert client.get("/metrics").status_code == 404
 
@@ -92,18 +82,18 @@ def test_its_metrics_are_the_clusters(stage: Stage) -> None:
 
 
 def test_its_certificate_is_exchanged_and_shown(stage: Stage) -> None:
-    before = states(stage)
+    before = stage.certificates()
     assert set(before) == {"gateway"}
     stage.bdc("cert", "rotate", "--context", stage.cluster)
 
     def exchanged() -> bool:
-        state, fingerprint = states(stage)["gateway"]
+        state, fingerprint = stage.certificates()["gateway"]
         return state == "served" and fingerprint != before["gateway"][1]
 
     eventually(exchanged, "the gateway shows its new certificate")
     address = stage.endpoint("gateway")
     answer = subprocess.run(
-        ["curl", "-sS", "--noproxy", "*", "--cacert", str(stage.folder / "ca.crt"), f"{address}/webhdfs/v1/?op=LISTSTATUS"],
+        ["curl", "-sS", "--noproxy", "*", "--cacert", str(stage.authority), f"{address}/webhdfs/v1/?op=LISTSTATUS"],
         capture_output=True, check=True,
     ).stdout  # fmt: skip
     assert json.loads(answer)["error"]["code"] == "invalid_token"

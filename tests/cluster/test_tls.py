@@ -24,24 +24,14 @@ spec:
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     with folder() as place:
-        (place.folder / "bdc.yaml").write_text(SPEC.format(name=place.cluster))
-        place.bdc("create", "-f", str(place.folder / "bdc.yaml"))
-        shown = place.bdc("cert", "show", "--ca")
-        assert isinstance(shown, dict)
-        (place.folder / "ca.crt").write_text(str(shown["pem"]))
+        place.create_from(SPEC)
         yield place
 
 
 def verified(stage: Stage, endpoint: str) -> psycopg.Connection[tuple[object, ...]]:
     host, _, port = stage.endpoint(endpoint).rpartition("//")[2].partition("/")[0].partition(":")
-    root = {"sslmode": "verify-full", "sslrootcert": str(stage.folder / "ca.crt")}
+    root = {"sslmode": "verify-full", "sslrootcert": str(stage.authority)}
     return psycopg.connect(host=host, port=int(port), user="admin", password=stage.password, dbname="bdc", autocommit=True, **root)  # type: ignore[arg-type]
-
-
-def states(stage: Stage) -> dict[str, tuple[object, object]]:
-    rows = stage.bdc("cert", "list")
-    assert isinstance(rows, list)
-    return {str(row["name"]): (row["state"], row["fingerprint"]) for row in rows if row["name"] != "ca"}
 
 
 def test_everything_is_encrypted_and_certificates_are_exchanged_under_a_running_query(stage: Stage) -> None:
@@ -50,7 +40,7 @@ def test_everything_is_encrypted_and_certificates_are_exchanged_under_a_running_
         stage.bdc("data", "create", "t", "--column", "a bigint")
         session.execute("INSERT INTO t SELECT g FROM generate_series(1, 1000) g")
         assert session.execute("SELECT sum(a) FROM t").fetchone() == (500500,)
-        before = states(stage)
+        before = stage.certificates()
         assert set(before) == {"compute-0", "control", "data-0", "data-1", "master-0"}
         found: list[object] = []
         running = threading.Thread(
@@ -64,7 +54,7 @@ def test_everything_is_encrypted_and_certificates_are_exchanged_under_a_running_
         assert found == [(500,)]
 
         def exchanged() -> bool:
-            now = states(stage)
+            now = stage.certificates()
             return all(now[name][0] == "served" and now[name][1] != before[name][1] for name in before)
 
         eventually(exchanged, "all servers show their new certificates")

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import os
 import pathlib
-import threading
 
 import pytest
 
 from controller import store as store_module
 from controller.errors import StoreError
 from controller.store import FolderStore
+from tests.controller.storing import updates_of_many_writers_are_all_there
 
 
 def test_write_read_and_modes(tmp_path: pathlib.Path) -> None:
@@ -22,17 +22,7 @@ def test_write_read_and_modes(tmp_path: pathlib.Path) -> None:
 
 
 def test_updates_of_many_threads_are_all_there(tmp_path: pathlib.Path) -> None:
-    def work() -> None:
-        mine = FolderStore(tmp_path)
-        for _ in range(20):
-            mine.update("n.json", lambda before: {"n": (before or {"n": 0})["n"] + 1})
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert FolderStore(tmp_path).read("n.json") == {"n": 80}
+    updates_of_many_writers_are_all_there(lambda: FolderStore(tmp_path), 20)
 
 
 def test_who_only_looks_sees_each_change_whoever_made_it(tmp_path: pathlib.Path) -> None:

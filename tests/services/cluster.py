@@ -66,6 +66,25 @@ class Stage:
         self.bdc("create", self.cluster)
         self.bdc("login", self.cluster)
 
+    def create_from(self, spec: str) -> None:
+        """Create it from that spec (``{name}`` in it) and log in; the certificate of its authority is then ``authority``."""
+        (self.folder / "bdc.yaml").write_text(spec.format(name=self.cluster))
+        self.bdc("create", "-f", str(self.folder / "bdc.yaml"))
+        shown = self.bdc("cert", "show", "--ca")
+        assert isinstance(shown, dict)
+        self.authority.write_text(str(shown["pem"]))
+
+    @property
+    def authority(self) -> Path:
+        """See ``create_from``."""
+        return self.folder / "ca.crt"
+
+    def certificates(self) -> dict[str, tuple[object, object]]:
+        """Workload → state and fingerprint of its certificate."""
+        rows = self.bdc("cert", "list", "--context", self.cluster)
+        assert isinstance(rows, list)
+        return {str(row["name"]): (row["state"], row["fingerprint"]) for row in rows if row["name"] != "ca"}
+
     def delete(self) -> None:
         """Delete it."""
         self.bdc("delete", self.cluster, "--yes")

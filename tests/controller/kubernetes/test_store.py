@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 
 import pytest
 
@@ -14,6 +13,7 @@ from controller.kubernetes.secrets import ClusterSecrets
 from controller.kubernetes.store import SecretStore
 from controller.secret_values import SEALING_KEY, TICKET_KEY
 from tests.controller.kubernetes.conftest import Place
+from tests.controller.storing import updates_of_many_writers_are_all_there
 
 PASSWORD = "correct horse battery"
 
@@ -41,17 +41,7 @@ def test_documents_are_keys_of_one_secret_that_outlives_the_cluster(place: Place
 
 
 def test_updates_of_many_writers_are_all_there(place: Place) -> None:
-    def work() -> None:
-        mine = another(place)
-        for _ in range(6):
-            mine.update("n.json", lambda before: {"n": (before or {"n": 0})["n"] + 1})
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert another(place).read("n.json") == {"n": 24}
+    updates_of_many_writers_are_all_there(lambda: another(place), 6)
 
 
 def test_another_controllers_change_is_seen(place: Place, store: SecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
