@@ -21,7 +21,7 @@ from virtualization.duckdb_sql.functions import Functions
 from virtualization.duckdb_sql.kinds import INTEGERS, Kind, RefusedError, kind_of_text
 from virtualization.duckdb_sql.literals import Value
 from virtualization.errors import PredictionError, UnsupportedError
-from virtualization.predictions import PREDICT, Model, Models, calls
+from virtualization.predictions import PREDICT, Model, Models
 
 _ASIDE = "Write it in a sub-query: SELECT … FROM (SELECT …, predict(…) AS p FROM …) AS t."
 _DOUBLE = ("double precision", "float8", "float")
@@ -108,12 +108,12 @@ class Predictions(Functions):
         return super()._case(self._unconditional(node), scope)
 
     def _coalesce(self, node: Any, scope: Scope) -> Value:  # noqa: ANN401 also Greatest and Least
-        if any(calls(item) for item in node.expressions):
+        if any(_calls_here(item) for item in node.expressions):
             self._unconditional(node)
         return super()._coalesce(node, scope)
 
     def _unconditional(self, node: Any) -> Any:  # noqa: ANN401
-        if self._models is not None and calls(node):
+        if self._models is not None and _calls_here(node):
             raise UnsupportedError(
                 "predict can't stand in CASE or behind the first value of COALESCE: it is called for every row", hint=_ASIDE
             )
@@ -124,8 +124,15 @@ def parted(where: exp.Expr | None) -> tuple[list[exp.Expr], list[exp.Expr]]:
     """The conditions of a WHERE: those without a call, which come first, and the others."""
     if where is None:
         return [], []
-    conditions = list(where.this.flatten()) if isinstance(where.this, exp.And) and calls(where) else [where.this]
-    return [one for one in conditions if not calls(one)], [one for one in conditions if calls(one)]
+    conditions = list(where.this.flatten()) if isinstance(where.this, exp.And) and _calls_here(where.this) else [where.this]
+    return [one for one in conditions if not _calls_here(one)], [one for one in conditions if _calls_here(one)]
+
+
+def _calls_here(node: exp.Expr) -> bool:
+    """Is there a call that is not of a sub-query's?"""
+    return any(
+        isinstance(one, exp.Anonymous) and one.name.lower() == PREDICT for one in node.walk(prune=lambda one: isinstance(one, exp.Query))
+    )
 
 
 def below(block: Block, source: str, tables: list[str], name: str) -> str:

@@ -108,7 +108,7 @@ class _Translator:
             tables = [source.name for source in scope.sources.values()]
             clauses = [below(block, " ".join([*clauses, *wheres[0]]), tables, self._name()), *wheres[1]]
         else:
-            clauses += wheres[0]
+            clauses += [*wheres[0], *wheres[1]]  # one of them at most: what comes then comes after a call
         return " ".join([f"SELECT {shown}", *clauses, *rest]), columns
 
     def _where(self, conditions: Sequence[exp.Expr], scope: Scope) -> list[str]:

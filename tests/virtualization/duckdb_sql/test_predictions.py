@@ -78,12 +78,26 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         (f"SELECT count(*) FROM {ROWS} JOIN (SELECT 1 AS k) AS h ON g.x = h.k WHERE predict('m', x, k) > 1", [(1,)], 1),
         (f"SELECT predict('m', g.x, h.x) FROM {ROWS} LEFT JOIN (SELECT 1 AS x, 2 AS z) AS h ON g.x = h.x WHERE h.z = 2", [(2.0,)], 1),
         ("SELECT predict('m', x, 1) FROM (SELECT 1 AS x) AS g WHERE x > 5", [], 0),
+        (f"SELECT x FROM {ROWS} WHERE x IN (SELECT k FROM (SELECT 3 AS k) AS h WHERE predict('m', k, 1) > 3)", [(3,)], 1),
+        (f"SELECT x FROM {ROWS} WHERE x > 1 AND x NOT IN (SELECT k FROM (SELECT 3 AS k) AS h WHERE predict('m', k, 1) > 3)", [(5,)], 1),
+        (f"SELECT x FROM {ROWS} WHERE predict('m', x, 1) > (SELECT max(predict('m', k, 1)) FROM (SELECT 3 AS k) AS h)", [(5,)], 4),
+        (
+            f"SELECT predict('m', g.x, 1), (SELECT max(k) FROM (SELECT 3 AS k) AS h WHERE h.k = g.x) FROM {ROWS} WHERE g.x > 1 ORDER BY 1",
+            [(4.0, 3), (6.0, None)],
+            2,
+        ),
+        (
+            f"SELECT x FROM {ROWS} WHERE EXISTS (SELECT 1 FROM (SELECT 3 AS k) AS h WHERE h.k = g.x AND predict('m', h.k, g.x) > 1)",
+            [(3,)],
+            None,
+        ),
+        ("SELECT CASE WHEN (SELECT predict('m', 1, 1)) > 1 THEN 'yes' END", [("yes",)], 1),
     ],
 )
-def test_once_for_each_row_that_reaches_it(desk: Desk, sql: str, answer: list[tuple[object, ...]], called: int) -> None:
+def test_once_for_each_row_that_reaches_it(desk: Desk, sql: str, answer: list[tuple[object, ...]], called: int | None) -> None:
     desk.models.rows = 0
     assert desk.rows(sql) == answer
-    assert desk.models.rows == called
+    assert called in (desk.models.rows, None)
 
 
 @pytest.mark.parametrize(

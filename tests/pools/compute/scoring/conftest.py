@@ -53,7 +53,8 @@ def world(postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
             admin.execute("CREATE DATABASE of_scoring")
         with stand(folder, ticket_keys_file=str(public)) as proxy:
             proxy.create(HOUSE)
-            proxy.create(_plain(tmp_path_factory.mktemp("apps") / "plain"))
+            for name in ("plain", "counted"):
+                proxy.create(_plain(tmp_path_factory.mktemp("apps") / name))
             with running_cluster(app_proxy=f"127.0.0.1:{proxy.port}", ticket_key=key) as cluster:
                 _tables(cluster, postgresql)
                 yield World(cluster, proxy)
@@ -65,7 +66,7 @@ def world(postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
 def _plain(folder: pathlib.Path) -> pathlib.Path:
     made = python(folder, PLAIN, "{n: int, name: str, day: date, flag: bool}", "{text: str, later: date, negated: bool, parts: list}")
     spec = made / "spec.yaml"
-    spec.write_text(spec.read_text().replace("name: t", "name: plain"))
+    spec.write_text(spec.read_text().replace("name: t", f"name: {folder.name}"))
     return made
 
 
@@ -78,7 +79,8 @@ def _tables(cluster: Cluster, postgresql: PostgresqlServer) -> None:
             source.execute(f"ALTER TABLE houses ALTER {name} TYPE double precision")
         source.execute(
             "CREATE TABLE people AS SELECT g AS n, 'p' || g AS name, DATE '2026-01-01' + g AS day, g % 2 = 0 AS flag, "
-            "CASE WHEN g % 5 = 0 THEN NULL ELSE g * 1.5::float8 END AS weight, 'NaN'::float8 AS ratio, (g * 1234567.890123)::numeric(20,6) AS amount, "
+            "CASE WHEN g % 5 = 0 THEN NULL ELSE g * 1.5::float8 END AS weight, 'NaN'::float8 AS ratio, "
+            "(g * 1234567.890123)::numeric(20,6) AS amount, "
             "g * 0.1234567890123456789 AS exact FROM generate_series(1, 40) AS g"
         )
     cluster.add_user("ada", "admin", "user")

@@ -64,6 +64,33 @@ def test_a_cursor_that_is_left_and_a_query_that_is_cancelled(world: World) -> No
         assert rita.execute(f"SELECT count({PREDICTED}) FROM houses").fetchone() == (ROWS,)
 
 
+CALL = "predict('counted#negated', a.n, a.name, a.day, a.flag)"
+
+
+@pytest.mark.parametrize(
+    ("sql", "calls"),
+    [
+        (f"SELECT {CALL}, {CALL} FROM people AS a WHERE n <= 5", 5),
+        (f"SELECT a.flag, count({CALL}) FROM people AS a JOIN houses AS h ON h.id = a.n WHERE a.n > 30 GROUP BY a.flag", 10),
+        (f"SELECT count(*) FROM houses AS h JOIN (SELECT n, {CALL} AS p FROM people AS a WHERE n <= 7) AS s ON h.id = s.n WHERE s.p", 7),
+        (f"WITH s AS (SELECT n, {CALL} AS p FROM people AS a WHERE n <= 6) SELECT * FROM s AS x JOIN s AS y ON x.n = y.n WHERE x.p", 6),
+        (f"SELECT n FROM people AS a WHERE n <= 8 AND {CALL} AND n > 2 ORDER BY 1", 6),
+        (f"SELECT p, count(*) FROM (SELECT {CALL} AS p FROM people AS a WHERE n <= 9) AS s GROUP BY p ORDER BY p LIMIT 1", 9),
+        (f"SELECT {CALL} FROM people AS a WHERE n = 1 UNION ALL SELECT {CALL} FROM people AS a WHERE n = 2", 2),
+        (f"SELECT id FROM houses WHERE id IN (SELECT n FROM people AS a WHERE {CALL} AND n <= 4)", 4),
+        (f"SELECT h.id, {CALL} FROM houses AS h LEFT JOIN people AS a ON a.n = h.id WHERE h.id <= 3", 3),
+    ],
+)
+def test_an_app_is_called_once_for_each_row(world: World, sql: str, calls: int) -> None:
+    def called() -> int:
+        return int(world.proxy.call("GET", "/api/v1/apps/counted/v1").json()["calls"])
+
+    before = called()
+    with world.cluster.direct("rita") as rita:
+        assert rita.execute(sql).fetchall()
+    assert called() - before == calls
+
+
 @pytest.mark.parametrize(
     "amount",
     ["amount", "amount::float8", "CAST(amount AS double precision)", "amount * 1.0", "exact", "exact::float8", "n", "'1.5'", "1.5"],
