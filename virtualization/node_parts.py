@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from sqlglot import exp
 
 from virtualization.refusal import refuse
 
 _QUERY = {"with_", "distinct", "order", "limit", "offset"}
+_Branch = TypeVar("_Branch")
 _PLAIN = {"this", "expression", "expressions"}
 _MORE: Mapping[type[exp.Expr], set[str]] = {
     exp.Between: {"low", "high"},
@@ -50,3 +52,9 @@ def check(node: exp.Expr) -> None:
     for name, part in node.args.items():
         if name not in known and part not in (None, False, []):
             raise refuse(node, "not_on_list", f"{name.strip('_')} is not taken here")
+
+
+def asked_for_types(node: exp.Expr, values: Sequence[_Branch]) -> list[_Branch]:
+    """``values`` of the branches that are no NULL, in the order in which PostgreSQL asks for their types: ELSE comes first."""
+    default = node.args.get("default")
+    return [*values] if default is None or isinstance(default.unnest(), exp.Null) else [values[-1], *values[:-1]]

@@ -10,7 +10,7 @@ Infinite dates and timestamps are the largest value of their Arrow integer and i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -227,6 +227,13 @@ def _typmod(entry: RegisteredType, match: re.Match[str], text: str) -> int:
     if entry.oid in _BITS and first >= 1:
         return first
     raise DefinitionError(f'type "{text}" has a modifier that PostgreSQL does not allow')
+
+
+def common_text(types: Sequence[PgType]) -> PgType:
+    """What texts of these types are beside each other (CASE, set operations): the first one, without its length where others differ, since
+    each is turned into each of the others without being told to (PostgreSQL's select_common_type)."""
+    first = types[0]
+    return first if all(of == first for of in types) else PgType(first.name, first.oid)
 
 
 def pg_type_by_oid(oid: int, typmod: int = NO_TYPMOD) -> PgType:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pyarrow as pa
 import pytest
 
 from tests.services.postgresql import PostgresqlServer
 from virtualization.catalog import Column
 from virtualization.errors import DefinitionError
-from virtualization.types import PG_TYPE, REGISTRY, arrow_field, pg_type, pg_type_by_oid, pg_type_of, schema_of
+from virtualization.types import PG_TYPE, REGISTRY, arrow_field, common_text, pg_type, pg_type_by_oid, pg_type_of, schema_of
 
 FORMS = [
     "bigint",
@@ -69,6 +71,18 @@ def test_every_form_has_the_oid_typmod_and_name_that_postgresql_gives(postgresql
         assert (of.oid, of.typmod, of.text, of.length) == (oid, typmod, text, length), form
         assert pg_type(of.text) == of
         assert pg_type_by_oid(of.oid, of.typmod) == of
+
+
+def test_texts_beside_each_other_have_the_type_that_postgresql_gives(postgresql: PostgresqlServer) -> None:
+    forms = ("varchar(2)", "varchar(5)", "varchar", "text", "char(2)", "char(5)")
+    with postgresql.connect() as connection:
+        for one, two in itertools.product(forms, forms):
+            connection.execute(f"CREATE TEMP VIEW both_of AS SELECT NULL::{one} AS c UNION SELECT NULL::{two}".encode())
+            told = connection.execute(
+                "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'pg_temp.both_of'::regclass"
+            ).fetchone()
+            connection.execute("DROP VIEW both_of")
+            assert told == (common_text([pg_type(one), pg_type(two)]).text,), (one, two)
 
 
 def test_the_registry_is_postgresqls(postgresql: PostgresqlServer) -> None:

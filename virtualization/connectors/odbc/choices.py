@@ -10,8 +10,9 @@ from virtualization.binding.datatypes import type_name
 from virtualization.connectors.odbc import arithmetic
 from virtualization.connectors.odbc.expressions import Expressions, Handler
 from virtualization.connectors.odbc.values import INTEGERS, Digits, Operand, digits_of, integer, made
+from virtualization.node_parts import asked_for_types
 from virtualization.refusal import refuse
-from virtualization.types import PgType, pg_type
+from virtualization.types import PgType, common_text, pg_type
 
 
 def cases(made_by: Expressions, node: exp.Expr) -> Operand:
@@ -59,8 +60,8 @@ def together(node: exp.Expr, found: Sequence[Operand]) -> Operand:
         return _numbers(node, typed)
     shape = typed[0]
     if families == {"text"}:
-        same = len(types) == 1 and len(typed) == len(found)
-        return shape if same else shape.but(of=PgType(shape.of.name, shape.of.oid) if len(types) == 1 else pg_type("text"))
+        of = common_text([value.of for value in asked_for_types(node, found) if not value.untyped or value is shape])
+        return shape.but(of=of if len(typed) == len(found) else PgType(of.name, of.oid))
     if len(types) > 1:
         raise refuse(node, "type", "the branches have different types", "Cast them to one type.")
     return shape

@@ -15,8 +15,9 @@ from virtualization.connectors.oracle import literals
 from virtualization.connectors.oracle.comparisons import EQUALITY, ORDER, pair
 from virtualization.connectors.oracle.scopes import Scope
 from virtualization.connectors.oracle.values import INTEGERS, Value, boolean, wider
-from virtualization.node_parts import check
+from virtualization.node_parts import asked_for_types, check
 from virtualization.refusal import refuse
+from virtualization.types import common_text, pg_type
 
 MOST_IN_LIST = 1000
 """Elements of one IN list (ORA-01795)."""
@@ -268,7 +269,7 @@ def together(node: exp.Expr, found: list[Value]) -> Value:
     if len(kinds) > 1 or "opaque" in kinds or "lob" in remotes or "folded" in remotes:
         raise refuse(node, "type", "the branches have different types", "Cast them to one type.")
     if kinds == {"text"}:
-        return shape.but(pg=found[0].pg if len(types) == 1 else "text", remote=weakest(remotes))
+        return shape.but(pg=common_text([pg_type(value.pg) for value in asked_for_types(node, found)]).text, remote=weakest(remotes))
     if len(types) > 1:
         raise refuse(node, "type", "the branches have different types", "Cast them to one type.")
     return shape.but(remote="timestamp" if "timestamp" in remotes else shape.remote)
