@@ -10,10 +10,8 @@ import asyncio
 import contextlib
 import functools
 import gc
-import logging
 import os
 import pathlib
-import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Coroutine
@@ -24,6 +22,7 @@ from pools import lean  # noqa: F401  # isort: skip (first: see there)
 
 import structlog
 
+from pools import log_lines
 from pools.audit import Trail
 from pools.compute import query_log
 from pools.compute.auditing import Auditing
@@ -41,6 +40,7 @@ from pools.compute.session import Pool
 from pools.compute.settings import ServiceSettings
 from pools.compute.wire.link import ALPN
 from pools.compute.wire.server import Encryption, Server
+from pools.program import told_to_stop
 from pools.tls import Files, ServerCertificate
 from virtualization.catalog import DataSource
 
@@ -113,7 +113,7 @@ async def serve(settings: ServiceSettings, engine: LazyEngine, started: Callable
     requests = Requests(engine, queries, open_secret, data.actions if data is not None else frozenset(), history, audit)
     pool = Pool(engine, queries, master, requests, limits, data, functools.partial(residuals_dsn, settings), engine.apps)
     server = Server(pool, settings.replica, Encryption(certificate, settings.tls_required))
-    stop = _told_to_stop()
+    stop = told_to_stop()
     guard = MemoryGuard(queries, None if limits.memory_mb is None else limits.memory_mb << 20)
     tasks: list[asyncio.Task[None]] = []
     try:
@@ -159,16 +159,6 @@ def _certificate(settings: ServiceSettings) -> ServerCertificate | None:
     found = ServerCertificate(files, (ALPN,), lambda why: log.warning("the old certificate stays in use", why=why))
     found.current()
     return found
-
-
-def _told_to_stop() -> asyncio.Event:
-    """Set by SIGTERM and SIGINT, where this is the main thread."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-    return stop
 
 
 def _data_pool(
@@ -236,26 +226,12 @@ async def _revoke(server: Server, master: Master) -> None:
             log.warning("logins revoked", users=sorted(identity.login for identity in gone), connections=count)
 
 
-def configure_logging() -> None:
-    """JSON lines on standard output; never SQL, never secrets."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-    )
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The program; 2 for bad settings."""
     parser = argparse.ArgumentParser(prog="python -m pools.compute.service", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--config", type=pathlib.Path, required=True, help="JSON file of settings")
     parsed = parser.parse_args(arguments)
-    configure_logging()
+    log_lines.configure()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = ServiceSettings.read(parsed.config)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import logging
 import os
 import pathlib
 import signal
@@ -21,6 +20,7 @@ from pools import lean  # noqa: F401  # isort: skip (first: see there)
 import duckdb
 import structlog
 
+from pools import log_lines
 from pools.data.errors import ShardError
 from pools.data.flight import ShardServer
 from pools.data.settings import ShardSettings
@@ -91,26 +91,12 @@ def _certificate(settings: ShardSettings) -> ServerCertificate | None:
     return ServerCertificate(files, failed=lambda why: log.warning("the old certificate stays in use", why=why))
 
 
-def configure_logging() -> None:
-    """JSON lines on standard output; never rows, never tickets."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-    )
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The program; 2 for bad settings, 1 for a file that can't be opened."""
     parser = argparse.ArgumentParser(prog="python -m pools.data.service", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--config", type=pathlib.Path, required=True, help="JSON file of settings")
     parsed = parser.parse_args(arguments)
-    configure_logging()
+    log_lines.configure()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
