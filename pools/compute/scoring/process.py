@@ -23,6 +23,8 @@ from pools.compute.scoring.proxy import App
 
 START_SECONDS = 120.0
 GONE_SECONDS = 10.0
+MOST_ROWS = 8192
+"""Of one batch, which the app's time limit is for."""
 BASE_MB = 512
 """For the interpreter, numpy, Arrow and onnxruntime themselves, beside what the app's spec allows."""
 MARKS = ("OPENBDC_CLUSTER_FOLDER", "OPENBDC_WORKLOAD")
@@ -60,6 +62,12 @@ class ModelProcess:
 
     def score(self, batch: pa.RecordBatch) -> dict[str, pa.Array[Any]]:
         """The outputs by name. StatementError 38000: what the model says, or that its process ended or took too long."""
+        if batch.num_rows <= MOST_ROWS:
+            return self._scored(batch)
+        parts = [self._scored(batch.slice(at, MOST_ROWS)) for at in range(0, batch.num_rows, MOST_ROWS)]
+        return {name: pa.concat_arrays([part[name] for part in parts]) for name in self.app.outputs}
+
+    def _scored(self, batch: pa.RecordBatch) -> dict[str, pa.Array[Any]]:
         content = written(batch)
         with self._turn:
             answer = self._asked(content) or self._asked(content)  # once more where its process had ended

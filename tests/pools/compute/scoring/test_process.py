@@ -54,6 +54,10 @@ def test_a_fixed_first_dimension_gives_the_same(start: Start, first: int | None)
     assert process.score(features(1))["y"].to_pylist() == [0.0]
 
 
+def test_more_rows_than_one_batch_takes(start: Start) -> None:
+    assert start(sums(None), AB, Y).score(features(20_000))["y"].to_pylist() == [n * 0.75 for n in range(20_000)]
+
+
 def test_rows_that_depend_on_each_other_are_called_one_by_one(start: Start) -> None:
     steps = [
         node("ReduceMean", ["x"], "m", axes=[0], keepdims=1),
