@@ -47,6 +47,27 @@ def test_by_an_admin_on_both_sides(cluster: Stage, house: str) -> None:
         assert direct.execute(f"SELECT predict('{house}', {values})").fetchone() == (wanted,)
 
 
+def test_over_a_file_that_the_engine_reads_itself(cluster: Stage, house: str, tmp_path: pathlib.Path) -> None:
+    """Columns that detection makes numeric(18,5): the nearest doubles, on both sides."""
+    file = tmp_path / "houses.csv"
+    file.write_text("\n".join([",".join(FIRST), *(",".join(str(value * (1 + row / 8)) for value in FIRST.values()) for row in range(20))]))
+    cluster.bdc("hdfs", "mkdir", "hdfs:/apps_in_sql", output=None)
+    cluster.bdc("hdfs", "cp", str(file), "hdfs:/apps_in_sql/houses.csv", output=None)
+    names = ", ".join(f'"{name}"' for name in FIRST)
+    try:
+        with cluster.sql() as master:
+            master.execute("CALL bdc.create_virtual_table('public.apps_in_sql', 'hdfs', '/apps_in_sql/houses.csv')")
+            scored = [row["prediction"] for (row,) in master.execute("SELECT * FROM bdc.score(%s, 'SELECT * FROM apps_in_sql')", [house])]
+        with pool(cluster) as direct:
+            predicted = [price for (price,) in direct.execute(f"SELECT predict('{house}', {names}) FROM apps_in_sql WHERE \"RM\" > 0")]
+        assert len(scored) == 20
+        assert predicted == scored
+    finally:
+        with cluster.sql() as master:
+            master.execute("CALL bdc.drop_virtual_table('public.apps_in_sql')")
+        cluster.bdc("hdfs", "rm", "-r", "hdfs:/apps_in_sql", output=None)
+
+
 def test_a_role_given_and_taken_back(cluster: Stage, house: str) -> None:
     cluster.bdc("user", "add", "sql-caller", "--password-stdin", secret=f"{PASSWORD}\n")
 
