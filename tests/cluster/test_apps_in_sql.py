@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -57,7 +58,8 @@ def test_over_a_file_that_the_engine_reads_itself(cluster: Stage, house: str, tm
     try:
         with cluster.sql() as master:
             master.execute("CALL bdc.create_virtual_table('public.apps_in_sql', 'hdfs', '/apps_in_sql/houses.csv')")
-            scored = [row["prediction"] for (row,) in master.execute("SELECT * FROM bdc.score(%s, 'SELECT * FROM apps_in_sql')", [house])]
+            rows: list[Any] = master.execute("SELECT * FROM bdc.score(%s, 'SELECT * FROM apps_in_sql')", [house]).fetchall()
+            scored = [row["prediction"] for (row,) in rows]
         with pool(cluster) as direct:
             predicted = [price for (price,) in direct.execute(f"SELECT predict('{house}', {names}) FROM apps_in_sql WHERE \"RM\" > 0")]
         assert len(scored) == 20
