@@ -1,9 +1,10 @@
-"""The master by a port of the node, with TLS: what ``spec.kubernetes.endpoints`` and ``tlsSecret`` are for."""
+"""The master by a port of the node, with TLS, and the apps: what ``spec.kubernetes.endpoints`` and ``tlsSecret`` are for."""
 
 from __future__ import annotations
 
 import datetime
 import json
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from controller.certificates.authority import issue, new_authority
 from tests.kubernetes import lake
+from tests.patience import eventually
 from tests.services.kubernetes.namespaces import NODE_IP
 from tests.services.kubernetes.product import Json, Product
 
@@ -56,3 +58,18 @@ def test_the_master_is_reached_by_a_port_of_the_node_with_a_certificate(
             assert master.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").fetchone() == (True,)
     assert "master-0-outside" not in {item["metadata"]["name"] for item in place.get("services")["items"]}
     place.kubectl("delete", "secret", SECRET)
+
+
+def test_apps_are_reached_by_a_port_of_the_node(place: Product) -> None:
+    with spec_with(place, {"endpoints": {"app": {"type": "NodePort"}}}):
+        (port,) = place.get("service", "app-proxy-outside")["spec"]["ports"]
+        way = f"http://127.0.0.1:{place.node.reach(NODE_IP, port['nodePort'])}/healthz"
+        eventually(lambda: healthy(way), "the port of the node leads to the proxy")
+
+
+def healthy(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return bool(json.load(answer) == {"status": "ok"})
+    except OSError:
+        return False

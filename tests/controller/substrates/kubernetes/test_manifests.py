@@ -102,6 +102,13 @@ def test_an_exposed_endpoint_gets_a_service_of_its_own_and_its_policy_opens() ->
     assert {"ports": [{"port": 31570, "protocol": "TCP"}]} in found["NetworkPolicy/nmnode-0"]["spec"]["ingress"]
 
 
+def test_apps_may_have_an_ingress() -> None:
+    found = made("app-proxy", kubernetes__endpoints="{app: {ingress: {host: apps.example.com, ingressClass: nginx}}}")
+    (rule,) = found["Ingress/app-proxy-outside"]["spec"]["rules"]
+    assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "app-proxy-outside", "port": {"number": 30778}}
+    assert {"ports": [{"port": 30778, "protocol": "TCP"}]} in found["NetworkPolicy/app-proxy"]["spec"]["ingress"]
+
+
 def test_a_certificate_makes_the_master_speak_tls_and_nothing_else() -> None:
     found = made("master-0", kubernetes__tlsSecret="cert")
     volumes = found["StatefulSet/master-0"]["spec"]["template"]["spec"]["volumes"]
