@@ -154,8 +154,7 @@ def _compute(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
             ShardAddress(number, f"{{host:data-{number}}}", port, encrypted(spec, facts.listen)) for number, port in enumerate(ports.data)
         ),
         listen=facts.listen,
-        # tickets travel in clear: on this machine only
-        app_proxy=f"{{host:{APP_PROXY}}}:{ports.app}" if ports.app is not None and is_loopback(facts.listen) else None,
+        app_proxy=f"{{host:{APP_PROXY}}}:{ports.app}" if ports.app is not None else None,
         encrypted=encrypted(spec, facts.listen),
         master_tls=master_clients(spec, facts),
         limits=limits,
@@ -205,7 +204,8 @@ def _app(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload,
     if not pod and not is_loopback(bind) and bind not in ANY_ADDRESS:
         # nothing of the controller answers on loopback
         controller = controller.replace("{host:control}", f"[{bind}]" if ":" in bind else bind)
-    return app_workloads(AppSettings(ports.app, controller, facts.issuer, facts.listen, encrypted=tls, pod=pod))
+    place = AppSettings(ports.app, controller, facts.issuer, facts.listen, encrypted=tls, pod=pod, ticket_key=facts.ticket_key)
+    return app_workloads(place)
 
 
 def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:

@@ -28,8 +28,7 @@ from apps.worker.pool import Workers
 from pools.app.errors import NotReadyError, RequestError
 from pools.app.exchange import Exchange
 from pools.app.tokens import READERS, RefusedError
-from pools.keyring import KeyFile
-from pools.tickets import Audience, TicketError, Verifier
+from pools.tickets import Audience, TicketError
 
 if TYPE_CHECKING:
     from pools.app.proxy import Proxy
@@ -40,7 +39,6 @@ OPERATION = "batch"
 SCHEME = b"BDC-Ticket "
 MAX_ROWS = 65_536
 BATCH_SECONDS = 2.0
-_verifiers: dict[str, Verifier] = {}
 _digests: weakref.WeakKeyDictionary[Workers, str] = weakref.WeakKeyDictionary()
 
 
@@ -155,14 +153,10 @@ async def _admit(proxy: Proxy, exchange: Exchange) -> None:
     if not exchange.authorization.startswith(SCHEME):
         await exchange.caller(proxy.tokens, READERS)
         return
-    keys = getattr(proxy.settings, "ticket_keys_file", None)
-    if keys is None:
-        raise RefusedError(
-            "this app proxy takes no calls of the compute pool", 403, "bdc.score and predict need the app pool on this machine"
-        )
-    verifier = _verifiers.get(keys) or _verifiers.setdefault(keys, Verifier(KeyFile(pathlib.Path(keys))))
+    if proxy.tickets is None:
+        raise RefusedError("this app proxy takes no calls of the compute pool", 403, "call apps by REST")
     try:
-        verifier.verify(exchange.authorization[len(SCHEME) :].decode("latin-1"), AUDIENCE, {OPERATION})
+        proxy.tickets.verify(exchange.authorization[len(SCHEME) :].decode("latin-1"), AUDIENCE, {OPERATION})
     except TicketError as error:
         raise RefusedError(error.message, 401, error.hint) from None
 

@@ -5,7 +5,9 @@ No framework in between: routing and dependencies would cost a call more than th
 
 from __future__ import annotations
 
+import functools
 import logging
+import pathlib
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable
@@ -23,6 +25,8 @@ from pools.app.switching import Switching
 from pools.app.tokens import OWNERS, READERS, RefusedError, Tokens
 from pools.app.version import Version
 from pools.app.versions import Versions
+from pools.keyring import KeyFile
+from pools.tickets import Verifier
 
 Handler = Callable[["Proxy", Exchange, str, str], Awaitable[None]]
 MAX_LINES = 10_000
@@ -38,6 +42,13 @@ class Proxy:
         self.versions = versions
         self.switching = Switching(versions)
         self.base = settings.address or f"http://{settings.host}:{settings.port}"
+
+    @functools.cached_property
+    def tickets(self) -> Verifier | None:
+        """Judges what the compute pool shows when it calls apps for its users; None: it may not."""
+        if self.settings.ticket_keys_file is not None:
+            return Verifier(KeyFile(pathlib.Path(self.settings.ticket_keys_file)))
+        return Verifier(self.settings.ticket_public_key) if self.settings.ticket_public_key else None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 (ASGI's own shapes)
         """One request."""

@@ -25,7 +25,9 @@ class ProxySettings:
     """It is alone in a pod."""
     upload_bytes: int = 128 * 2**20
     ticket_keys_file: str | None = None
-    """Public keys of the compute pool's tickets, with which it calls apps for its users; None: it may not."""
+    """Public keys of the compute pool's tickets, with which it calls apps for its users, as they are laid."""
+    ticket_public_key: str | None = None
+    """In its place, where it can't be laid anew: in a pod. None as well: the compute pool may not call apps."""
     body_bytes: int = 16 * 2**20
     """Of one call."""
     drain_seconds: float = 5.0

@@ -16,7 +16,7 @@ PROXY, PORT, ENDPOINT = "app-proxy", "app", "app-proxy"
 @dataclass(frozen=True)
 class AppSettings:
     """``controller``: its address as the pool reaches it; ``issuer``: of its tokens; ``encrypted``: whether that is verified with the
-    cluster's authority; ``pod``: it gets a pod of its own, whose name others reach it by."""
+    cluster's authority; ``pod``: it gets a pod of its own, whose name others reach it by; ``ticket_key``: the public one, for a pod."""
 
     port: int
     controller: str
@@ -24,6 +24,7 @@ class AppSettings:
     listen: str = "127.0.0.1"
     encrypted: bool = False
     pod: bool = False
+    ticket_key: str | None = None
 
 
 def workloads(settings: AppSettings) -> tuple[Workload, ...]:
@@ -40,6 +41,7 @@ def workloads(settings: AppSettings) -> tuple[Workload, ...]:
         pod=settings.pod,
         metrics=metrics.where,
         ticket_keys_file=None if settings.pod else f"{{secrets}}/{TICKET_KEYS}",
+        ticket_public_key=settings.ticket_key if settings.pod else None,
     )
     return (
         Workload(

@@ -24,7 +24,9 @@ PASSWORD = "correct horse battery"
 def house(cluster: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("app")
     (folder / "model.onnx").write_bytes((HOUSE / "model.onnx").read_bytes())
-    (folder / "spec.yaml").write_text((HOUSE / "spec.yaml").read_text().replace("name: house", "name: sql-house"))
+    (folder / "spec.yaml").write_text(
+        (HOUSE / "spec.yaml").read_text().replace("name: house", "name: sql-house").replace("timeout: 5", "timeout: 60")
+    )
     cluster.bdc("app", "create", "-s", str(folder))
     yield "sql-house"
     cluster.bdc("app", "delete", "-n", "sql-house", "-v", "v1", "--yes")

@@ -95,6 +95,13 @@ def test_it_is_created_and_called_from_outside(place: Product, app: str) -> None
     assert described["links"]["app"] == f"http://{PROXY}.{place.name}.svc:{PORT}/api/app/where/v1/run"
 
 
+def test_sql_calls_it_for_the_rows_of_a_query(place: Product, app: str) -> None:
+    with place.sql() as master:
+        rows = master.execute(f"SELECT row FROM bdc.score('{app}', $$SELECT DISTINCT id AS x FROM lake.houses WHERE id <= 3$$) AS row").fetchall()
+    answers = [cast("dict[str, int]", row) for (row,) in rows]
+    assert sorted((row["x"], row["y"]) for row in answers) == [(1, 2), (2, 3), (3, 4)]
+
+
 def test_its_pod_is_killed_and_the_app_comes_back(place: Product, app: str) -> None:
     (pod,) = place.pods(f"openbdc.dev/workload={PROXY}")
     place.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
