@@ -54,9 +54,9 @@ def test_tickets(cluster: Stage) -> None:
     before = pids(cluster)
     client = LoadClient(cluster.endpoint("data-pool"), "admin", cluster.password)
     begun = client.ask("begin", table=TABLE, client="test")
-    (old,) = secret(cluster, "ticket.key")
+    old, *_ = secret(cluster, "ticket.key")
     assert "a new key signs tickets" in rotate(cluster, "tickets")
-    assert secret(cluster, "ticket.key")[1:] == [old]
+    assert secret(cluster, "ticket.key")[1] == old
     winners = client.put_all(begun, [pa.table({"id": [1, 2]})])  # tickets of the old key, the Flight login too
     client.ask("commit", load=begun["load"], winners=winners)
     assert rows(cluster) == 2

@@ -53,7 +53,7 @@ FILLED = {
     "workload": "master-0", "cluster": "nowhere", "name": "paths-nobody", "identifier": "1", "remote_schema": "public",
     "local_schema": "public", "source": "hdfs", "location": "/nowhere.csv", "path": "/nowhere", "target": "/nowhere-else",
     "permission": "755", "place": "/nowhere.csv", "file": "spec.yaml", "field": "spec", "text": "SELECT 1", "role": "admin",
-    "shards": "2", "version": "v1",
+    "shards": "2", "version": "v1", "percent": "10",
 }  # fmt: skip
 """What stands in the other arguments: names of nothing, so that no command does anything by itself."""
 

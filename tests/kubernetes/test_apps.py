@@ -97,7 +97,8 @@ def test_it_is_created_and_called_from_outside(place: Product, app: str) -> None
 
 def test_sql_calls_it_for_the_rows_of_a_query(place: Product, app: str) -> None:
     with place.sql() as master:
-        rows = master.execute(f"SELECT row FROM bdc.score('{app}', $$SELECT DISTINCT id AS x FROM lake.houses WHERE id <= 3$$) AS row").fetchall()
+        query = "SELECT DISTINCT id AS x FROM lake.houses WHERE id <= 3"
+        rows = master.execute(f"SELECT row FROM bdc.score('{app}', $${query}$$) AS row").fetchall()
     answers = [cast("dict[str, int]", row) for (row,) in rows]
     assert sorted((row["x"], row["y"]) for row in answers) == [(1, 2), (2, 3), (3, 4)]
 
