@@ -19,7 +19,7 @@ from tests.services.kubernetes.product import SMALL, Product, Row, product
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(1200)]
 SPEC = {**SMALL, "pools": {**SMALL["pools"], "storage": {"enabled": False}}}
 OLD, NEW, BROKEN = "0.1.0", "0.1.1", "0.1.2"
-OWN = ("controller", "compute", "data")
+OWN = ("controller", "compute", "data", "app")
 WORDS = "this version is broken"
 SECONDS = 600.0
 """Of an upgrade, generous: the machine is shared."""
@@ -89,10 +89,9 @@ def test_an_upgrade_goes_pod_by_pod_and_keeps_the_rows(place: Product) -> None:
         done = place.bdc("upgrade", place.name, "--tag", NEW, "--yes", seconds=SECONDS)
     assert done["phase"] == f"all pools run with tag {NEW} of docker.io"
     assert set(answers) == {before}
-    assert tags(place) == {name: {NEW} for name in ("controller", "compute-0", "data-0", "data-1", "master-setup")}
-    born = sorted(
-        (pod["metadata"]["creationTimestamp"], ready_at(pod)) for pod in place.pods("openbdc.dev/workload in (compute-0,data-0,data-1)")
-    )
+    assert tags(place) == {name: {NEW} for name in ("controller", "compute-0", "data-0", "data-1", "app-proxy", "master-setup")}
+    pods = place.pods("openbdc.dev/workload in (compute-0,data-0,data-1,app-proxy)")
+    born = sorted((pod["metadata"]["creationTimestamp"], ready_at(pod)) for pod in pods)
     assert all(later[0] >= earlier[1] for earlier, later in pairwise(born)), born
     assert lake.points(place) == before
 
