@@ -75,7 +75,7 @@ def test_what_was_deleted_comes_back_with_its_rows(place: Product, expected: lis
     place.kubectl("delete", "bigdatacluster", place.name, "--timeout=240s", seconds=260)
     place.until(lambda: not place.pods(), "its pods are gone", HEAL_SECONDS)
     kept = {item["metadata"]["name"] for item in place.get("pvc")["items"]}
-    assert len(kept) == spec["pools"]["data"]["shards"] + 3, kept  # master, NameNode, DataNode
+    assert len(kept) == spec["pools"]["data"]["shards"] + 4, kept  # master, NameNode, DataNode, apps
     place.apply(spec)
     place.wait_ready()
     place.until(lambda: lake.answers(place, expected), "the query is right again", HEAL_SECONDS)
