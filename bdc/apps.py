@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import builtins
+import pathlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, overload
 
+from bdc.errors import UserError
 from bdc.names import route_segment
 from bdc.rest import JsonClient, object_of, objects_of
 
+if TYPE_CHECKING:
+    from bdc.batches import Rows
+    from bdc.publishing import Types
+
 Json = dict[str, object]
 PATH = "/api/v1/apps"
+LIVE = "live"
+READY_SECONDS = 600.0
+"""An environment with its packages may have to be built."""
 RENEWED_SECONDS = 10.0
 """A token that ends so soon is not used any more."""
 
@@ -31,13 +41,53 @@ class Apps:
         """State, reason, inputs, outputs, links, counts; NotFoundError."""
         return object_of(self._controller.get(_path(name, version)), "apps")
 
-    def create(self, package: bytes) -> Json:
-        """A new version; ConflictError when it exists. What ``describe`` gives; it is ready when its state says so."""
-        return object_of(self._controller.request("POST", PATH, body=package), "apps")
+    def create(self, package: bytes | str | pathlib.Path, *, seconds: float = READY_SECONDS) -> Json:
+        """A new version; what ``describe`` gives. ConflictError when it exists.
 
-    def update(self, package: bytes) -> Json:
-        """Another package for a version that is there; NotFoundError."""
-        return object_of(self._controller.request("PUT", PATH, body=package), "apps")
+        A folder with its ``spec.yaml`` is packed, sent, and waited for until it is Ready; ServiceError with the reason when it can't be
+        started. Bytes are a package as ``apps.package.pack`` makes it, and nothing is waited for: it is ready when its state says so.
+        """
+        return self._sent("POST", package, seconds)
+
+    def update(self, package: bytes | str | pathlib.Path, *, seconds: float = READY_SECONDS) -> Json:
+        """Another package for a version that is there, as ``create``; the old one answers until the new one is ready. NotFoundError."""
+        return self._sent("PUT", package, seconds)
+
+    def _sent(self, method: str, package: bytes | str | pathlib.Path, seconds: float) -> Json:
+        if isinstance(package, bytes):
+            return object_of(self._controller.request(method, PATH, body=package), "apps")
+        from bdc import publishing
+
+        made = publishing.packed(pathlib.Path(package))
+        return publishing.settled(self, self._sent(method, made.archive, seconds), made.digest, seconds)
+
+    def publish(  # noqa: PLR0913 - the one call that a notebook makes
+        self,
+        function: Callable[..., object],
+        *,
+        name: str | None = None,
+        version: str = "v1",
+        inputs: Mapping[str, Types] | None = None,
+        output: Mapping[str, Types] | Types | None = None,
+        requirements: Sequence[str] = (),
+        update: bool = False,
+        **fields: object,
+    ) -> Json:
+        """A function of this notebook or file as an app: made from its source, created (``update``: put in the version's place), waited
+        for; its description.
+
+        ``name`` None: the function's. ``inputs`` and ``output`` None: by the annotations, the output named ``result``; types are Python's
+        or those of docs/guide/apps.md, several outputs a dict. ``requirements``: packages that it imports, beside the standard library.
+        ``fields``: further ones of spec.yaml (``timeout``, ``resources``, …), ``sample``: the package's sample.json.
+
+        UserError for what has no text that could be sent: lambdas, closures, decorated functions, and those that use variables of the
+        session other than constants, modules, and functions beside it. ServiceError when it can't be started; ConflictError.
+        """
+        from bdc import publishing
+
+        made = publishing.Publication(function, name, version, inputs, output, tuple(requirements), fields).package()
+        found = self._sent("PUT" if update else "POST", made.archive, READY_SECONDS)
+        return publishing.settled(self, found, made.digest, READY_SECONDS)
 
     def delete(self, name: str, version: str, *, live: bool = False) -> None:
         """Nothing of it is left; NotFoundError; ConflictError while calls of ``NAME@live`` go to it, unless ``live``."""
@@ -62,11 +112,34 @@ class Apps:
         found = object_of(asked, "apps/log").get("lines")
         return [str(line) for line in found] if isinstance(found, list) else []
 
-    def run(self, name: str, version: str, inputs: Mapping[str, object]) -> Json:
-        """One call: ``{success, errorMessage, outputParameters, outputFiles, consoleOutput, changedFiles}``. UserError where an input is
-        wrong, ServiceError where the app failed."""
-        path = f"/api/app/{route_segment(name, 'app')}/{route_segment(version, 'version')}/run"
-        return object_of(self._proxy().request("POST", path, body=dict(inputs)), "run")
+    @overload
+    def run(self, app: str, inputs: Mapping[str, object], /) -> Json: ...
+
+    @overload
+    def run(self, name: str, version: str, inputs: Mapping[str, object]) -> Json: ...
+
+    def run(self, name: str, version: str | Mapping[str, object], inputs: Mapping[str, object] | None = None) -> Json:
+        """One call, ``run("house@v1", {…})`` or ``run("house", "v1", {…})``: ``{success, errorMessage, outputParameters, outputFiles,
+        consoleOutput, changedFiles}``. UserError where an input is wrong, ServiceError where the app failed."""
+        if isinstance(version, str):
+            chosen, number, given = name, version, inputs
+        else:
+            (chosen, number), given = named(name), version
+        if given is None:
+            raise UserError("which inputs?", hint='run("house@v1", {"x": 1}); {} where the app has none')
+        path = f"/api/app/{route_segment(chosen, 'app')}/{route_segment(number, 'version')}/run"
+        return object_of(self._proxy().request("POST", path, body=dict(given)), "run")
+
+    def score(self, rows: Rows, app: str) -> Rows:
+        """``rows`` (a pandas DataFrame, an Arrow table, a list of dicts) with the outputs of ``app`` (``house@live``) as further columns,
+        of the same kind and in the same order. Columns are inputs by their names, others pass through.
+
+        Each row is a call, sent in batches to one version, which is chosen as it begins. UserError for a column that is missing or of a
+        wrong type, ServiceError where the app failed: the first such row ends it, and the message has its number (from 0).
+        """
+        from bdc import batches
+
+        return batches.score(batches.Batched.find(self._proxy(), *named(app)), rows)
 
     def _proxy(self) -> JsonClient:
         if self._token is None or self._token[1] - time.time() < RENEWED_SECONDS:
@@ -78,3 +151,9 @@ class Apps:
 
 def _path(name: str, version: str) -> str:
     return f"{PATH}/{route_segment(name, 'app')}/{route_segment(version, 'version')}"
+
+
+def named(app: str) -> tuple[str, str]:
+    """Name and version of ``house@v1``; of ``house`` the live one."""
+    name, _, version = app.partition("@")
+    return name, version or LIVE
