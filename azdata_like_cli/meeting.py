@@ -5,13 +5,15 @@ from __future__ import annotations
 import pathlib
 import sys
 import urllib.parse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
 from azdata_like_cli import output
+from azdata_like_cli.kubernetes import resource
 from bdc import contexts, machine, trust
-from bdc.errors import UserError
+from bdc.contexts import Place
+from bdc.errors import BdcError, UserError
 from bdc.reach import Reach
 from bdc.session import ControllerAddress
 from bdc.trust import UntrustedError
@@ -23,6 +25,25 @@ class Given:
 
     file: pathlib.Path | None = None
     fingerprint: str | None = None
+
+
+def speaking(controller: str | ControllerAddress) -> str | ControllerAddress:
+    """A controller on Kubernetes with the scheme that it speaks now, which the spec may have changed. UserError where it spoke TLS at an
+    earlier login, and does not any more."""
+    if isinstance(controller, str) or controller.kubernetes is None:
+        return controller
+    with Reach(controller.kubernetes) as reach:
+        parts = urllib.parse.urlsplit(controller.url)
+        encrypted = trust.speaks_tls(*reach.address(parts.hostname or "", parts.port or 0))
+    known = [found for found in contexts.load().sessions.values() if found.kubernetes == controller.kubernetes]
+    before = next((found for found in known if found.controller.startswith("https:")), None)
+    if before is not None and not encrypted:
+        raise UserError(
+            "the controller spoke TLS at an earlier login, and does not any more",
+            where=before.controller,
+            hint=f"if it was turned off (spec.security.tls): bdc context delete {before.name}, then log in again",
+        )
+    return replace(controller, url=urllib.parse.urlunsplit(parts._replace(scheme="https" if encrypted else "http")))
 
 
 def authority(controller: str | ControllerAddress, given: Given | None = None) -> str:
@@ -57,6 +78,10 @@ def _known(at: ControllerAddress, host: str, port: int) -> str | None:
         if at.url.rstrip("/") in (cluster.controller, cluster.endpoints.get("gateway")) and cluster.authority:
             trust.trusted(host, port, cluster.authority)
             return cluster.authority
+    told = _of_resource(at.kubernetes)
+    if told:
+        trust.trusted(host, port, told)
+        return told
     for session in contexts.load().sessions.values():
         if (session.controller, session.kubernetes) == (at.url.rstrip("/"), at.kubernetes) and session.authority:
             trust.trusted(host, port, session.authority)
@@ -66,6 +91,16 @@ def _known(at: ControllerAddress, host: str, port: int) -> str | None:
     except UntrustedError:
         return None
     return ""
+
+
+def _of_resource(place: Place | None) -> str:
+    """What the cluster's resource says, for whoever may read it: the API server vouches for that. Empty: nothing."""
+    if place is None:
+        return ""
+    try:
+        return resource.authority(place)
+    except BdcError:
+        return ""
 
 
 def _met(host: str, port: int, url: str, fingerprint: str | None) -> str:

@@ -58,7 +58,7 @@ def login(
         found = api.cluster()
         if authority:
             authority = trust.renewed(*_host_and_port(base), authority)
-        endpoints = {str(item["name"]): str(item["endpoint"]) for item in api.endpoints()}
+        endpoints = _by_gateway(at, {str(item["name"]): str(item["endpoint"]) for item in api.endpoints()})
         if base.startswith("http:") and any(address.startswith("https:") for address in endpoints.values()):
             authority = trust.told(*_host_and_port(base))  # the gateway's; who answers on loopback is believed this too
         session = contexts.Session(
@@ -80,6 +80,16 @@ def login(
         if token.source == "directory":
             password = _sql_password(session, api.sql_password(), reach)
         return replace(session, sql=_sql_keys(session, password, reach))
+
+
+def _by_gateway(at: ControllerAddress, endpoints: dict[str, str]) -> dict[str, str]:
+    """Of a cluster on Kubernetes that was reached from outside: what lies behind its gateway is at the address that was reached, since the
+    gateway's own name means nothing here."""
+    inside, outside = endpoints.get("gateway", ""), at.url.rstrip("/")
+    host = urllib.parse.urlsplit(inside).hostname or ""
+    if at.kubernetes is not None or not outside.startswith("https:") or not host.endswith(".svc"):
+        return endpoints
+    return {name: outside + address.removeprefix(inside) if address.startswith(inside) else address for name, address in endpoints.items()}
 
 
 def _first_database(cluster: dict[str, object]) -> str:

@@ -12,6 +12,7 @@ import http.client
 import os
 import pathlib
 import re
+import socket
 import ssl
 import tempfile
 
@@ -64,6 +65,17 @@ def fingerprints(authority: str) -> list[str]:
         digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
         found.append(":".join(digest[place : place + 2] for place in range(0, len(digest), 2)))
     return found
+
+
+def speaks_tls(host: str, port: int, timeout: float = 10.0) -> bool:
+    """Whether the server there begins with TLS, whatever it shows; False also where nobody answers."""
+    blind = ssl.create_default_context()
+    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, port), timeout=timeout) as plain, blind.wrap_socket(plain):
+            return True
+    except OSError:  # ssl.SSLError is one
+        return False
 
 
 def trusted(host: str, port: int, authority: str, timeout: float = 10.0) -> None:

@@ -16,7 +16,8 @@ from controller.certificates.renewal import CertificateEnds
 from controller.errors import ControllerError, NotReadyError
 from controller.facts import facts
 from controller.log import Log, configure
-from controller.service import Address, Controller, Ends, assemble, serve
+from controller.service import Controller, Ends, assemble
+from controller.serving import Address, serve
 from controller.spec import ClusterSpec, port_numbers
 from controller.store import FolderStore
 from controller.substrates.local.document import LocalSpecDocument

@@ -6,14 +6,9 @@ next one picks up from the store and what the substrate reports.
 
 from __future__ import annotations
 
-import signal
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import uvicorn
-
-from controller.api.app import create_app
 from controller.api.audit_services import AuditServices
 from controller.api.auditing import Auditing
 from controller.api.services import Services
@@ -34,7 +29,6 @@ from controller.errors import NotReadyError
 from controller.facts import Facts
 from controller.identity import cluster_id
 from controller.jobs import Jobs
-from controller.log import Log
 from controller.loop import WAKE_WAIT, Loop, local_host
 from controller.metrics import Meters
 from controller.metrics_cluster import ClusterMetrics, Ways
@@ -58,14 +52,9 @@ from pools.app.workloads import PROXY
 from pools.audit import Trail
 from pools.postgresql import is_loopback
 from pools.storage.spark import TOKEN_SECRET, SparkSettings
-from pools.tls import Files, ServerCertificate, reloading
 from pools.workload import Workload
 
-STOP_SECONDS = 8
-IDLE_CONNECTION_SECONDS = 30
-CONNECTIONS = 200
 MASTER = "master-0"
-log = Log("controller")
 
 
 @dataclass(frozen=True)
@@ -108,16 +97,6 @@ class Ends:
     certificates: CertificateEnds | None = None
     audit: Trail = field(default_factory=lambda: Trail(None, "control"))
     rotate: Callable[[str, str, int], None] | None = None
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where the API listens; ``certificate`` and ``key`` are files, both or none."""
-
-    host: str
-    port: int
-    certificate: str | None = None
-    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -250,55 +229,6 @@ def _replicas(ends: Ends, loop: Loop) -> tuple[Replica, ...]:
         for port in one.ports
         if port.name == "sql"
     )
-
-
-def serve(controller: Controller, address: Address) -> int:
-    """Serve until a signal; the running pass is finished first."""
-    config = uvicorn.Config(
-        create_app(controller.services),
-        host=address.host,
-        port=address.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        loop="asyncio",  # not what happens to be installed: TLS that reloads its certificate, and limits, are tested with these
-        http="h11",
-        timeout_keep_alive=IDLE_CONNECTION_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS // 2,
-        limit_concurrency=CONNECTIONS,
-        ssl_context_factory=_encryption(address),
-    )
-    # uvicorn raises the signal again once it has shut down; then nothing more is to happen than to return from here
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    controller.loop.start()
-    controller.watch.start()
-    if controller.services.operating is not None:
-        controller.services.operating.engine.start()
-    log.info("started", port=config.port)
-    try:
-        uvicorn.Server(config).run()
-    except SystemExit:
-        log.error("can't listen", address=address.host, port=config.port)
-        return 1
-    finally:
-        if controller.services.operating is not None:
-            controller.services.operating.engine.stop(0.0)  # it goes on where it is when the next controller runs
-        controller.watch.stop(0.0)  # what it looks up may take long, and the next one looks again
-        stopped = controller.loop.stop(STOP_SECONDS)
-        controller.services.audit.own.trail.close()
-        log.info("stopped", in_order=stopped)
-    return 0
-
-
-def _encryption(address: Address) -> Callable[[uvicorn.Config, Callable[[], ssl.SSLContext]], ssl.SSLContext] | None:
-    """A context whose certificate may be replaced while it serves; None: no TLS."""
-    if address.certificate is None or address.key is None:
-        return None
-    files = Files(address.certificate, address.key)
-    certificate = ServerCertificate(files, ("http/1.1",), lambda why: log.warning("the old certificate stays in use", why=why))
-    return lambda _config, _usual: reloading(certificate)
 
 
 def _sealing_key(found: Facts) -> str:

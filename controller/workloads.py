@@ -211,21 +211,21 @@ def _app(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload,
 def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
     if ports.gateway is None:
         return ()
-    if not is_loopback(facts.listen):
-        raise SpecError((Problem("spec.gateway.enabled", "the gateway can't run on Kubernetes yet", hint="leave it out"),))
-    bind, hdfs = spec.spec.network.bind, spec.spec.pools.storage.enabled
+    pod, bind, hdfs = not is_loopback(facts.listen), spec.spec.network.bind, spec.spec.pools.storage.enabled
     address = ANY_ADDRESS.get(bind, bind)
+    host = f"{{host:{facts.controller}}}" if pod else f"[{address}]" if ":" in address else address
     scheme = "https" if encrypted(spec, facts.listen) else "http"
     place = GatewayPlace(
-        bind=bound(spec, GATEWAY),
+        bind=facts.listen if pod else bound(spec, GATEWAY),
         port=ports.gateway,
         certificate=_shown(GATEWAY, spec),
-        controller=f"{scheme}://{f'[{address}]' if ':' in address else address}:{ports.controller}",
+        controller=f"{scheme}://{host}:{ports.controller}",
         same=spec.spec.network.tls.certificate is not None,
         issuer=facts.issuer,
         namenode={"rpc": ports.namenode, "http": ports.webhdfs} if hdfs else None,
         datanodes=tuple(http for _, http, _ in ports.datanodes),
         apps=None if ports.app is None else f"{{host:{APP_PROXY}}}:{ports.app}",
+        listen=facts.listen,
     )
     return gateway_workloads(place)
 

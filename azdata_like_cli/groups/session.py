@@ -86,6 +86,7 @@ def login(  # noqa: PLR0913 - one parameter per option
     address = endpoint or _on_kubernetes(settings, cluster, kubernetes) or find_local(cluster).controller
     user = username or "admin"
     password = passwords.from_environment() or passwords.prompt(f"Password of {user}")
+    address = meeting.speaking(address)
     authority = meeting.authority(address, meeting.Given(ca, fingerprint))
     session = remember(name, address, user, password, keep_sql=keep_sql, authority=authority)
     data = {
@@ -243,7 +244,7 @@ def forget_cluster(controller: str | ControllerAddress) -> None:
         return
     with contexts.editing() as box:
         for name, session in list(box[0].sessions.items()):
-            if (session.controller, session.kubernetes) == (at.url, at.kubernetes):
+            if session.kubernetes == at.kubernetes and (at.kubernetes is not None or session.controller == at.url):
                 box[0] = box[0].without(name)
 
 
@@ -252,7 +253,8 @@ def sign_in_after_create(controller: str | ControllerAddress, username: str, pas
     if os.environ.get("BDC_NO_LOGIN"):
         return
     try:
-        session = remember(None, controller, username, password, authority=meeting.authority(controller))
+        at = meeting.speaking(controller)
+        session = remember(None, at, username, password, authority=meeting.authority(at))
     except BdcError as error:
         output.message(f"bdc: the cluster is there, but logging in failed: {error.message}; run 'bdc login'")
     else:

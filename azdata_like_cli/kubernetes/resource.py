@@ -22,6 +22,16 @@ def path(place: Place, name: str) -> str:
     return f"{COLLECTION.format(namespace=place.namespace)}/{name}"
 
 
+def authority(place: Place) -> str:
+    """The certificates with which the servers of the namespace's cluster are verified; empty where none is said. BdcError."""
+    from bdc import kubectl
+
+    found = kubectl.read(place, COLLECTION.format(namespace=place.namespace)) or {}
+    items = cast("list[Json]", found.get("items") or [])
+    said = [cast(Json, item.get("status") or {}).get("authority") for item in items]
+    return next((text for text in said if isinstance(text, str)), "")
+
+
 def document(name: str, place: Place, spec: Json | None) -> Json:
     """The resource: ``spec`` is a read bdc.yaml; None: all defaults."""
     wanted = (spec or {}).get("spec") or {"profile": "kubernetes"}

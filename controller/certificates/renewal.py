@@ -73,12 +73,14 @@ class Renewal:
         self._host = host
         self._reload = reload
         self._looked = 0.0
+        self._spec: ClusterSpec | None = None
 
     def __call__(self, spec: ClusterSpec) -> None:
-        """A look, where the last one is a while ago. What fails is logged, and tried again: the cluster goes on with what it has."""
-        if time.monotonic() - self._looked < EVERY_SECONDS:
+        """A look, where the last one is a while ago or was for another spec. What fails is logged, and tried again: the cluster goes on
+        with what it has."""
+        if time.monotonic() - self._looked < EVERY_SECONDS and spec == self._spec:
             return
-        self._looked = time.monotonic()
+        self._looked, self._spec = time.monotonic(), spec
         try:
             self.look(spec)
         except ControllerError as error:

@@ -14,15 +14,18 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from controller.accepted import remembered
 from controller.api.auditing import unwritten
+from controller.certificates.keeper import Certificates
 from controller.errors import ControllerError
 from controller.facts import Facts
 from controller.identity import cluster_id, first_admin, issuer
 from controller.kubernetes.api import Api, connect
 from controller.kubernetes.definition import ensure_definition
 from controller.kubernetes.document import ResourceDocument
+from controller.kubernetes.encryption import Encryption
 from controller.kubernetes.leading import LeaderSubstrate
 from controller.kubernetes.lease import Lease
 from controller.kubernetes.names import CONTROLLER_SERVICE
@@ -33,7 +36,9 @@ from controller.kubernetes.secrets import ClusterSecrets
 from controller.kubernetes.store import SecretStore
 from controller.kubernetes.watching import Watching
 from controller.log import Log, configure
-from controller.service import Address, Controller, Ends, assemble, serve
+from controller.reconcile import Outcome, Parts
+from controller.service import Controller, Ends, assemble
+from controller.serving import Address, Serving
 from controller.spark_places import SparkPlaces
 from controller.spec import ClusterSpec
 from controller.spec.crd import product_version
@@ -58,6 +63,8 @@ class Running:
     lease: Lease
     watching: Watching
     passes: Passes
+    serving: Serving
+    encryption: Encryption
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,14 +74,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         api = connect(options.kubeconfig, options.context)
         log.info("definition", did=ensure_definition(api))
-        running = build(api, options.namespace, options.name, options.identity)
+        address = Address(options.bind, options.port, health=options.health_port)
+        running = build(api, options.namespace, options.name, options.identity, address=address)
     except ControllerError as error:
         log.error("can't start", code=error.code, message=error.message, hint=error.hint)
         sys.stderr.write(f"{error.message}\n{error.hint or ''}\n")
         return 1
     begin(running)
     try:
-        return serve(running.controller, Address(options.bind, options.port))
+        return running.serving.run(running.controller)
     finally:
         let_go(running)
 
@@ -84,15 +92,25 @@ def terminate() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def build(api: Api, namespace: str, name: str, identity: str, end: Callable[[], None] = terminate) -> Running:
-    """Put the parts together; nothing runs yet. ``end``: called once the cluster is deleted."""
+def build(
+    api: Api,
+    namespace: str,
+    name: str,
+    identity: str,
+    end: Callable[[], None] = terminate,
+    address: Address = Address(EVERYWHERE, DEFAULTS["controller"]),  # noqa: B008 (frozen)
+) -> Running:
+    """Put the parts together; nothing runs yet. ``end``: called once the cluster is deleted; ``address``: of the API, TLS apart."""
     from controller.kubernetes.doctor.ground import Ground
     from controller.kubernetes.doctor.table import checks
     from controller.substrates.kubernetes.place import Place
     from controller.substrates.kubernetes.substrate import KubernetesSubstrate
 
     store = SecretStore(api, namespace, name)
-    hidden = ClusterSecrets(api, store, namespace, name)
+    certificates = Certificates(store, name)
+    hidden = ClusterSecrets(api, store, namespace, name, certificates.values)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="openbdc-"))
+    encryption = Encryption(certificates, hidden, namespace, folder, EVERYWHERE)
     lease, resource = Lease(api, namespace, name, identity), Resource(api, namespace, name)
     substrate = LeaderSubstrate(lambda owner: KubernetesSubstrate(api, Place(namespace, name, product_version(), owner)), lease, hidden)
 
@@ -116,7 +134,19 @@ def build(api: Api, namespace: str, name: str, identity: str, end: Callable[[], 
             store.close()
         end()
 
-    record = ResourceRecord(resource, host, identity)
+    def served() -> Address:
+        certificate, key = encryption.files or (None, None)
+        return replace(address, certificate=certificate, key=key)
+
+    serving = Serving(served)
+
+    def one_pass(parts: Parts) -> Outcome:
+        outcome = passes(parts)
+        if outcome.spec is not None:
+            encrypt(encryption, outcome.spec, serving)
+        return outcome
+
+    record = ResourceRecord(resource, host, identity, encryption.bundle)
     passes = Passes(api, resource, lease, store, hidden, substrate, record, ended)
     ends = Ends(
         store,
@@ -125,7 +155,9 @@ def build(api: Api, namespace: str, name: str, identity: str, end: Callable[[], 
         facts,
         hidden.value,
         record=record,
-        one_pass=passes,
+        one_pass=one_pass,
+        cluster=name,
+        certificates=encryption.ends,
         host=lambda _spec, workload: host(workload),
         wait_settled=WAIT_SETTLED,
         wait_moving=WAIT_MOVING,
@@ -136,7 +168,19 @@ def build(api: Api, namespace: str, name: str, identity: str, end: Callable[[], 
         checks=lambda loop: checks(Ground(api, namespace, name, product_version(), loop.spec, loop.desired)),
     )
     controller = assemble(ends, Login())
-    return Running(controller, lease, Watching(api, namespace, name, lambda: controller.loop.wake()), passes)
+    known = remembered(store)
+    if known is not None:  # of a cluster with TLS nobody is to be answered without it, not even in the first second
+        encrypt(encryption, known, serving)
+    return Running(controller, lease, Watching(api, namespace, name, lambda: controller.loop.wake()), passes, serving, encryption)
+
+
+def encrypt(encryption: Encryption, spec: ClusterSpec, serving: Serving) -> None:
+    """Serve with the certificate of now, or without one, as the spec says; what fails is tried again with the next pass."""
+    try:
+        if encryption.look(spec):
+            serving.switch()
+    except ControllerError as error:
+        log.warning("the API's certificate can't be laid", message=error.message, hint=error.hint)
 
 
 def begin(running: Running) -> None:
@@ -150,6 +194,7 @@ def let_go(running: Running) -> None:
     running.watching.stop()
     running.passes.let_go()
     running.lease.stop()
+    running.encryption.close()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--context", help="of the kubeconfig")
     parser.add_argument("--bind", default=EVERYWHERE, help="address of the REST API")
     parser.add_argument("--port", type=int, default=DEFAULTS["controller"], help="of the REST API")
+    parser.add_argument("--health-port", type=int, help="says without TLS that this process serves, for the kubelet; default: none")
     pod = os.environ.get("HOSTNAME") or socket.gethostname()
     parser.add_argument("--identity", default=f"{pod}-{secrets.token_hex(3)}", help="in the Lease that says which controller leads")
     return parser

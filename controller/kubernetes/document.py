@@ -23,7 +23,7 @@ TRIES = 5
 class ResourceDocument:
     """``SpecDocument`` of ``resource``; reads and writes the cluster's object anew each time."""
 
-    machine_only: tuple[str, ...] = ("spec.pools.master.postgresql.bin", "spec.network.tls", "spec.network.bind", "spec.gateway")
+    machine_only: tuple[str, ...] = ("spec.pools.master.postgresql.bin", "spec.network.tls", "spec.network.bind", "spec.gateway.bind")
 
     def __init__(self, api: Api, resource: Resource) -> None:
         self.image_tag: str | None = product_version()

@@ -13,7 +13,6 @@ from controller.kubernetes.lease import Lease
 from controller.kubernetes.secrets import ClusterSecrets
 from controller.spec import ClusterSpec
 from controller.substrate import Observed, Substrate
-from pools.encryption import PREFIX
 from pools.workload import Workload
 
 
@@ -41,16 +40,12 @@ class LeaderSubstrate:
             self._owner, self._inner = owner, self._make(owner)
 
     def wanted(self, spec: ClusterSpec, desired: tuple[Workload, ...]) -> tuple[Workload, ...]:
-        """Makes the secrets that are missing. SubstrateError for TLS: certificates don't reach pods yet."""
-        if spec.spec.gateway.enabled:
+        """Makes the secrets that are missing. SubstrateError for a certificate that would be read from files of the pods."""
+        if spec.spec.network.tls.certificate is not None:
             raise SubstrateError(
-                "the gateway runs on one machine only as yet (next: leave spec.gateway.enabled out; an Ingress is for closed networks)",
-                where="spec.gateway.enabled",
-            )
-        if any(secret.name.startswith(PREFIX) for workload in desired for secret in workload.secrets):
-            raise SubstrateError(
-                "TLS among pods is not there yet (next: leave spec.security.tls.enabled out; spec.kubernetes.tlsSecret is for the master)",
-                where="spec.security.tls.enabled",
+                "network.tls names files, and pods have none (next: lay the certificate into a Secret, and name it in"
+                " spec.kubernetes.tlsSecret)",
+                where="spec.network.tls",
             )
         if self._lease.held:
             self._secrets.ensure(secret.name for workload in desired for secret in workload.secrets)

@@ -8,6 +8,7 @@ from typing import cast
 from controller.kubernetes.conditions import CUT, of_outcome, status_of, still
 from controller.kubernetes.resource import Resource
 from controller.reconcile import Outcome
+from controller.spec import ClusterSpec
 from controller.status import ClusterStatus, addresses
 from pools.workload import Workload
 
@@ -15,12 +16,20 @@ CHANGE = "lastChange"
 
 
 class ResourceRecord:
-    """``host``: under which name a workload is reached; ``identity``: of the controller that writes."""
+    """``host``: under which name a workload is reached; ``identity``: of the controller that writes; ``authority``: PEM certificates with
+    which the cluster's servers are verified, empty where it speaks no TLS."""
 
-    def __init__(self, resource: Resource, host: Callable[[Workload], str], identity: str) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        host: Callable[[Workload], str],
+        identity: str,
+        authority: Callable[[ClusterSpec | None], str] = lambda _spec: "",
+    ) -> None:
         self._resource = resource
         self._host = host
         self._identity = identity
+        self._authority = authority
 
     def last(self) -> ClusterStatus | None:
         """The tree as the resource holds it."""
@@ -41,6 +50,11 @@ class ResourceRecord:
             else self._resource.status.get(CHANGE)
         )
         status |= {CHANGE: change} if change else {}
+        if outcome.spec is not None:
+            bundle = self._authority(outcome.spec)
+            status |= {"authority": bundle} if bundle else {}
+        elif "authority" in self._resource.status:
+            status["authority"] = self._resource.status["authority"]
         self._resource.show({**status, "controller": self._identity}, of_outcome(outcome))
 
 

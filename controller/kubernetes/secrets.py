@@ -3,6 +3,8 @@
 A missing value is made, a value that is there is never replaced. Which ones were made is remembered in the store (digests): one that is
 lost is taken from memory, and where that is not possible the pass says so instead of making another one, with which the master could not
 be reached nor credentials of data sources be opened.
+
+Certificates (``tls-…``) alone are replaced: they come from the store, where the cluster's authority keeps them.
 """
 
 from __future__ import annotations
@@ -10,26 +12,28 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from controller.errors import ControllerError, NotReadyError, StoreError
 from controller.kubernetes.api import Api, Json, path_of
 from controller.kubernetes.names import SECRETS, kept_metadata
 from controller.secret_values import SEALING_KEY, TICKET_KEY, new_value, sealing_public_key, ticket_public_key
 from controller.store import Store
+from pools.encryption import PREFIX
 
 FILE = "secrets.json"
 """In the store: name → digest of the value."""
 
 
 class ClusterSecrets:
-    """Values by name; kept in memory once they were seen."""
+    """Values by name; kept in memory once they were seen. ``certificates``: those of the store, as entries of this Secret."""
 
-    def __init__(self, api: Api, store: Store, namespace: str, cluster: str) -> None:
+    def __init__(self, api: Api, store: Store, namespace: str, cluster: str, certificates: Callable[[], Mapping[str, str]] = dict) -> None:
         self._api = api
         self._store = store
         self._namespace = namespace
         self._cluster = cluster
+        self._certificates = certificates
         self._path = path_of("v1", "Secret", namespace, SECRETS)
         self._mutex = threading.Lock()
         self._known: dict[str, bytes] = {}
@@ -49,19 +53,29 @@ class ClusterSecrets:
                 self._known |= _data(self._api.get(self._path))
 
     def ensure(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Have all of ``names``; returns those that were made now. StoreError for one that was lost."""
+        """Have all of ``names``; returns those that were made now. StoreError for one that was lost. A certificate that nobody has made
+        yet is left out: its pod waits for it."""
         with self._mutex:
             secret = self._api.get(self._path)
             there = _data(secret)
-            missing = tuple(sorted(set(names) - set(there)))
-            if missing:
-                secret = self._add(secret, {name: self._again(name) for name in missing})
-                there = _data(secret)
+            values = self._values(sorted(set(names) - set(there)))
+            if values:
+                there = _data(self._add(secret, values))
             self._known |= there
-        if missing:
-            made = {name: _digest(there[name]) for name in missing}
+        missing = tuple(values)
+        made = {name: _digest(there[name]) for name in missing if not name.startswith(PREFIX)}
+        if made:
             self._store.update(FILE, lambda before: {**(before or {}), **made})
         return missing
+
+    def publish(self, certificates: Mapping[str, str]) -> None:
+        """Have these as they are, whatever was there. ControllerError; ApiError where somebody else wrote meanwhile."""
+        with self._mutex:
+            secret = self._api.get(self._path)
+            there = _data(secret)
+            differ = {name: value.encode() for name, value in certificates.items() if there.get(name) != value.encode()}
+            if differ:
+                self._known |= _data(self._add(secret, differ))
 
     def public_keys(self) -> tuple[str | None, str | None]:
         """Of the sealing key and the ticket key; None while there is none."""
@@ -70,6 +84,12 @@ class ClusterSecrets:
             None if sealing is None else sealing_public_key(sealing),
             None if ticket is None else ticket_public_key(ticket),
         )
+
+    def _values(self, names: list[str]) -> dict[str, bytes]:
+        """Of those that are missing."""
+        made = self._certificates() if any(name.startswith(PREFIX) for name in names) else {}
+        found = {name: self._again(name) for name in names if not name.startswith(PREFIX)}
+        return found | {name: made[name].encode() for name in names if name.startswith(PREFIX) and name in made}
 
     def _again(self, name: str) -> bytes:
         known = self._known.get(name)

@@ -139,9 +139,9 @@ BOUNDS: dict[Path, Schema] = {
     ("network", "tls", "key"): {"maxLength": 4096},
     ("pools", "storage", "spark", "conf"): {"maxProperties": 200},
     ("pools", "storage", "spark", "conf", "{}"): {"maxLength": 10000},
-    ("kubernetes", "pods"): {"maxProperties": 5},
+    ("kubernetes", "pods"): {"maxProperties": 6},
     ("kubernetes", "storage", "claims"): {"maxProperties": 5},
-    ("kubernetes", "endpoints"): {"maxProperties": 4},
+    ("kubernetes", "endpoints"): {"maxProperties": 5},
 }
 """Kubernetes reckons what a rule may cost from these; each is more than can be of use."""
 
@@ -155,7 +155,15 @@ CEL: dict[Path, dict[str, list[Rule]]] = {
                 "this address can be reached from other machines: leave security.tls.enabled out, or keep 127.0.0.1",
                 ".network.bind",
             ),
-        ]
+        ],
+        "exposed_master_has_tls": [
+            _rule(
+                "!('master' in self.kubernetes.endpoints) || self.kubernetes.endpoints['master'].type == 'ClusterIP'"
+                " || has(self.kubernetes.tlsSecret) || (has(self.security.tls.enabled) && self.security.tls.enabled)",
+                "a master that is reached from outside needs TLS: security.tls.enabled, or a certificate of yours in kubernetes.tlsSecret",
+                ".kubernetes.endpoints",
+            )
+        ],
     },
     ("pools", "storage"): {
         "replication_needs_datanodes": [
@@ -204,15 +212,6 @@ CEL: dict[Path, dict[str, list[Rule]]] = {
             )
         ],
     },
-    ("kubernetes",): {
-        "exposed_master_has_tls": [
-            _rule(
-                "!('master' in self.endpoints) || self.endpoints['master'].type == 'ClusterIP' || has(self.tlsSecret)",
-                "a master that is reached from outside needs a certificate: name it in tlsSecret, or keep ClusterIP and port-forwards",
-                ".endpoints",
-            )
-        ]
-    },
 }
 """Path below ``spec`` → name of the rule's function → what CEL says of it."""
 
@@ -260,6 +259,7 @@ STATUS: Schema = {
             message="One sentence for people.",
             selector="Labels of the compute pods, for autoscalers.",
             controller="The pod that leads: its log says more.",
+            authority="Certificates (PEM) that the cluster's servers are verified with; not there without TLS.",
         ),
         "observedGeneration": {
             "type": "integer",

@@ -34,7 +34,7 @@ class Images(Section):
     pull_secrets: Annotated[tuple[ObjectName, ...], Field(strict=False, max_length=10)] = ()
     """Names of Secrets of type ``kubernetes.io/dockerconfigjson`` in the same namespace, for private registries."""
     control: Reference | None = None
-    """Full reference of the image of the setup jobs. null: ``<registry>/openbdc/controller:<tag>``."""
+    """Full reference of the image of the setup jobs and the gateway. null: ``<registry>/openbdc/controller:<tag>``."""
     master: Reference | None = None
     """PostgreSQL 18 with TLS. null: ``<registry>/library/postgres:18``."""
     compute: Reference | None = None
@@ -147,11 +147,12 @@ class Kubernetes(Section):
     storage: Storage = Storage()
     """Volume claims."""
     pods: dict[str, Pods] = Field(default={})
-    """Where pods run, and with how much: of the pools ``master``, ``compute``, ``data``, ``storage``, ``app``."""
+    """Where pods run, and with how much: of the pools ``master``, ``compute``, ``data``, ``storage``, ``app``, ``gateway``."""
     endpoints: dict[str, Exposure] = Field(default={})
-    """How endpoints are reached from outside: ``master``, ``compute``, ``webhdfs``, ``app``. Beyond the namespace nothing but the login
-    keeps strangers away; WebHDFS believes every name, so it is for closed networks only. The app proxy speaks no TLS itself,
-    but an Ingress in front of it can."""
+    """How endpoints are reached from outside: ``gateway``, ``master``, ``compute``, ``webhdfs``, ``app``. Beyond the namespace nothing but
+    the login keeps strangers away; WebHDFS believes every name, so it is for closed networks only, where the gateway is for all. The app
+    proxy speaks no TLS itself, but the gateway does, and an Ingress in front of it can."""
     tls_secret: ObjectName | None = None
-    """Secret of type ``kubernetes.io/tls`` (``tls.crt``, ``tls.key``) with the master's certificate. null: the master speaks no TLS, and a
-    NetworkPolicy lets only the cluster's own pods reach it."""
+    """Secret of type ``kubernetes.io/tls`` (``tls.crt``, ``tls.key``) with the master's certificate, in place of one that the cluster's
+    authority makes. null: with ``security.tls`` that one; without, the master speaks no TLS, and a NetworkPolicy lets only the cluster's
+    own pods reach it."""

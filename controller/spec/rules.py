@@ -117,11 +117,12 @@ def exposed_master_has_tls(spec: ClusterSpec) -> Iterator[Finding]:
     """A master that is reached from outside of the namespace: passwords and rows would cross the network in clear."""
     kubernetes = spec.spec.kubernetes
     master = kubernetes.endpoints.get("master")
-    if master is not None and master.type != "ClusterIP" and kubernetes.tls_secret is None:
+    encrypted = kubernetes.tls_secret is not None or spec.spec.security.tls.enabled
+    if master is not None and master.type != "ClusterIP" and not encrypted:
         yield (
             ("spec", "kubernetes", "endpoints", "master", "type"),
             f"{master.type} makes the master reachable from outside, and without TLS passwords and rows would cross the network in clear",
-            "name a certificate in spec.kubernetes.tlsSecret, or keep ClusterIP and port-forwards",
+            "set security.tls.enabled, or name a certificate in kubernetes.tlsSecret, or keep ClusterIP and port-forwards",
         )
 
 
@@ -137,9 +138,9 @@ def ingress_is_for_http(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 KUBERNETES_NAMES: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("pods",): ("master", "compute", "data", "storage", "app"),
+    ("pods",): ("master", "compute", "data", "storage", "app", "gateway"),
     ("storage", "claims"): ("master", "data", "nameNode", "dataNode", "app"),
-    ("endpoints",): ("master", "compute", "webhdfs", "app"),
+    ("endpoints",): ("master", "compute", "webhdfs", "app", "gateway"),
 }
 
 RULES: tuple[Callable[[ClusterSpec], Iterator[Finding]], ...] = (

@@ -13,8 +13,6 @@ from pools.workload import ConfigFile, Endpoint, Port, Probe, Workload
 NAME = "gateway"
 PROXY_USER = "openbdc-gateway"
 """Under this name HDFS lets the gateway act as others, from loopback only (``hadoop.proxyuser``)."""
-METRICS = metrics_place("127.0.0.1")
-"""Of one machine, wherever the gateway itself listens: nobody outside asks it."""
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a server that listens everywhere is asked on loopback)
 
 
@@ -33,10 +31,12 @@ class GatewayPlace:
     namenode: Mapping[str, int] | None = None
     datanodes: tuple[int, ...] = ()
     apps: str | None = None
+    listen: str = "127.0.0.1"
 
 
 def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
     """The one process."""
+    metrics = metrics_place(place.listen)
     settings = GatewaySettings(
         addresses=(place.bind,),
         port=place.port,
@@ -48,7 +48,7 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
         issuer=place.issuer,
         hdfs=_hdfs(place),
         apps=place.apps,
-        metrics=METRICS.where,
+        metrics=metrics.where,
     )
     endpoints = [Endpoint("gateway", "Gateway to the API, HDFS files and apps", "https://{host}:{port:api}", "https")]
     if place.namenode is not None:
@@ -62,12 +62,12 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
             command=("{python}", "-m", "pools.gateway.service", "--config", "{config}/gateway.json"),
             files=(ConfigFile("gateway.json", settings.text()),),
             secrets=server_secrets(place.certificate),
-            ports=(Port("api", place.port),),
+            ports=(Port("api", place.port), *metrics.ports),
             ready=Probe("tcp", "api", host=ANY.get(place.bind, place.bind)),
             endpoints=tuple(endpoints),
             ready_seconds=30.0,
             memory_mb=256,
-            metrics=METRICS.scrape,
+            metrics=metrics.scrape,
         ),
     )
 

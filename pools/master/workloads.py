@@ -96,11 +96,17 @@ def _server(settings: MasterSettings) -> Workload:
             extension_folder=True,
             settings={"client_connection_check_interval": VANISHED_CLIENT, **_modules(settings)} | dict(settings.settings),
             files=tuple(ConfigFile(f"extension/{name}", content) for name, content in extension_files().items()),
-            # to postgres_fdw the authority is a file too: the pool is asked over TLS where PostgreSQL can
-            secrets=server_secrets(settings.encrypted) if own and settings.encrypted is not None else (),
+            secrets=_secrets(settings),
             endpoints=() if settings.front else (_endpoint(settings),),
         )
     )
+
+
+def _secrets(settings: MasterSettings) -> tuple[Secret, ...]:
+    """To postgres_fdw the authority is a file too: the pool is asked over TLS where PostgreSQL can."""
+    if settings.encrypted is not None and not settings.front:
+        return server_secrets(settings.encrypted)
+    return CLIENT_SECRETS if settings.pool_encrypted else ()
 
 
 def _endpoint(settings: MasterSettings) -> Endpoint:

@@ -87,9 +87,9 @@ def core_site(filesystem: str, superusers: tuple[str, ...]) -> dict[str, str]:
     }
 
 
-def impersonation(user: str) -> dict[str, str]:
-    """What lets ``user`` act as others, from this machine only; NameNode and DataNodes are told so."""
-    return {f"hadoop.proxyuser.{user}.hosts": LOOPBACK, f"hadoop.proxyuser.{user}.users": "*"}
+def impersonation(user: str, hosts: str = LOOPBACK) -> dict[str, str]:
+    """What lets ``user`` act as others, from this machine only, or from ``hosts``; NameNode and DataNodes are told so."""
+    return {f"hadoop.proxyuser.{user}.hosts": hosts, f"hadoop.proxyuser.{user}.users": "*"}
 
 
 def namenode_site(rpc: str, http: str, replication: int) -> dict[str, str]:

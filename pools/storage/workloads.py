@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pools.postgresql import is_loopback
 from pools.storage import hadoop
 from pools.workload import ConfigFile, Endpoint, Port, Prepare, Probe, Scrape, Workload
 
@@ -50,7 +51,8 @@ def _core(settings: StorageSettings) -> ConfigFile:
     filesystem = f"hdfs://{{host:{NAMENODE}}}:{settings.rpc_port}"
     site = hadoop.core_site(filesystem, settings.superusers)
     if settings.proxy_user is not None:
-        site |= hadoop.impersonation(settings.proxy_user)
+        # a pod's address changes; who reaches HDFS in pods at all is said by NetworkPolicies, and is believed under any name anyway
+        site |= hadoop.impersonation(settings.proxy_user, *(() if is_loopback(settings.listen) else ("*",)))
     return ConfigFile("core-site.xml", hadoop.configuration(site))
 
 

@@ -13,6 +13,7 @@ from controller.substrates.kubernetes.place import CLUSTER, COMPONENT, PART_OF, 
 
 CONTROL = "control"
 SPARK = ("spark-connect", "spark-job")
+GATEWAY = "gateway"
 APPS = "app-proxy"
 """The apps run in its pod."""
 
@@ -27,6 +28,10 @@ ARROWS: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
     (("storage", *SPARK), "storage", ("data", "ipc")),
     ((APPS,), "spark-connect", ("connect",)),
     ((CONTROL, "compute", *SPARK), APPS, ("app",)),
+    ((GATEWAY,), CONTROL, ("api",)),
+    ((GATEWAY,), "nmnode", ("http",)),
+    ((GATEWAY,), "storage", ("http",)),
+    ((GATEWAY,), APPS, ("app",)),
 )
 """(who ask, whom, the names of the ports)."""
 

@@ -40,7 +40,10 @@ IMAGES: dict[PoolName, Image] = {
     "data": Image("openbdc/data"),
     "storage": Image("openbdc/storage"),
     "app": Image("openbdc/app"),
+    "gateway": Image("openbdc/controller"),
 }
+SAME: dict[PoolName, str] = {"gateway": "control"}
+"""Pool → the key of ``spec.kubernetes.images`` that says its image, where that is another one's."""
 
 
 def program(pool: PoolName, name: str) -> str:
@@ -53,6 +56,6 @@ def program(pool: PoolName, name: str) -> str:
 
 def reference(pool: PoolName, images: Images, version: str) -> str:
     """The image that a pool's containers run."""
-    given: str | None = getattr(images, pool)
+    given: str | None = getattr(images, SAME.get(pool, pool))
     image = IMAGES[pool]
     return given or f"{images.registry}/{image.name}:{image.tag or images.tag or version}"

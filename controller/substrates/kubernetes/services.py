@@ -10,8 +10,16 @@ from controller.spec.kubernetes import Exposure
 from controller.substrates.kubernetes.groups import Group
 from controller.substrates.kubernetes.place import CLUSTER, WORKLOAD, Json, Place
 
-ENDPOINTS = {"master": ("master", "sql"), "compute": ("compute", "sql"), "nmnode": ("webhdfs", "http"), "app-proxy": ("app", "app")}
+ENDPOINTS = {
+    "master": ("master", "sql"),
+    "compute": ("compute", "sql"),
+    "nmnode": ("webhdfs", "http"),
+    "app-proxy": ("app", "app"),
+    "gateway": ("gateway", "api"),
+}
 """Role → key of ``spec.kubernetes.endpoints``, and the name of its port."""
+OPEN = frozenset({"gateway"})
+"""Roles that are made to be reached by everybody, also from inside of the Kubernetes cluster."""
 
 
 def services(group: Group, place: Place) -> tuple[Json, ...]:
@@ -28,8 +36,8 @@ def services(group: Group, place: Place) -> tuple[Json, ...]:
 
 
 def exposed_ports(group: Group, place: Place) -> frozenset[str]:
-    """Names of the ports that are reached from outside of the Kubernetes cluster."""
-    return frozenset((_port_name(group),)) if _wanted(_exposure(group, place)) else frozenset()
+    """Names of the ports that are reached from outside of the cluster's own pods."""
+    return frozenset((_port_name(group),)) if group.role in OPEN or _wanted(_exposure(group, place)) else frozenset()
 
 
 def _exposed(group: Group, place: Place, numbers: dict[str, int]) -> tuple[Json, ...]:

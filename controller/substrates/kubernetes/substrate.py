@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 
 from controller.kubernetes.api import Api, ApiError, path_of, path_of_object
+from controller.kubernetes.names import CONTROLLER_SERVICE
 from controller.spec import ClusterSpec
 from controller.substrate import Observed, ObservedWorkload
 from controller.substrates.kubernetes.applying import applied, what_restarts
@@ -113,7 +114,9 @@ class KubernetesSubstrate:
         return None
 
     def host(self, name: str) -> str:
-        """The name of the group's Service."""
+        """The name of the group's Service; the controller's is the chart's."""
+        if name == CONTROL:
+            return self._wanted.place.host(CONTROLLER_SERVICE)
         group = self._wanted.groups.get(name)
         return self._wanted.place.host(group.name if group else name)
 

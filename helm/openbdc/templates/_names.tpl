@@ -47,3 +47,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- define "openbdc.port" -}}
 30080
 {{- end }}
+
+{{- define "openbdc.healthPort" -}}
+30081
+{{- end }}

@@ -101,6 +101,13 @@ def test_what_is_refused(changes: dict[str, str], message: str) -> None:
         spec(**changes)
 
 
-def test_kubernetes_refuses_it() -> None:
-    with pytest.raises(SpecError, match="gateway can't run on Kubernetes"):
-        all_workloads(spec(), Facts(sealing_key="a2V5", listen="0.0.0.0"))
+@pytest.mark.parametrize(("tls", "scheme"), [("false", "http"), ("true", "https")])
+def test_in_a_pod_it_reaches_others_by_their_services(tls: str, scheme: str) -> None:
+    facts = Facts(sealing_key="a2V5", issuer="openbdc:x", listen="0.0.0.0", controller="openbdc")
+    found = {one.name: one for one in all_workloads(spec(security__tls__enabled=tls), facts)}
+    told = settings(found["gateway"])
+    assert (told["addresses"], told["controller"]) == (["0.0.0.0"], f"{scheme}://{{host:openbdc}}:30080")
+    assert (told["hdfs"]["namenode"], told["apps"]) == ("{host:nmnode-0}:31570", "{host:app-proxy}:30778")
+    assert [port.name for port in found["gateway"].ports] == ["api", "metrics"]
+    core = next(file.content for file in found["nmnode-0"].files if file.path == "core-site.xml")
+    assert f"hadoop.proxyuser.{PROXY_USER}.hosts</name><value>*<" in "".join(core.split())

@@ -28,8 +28,12 @@ FILES = {
     "data": ("data-0",),
     "storage": ("nmnode-0", "hdfs-setup"),
     "app": ("app-proxy",),
+    "gateway": ("gateway",),
+    "tls": ("data-0",),
 }
 """File → pod groups; the others are like these."""
+CHANGES = {"gateway": {"gateway": "{enabled: true}"}, "tls": {"security": "{tls: {enabled: true}}"}}
+"""File → what its spec differs by from the default one."""
 OWNER = {"apiVersion": "openbdc.dev/v1alpha1", "kind": "BigDataCluster", "name": "demo", "uid": "00000000-0000-0000-0000-000000000001"}
 
 
@@ -86,7 +90,7 @@ def _without_extension(pod: dict[str, Any]) -> None:
 
 def rendered(name: str) -> str:
     """One file's text."""
-    of = spec()
+    of = spec(**CHANGES.get(name, {}))
     found = [shown(manifest) for entry in FILES[name] for manifest in manifests(group(entry, of), place(of)).all]
     return yaml.dump_all(found, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
