@@ -19,6 +19,7 @@ from pathlib import Path
 from apps.errors import StartError
 
 WHEELHOUSE = "wheels"
+OPENED = ".open"
 BUILD_SECONDS = 600
 PASSED_ON = ("SSL_CERT_FILE", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE", "UV_OFFLINE", "HTTPS_PROXY", "https_proxy", "NO_PROXY")
 """Variables that decide where packages come from. They are uv's alone: workers don't get them."""
@@ -26,9 +27,10 @@ PASSED_ON = ("SSL_CERT_FILE", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FIL
 
 @dataclass(frozen=True)
 class Environments:
-    """``folder``: where they are kept, with uv's cache."""
+    """``folder``: where they are kept, with uv's cache. ``shared``: other OS users run what is in them, if they know where it lies."""
 
     folder: Path
+    shared: bool = False
 
     def python(self, requirements: tuple[str, ...], package: Path) -> str:
         """The interpreter with these requirements; blocks while it is built. StartError with what uv says."""
@@ -39,7 +41,19 @@ class Environments:
         python = place / "bin" / "python"
         if not python.exists():
             self._build(requirements, wheels if wheels.is_dir() else None, place)
+        if self.shared and not (place / OPENED).exists():
+            self._open(place)
         return str(python)
+
+    def _open(self, place: Path) -> None:
+        """Readable for all who may go through; the folder of all of them can't be listed, and a digest can't be guessed."""
+        self.folder.chmod(0o711)
+        for folder, _, files in os.walk(place):
+            for path in (Path(folder), *(Path(folder) / name for name in files)):
+                if not path.is_symlink():
+                    mode = path.stat().st_mode
+                    path.chmod(mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444))
+        (place / OPENED).touch()
 
     def _build(self, requirements: tuple[str, ...], wheels: Path | None, place: Path) -> None:
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)

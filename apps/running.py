@@ -15,12 +15,14 @@ from apps.runtimes import RUNTIMES
 from apps.spec import AppSpec
 from apps.worker.calls import Launch
 from apps.worker.pool import Workers
+from apps.worker.spawning import OwnChildren, Spawner
 
 
 @dataclass(frozen=True)
 class Place:
     """Where a version runs: ``code`` is its unpacked package, ``scratch`` what its workers may write to, ``environments`` where those with
-    requirements are kept. ``marks``: variables beside the spec's own; ``processes``, ``written``: as of ``Launch``."""
+    requirements are kept. ``marks``: variables beside the spec's own; ``processes``, ``written``, ``spawner``: as of
+    ``Launch``."""
 
     code: Path
     scratch: Path
@@ -28,6 +30,7 @@ class Place:
     marks: Mapping[str, str] = field(default_factory=dict)
     processes: int | None = None
     written: Callable[[bytes], None] = lambda _text: None
+    spawner: Callable[[AppSpec], Spawner] = lambda _spec: OwnChildren()
 
 
 async def running(place: Place, workers: int | None = None) -> tuple[AppSpec, Workers]:
@@ -40,6 +43,7 @@ async def running(place: Place, workers: int | None = None) -> tuple[AppSpec, Wo
             where="runtime",
             hint=f"pip install '{runtime.needs[1]}'",
         )
+    spawner = place.spawner(spec)
     python = await asyncio.to_thread(place.environments.python, requirements, place.code)
     launch = Launch(
         python=python,
@@ -48,6 +52,7 @@ async def running(place: Place, workers: int | None = None) -> tuple[AppSpec, Wo
         environment={**place.marks, **spec.env},
         processes=place.processes,
         written=place.written,
+        spawner=spawner,
     )
     found = Workers(launch, workers or spec.workers, spec.timeout)
     await found.start()

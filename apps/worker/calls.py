@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,12 +15,11 @@ from typing import Any, cast
 
 from apps.errors import CrashError, StartError
 from apps.worker.framing import HEADER, MAX_FRAME, FrameError, decode, encode
+from apps.worker.spawning import Order, OwnChildren, Running, Spawner
 
-START = Path(__file__).with_name("start.py")
 PATH = "/usr/local/bin:/usr/bin:/bin"
 READ = 256 * 1024
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS")
-GONE_SECONDS = 10.0
 DYING_SECONDS = 1.0
 """Between the end of its socket and the end of a process."""
 
@@ -37,6 +34,7 @@ class Launch:
     environment  variables: the spec's own, and what marks it as one of the cluster's processes
     processes    RLIMIT_NPROC; None: none
     written      takes what a worker writes past Python's own streams
+    spawner      makes the processes
     """
 
     python: str
@@ -46,6 +44,7 @@ class Launch:
     processes: int | None = None
     written: Callable[[bytes], None] = lambda _text: None
     start_seconds: float = 120.0
+    spawner: Spawner = field(default_factory=OwnChildren)
 
 
 class Worker(asyncio.Protocol):
@@ -56,7 +55,7 @@ class Worker(asyncio.Protocol):
         self.folder = launch.scratch / str(number)
         self.gone = gone
         self.alive = False
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Running | None = None
         self._buffer = bytearray()
         self._transport: asyncio.WriteTransport | None = None
         self._answer: asyncio.Future[dict[str, Any]] | None = None
@@ -68,10 +67,10 @@ class Worker(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         try:
-            self.process = await asyncio.to_thread(self._spawn, theirs)
+            self.process = await self._spawn(theirs)
         except OSError as error:
             ours.close()
-            raise StartError(f"a worker can't be started: {error.strerror}", where=self.launch.python) from None
+            raise StartError(f"a worker can't be started: {error.strerror or error}", where=self.launch.python) from None
         finally:
             theirs.close()
         await loop.connect_accepted_socket(lambda: self, ours)
@@ -91,20 +90,13 @@ class Worker(asyncio.Protocol):
             self.launch.written(f"{first.get('trace') or ''}{first.get('failed')}\n".encode())
             raise StartError(str(first.get("failed") or "the worker gave no answer"), where=str(self.launch.init["src"]))
 
-    def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(mode=0o700, parents=True)
+    async def _spawn(self, theirs: socket.socket) -> Running:
+        await asyncio.to_thread(self.launch.spawner.make, self.folder)
         threads = {name: str(self.launch.init["threads"]) for name in THREAD_VARIABLES}
         places = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": str(self.folder), "TMPDIR": str(self.folder), "MALLOC_ARENA_MAX": "2"}
-        return subprocess.Popen(
-            [self.launch.python, "-I", "-B", str(START), str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=self._output.end(),
-            stderr=subprocess.STDOUT,
-            cwd=self.folder,
-            env={**threads, **places, **self.launch.environment},
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,
+        environment = {**threads, **places, **self.launch.environment}
+        return await self.launch.spawner.start(
+            Order(self.launch.python, self.folder, environment, theirs.fileno(), self._output.end()),
         )
 
     async def call(self, inputs: Mapping[str, object]) -> dict[str, Any]:
@@ -140,22 +132,13 @@ class Worker(asyncio.Protocol):
             self._transport.abort()
         await self.ended()
         self._output.close()
-        await asyncio.to_thread(shutil.rmtree, self.folder, True)
+        await self.launch.spawner.remove(self.folder)
 
     async def ended(self, dying_seconds: float = 0.0) -> str:
         """How the process ended, in words; it is killed if it has not within ``dying_seconds``."""
         if self.process is None:
             return "it was not started"
-        process = self.process
-        if dying_seconds:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(process.wait, dying_seconds)
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-        code = await asyncio.to_thread(process.wait, GONE_SECONDS)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)  # what it left behind
+        code = await self.process.ended(dying_seconds)
         return f"it was ended by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"it ended with exit code {code}"
 
     # ---- asyncio.Protocol

@@ -215,7 +215,7 @@ def _users(home: ClusterHome) -> Iterator[Finding]:
     if missing:
         yield problem(f"OS users are missing: {', '.join(missing)}", f"bdc start {home.name} makes them")
     else:
-        yield ok(f"{len(there)} OS users, one per pool")
+        yield ok(f"{len(there)} OS users, one per pool, and those of apps")
 
 
 def _processes(home: ClusterHome) -> Iterator[Finding]:

@@ -17,22 +17,24 @@ UNKNOWN_EXIT = -1000  # an adopted process is not our child: nobody tells us how
 
 @dataclass(frozen=True)
 class Identity:
-    """The OS user of a pool. None everywhere below means: stay who we are."""
+    """The OS user of a pool; ``groups``: others that it is in beside its own. None everywhere below means: stay who we are."""
 
     name: str
     uid: int
     gid: int
+    groups: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start one process: in a session of its own, output appended to ``log``, nothing inherited from the supervisor."""
+    """How to start one process: in a session of its own, output appended to ``log``, nothing inherited but ``descriptors``."""
 
     command: Sequence[str]
     environment: Mapping[str, str]
     cwd: Path
     log: int
     identity: Identity | None
+    descriptors: tuple[int, ...] = ()
 
 
 def become_subreaper() -> None:
@@ -63,7 +65,8 @@ class Children:
             umask=0o077,
             user=identity.uid if identity else None,
             group=identity.gid if identity else None,
-            extra_groups=[] if identity else None,
+            extra_groups=list(identity.groups) if identity else None,
+            pass_fds=launch.descriptors,
         )
         process.returncode = 0  # reap() below waits for it, Popen must not
         exited: asyncio.Future[int] = self._loop.create_future()

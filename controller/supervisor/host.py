@@ -18,6 +18,10 @@ from controller.supervisor.rendered import Rendered
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+WORKER = "-worker-"
+"""In the keys of users.json, between the name of a pool and the number of a user of its workers."""
+
+
 class HasState(Protocol):
     """Anything with a state word."""
 
@@ -39,23 +43,33 @@ class Host:
         """The OS user of a pool. As root only users made for this cluster are taken, so nobody can ask for another one."""
         if os.geteuid() != 0 or not self.users:
             return None
-        name = self.users.get(pool) or self._made_since(pool)
+        name = self.users.get(pool) or self._made_since().get(pool)
         if name is None:
             raise SupervisorError("invalid_workload", f"this cluster has no OS user for the pool {pool!r}")
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            raise SupervisorError("cannot_start", f"the OS user {name} does not exist", "bdc start makes it again") from None
-        if entry.pw_uid == 0:
-            raise SupervisorError("cannot_start", f"the OS user {name} is root")
-        return Identity(name, entry.pw_uid, entry.pw_gid)
+        uid, gid = _ids(name)
+        return Identity(name, uid, gid, tuple(worker.gid for worker in self.workers(pool)))
 
-    def _made_since(self, pool: str) -> str | None:
-        """The user of a pool that is younger than this supervisor: ``bdc start`` made it and wrote the table anew (it is root's own)."""
+    def workers(self, pool: str) -> tuple[Identity, ...]:
+        """The OS users as which the processes of a pool's service start others (``launching``); none: as its own."""
+        if os.geteuid() != 0 or not self.users:
+            return ()
+        return tuple(Identity(name, *_ids(name)) for name in self._worker_names(pool))
+
+    def worker_uids(self, pool: str) -> frozenset[int]:
+        """Of those users that are still there."""
+        there = frozenset(self._worker_names(pool)) if os.geteuid() == 0 and self.users else frozenset[str]()
+        return frozenset(entry.pw_uid for entry in pwd.getpwall() if entry.pw_name in there) - {0} if there else frozenset()
+
+    def _worker_names(self, pool: str) -> list[str]:
+        prefix = f"{pool}{WORKER}"
+        return [name for key, name in (self._made_since() or self.users).items() if key.startswith(prefix)]
+
+    def _made_since(self) -> Mapping[str, str]:
+        """The table with users that are younger than this supervisor: ``bdc start`` made them and wrote it anew (it is root's own)."""
         try:
-            found: str | None = json.loads(self.folder.users.read_text()).get(pool)
+            found: Mapping[str, str] = json.loads(self.folder.users.read_text())
         except (OSError, ValueError):
-            return None
+            return {}
         return found
 
     def environment(self, workload: Rendered) -> dict[str, str]:
@@ -82,3 +96,14 @@ class Host:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         await future
+
+
+def _ids(name: str) -> tuple[int, int]:
+    """uid and gid. SupervisorError where there is no such user, or it is root."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise SupervisorError("cannot_start", f"the OS user {name} does not exist", "bdc start makes it again") from None
+    if entry.pw_uid == 0 or entry.pw_gid == 0:
+        raise SupervisorError("cannot_start", f"the OS user {name} is root")
+    return entry.pw_uid, entry.pw_gid

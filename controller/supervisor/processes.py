@@ -101,12 +101,15 @@ def descendants(pid: int, processes: dict[int, Stat]) -> set[int]:
     return found
 
 
-def belonging(folder: Path, workload: str, main: Main | None, home: Path) -> set[int]:
-    """All processes of one workload that still run. ``home`` is the workload's folder; never the caller itself."""
+def belonging(folder: Path, workload: str, main: Main | None, home: Path, users: frozenset[int] = frozenset()) -> set[int]:
+    """All processes of one workload that still run. ``home`` is the workload's folder; ``users``: all of theirs is the workload's,
+    whatever it did to its session, its parents and its variables. Never the caller itself."""
     processes = table()
     if main is not None and main.pid in processes and processes[main.pid].started != main.started:
         main = None  # the pid was given to somebody else since: nothing of ours is left in that session
     found = {pid for pid, one in processes.items() if markers(pid) == (str(folder), workload) or _left_by(main, one, home)}
+    if users:
+        found |= {pid for pid in processes if _user(pid) in users}
     if main is not None and alive(main.pid, main.started):
         found.add(main.pid)
     for pid in tuple(found):
@@ -120,6 +123,15 @@ def _left_by(main: Main | None, one: Stat, home: Path) -> bool:
     if one.session == main.pid:
         return True
     return bool(main.program) and program(one.pid) == main.program and _works_below(one.pid, home)
+
+
+def _user(pid: int) -> int | None:
+    """The real user; None when it is gone."""
+    try:
+        lines = (PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("Uid:")), None)
 
 
 def of_cluster(folder: Path) -> dict[int, Stat]:

@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from controller.supervisor import probes
 from controller.supervisor.children import UNKNOWN_EXIT, Launch
 from controller.supervisor.errors import SupervisorError
 from controller.supervisor.host import Host
+from controller.supervisor.launching import launcher
 from controller.supervisor.laying import lay, remove_half_made
 from controller.supervisor.logs import open_log
 from controller.supervisor.processes import Main, alive, belonging, kill, program, stat
@@ -32,6 +33,7 @@ HUNG_SECONDS = 60.0
 FAILED_AFTER = 5
 JOB_PATIENCE = 10
 GONE_SECONDS = 10.0
+NOTHING: Mapping[str, str] = {}
 logger = logging.getLogger("supervisor")
 
 
@@ -274,7 +276,8 @@ class Runner:
 
     def _launch(self, command: tuple[str, ...]) -> asyncio.Future[int]:
         """Start a main process (or a prepare step) and remember it before anything else can happen."""
-        pid, exited = self._spawn(command)
+        with launcher(self.host, self.workload) as (variables, descriptors):
+            pid, exited = self._spawn(command, variables, descriptors)
         found = stat(pid)
         self.main = Main(pid, found.started if found else 0, program(pid))
         self.started_at = time.time()
@@ -282,13 +285,16 @@ class Runner:
         logger.info("%s: started pid %d: %s", self.workload.name, pid, command[0])
         return exited
 
-    def _spawn(self, command: Sequence[str]) -> tuple[int, asyncio.Future[int]]:
+    def _spawn(
+        self, command: Sequence[str], variables: Mapping[str, str] = NOTHING, descriptors: tuple[int, ...] = ()
+    ) -> tuple[int, asyncio.Future[int]]:
         folder, name = self.host.folder, self.workload.name
         identity = self.host.identity(self.workload.pool)
         log = open_log(folder.workload_log(name), identity)
         try:
             cwd = folder.workload(name) / "data"
-            return self.host.children.start(Launch(command, self.host.environment(self.workload), cwd, log, identity))
+            environment = {**self.host.environment(self.workload), **variables}
+            return self.host.children.start(Launch(command, environment, cwd, log, identity, descriptors))
         finally:
             os.close(log)
 
@@ -296,7 +302,8 @@ class Runner:
         """Kill everything that is left of this workload, and see it gone: a postmaster, for one, won't start beside a backend of old."""
         folder, name = self.host.folder, self.workload.name
         deadline = time.monotonic() + GONE_SECONDS
-        while left := belonging(folder.path, name, self.main, folder.workload(name)):
+        users = self.host.worker_uids(self.workload.pool)
+        while left := belonging(folder.path, name, self.main, folder.workload(name), users):
             kill(left, signal.SIGKILL)
             if time.monotonic() > deadline:
                 raise SupervisorError("cannot_start", f"pids {sorted(left)} of {name} can't be killed")

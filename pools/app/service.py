@@ -21,8 +21,10 @@ from typing import Any
 import uvicorn
 
 from pools.app import metrics
+from pools.app.launching import Launcher, open_to_pass
 from pools.app.proxy import Proxy
 from pools.app.settings import ProxySettings
+from pools.app.slots import Slots
 from pools.app.tokens import AUDIENCES, Tokens
 from pools.app.versions import Around, Versions
 from pools.bearer import Keys, fetching
@@ -46,8 +48,9 @@ async def serve(settings: ProxySettings) -> int:
     own = _own_user()
     if own or settings.pod:
         _hide()
+    slots = _slots(folder)
     # a pod's user runs in other pods of the node too, and would share a limit of processes with them: there the kubelet's holds
-    versions = Versions(folder, Around(marks, PROCESSES if own else None, own or settings.pod, settings.drain_seconds))
+    versions = Versions(folder, Around(marks, PROCESSES if own else None, own or settings.pod, settings.drain_seconds, slots))
     versions.restore()
     metrics.listen(settings.metrics, versions)
     fetch = fetching(settings.controller, lambda: ssl.create_default_context(cafile=settings.authority))
@@ -74,6 +77,23 @@ async def serve(settings: ProxySettings) -> int:
     finally:
         await versions.close()
     return 0
+
+
+def _slots(folder: pathlib.Path) -> Slots | None:
+    """The OS users of apps, where the supervisor gave some. They may go through our folders to what is theirs."""
+    launcher = Launcher.inherited()
+    if launcher is None:
+        return None
+    for place in (folder.parent, folder):
+        open_to_pass(place)
+    launcher.listen(_lost)
+    return Slots(folder / "users.json", launcher)
+
+
+def _lost() -> None:
+    """Without it no worker can be started or ended; the supervisor starts both anew."""
+    logger.error("the launcher of workers is gone: the proxy ends too")
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _own_user() -> bool:

@@ -24,12 +24,15 @@ from apps.environments import Environments
 from apps.errors import AppError
 from apps.reading import load
 from apps.running import Place, running
+from apps.spec import AppSpec
 from apps.worker.pool import Workers
+from apps.worker.spawning import OwnChildren, Spawner
 from pools.app.errors import ConflictError, KeepError, UnknownAppError
 from pools.app.live import LIVE, Live, begun, spare
 from pools.app.log import AppLog
 from pools.app.predictions import Predictions
 from pools.app.probing import probe
+from pools.app.slots import Slots, left_behind
 from pools.app.version import Kept, Version, not_served
 
 AT_ONCE = 2
@@ -43,12 +46,13 @@ logger = logging.getLogger("versions")
 class Around:
     """``marks``: variables by which the supervisor knows the cluster's processes. ``processes``: RLIMIT_NPROC of workers; None: no limit,
     because this OS user runs other things too. ``closed``: nothing is written into the folders of code; where the proxy's user is also who
-    deletes the cluster, they stay open to it."""
+    deletes the cluster, they stay open to it. ``slots``: the OS users of apps; None: workers run as this process's own."""
 
     marks: Mapping[str, str]
     processes: int | None
     closed: bool
     drain_seconds: float
+    slots: Slots | None = None
 
 
 class Versions:
@@ -57,7 +61,7 @@ class Versions:
     def __init__(self, folder: pathlib.Path, around: Around) -> None:
         self._folder = folder
         self._around = around
-        self._environments = Environments(folder / "environments")
+        self._environments = Environments(folder / "environments", shared=around.slots is not None)
         self._known: dict[tuple[str, str], Version] = {}
         self.live = Live(folder / "live")
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -68,7 +72,7 @@ class Versions:
         """Bring up what there was. Files that can't be understood are told and left."""
         for inner in ("versions", "code", "logs"):
             (self._folder / inner).mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.rmtree(self._folder / "scratch", ignore_errors=True)
+        self._clear_scratch()
         self.live.restore()
         for path in sorted((self._folder / "versions").glob("*.json")):
             try:
@@ -83,6 +87,16 @@ class Versions:
         for folder in (self._folder / "code").iterdir():
             if folder.name not in wanted:
                 package.remove(folder)
+
+    def _clear_scratch(self) -> None:
+        """What workers left when this process was killed: some of it may only be removed as their users."""
+        scratch = self._folder / "scratch"
+        if self._around.slots is not None and scratch.is_dir():
+            left = self._folder / f"left-{uuid.uuid4().hex}"
+            scratch.rename(left)
+        for left in self._folder.glob("left-*"):
+            self._begin(left_behind(left, self._around.slots))
+        shutil.rmtree(scratch, ignore_errors=True)
 
     def all(self) -> list[Version]:
         """By name and version."""
@@ -180,6 +194,8 @@ class Versions:
         if found.workers is not None:
             await found.workers.close(max(self._around.drain_seconds, min(2 * found.workers.timeout, DELETE_SECONDS)))
         await asyncio.to_thread(package.remove, self._folder / "code" / found.kept.code)
+        if self._around.slots is not None and all(app != name for app, _ in self._known):
+            self._around.slots.forget(name)
         found.log.remove()
         (found.predictions or self._predictions(found.kept.label)).remove()
 
@@ -230,6 +246,7 @@ class Versions:
             marks=self._around.marks,
             processes=self._around.processes,
             written=version.log.write,
+            spawner=lambda spec: self._spawner(spec, kept),
         )
         spec, workers = await running(place)
         if fresh:
@@ -242,6 +259,14 @@ class Versions:
         version.predictions = (version.predictions or self._predictions(kept.label)) if spec.prediction_log else None
         await self._replaced(version, kept, before)
         version.turn("Ready", "serves")
+
+    def _spawner(self, spec: AppSpec, kept: Kept) -> Spawner:
+        """The app's OS user, which may read its code from now on. StartError."""
+        if self._around.slots is None:
+            return OwnChildren()
+        user = self._around.slots.of(spec.name, alone=False, said=spec.label)
+        user.show(self._folder / "code" / kept.code)
+        return user
 
     async def _shared(self, version: Version) -> None:
         """Of the calls of the alias it gets what it is to have."""

@@ -1,4 +1,4 @@
-"""OS users: as root, each pool of a cluster runs as a user of its own, made at create and removed at delete.
+"""OS users: as root, each pool of a cluster runs as a user of its own, and so does each app; made at create and removed at delete.
 
 The user's comment names the cluster's folder, so that a second BDC_HOME with a cluster of the same name can't take or remove it.
 """
@@ -19,8 +19,12 @@ from pathlib import Path
 from controller.errors import ConflictError, SubstrateError
 from controller.store import write_atomic
 from controller.substrates.local.layout import ClusterHome, make_open
+from controller.supervisor.host import WORKER
 
 POOLS = ("control", "master", "compute", "data", "storage", "app", "gateway")
+APP_WORKERS = 16
+"""Apps with an OS user of their own; more than so many share some of them."""
+
 LONGEST = 32
 LOCK = Path("/run/lock/openbdc-users.lock")
 BUSY_SECONDS = 20.0
@@ -40,8 +44,11 @@ def user_name(cluster: str, pool: str) -> str:
 
 
 def user_names(cluster: str) -> dict[str, str]:
-    """Pool → OS user; empty when everything runs as the caller."""
-    return {pool: user_name(cluster, pool) for pool in POOLS} if wanted() else {}
+    """Pool → OS user, and those that the workers of apps run as; empty when everything runs as the caller."""
+    if not wanted():
+        return {}
+    workers = {f"app{WORKER}{number}": user_name(cluster, f"app-{number}") for number in range(1, APP_WORKERS + 1)}
+    return {pool: user_name(cluster, pool) for pool in POOLS} | workers
 
 
 def ensure_users(home: ClusterHome) -> dict[str, str]:

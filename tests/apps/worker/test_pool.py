@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pathlib
+import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -274,7 +276,7 @@ def test_a_sign_of_life_and_none(tmp_path: pathlib.Path) -> None:
         await workers.ping()
         worker = next(iter(workers._all))
         assert worker.process is not None
-        worker.process.kill()
+        os.kill(worker.process.pid, signal.SIGKILL)
         with pytest.raises(CrashError, match=r"ended by signal 9|is gone"):
             while True:  # until its end is noticed, in a ping or before
                 await workers.ping()

@@ -162,7 +162,7 @@ def test_users_are_made_once_and_removed() -> None:
                 users.ensure_users(stranger)
             assert users.remove_users(stranger) == [] and users.remaining(stranger) == []
         finally:
-            assert len(users.remove_users(home)) == len(users.POOLS)
+            assert len(users.remove_users(home)) == len(users.POOLS) + users.APP_WORKERS
         assert users.remaining(home) == []
 
 
