@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
+from apps import schedule
 from apps.runtimes import RUNTIMES
 from apps.spec import MEMORY_MB, THREADS, Resources
 from apps.types import ALIASES, TYPES, json_name
@@ -25,7 +26,6 @@ ELSEWHERE = {
     "r": "R", "ssis": "SSIS", "mleap": "MLeap", "kms-plugin-python": "the KMS plug-in", "mlflow": "MLflow models",
 }  # fmt: skip
 NOT_YET = {
-    "schedule": "apps can't be run on a schedule yet",
     "secrets": "secrets can't be handed to apps yet",
     "bundleFileName": "is of the runtime MLeap, which is not run here",
 }
@@ -211,5 +211,6 @@ READERS: dict[str, Reader] = {
     "resources": resources,
     "timeout": timeout,
     "traffic": traffic,
+    "schedule": schedule.read,
 }
 """Field → what reads it."""

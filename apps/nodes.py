@@ -32,6 +32,8 @@ def document(text: str, filename: str) -> yaml.MappingNode:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
+        if error.context == "while scanning an alias":
+            raise SpecError((Problem(line, "", "a value that begins with '*' must be in quotes"),), filename) from None
         raise SpecError((Problem(line, "", f"is not YAML: {error.problem}"),), filename) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise SpecError((Problem(1, "", f"is not YAML: {str(error).splitlines()[0]}"),), filename) from None

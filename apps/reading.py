@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from apps import fields
+from apps.checking import check
 from apps.errors import InputError, PackageError, Problem, SpecError
 from apps.nodes import document, line_of, pairs, plain
 from apps.runtimes import RUNTIMES
@@ -89,6 +90,7 @@ def load(folder: Path) -> tuple[AppSpec, tuple[str, ...]]:
     elif spec.runtime == "python":
         problems += _source(folder, spec, lines)
     requirements = _requirements(folder, spec, lines, problems)
+    problems += _scheduled(spec, lines)
     try:
         sample(folder, spec.inputs)
     except InputError as error:
@@ -96,6 +98,16 @@ def load(folder: Path) -> tuple[AppSpec, tuple[str, ...]]:
     if problems:
         raise SpecError(tuple(problems))
     return spec, requirements
+
+
+def _scheduled(spec: AppSpec, lines: dict[str, int]) -> list[Problem]:
+    """A run by itself must have its inputs."""
+    try:
+        if spec.schedule is not None:
+            check(spec.schedule.inputs, spec.inputs)
+    except InputError as error:
+        return [Problem(lines["schedule"], "schedule", f"inputs: {error.message}")]
+    return []
 
 
 def _source(folder: Path, spec: AppSpec, lines: dict[str, int]) -> list[Problem]:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from apps.schedule import Schedule
+
 MEMORY_MB, THREADS, TIMEOUT_SECONDS = 512, 1, 30.0
 
 
@@ -28,6 +30,7 @@ class AppSpec:
     requirements     None: those of ``requirements.txt`` where there is one; the name of such a file; or the requirements themselves
     timeout          seconds that a call may take
     traffic          percent of the calls of ``NAME@live`` that it gets once it is ready; 100: it is live
+    schedule         when it runs by itself; None: never
     prediction_log   whether inputs and outputs of calls are kept (``options`` of the file)
     """
 
@@ -45,6 +48,7 @@ class AppSpec:
     resources: Resources = Resources()
     timeout: float = TIMEOUT_SECONDS
     traffic: int = 0
+    schedule: Schedule | None = None
     prediction_log: bool = False
 
     @property
@@ -79,6 +83,7 @@ class AppSpec:
                 "workers": self.workers,
                 "timeout": self.timeout,
                 "traffic": self.traffic,
+                "schedule": self.schedule.json() if self.schedule else None,
                 "prediction_log": self.prediction_log,
             },
             sort_keys=True,

@@ -112,6 +112,12 @@ class Apps:
         found = object_of(asked, "apps/log").get("lines")
         return [str(line) for line in found] if isinstance(found, list) else []
 
+    def history(self, name: str, version: str, lines: int = 100) -> builtins.list[Json]:
+        """The last runs by its schedule, oldest first: ``{planned, started, ended, result, noticed, reason}``, times in UTC. ``result``:
+        ok, error, missed (up to ``until``, ``missed`` of them), interrupted, running."""
+        asked = self._controller.get(f"{_path(name, version)}/history", lines=lines)
+        return objects_of(object_of(asked, "apps/history").get("runs"), "apps/history")
+
     @overload
     def run(self, app: str, inputs: Mapping[str, object], /) -> Json: ...
 

@@ -1,4 +1,5 @@
-"""Apps: ``app init|template|test`` here, ``app create|update|list|describe|run|logs|promote|canary|rollback|delete`` at the cluster."""
+"""Apps: ``app init|template|test`` here, ``app create|update|list|describe|run|logs|delete`` at the cluster, and those of ``appswitches``
+and ``apphistory``."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import click
 
 from azdata_like_cli import appinputs, output
 from azdata_like_cli.answers import Lines, Records, Value
+from azdata_like_cli.apphistory import history
 from azdata_like_cli.appnames import LIVE, named
 from azdata_like_cli.appswitches import COMMANDS
 from azdata_like_cli.command import BdcGroup, Settings, argument, confirm, pass_settings
@@ -233,7 +235,7 @@ def logs(settings: Settings, name: str, version: str, lines: int, predictions: b
     return Lines(lines=settings.session().apps.log(name, version, lines, predictions=predictions))
 
 
-for _command in COMMANDS:
+for _command in (history, *COMMANDS):
     app.add_command(_command)
 
 

@@ -70,6 +70,7 @@ ACCESS: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/apps"): "app-owner",
     ("PUT", "/api/v1/apps"): "app-owner",
     ("GET", "/api/v1/apps/{name}/{version}"): "app-reader",
+    ("GET", "/api/v1/apps/{name}/{version}/history"): "app-reader",
     ("DELETE", "/api/v1/apps/{name}/{version}"): "app-owner",
     ("GET", "/api/v1/apps/{name}/{version}/log"): "app-owner",
     ("POST", "/api/v1/apps/{name}/{version}/promote"): "app-owner",

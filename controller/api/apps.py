@@ -89,6 +89,12 @@ def log(
     return _asked(request, "GET", f"{_path(name, version)}/log?lines={lines}&predictions={str(predictions).lower()}")
 
 
+@router.get("/{name}/{version}/history", summary="Runs of an app's schedule", response_class=Response)
+def history(request: Request, name: str, version: str, lines: Annotated[int, Query(ge=1, le=MAX_LINES)] = 100) -> Response:
+    """What became of them, oldest first: planned, started, ended; ok, error, missed, interrupted, running; and when it runs next."""
+    return _asked(request, "GET", f"{_path(name, version)}/history?lines={lines}")
+
+
 async def _package(request: Request) -> bytes:
     """TooLargeError, SlowBodyError."""
     pieces, size = [], 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import urllib.parse
 import uuid
 from typing import Any
 
 from apps.errors import AppError
-from pools.app.errors import SlowBodyError, TooLargeError
+from pools.app.errors import RequestError, SlowBodyError, TooLargeError
 from pools.app.tokens import RefusedError, Tokens, allow
 from pools.bearer import Caller
 
@@ -94,6 +95,28 @@ class Exchange:
     def _failure(self, inner: dict[str, str | None], console: str) -> dict[str, object]:
         said = {**NOTHING, "consoleOutput": console}
         return {"success": False, "errorMessage": inner["message"], **said, "error": inner, "request_id": self.id}
+
+
+def query_of(exchange: Exchange) -> dict[str, str]:
+    """The first value of each."""
+    found = urllib.parse.parse_qs(exchange.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return {name: values[0] for name, values in found.items()}
+
+
+def flag_of(exchange: Exchange, name: str) -> bool:
+    """Of the query; absent: false. RequestError."""
+    given = query_of(exchange).get(name, "false")
+    if given not in ("true", "false"):
+        raise RequestError(f"{name} must be true or false", where=name)
+    return given == "true"
+
+
+def number_of(exchange: Exchange, name: str, default: str | None, least: int, most: int) -> int:
+    """Of the query. RequestError."""
+    given = query_of(exchange).get(name, default)
+    if given is None or not (given.isascii() and given.isdecimal()) or not least <= int(given[:9]) <= most:
+        raise RequestError(f"{name} must be a whole number from {least} to {most}", where=name)
+    return int(given)
 
 
 def _too_large(limit: int) -> TooLargeError:

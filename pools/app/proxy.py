@@ -8,16 +8,15 @@ from __future__ import annotations
 import functools
 import logging
 import pathlib
-import time
-import urllib.parse
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from apps.checking import check, parse
 from apps.errors import AppError, CallError, InputError, StartError
-from pools.app import batch
-from pools.app.errors import ConflictError, NotReadyError, RequestError, UnknownAppError
-from pools.app.exchange import UPLOAD_SECONDS, Exchange
+from pools.app import batch, histories
+from pools.app.calling import called
+from pools.app.errors import ConflictError, NotReadyError, UnknownAppError
+from pools.app.exchange import UPLOAD_SECONDS, Exchange, flag_of, number_of
 from pools.app.live import LIVE
 from pools.app.settings import ProxySettings
 from pools.app.swagger import document
@@ -81,26 +80,12 @@ class Proxy:
         spec, workers = version.spec, version.workers
         if workers is None or spec is None:
             raise _not_ready(version)
-        tally = version.tally
         try:
             inputs = check(parse(body), spec.inputs)
         except InputError:
-            tally.refused += 1
+            version.tally.refused += 1
             raise
-        tally.calls += 1
-        begun = time.perf_counter()
-        try:
-            result = await workers.call(inputs)
-        except CallError as error:
-            tally.fail(error.code)
-            version.log.say(f"request {exchange.id}: {error.code}: {error.message}")
-            if version.predictions is not None:
-                version.predictions.add(exchange.id, time.perf_counter() - begun, inputs, {"error": error.code})
-            raise
-        finally:
-            tally.took(time.perf_counter() - begun)
-        if version.predictions is not None:
-            version.predictions.add(exchange.id, time.perf_counter() - begun, inputs, {"outputs": result.outputs})
+        result = await called(version, workers, inputs, exchange.id)
         return await exchange.answer(
             200,
             {
@@ -151,7 +136,7 @@ class Proxy:
     def _described(self, version: Version) -> dict[str, Any]:
         """``percent``: of the calls of ``NAME@live``."""
         percent = self.versions.live.percent(version.kept.name, version.kept.version)
-        return {**version.description(self.base), "percent": percent}
+        return {**version.description(self.base), "percent": percent, **histories.summary(version)}
 
     async def create(self, exchange: Exchange, _name: str, _number: str) -> None:
         """The body is the package."""
@@ -174,7 +159,7 @@ class Proxy:
 
     async def canary(self, exchange: Exchange, name: str, number: str) -> None:
         """It gets ``?percent=`` of the calls."""
-        caller, percent = await self.tokens.check(exchange.authorization), _number(exchange, "percent", None, 0, 100)
+        caller, percent = await self.tokens.check(exchange.authorization), number_of(exchange, "percent", None, 0, 100)
         await exchange.answer(200, self._described(await self.switching.canary(name, number, percent, caller.name)))
 
     async def rollback(self, exchange: Exchange, name: str, number: str) -> None:
@@ -186,13 +171,13 @@ class Proxy:
 
     async def delete(self, exchange: Exchange, name: str, number: str) -> None:
         """Its calls end first; ``?live=true``: though it is live."""
-        await self.versions.delete(name, number, live=_flag(exchange, "live"))
+        await self.versions.delete(name, number, live=flag_of(exchange, "live"))
         await exchange.answer(200, {"name": name, "version": number})
 
     async def logs(self, exchange: Exchange, name: str, number: str) -> None:
         """The last lines; ``?lines=100``, ``?predictions=true``: of what it was asked and answered."""
-        lines, version = _number(exchange, "lines", "100", 1, MAX_LINES), self.versions.get(name, number)
-        if not _flag(exchange, "predictions"):
+        lines, version = number_of(exchange, "lines", "100", 1, MAX_LINES), self.versions.get(name, number)
+        if not flag_of(exchange, "predictions"):
             return await exchange.answer(200, {"lines": version.log.tail(lines)})
         if version.predictions is None:
             raise ConflictError(
@@ -200,28 +185,6 @@ class Proxy:
                 hint="write 'options: {prediction_log: true}' into its spec.yaml, then bdc app update",
             )  # fmt: skip
         return await exchange.answer(200, {"lines": await version.predictions.tail(lines)})
-
-
-def _query(exchange: Exchange) -> dict[str, str]:
-    """The first value of each."""
-    found = urllib.parse.parse_qs(exchange.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    return {name: values[0] for name, values in found.items()}
-
-
-def _flag(exchange: Exchange, name: str) -> bool:
-    """Of the query; absent: false. RequestError."""
-    given = _query(exchange).get(name, "false")
-    if given not in ("true", "false"):
-        raise RequestError(f"{name} must be true or false", where=name)
-    return given == "true"
-
-
-def _number(exchange: Exchange, name: str, default: str | None, least: int, most: int) -> int:
-    """Of the query. RequestError."""
-    given = _query(exchange).get(name, default)
-    if given is None or not (given.isascii() and given.isdecimal()) or not least <= int(given[:9]) <= most:
-        raise RequestError(f"{name} must be a whole number from {least} to {most}", where=name)
-    return int(given)
 
 
 def _shape(parts: list[str]) -> tuple[tuple[str, ...], str, str]:
@@ -241,6 +204,7 @@ ROUTES: dict[tuple[str, ...], dict[str, tuple[frozenset[str] | None, Handler]]] 
     ("api", "v1", "apps"): {"GET": (READERS, Proxy.list), "POST": (OWNERS, Proxy.create), "PUT": (OWNERS, Proxy.update)},
     ("api", "v1", "apps", "VERSION"): {"GET": (READERS, Proxy.describe), "DELETE": (OWNERS, Proxy.delete)},
     ("api", "v1", "apps", "VERSION", "log"): {"GET": (OWNERS, Proxy.logs)},
+    ("api", "v1", "apps", "VERSION", "history"): {"GET": (READERS, histories.show)},
     ("api", "v1", "apps", "VERSION", "promote"): {"POST": (OWNERS, Proxy.promote)},
     ("api", "v1", "apps", "VERSION", "canary"): {"POST": (OWNERS, Proxy.canary)},
     ("api", "v1", "apps", "VERSION", "rollback"): {"POST": (OWNERS, Proxy.rollback)},

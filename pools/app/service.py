@@ -23,6 +23,7 @@ import uvicorn
 from pools.app import metrics
 from pools.app.launching import Launcher, open_to_pass
 from pools.app.proxy import Proxy
+from pools.app.scheduler import Scheduler
 from pools.app.settings import ProxySettings
 from pools.app.slots import Slots
 from pools.app.tokens import AUDIENCES, Tokens
@@ -52,6 +53,8 @@ async def serve(settings: ProxySettings) -> int:
     # a pod's user runs in other pods of the node too, and would share a limit of processes with them: there the kubelet's holds
     versions = Versions(folder, Around(marks, PROCESSES if own else None, own or settings.pod, settings.drain_seconds, slots))
     versions.restore()
+    scheduler = Scheduler(versions)
+    scheduler.start()
     metrics.listen(settings.metrics, versions)
     fetch = fetching(settings.controller, lambda: ssl.create_default_context(cafile=settings.authority))
     judge = Judge(Keys(fetch, folder / "keys.json", logger.warning), settings.issuer, AUDIENCES)
@@ -75,7 +78,9 @@ async def serve(settings: ProxySettings) -> int:
         logger.error("can't listen on %s:%d", settings.host, settings.port)
         return 1
     finally:
+        await scheduler.close()
         await versions.close()
+        await scheduler.settle()
     return 0
 
 

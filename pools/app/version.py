@@ -10,6 +10,7 @@ from apps.errors import Problem, SpecError
 from apps.runtimes import RUNTIMES
 from apps.spec import AppSpec
 from apps.worker.pool import Workers
+from pools.app.history import History
 from pools.app.log import AppLog
 from pools.app.predictions import Predictions
 from pools.app.tally import Tally
@@ -47,6 +48,7 @@ class Version:
 
     kept: Kept
     log: AppLog
+    history: History
     state: State = "WaitingforCreate"
     reason: str = "waits for its turn"
     since: float = field(default_factory=time.time)

@@ -28,6 +28,7 @@ from apps.spec import AppSpec
 from apps.worker.pool import Workers
 from apps.worker.spawning import OwnChildren, Spawner
 from pools.app.errors import ConflictError, KeepError, UnknownAppError
+from pools.app.history import History
 from pools.app.live import LIVE, Live, begun, spare
 from pools.app.log import AppLog
 from pools.app.predictions import Predictions
@@ -80,7 +81,7 @@ class Versions:
             except (OSError, ValueError, TypeError) as error:
                 logger.error("%s can't be read: %s", path, error)
                 continue
-            self._known[kept.name, kept.version] = Version(kept, self._log(kept.label))
+            self._known[kept.name, kept.version] = self._version(kept)
         for version in sorted(self.all(), key=lambda one: -self.live.percent(one.kept.name, one.kept.version)):  # live ones first
             self._begin(self._brought_up(version, version.kept))
         wanted = {version.kept.code for version in self._known.values()}
@@ -167,7 +168,7 @@ class Versions:
         if there is not None and there.busy:
             raise ConflictError(f"{kept.label} is being changed", where=kept.name, hint="wait until 'bdc app list' shows it Ready or Error")
         if there is None:
-            there = self._known[key] = Version(kept, self._log(kept.label))
+            there = self._known[key] = self._version(kept)
             self._keep(kept)
         there.busy = True
         return there
@@ -197,6 +198,7 @@ class Versions:
         if self._around.slots is not None and all(app != name for app, _ in self._known):
             self._around.slots.forget(name)
         found.log.remove()
+        found.history.remove()
         (found.predictions or self._predictions(found.kept.label)).remove()
 
     async def close(self) -> None:
@@ -313,8 +315,8 @@ class Versions:
     def _file(self, label: str) -> pathlib.Path:
         return self._folder / "versions" / f"{label}.json"
 
-    def _log(self, label: str) -> AppLog:
-        return AppLog(self._folder / "logs" / f"{label}.log")
+    def _version(self, kept: Kept) -> Version:
+        return Version(kept, AppLog(self._folder / "logs" / f"{kept.label}.log"), History(self._folder / "history", kept.label))
 
     def _predictions(self, label: str) -> Predictions:
         return Predictions(self._folder / "predictions" / f"{label}.jsonl")

@@ -41,7 +41,8 @@ def test_every_problem_is_told_at_once_with_its_line() -> None:
 @pytest.mark.parametrize(
     ("more", "field"),
     [
-        ("schedule: '*/1 * * * *'", "schedule"),
+        ("schedule: '*/1 * * *'", "schedule"),
+        ("schedule: {cron: '0 0 * * *', timezone: Mars}", "schedule"),
         ("secrets: [password]", "secrets"),
         ("traffic: 101", "traffic"),
         ("traffic: true", "traffic"),

@@ -29,6 +29,7 @@ ROUTES = [
     ("PUT", "/api/v1/apps", "app-owner"),
     ("DELETE", "/api/v1/apps/house/v1", "app-owner"),
     ("GET", "/api/v1/apps/house/v1/log", "app-owner"),
+    ("GET", "/api/v1/apps/house/v1/history", "app-reader"),
     ("POST", "/api/v1/apps/house/v1/promote", "app-owner"),
     ("POST", "/api/v1/apps/house/v1/canary?percent=10", "app-owner"),
     ("POST", "/api/v1/apps/house/live/rollback", "app-owner"),

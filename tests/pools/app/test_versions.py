@@ -70,13 +70,13 @@ def test_what_can_not_be_started_is_an_error_with_the_reason(proxy: Stand, tmp_p
 def test_bad_packages_leave_nothing(proxy: Stand, tmp_path: pathlib.Path) -> None:
     before = {path.name for path in (proxy.folder / "data" / "code").iterdir()}
     templates.init(tmp_path / "sql", "sql", "q", "v1")
-    bad = app(tmp_path / "bad", "bad", more="schedule: '* * * * *'")
+    bad = app(tmp_path / "bad", "bad", more="schedule: '* 24 * * *'")
     for content, status, said in (
         (b"no", 400, "is no package"),
         (b"", 400, "is no package"),
         (gzip.compress(b"\0" * 10240), 400, "the package is empty"),
         (pack(tmp_path / "sql").archive, 400, "the cluster can't give an app a SQL login"),
-        (pack(bad).archive, 400, "spec.yaml:8: schedule: apps can't be run on a schedule yet"),
+        (pack(bad).archive, 400, "spec.yaml:8: schedule: cron: hour can't be '24'"),
     ):
         answer = proxy.call("POST", "/api/v1/apps", content=content)
         assert (answer.status_code, said in answer.json()["error"]["message"]) == (status, True), answer.text
