@@ -1,7 +1,9 @@
 # Thin calls of scripts, so that make itself is not essential. `make demo SPARK=1` installs Spark and shows its part too.
-.PHONY: demo test test-full test-kubernetes images lint lock
+.PHONY: demo demo-house test test-full test-kubernetes images lint lock
 demo:
 	@scripts/demo.sh $(if $(SPARK),--spark)
+demo-house:
+	@scripts/demo-house.sh $(if $(FULL),--full)
 test:
 	@scripts/test.sh
 test-full:

@@ -20,7 +20,7 @@ for name, folder in (("client", "client"), ("cluster", "cluster"), ("spark", "py
 PY
 UV="${UV:-.cache/bootstrap/bin/uv}"
 # after the distributions' own: what an image holds are some of the same versions (-c cluster.txt)
-for name in bootstrap client cluster spark dev build controller compute data storage app; do
+for name in bootstrap client cluster spark house dev build controller compute data storage app; do
   "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
     --custom-compile-command scripts/lock.sh "$@" "locks/$name.in" --output-file "locks/$name.txt"
 done

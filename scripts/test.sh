@@ -22,7 +22,7 @@ again=; case " $* " in *" --last-failed "*) again=-again ;; esac   # how long al
 
 # Each half with a cache of its own (--last-failed); the first one's output comes when both have ended. What stands on the same service
 # stands together: it ends after its last test (tests/sharing.py).
-heavy=(tests/azdata_like_cli tests/controller tests/bdc tests/cluster tests/test_docs.py tests/pyspark_bdc) log=.cache/test-heavy.log code=0
+heavy=(tests/azdata_like_cli tests/controller tests/bdc tests/cluster tests/examples tests/test_docs.py tests/pyspark_bdc) log=.cache/test-heavy.log code=0
 echo "beside these runs ${heavy[*]}; what that prints follows at the end (now in $log)"
 "${run[@]}" -o cache_dir=.pytest_cache/heavy --junit-xml=.cache/junit-heavy$again.xml "$@" "${heavy[@]}" > "$log" 2>&1 & first=$!
 "${run[@]}" -o cache_dir=.pytest_cache/rest --junit-xml=.cache/junit-rest$again.xml "$@" "${heavy[@]/#/--ignore=}" & second=$!

@@ -1,0 +1,193 @@
+"""The house-price scenario from an empty machine to an empty machine: a cluster of its own, three notebooks, and nothing left.
+
+    scripts/demo-house.sh           steps 1 to 16 and 18
+    scripts/demo-house.sh --full    step 17 too: a million rows by the connector, beside Spark's JDBC
+
+Each step says what was expected and what was found; a wrong figure ends it, and the cluster is deleted all the same. Nothing of yours is
+touched: the cluster, the logins and all files are in a folder of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(ROOT), str(HERE.parent / "demo")]
+
+from console import BDC, bdc, heading  # noqa: E402 - the other demo's
+from legacy import Legacy  # noqa: E402
+from sources import sources  # noqa: E402
+from steps import RECORD, StepError, check, left_out, measure, recorded  # noqa: E402
+
+CLUSTER = "house"
+NOTEBOOKS = ("1-engineer.ipynb", "2-scientist.ipynb", "3-app.ipynb")
+PYTHON = ROOT / ".cache/house-venv/bin/python"
+SPARK = ROOT / ".cache/spark-venv"
+ENDPOINTS = {"sql-server-master", "webhdfs", "spark", "app-proxy", "controller"}
+READY_SECONDS = 120
+GONE_SECONDS = 20.0
+
+
+def creation() -> list[int]:
+    """Steps 1 and 2. The ports that the cluster listens on."""
+    heading("Step 1: a cluster on this machine")
+    begun = time.monotonic()
+    bdc("create", CLUSTER, "--profile", "local")
+    measure(1, "seconds until everything is ready", READY_SECONDS, time.monotonic() - begun)
+    check(1, "state", "ready", json.loads(bdc("status", "-o", "json", quiet=True))["state"])
+    listed = json.loads(bdc("endpoint", "list", "-o", "json", quiet=True))
+    bdc("endpoint", "list")
+    check(1, "endpoints", set(), ENDPOINTS - {entry["name"] for entry in listed})
+    heading("Step 2: the login")
+    wrong = subprocess.run(
+        [BDC, "login", CLUSTER, "--username", "admin"],
+        env={**os.environ, "BDC_PASSWORD": "wrong"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(wrong.stderr, end="")
+    check(2, "exit code of a wrong password (the original's is 1; here 4 says: the login)", 4, wrong.returncode)
+    check(2, "a sentence for it, no traceback", True, wrong.stderr.startswith("bdc: error: ") and "Traceback" not in wrong.stderr)
+    bdc("login", CLUSTER, "--username", "admin")
+    left_out(2, "a user of an LDAP directory", "there is none here: docs/guide/login.md, tests/controller/auth/directory")
+    return [port for entry in listed if (port := urllib.parse.urlsplit(str(entry["endpoint"]).replace(",", ":")).port)]
+
+
+def notebooks(work: Path, full: bool) -> None:
+    """Steps 3 to 16, and 17."""
+    heading("Spark Connect for the notebooks")
+    remote = json.loads(bdc("spark", "start", "-o", "json", quiet=True))["remote"]
+    host, port = master()
+    given = {
+        **os.environ,
+        "SPARK_REMOTE": remote,
+        "BDC_MASTER": f"{host}:{port}",
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(HERE))),
+        "PATH": os.pathsep.join((str(PYTHON.parent), str(Path(BDC).parent), os.environ["PATH"])),
+    }
+    commands = [[HERE / "execute.py", *(HERE / name for name in NOTEBOOKS)], *([[HERE / "bulk.py"]] if full else [])]
+    for command in commands:
+        done = subprocess.run([PYTHON, *command], cwd=work, env=given, check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
+    if not full:
+        left_out(17, "a million rows beside Spark's JDBC", "some minutes: scripts/demo-house.sh --full (make demo-house FULL=1)")
+
+
+def master() -> tuple[str, int]:
+    """As Spark's programs find it."""
+    entry = json.loads(bdc("endpoint", "list", "-o", "json", quiet=True))
+    address = next(str(one["endpoint"]) for one in entry if one["name"] == "sql-server-master")
+    parts = urllib.parse.urlsplit(address if "//" in address else f"//{address.replace(',', ':')}")
+    return str(parts.hostname), int(parts.port or 0)
+
+
+def deletion(home: Path, ports: list[int]) -> None:
+    """Step 18."""
+    heading("Step 18: nothing is left")
+    bdc("delete", CLUSTER, "--yes")
+    deadline = time.monotonic() + GONE_SECONDS
+    while (alive := processes(home)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    check(18, "processes", [], alive)
+    check(18, f"ports, of {len(ports)}, that are listened on", [], [port for port in ports if listened(port)])
+    check(18, "the cluster's folder is there", False, (home / "clusters" / CLUSTER).exists())
+
+
+def processes(home: Path) -> list[int]:
+    """Those whose environment or command line names the cluster's folder."""
+    marker, found = str(home / "clusters" / CLUSTER).encode(), []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and marker in (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue  # it ended in the meantime
+    return found
+
+
+def listened(port: int) -> bool:
+    """On loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def stage() -> Iterator[Path]:
+    """A folder for everything, and the variables that keep ``bdc`` in it. What is left of the cluster is deleted."""
+    place = Path(tempfile.mkdtemp(prefix="openbdc-house-", dir="/var/tmp"))
+    place.chmod(0o755)  # the pools' OS users go through it
+    os.environ |= {
+        "BDC_HOME": str(place / "home"),
+        "BDC_CONFIG": str(place / "config"),
+        "BDC_PASSWORD": secrets.token_urlsafe(12),
+        "BDC_SPARK_PYTHON": str(SPARK.resolve() / "bin/python"),
+        "HOUSE_DATA": str(place / "legacy" / "raw"),
+        RECORD: str(place / "steps.jsonl"),
+    }
+    for name in ("BDC_CONTEXT", "PGDATABASE", "SPARK_REMOTE"):
+        os.environ.pop(name, None)
+    (place / "work").mkdir()
+    try:
+        yield place
+    finally:
+        if (place / "home/clusters" / CLUSTER).exists():
+            subprocess.run([BDC, "delete", CLUSTER, "--yes"], check=False)
+        if not (place / "home/clusters" / CLUSTER).exists():  # else something of it may run, and only its folder tells what
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def summary(record: Path) -> None:
+    """The outcomes."""
+    noted = recorded(record)
+    heading("Summary")
+    for entry in noted:
+        if entry["outcome"] != "ok":
+            print(f"  step {entry['step']:>2}  {entry['outcome']}: {entry['what']}: {entry['told']}")
+    print(", ".join(f"{count} {outcome}" for outcome, count in Counter(entry["outcome"] for entry in noted).most_common()))
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="step 17 too")
+    full = parser.parse_args().full
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with stage() as place:
+        legacy = Legacy(place / "legacy")
+        ports = creation()
+        try:
+            legacy.start()
+            for name in ("first.json", "model.onnx"):
+                shutil.copy(HERE.parent / "apps/house" / name, os.environ["HOUSE_DATA"])
+            with sources(place, legacy, legacy.raw / "house.csv") as found:
+                os.environ |= found
+                notebooks(place / "work", full)
+        finally:
+            legacy.stop()
+        deletion(place / "home", ports)
+        summary(place / "steps.jsonl")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except StepError as error:
+        sys.exit(f"demo: error: {error}")
