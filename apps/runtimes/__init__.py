@@ -11,7 +11,8 @@ class Runtime:
     entrypoint    whether the spec names a function
     requirements  whether an environment of its own is built for it
     needs         a module that must be importable where it runs, and the extra that brings it
-    served        whether the cluster runs it; if not, why
+    not_served    why the cluster does not run it; None: it does
+    model         whether it speaks of tensors: the Open Inference Protocol
     """
 
     load: str
@@ -20,11 +21,17 @@ class Runtime:
     text: str
     needs: tuple[str, str] | None = None
     not_served: str | None = None
+    model: bool = False
 
 
 RUNTIMES: dict[str, Runtime] = {
     "onnx": Runtime(
-        "apps.runtimes.onnx.load", False, False, "A model in ONNX; no code is needed.", ("onnxruntime", "openbdc-cluster[onnx]")
+        "apps.runtimes.onnx.load",
+        False,
+        False,
+        "A model in ONNX; no code is needed.",
+        ("onnxruntime", "openbdc-cluster[onnx]"),
+        model=True,
     ),
     "python": Runtime("apps.runtimes.python.load", True, True, "A function of a Python file."),
     "sql": Runtime(

@@ -27,6 +27,8 @@ class Exchange:
         self.scope = scope
         self._receive = receive
         self._send = send
+        self.inference = False
+        """Errors are as the Open Inference Protocol has them."""
         self.authorization = given = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
@@ -93,6 +95,8 @@ class Exchange:
         await self.answer(error.status, self._failure(inner, ""), *([(b"www-authenticate", b"Bearer")] if error.status == 401 else []))
 
     def _failure(self, inner: dict[str, str | None], console: str) -> dict[str, object]:
+        if self.inference:
+            return {"error": f"{inner['message']} ({inner['hint']})" if inner["hint"] else inner["message"]}
         said = {**NOTHING, "consoleOutput": console}
         return {"success": False, "errorMessage": inner["message"], **said, "error": inner, "request_id": self.id}
 

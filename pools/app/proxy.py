@@ -13,7 +13,7 @@ from typing import Any
 
 from apps.checking import check, parse
 from apps.errors import AppError, CallError, InputError, StartError
-from pools.app import batch, histories
+from pools.app import batch, histories, inference
 from pools.app.calling import called
 from pools.app.errors import ConflictError, NotReadyError, UnknownAppError
 from pools.app.exchange import UPLOAD_SECONDS, Exchange, flag_of, number_of
@@ -101,6 +101,7 @@ class Proxy:
 
     async def _other(self, exchange: Exchange, method: str, parts: list[str]) -> None:
         shape, name, number = _shape(parts)
+        exchange.inference = shape[:3] == ("api", "app", "v2")
         methods = ROUTES.get(shape)
         if methods is None:
             raise UnknownAppError("there is no such path", where=f"{method} {exchange.scope['path'][:200]}", hint="docs/guide/apps.md")
@@ -189,8 +190,10 @@ class Proxy:
 
 def _shape(parts: list[str]) -> tuple[tuple[str, ...], str, str]:
     """A path without its name and version."""
-    if parts[1:3] == ["api", "app"] and len(parts) == 6:
+    if parts[1:3] == ["api", "app"] and len(parts) == 6 and parts[5] != "v2":
         return ("api", "app", parts[5]), parts[3], parts[4]
+    if parts[1:3] == ["api", "app"] and parts[5:6] == ["v2"]:
+        return inference.shape(parts), parts[3], parts[4]
     if parts[1:4] == ["api", "v1", "apps"] and len(parts) in (6, 7):
         return ("api", "v1", "apps", "VERSION", *parts[6:]), parts[4], parts[5]
     return tuple(parts[1:]), "", ""
@@ -201,6 +204,7 @@ ROUTES: dict[tuple[str, ...], dict[str, tuple[frozenset[str] | None, Handler]]] 
     ("api", "app", "swagger.json"): {"GET": (READERS, Proxy.swagger)},
     ("api", "app", "batch"): {"GET": (None, batch.describe), "POST": (None, batch.run)},  # for the compute pool too: see there
     ("api", "app", "model"): {"GET": (None, batch.model)},
+    **inference.ROUTES,
     ("api", "v1", "apps"): {"GET": (READERS, Proxy.list), "POST": (OWNERS, Proxy.create), "PUT": (OWNERS, Proxy.update)},
     ("api", "v1", "apps", "VERSION"): {"GET": (READERS, Proxy.describe), "DELETE": (OWNERS, Proxy.delete)},
     ("api", "v1", "apps", "VERSION", "log"): {"GET": (OWNERS, Proxy.logs)},
@@ -221,4 +225,6 @@ def _not_ready(version: Version) -> AppError:
 def _wrong_method(exchange: Exchange) -> dict[str, object]:
     where = f"{exchange.scope['method']} {exchange.scope['path'][:200]}"
     inner = {"code": "method_not_allowed", "message": "this path does not take that method", "where": where, "hint": None}
+    if exchange.inference:
+        return {"error": f"{inner['message']}: {where}"}
     return {"success": False, "errorMessage": inner["message"], "error": inner, "request_id": exchange.id}

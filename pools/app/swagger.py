@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.runtimes import RUNTIMES
 from apps.spec import AppSpec
 from apps.types import TYPES
+from pools.app.tensors import DATATYPES
 
 ERROR = {
     "type": "object",
@@ -61,9 +63,46 @@ def document(spec: AppSpec, base: str, number: str) -> dict[str, Any]:
                         },
                     },
                 }
+            },
+            **(_inference(spec, number) if RUNTIMES[spec.runtime].model else {}),
+        },
+    }
+
+
+def _inference(spec: AppSpec, number: str) -> dict[str, Any]:
+    """The Open Inference Protocol v2, of models. Its other paths are as the protocol has them."""
+    tensor = {"name": {"type": "string"}, "shape": {"type": "array", "items": {"type": "integer"}}, "datatype": {"enum": list(DATATYPES)}}
+    tensors = {
+        "type": "array",
+        "items": {"type": "object", "properties": {**tensor, "data": {"type": "array"}}, "required": [*tensor, "data"]},
+    }
+    named = {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}}
+    request = {"type": "object", "properties": {"id": {"type": "string"}, "inputs": tensors, "outputs": named}, "required": ["inputs"]}
+    names = {name: {"type": "string"} for name in ("model_name", "model_version", "id")}
+    error = {"type": "object", "properties": {"error": {"type": "string"}}}
+    path = f"/api/app/{spec.name}/{number}/v2/models/{spec.name}"
+    return {
+        path: {"get": {"operationId": "metadata", "summary": "Its tensors", "responses": {"200": {"description": "names, types, shapes"}}}},
+        f"{path}/infer": {
+            "post": {
+                "operationId": "infer",
+                "summary": f"Run {spec.name} {spec.version} for many rows (Open Inference Protocol v2)",
+                "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
+                "responses": {
+                    "200": _said("its outputs", {"type": "object", "properties": {**names, "outputs": tensors}}),
+                    **{
+                        status: _said(words, error)
+                        for status, words in {"400": "its tensors are not the model's", **WORDS}.items()
+                        if status != "422"
+                    },
+                },
             }
         },
     }
+
+
+def _said(words: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": words, "content": {"application/json": {"schema": schema}}}
 
 
 def _object(kinds: Any) -> dict[str, Any]:  # noqa: ANN401 (a mapping of names to types)

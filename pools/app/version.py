@@ -79,7 +79,7 @@ class Version:
             "settled": not self.busy,
             "input_param_defs": _parameters(spec.inputs if spec else {}),
             "output_param_defs": _parameters(spec.outputs if spec else {}),
-            "links": {"app": f"{address}/run", "swagger": f"{address}/swagger.json"},
+            "links": {"app": f"{address}/run", "swagger": f"{address}/swagger.json", **_inference(spec, address)},
             "created_at": self.kept.created_at,
             "created_by": self.kept.created_by,
             "workers": spec.workers if spec else None,
@@ -91,6 +91,10 @@ class Version:
             "failed_calls": self.tally.failed,
             "worker_restarts": self.workers.restarts if self.workers else 0,
         }
+
+
+def _inference(spec: AppSpec | None, address: str) -> dict[str, str]:
+    return {"inference": f"{address}/v2"} if spec is not None and RUNTIMES[spec.runtime].model else {}
 
 
 def _parameters(kinds: Any) -> list[dict[str, str]]:  # noqa: ANN401 (a mapping of names to types)
