@@ -48,6 +48,7 @@ class Session:
 
     ``expires``: the end of the login; the access ``token`` is good until ``token_expires``, and ``refresh`` makes the next one, once.
     ``authority``: PEM certificates that the cluster's servers are verified by; empty: what the machine trusts, or there is no TLS.
+    ``foreign_master``: the master shows a certificate that is not the authority's, and not of the names by which it is reached from here.
     ``kubernetes`` None: its addresses are reached as they are. Else they are those inside of the Kubernetes cluster (bdc/forwards.py).
     """
 
@@ -64,6 +65,7 @@ class Session:
     refresh: str | None = field(default=None, repr=False)
     authority: str = field(default="", repr=False)
     token_expires: float = 0.0
+    foreign_master: bool = False
 
     @property
     def logged_in(self) -> bool:

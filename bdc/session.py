@@ -58,7 +58,7 @@ def login(
         found = api.cluster()
         if authority:
             authority = trust.renewed(*_host_and_port(base), authority)
-        endpoints = _by_gateway(at, {str(item["name"]): str(item["endpoint"]) for item in api.endpoints()})
+        endpoints = by_gateway(at, {str(item["name"]): str(item["endpoint"]) for item in api.endpoints()})
         if base.startswith("http:") and any(address.startswith("https:") for address in endpoints.values()):
             authority = trust.told(*_host_and_port(base))  # the gateway's; who answers on loopback is believed this too
         session = contexts.Session(
@@ -74,6 +74,7 @@ def login(
             database=_first_database(found),
             kubernetes=at.kubernetes,
             authority=authority,
+            foreign_master=at.kubernetes is not None and bool(_said(found, "kubernetes", "tlsSecret")),
         )
         if not keep_sql:
             return session
@@ -82,7 +83,7 @@ def login(
         return replace(session, sql=_sql_keys(session, password, reach))
 
 
-def _by_gateway(at: ControllerAddress, endpoints: dict[str, str]) -> dict[str, str]:
+def by_gateway(at: ControllerAddress, endpoints: dict[str, str]) -> dict[str, str]:
     """Of a cluster on Kubernetes that was reached from outside: what lies behind its gateway is at the address that was reached, since the
     gateway's own name means nothing here."""
     inside, outside = endpoints.get("gateway", ""), at.url.rstrip("/")
@@ -93,12 +94,17 @@ def _by_gateway(at: ControllerAddress, endpoints: dict[str, str]) -> dict[str, s
 
 
 def _first_database(cluster: dict[str, object]) -> str:
-    """The first user database of the spec (``spec.pools.master.databases``): where SQL goes unless somebody says otherwise."""
+    """The first user database of the spec: where SQL goes unless somebody says otherwise."""
+    found = _said(cluster, "pools", "master", "databases")
+    return str(found[0]) if isinstance(found, list) and found else DEFAULT_DATABASE
+
+
+def _said(cluster: dict[str, object], *path: str) -> object:
+    """What the spec says there; None: nothing."""
     node: object = cluster
-    for key in ("spec", "spec", "pools", "master", "databases"):
-        if isinstance(node, dict) and key in node:
-            node = node[key]
-    return str(node[0]) if isinstance(node, list) and node else DEFAULT_DATABASE
+    for key in ("spec", "spec", *path):
+        node = node.get(key) if isinstance(node, dict) else None
+    return node
 
 
 def _sql_password(session: contexts.Session, given: dict[str, object], reach: Reach) -> str:
@@ -128,8 +134,8 @@ def _host_and_port(url: str) -> tuple[str, int]:
 
 
 def _sql_authority(session: contexts.Session) -> str | None:
-    """None: the cluster speaks no TLS."""
-    return session.authority if session.controller.startswith("https:") else None
+    """None: the cluster speaks no TLS; or the master shows a customer's certificate, of a name that no port-forward has."""
+    return session.authority if session.controller.startswith("https:") and not session.foreign_master else None
 
 
 def master_address(endpoints: Mapping[str, str]) -> tuple[str, int]:

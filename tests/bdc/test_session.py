@@ -10,8 +10,9 @@ import pyarrow
 import pytest
 
 import bdc
+from bdc.contexts import Place
 from bdc.errors import AuthenticationError, BdcError, NotFoundError, SqlError, UserError
-from bdc.session import master_address
+from bdc.session import ControllerAddress, by_gateway, master_address
 from bdc.sql import Address, connect, stream_text
 from tests.azdata_like_cli import standin_controller as standin
 from tests.services.postgresql import PostgresqlServer
@@ -83,3 +84,18 @@ def test_master_addresses(address: str) -> None:
 def test_no_master() -> None:
     with pytest.raises(NotFoundError):
         master_address({"sql-server-master": "nonsense"})
+
+
+def test_what_lies_behind_a_gateway_is_at_the_address_that_was_reached() -> None:
+    told = {
+        "gateway": "https://gateway.sales.svc:30443",
+        "webhdfs": "https://gateway.sales.svc:30443/webhdfs/v1",
+        "sql": "master-0.sales.svc",
+    }
+    outside = ControllerAddress("https://bdc.example.com:31000/")
+    assert by_gateway(outside, told) == {
+        **told, "gateway": "https://bdc.example.com:31000", "webhdfs": "https://bdc.example.com:31000/webhdfs/v1"
+    }  # fmt: skip
+    assert by_gateway(ControllerAddress(outside.url, Place("prod", "sales")), told) == told, "a port-forward leads to each of them"
+    here = {"gateway": "https://10.0.0.5:30443"}
+    assert by_gateway(outside, here) == here, "an address of a machine holds everywhere"

@@ -72,6 +72,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_controller_is_spoken_to_when_its_authority_is_the_one(port: int, certificates: Laid) -> None:
+    assert trust.speaks_tls("127.0.0.1", port)
     pem = trust.read(Path(certificates.root))
     assert Controller(f"https://localhost:{port}", lambda: "t", authority=pem).whoami() == {"name": "alice"}
     for other in ("", certificates.issued().certificate):
@@ -151,6 +152,7 @@ def test_plain_where_tls_is_expected_is_refused() -> None:
     with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as plain:
         thread = threading.Thread(target=plain.handle_request)
         thread.start()
+        assert not trust.speaks_tls("127.0.0.1", plain.server_address[1])
         with pytest.raises((ServiceError, ssl.SSLError)):
             Controller(f"https://127.0.0.1:{plain.server_address[1]}", lambda: "secret").whoami()
         thread.join(PATIENCE)
