@@ -35,11 +35,14 @@ from legacy import Legacy  # noqa: E402
 from sources import sources  # noqa: E402
 from steps import RECORD, StepError, check, left_out, measure, recorded  # noqa: E402
 
+from controller.substrates.local.programs import artifacts, java  # noqa: E402
+
 CLUSTER = "house"
 NOTEBOOKS = ("1-engineer.ipynb", "2-scientist.ipynb", "3-app.ipynb")
 PYTHON = ROOT / ".cache/house-venv/bin/python"
 SPARK = ROOT / ".cache/spark-venv"
 ENDPOINTS = {"sql-server-master", "webhdfs", "spark", "app-proxy", "controller"}
+DRIVER = "42.7.8"
 READY_SECONDS = 120
 GONE_SECONDS = 20.0
 
@@ -82,13 +85,44 @@ def notebooks(work: Path, full: bool) -> None:
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(HERE))),
         "PATH": os.pathsep.join((str(PYTHON.parent), str(Path(BDC).parent), os.environ["PATH"])),
     }
-    commands = [[HERE / "execute.py", *(HERE / name for name in NOTEBOOKS)], *([[HERE / "bulk.py"]] if full else [])]
-    for command in commands:
-        done = subprocess.run([PYTHON, *command], cwd=work, env=given, check=False)
-        if done.returncode:
-            sys.exit(done.returncode)
+    run([HERE / "execute.py", *(HERE / name for name in NOTEBOOKS)], work, given)
     if not full:
         left_out(17, "a million rows beside Spark's JDBC", "some minutes: scripts/demo-house.sh --full (make demo-house FULL=1)")
+        return
+    heading("Step 17: a million rows")
+    bdc("spark", "stop", quiet=True)  # its memory is wanted
+    link = work / "path/pyspark_bdc"
+    link.parent.mkdir()
+    link.symlink_to(ROOT / "pyspark_bdc", target_is_directory=True)
+    del given["SPARK_REMOTE"]
+    given |= {
+        "JAVA_HOME": str(Path(java()).resolve().parent.parent),
+        "PYTHONPATH": os.pathsep.join((str(link.parent), str(HERE))),
+        "PYSPARK_PYTHON": str(PYTHON),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_LOCAL_DIRS": str(work / "local"),
+    }
+    login = {"host": host, "port": port, "user": "admin", "password": os.environ["BDC_PASSWORD"], "jar": str(jdbc_driver())}
+    run([HERE / "bulk.py"], work, given, json.dumps(login))
+
+
+def run(command: list[Path], work: Path, variables: dict[str, str], told: str | None = None) -> None:
+    """A program of the notebooks' environment; it has said itself what was wrong. ``told``: on its standard input."""
+    done = subprocess.run([PYTHON, *command], cwd=work, env=variables, input=told, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def jdbc_driver() -> Path:
+    """PostgreSQL's, from Maven's central repository, kept with the other jars."""
+    from jgo.maven import MavenContext
+
+    path = artifacts() / "benchmarks" / f"postgresql-{DRIVER}.jar"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        context = MavenContext(repo_cache=path.parent / "maven", timeout=120)
+        path.write_bytes(Path(context.project("org.postgresql", "postgresql").at_version(DRIVER).artifact().resolve()).read_bytes())
+    return path
 
 
 def master() -> tuple[str, int]:

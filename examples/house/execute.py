@@ -18,9 +18,18 @@ import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from traitlets import default
 
 CELL_SECONDS = 900
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class OwnKernel(AsyncKernelManager):
+    """Reached by sockets that only this user may use."""
+
+    @default("transport")
+    def _sockets(self) -> str:
+        return "ipc"
 
 
 class Printing(NotebookClient):
@@ -44,9 +53,9 @@ def execute(path: Path, without: set[str]) -> None:
     """One notebook. SystemExit with what failed."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if not without & set(cell.metadata.get("tags", []))]
-    manager = AsyncKernelManager(kernel_name="python3", transport="ipc")  # sockets that only this user may use
+    place = {"metadata": {"path": str(Path.cwd())}}
     try:
-        Printing(notebook, manager, timeout=CELL_SECONDS, resources={"metadata": {"path": str(Path.cwd())}}).execute()
+        Printing(notebook, timeout=CELL_SECONDS, kernel_manager_class=OwnKernel, resources=place).execute()
     except CellExecutionError as error:
         sys.exit(f"{path.name}: error: {COLOUR.sub('', str(error))}")
 
