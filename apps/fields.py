@@ -23,10 +23,9 @@ MAX_WORKERS = 32
 VERSION_ALIASES = ("live",)
 
 ELSEWHERE = {
-    "r": "R", "ssis": "SSIS", "mleap": "MLeap", "kms-plugin-python": "the KMS plug-in", "mlflow": "MLflow models",
+    "r": "R", "ssis": "SSIS", "mleap": "MLeap", "kms-plugin-python": "the KMS plug-in",
 }  # fmt: skip
 NOT_YET = {
-    "secrets": "secrets can't be handed to apps yet",
     "bundleFileName": "is of the runtime MLeap, which is not run here",
 }
 """Fields that can't act yet. What is asked for and not done would be worse than a refusal."""
@@ -124,6 +123,18 @@ def environment(value: object) -> dict[str, str]:
     return dict(value)
 
 
+def secrets(value: object) -> tuple[str, ...]:
+    """Names of variables that the workers get; the values are given to the cluster, not written into the package."""
+    if not isinstance(value, list):
+        raise FieldError(f"must be a list of names, is {json_name(value)}; values are set by: bdc app secret set APP NAME")
+    for name in value:
+        if not isinstance(name, str) or not VARIABLE.fullmatch(name) or name in RESERVED or name.startswith("OPENBDC_"):
+            raise FieldError(f"{_short(name)} can't be a secret's name: capital letters, digits and '_', and none of the system's own")
+    if len(set(value)) < len(value):
+        raise FieldError("names one of them twice")
+    return tuple(value)
+
+
 def requirements(value: object) -> str | tuple[str, ...]:
     """The name of a file, or the requirements themselves."""
     if isinstance(value, str):
@@ -207,6 +218,7 @@ READERS: dict[str, Reader] = {
     "output": types,
     "options": options,
     "env": environment,
+    "secrets": secrets,
     "requirements": requirements,
     "resources": resources,
     "timeout": timeout,

@@ -14,6 +14,7 @@ from typing import Any
 from apps import package
 from apps.checking import check
 from apps.environments import Environments
+from apps.errors import StartError
 from apps.reading import load
 from apps.running import Place, running
 from apps.spec import AppSpec
@@ -56,7 +57,8 @@ async def _tested(place: Path, digest: str, inputs: Mapping[str, Any], calls: in
     begun = time.perf_counter()
     sql = (await asyncio.to_thread(load, place / "code"))[0].runtime == "sql"
     marks = {name: os.environ[name] for name in SQL_VARIABLES if sql and name in os.environ}
-    spec, workers = await running(Place(place / "code", place / "scratch", Environments(environments), marks, None, written.append), 1)
+    here = Place(place / "code", place / "scratch", Environments(environments), marks, None, written.append, secrets=_secrets)
+    spec, workers = await running(here, 1)
     ready = time.perf_counter() - begun
     try:
         result, taken = await workers.call(check(dict(inputs), spec.inputs)), []
@@ -67,3 +69,11 @@ async def _tested(place: Path, digest: str, inputs: Mapping[str, Any], calls: in
     finally:
         await workers.close()
     return Tested(spec, digest, result, ready, tuple(taken), b"".join(written).decode(errors="replace"))
+
+
+def _secrets(spec: AppSpec) -> dict[str, str]:
+    """Here they come from variables of the same names. StartError."""
+    missing = [name for name in spec.secrets if not os.environ.get(name)]
+    if missing:
+        raise StartError(f"the secret {missing[0]} is not set", where="secrets", hint=f"for a test here it is the variable {missing[0]}")
+    return {name: os.environ[name] for name in spec.secrets}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from apps import fields
+from apps import fields, mlmodel
 from apps.checking import check
 from apps.errors import InputError, PackageError, Problem, SpecError
 from apps.nodes import document, line_of, pairs, plain
@@ -64,8 +65,10 @@ def _together(found: dict[str, Any], lines: dict[str, int]) -> list[Problem]:
         problems.append(Problem(lines["requirements"], "requirements", f"the runtime {found['runtime']} takes none"))
     if runtime is not None and "outputs" in found and not found["outputs"]:
         problems.append(Problem(lines["output"], "output", "must name at least one output"))
-    if runtime is not None and "output" not in lines:
+    if runtime is not None and "output" not in lines and not runtime.signed:
         problems.append(Problem(1, "output", "is missing"))
+    if twice := [name for name in found.get("secrets", ()) if name in found.get("env", {})]:
+        problems.append(Problem(lines["secrets"], "secrets", f"{twice[0]} is in env too: there its value would be read by everybody"))
     if found.get("replicas", 1) * found.get("poolsize", 1) > fields.MAX_WORKERS:
         problems.append(Problem(lines["poolsize"], "poolsize", f"replicas × poolsize must be at most {fields.MAX_WORKERS}"))
     return problems
@@ -85,11 +88,33 @@ def load(folder: Path) -> tuple[AppSpec, tuple[str, ...]]:
     problems: list[Problem] = []
     if (folder / SETUP_SCRIPT).exists():
         problems.append(Problem(1, "", f"{SETUP_SCRIPT} is not run here; name the packages in {REQUIREMENTS_FILE} and remove it"))
+    if spec.runtime == "mlflow":
+        return _of_model(folder, spec, lines, problems)
     if not (folder / spec.src).is_file():
         problems.append(Problem(lines["src"], "src", f"there is no file {spec.src}"))
     elif spec.runtime == "python":
         problems += _source(folder, spec, lines)
     requirements = _requirements(folder, spec, lines, problems)
+    return _whole(folder, spec, lines, problems), requirements
+
+
+def _of_model(folder: Path, spec: AppSpec, lines: dict[str, int], problems: list[Problem]) -> tuple[AppSpec, tuple[str, ...]]:
+    """With the model's own inputs and outputs where the spec has none, and its own requirements."""
+    try:
+        model = mlmodel.read(folder / spec.src)
+        spec, wrong = mlmodel.completed(spec, model)
+    except fields.FieldError as error:
+        raise SpecError((*problems, Problem(lines["src"], "src", str(error)))) from None
+    problems += [Problem(lines.get(field, lines["src"]), field, words) for field, words in wrong]
+    own = spec if spec.requirements is not None or model.onnx else replace(spec, requirements=f"{spec.src}/{mlmodel.REQUIREMENTS}")
+    if own.requirements is None or (spec.requirements is None and not (folder / str(own.requirements)).is_file()):
+        own = replace(spec, requirements=())
+    requirements = mlmodel.packages(model, _requirements(folder, own, lines, problems))
+    return _whole(folder, spec, lines, problems), requirements
+
+
+def _whole(folder: Path, spec: AppSpec, lines: dict[str, int], problems: list[Problem]) -> AppSpec:
+    """After what depends on the inputs. SpecError with all problems."""
     problems += _scheduled(spec, lines)
     try:
         sample(folder, spec.inputs)
@@ -97,7 +122,7 @@ def load(folder: Path) -> tuple[AppSpec, tuple[str, ...]]:
         problems.append(Problem(lines.get("inputs", 1), "", f"{SAMPLE}: {error.message}"))
     if problems:
         raise SpecError(tuple(problems))
-    return spec, requirements
+    return spec
 
 
 def _scheduled(spec: AppSpec, lines: dict[str, int]) -> list[Problem]:

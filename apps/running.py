@@ -21,8 +21,8 @@ from apps.worker.spawning import OwnChildren, Spawner
 @dataclass(frozen=True)
 class Place:
     """Where a version runs: ``code`` is its unpacked package, ``scratch`` what its workers may write to, ``environments`` where those with
-    requirements are kept. ``marks``: variables beside the spec's own; ``processes``, ``written``, ``spawner``: as of
-    ``Launch``."""
+    requirements are kept. ``marks``: variables beside the spec's own; ``processes``, ``written``, ``spawner``, ``secrets``:
+    as of ``Launch``, the last two by the spec: StartError."""
 
     code: Path
     scratch: Path
@@ -31,6 +31,7 @@ class Place:
     processes: int | None = None
     written: Callable[[bytes], None] = lambda _text: None
     spawner: Callable[[AppSpec], Spawner] = lambda _spec: OwnChildren()
+    secrets: Callable[[AppSpec], Mapping[str, str]] = lambda _spec: {}
 
 
 async def running(place: Place, workers: int | None = None) -> tuple[AppSpec, Workers]:
@@ -43,7 +44,7 @@ async def running(place: Place, workers: int | None = None) -> tuple[AppSpec, Wo
             where="runtime",
             hint=f"pip install '{runtime.needs[1]}'",
         )
-    spawner = place.spawner(spec)
+    spawner, secrets = place.spawner(spec), place.secrets(spec)
     python = await asyncio.to_thread(place.environments.python, requirements, place.code)
     launch = Launch(
         python=python,
@@ -53,6 +54,7 @@ async def running(place: Place, workers: int | None = None) -> tuple[AppSpec, Wo
         processes=place.processes,
         written=place.written,
         spawner=spawner,
+        secrets=secrets,
     )
     found = Workers(launch, workers or spec.workers, spec.timeout)
     await found.start()

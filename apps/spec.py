@@ -27,6 +27,7 @@ class AppSpec:
     src              the file to run, relative to the folder
     entrypoint       the function in it; None where the runtime needs none
     replicas, poolsize  their product is how many workers run, and so how many calls at once
+    secrets          names of variables whose values the cluster keeps
     requirements     None: those of ``requirements.txt`` where there is one; the name of such a file; or the requirements themselves
     timeout          seconds that a call may take
     traffic          percent of the calls of ``NAME@live`` that it gets once it is ready; 100: it is live
@@ -44,6 +45,7 @@ class AppSpec:
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
     requirements: str | tuple[str, ...] | None = None
     resources: Resources = Resources()
     timeout: float = TIMEOUT_SECONDS
@@ -82,6 +84,7 @@ class AppSpec:
                 "label": self.label,
                 "workers": self.workers,
                 "timeout": self.timeout,
+                "secrets": self.secrets,
                 "traffic": self.traffic,
                 "schedule": self.schedule.json() if self.schedule else None,
                 "prediction_log": self.prediction_log,

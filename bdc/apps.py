@@ -118,6 +118,20 @@ class Apps:
         asked = self._controller.get(f"{_path(name, version)}/history", lines=lines)
         return objects_of(object_of(asked, "apps/history").get("runs"), "apps/history")
 
+    def secrets(self, name: str) -> builtins.list[Json]:
+        """``[{name, since, by, versions}]``: secrets of an app, and those that its versions ask for; never a value."""
+        return objects_of(object_of(self._controller.get(_secret(name)), "app-secrets").get("secrets"), "app-secrets")
+
+    def set_secret(self, name: str, secret: str, value: str) -> builtins.list[str]:
+        """For the workers of this app; the versions that start anew with it (``house@v1``). ConflictError while one is being changed."""
+        answer = object_of(self._controller.request("PUT", _secret(name, secret), body={"value": value}), "app-secrets")
+        restarted = answer.get("restarted")
+        return [str(one) for one in restarted] if isinstance(restarted, list) else []
+
+    def delete_secret(self, name: str, secret: str) -> None:
+        """NotFoundError; ConflictError while a version asks for it."""
+        self._controller.request("DELETE", _secret(name, secret))
+
     @overload
     def run(self, app: str, inputs: Mapping[str, object], /) -> Json: ...
 
@@ -153,6 +167,11 @@ class Apps:
             self._token = (str(found["access_token"]), time.time() + float(str(found["expires_in"])), str(found["endpoint"]))
         token, _, endpoint = self._token
         return JsonClient(self._reach(endpoint), lambda: token, 3700.0)
+
+
+def _secret(name: str, secret: str | None = None) -> str:
+    base = f"/api/v1/app-secrets/{route_segment(name, 'app')}"
+    return base if secret is None else f"{base}/{route_segment(secret, 'secret')}"
 
 
 def _path(name: str, version: str) -> str:

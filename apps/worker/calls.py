@@ -35,6 +35,7 @@ class Launch:
     processes    RLIMIT_NPROC; None: none
     written      takes what a worker writes past Python's own streams
     spawner      makes the processes
+    secrets      variables that come with the first message, so that the process does not show them in /proc
     """
 
     python: str
@@ -45,6 +46,7 @@ class Launch:
     written: Callable[[bytes], None] = lambda _text: None
     start_seconds: float = 120.0
     spawner: Spawner = field(default_factory=OwnChildren)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Worker(asyncio.Protocol):
@@ -77,7 +79,8 @@ class Worker(asyncio.Protocol):
         self.alive = True
         try:
             async with asyncio.timeout(self.launch.start_seconds):
-                first = await self._send({**self.launch.init, "processes": self.launch.processes})
+                more = {"processes": self.launch.processes, "secrets": dict(self.launch.secrets)}
+                first = await self._send({**self.launch.init, **more})
         except TimeoutError:
             await self.kill()
             raise StartError(f"the app was not loaded within {self.launch.start_seconds:g} s", where=str(self.launch.init["src"])) from None

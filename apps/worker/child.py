@@ -38,6 +38,7 @@ def main(descriptor: int) -> None:
     init: Any = receive(connection)
     if init is None:
         return
+    os.environ.update(init.pop("secrets", None) or {})
     try:
         limits.apply(int(init["memory_mb"]), init.get("processes"))
         function = _loaded(init)

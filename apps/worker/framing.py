@@ -1,6 +1,6 @@
 """Frames: four bytes of length (big endian), then that many bytes of JSON. Never pickle: a worker is not trusted.
 
-host → worker   ``init`` once (``AppSpec.init``), then per call ``{"id", "inputs"}``, or ``{"id", "ping": true}``
+host → worker   ``init`` once (``AppSpec.init``, and secrets), then per call ``{"id", "inputs"}``, or ``{"id", "ping": true}``
 worker → host   ``{"ready": true}`` or ``{"failed": sentence}`` once, then per call ``{"id", "outputs"}`` or ``{"id", "error"}``, each with
                 ``console`` and ``changed``; to a ping ``{"id"}``
 """

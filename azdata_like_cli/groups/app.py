@@ -15,6 +15,7 @@ from azdata_like_cli import appinputs, output
 from azdata_like_cli.answers import Lines, Records, Value
 from azdata_like_cli.apphistory import history
 from azdata_like_cli.appnames import LIVE, named
+from azdata_like_cli.appsecrets import secret
 from azdata_like_cli.appswitches import COMMANDS
 from azdata_like_cli.command import BdcGroup, Settings, argument, confirm, pass_settings
 from azdata_like_cli.groups.session import when
@@ -23,7 +24,7 @@ from bdc.errors import ServiceError
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=pathlib.Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=pathlib.Path)
-MODEL = click.Path(exists=True, dir_okay=False, path_type=pathlib.Path)
+MODEL = click.Path(exists=True, path_type=pathlib.Path)
 
 
 if TYPE_CHECKING:
@@ -54,12 +55,19 @@ def list_templates() -> Records:
     return Records(rows=rows, columns={"name": "Name", "description": "Description"})
 
 
-@app.command("init", examples=["bdc app init --template python --name add", "bdc app init -t onnx -n house -v v1 --model house.onnx"])
+@app.command(
+    "init",
+    examples=[
+        "bdc app init --template python --name add",
+        "bdc app init -t onnx -n house -v v1 --model house.onnx",
+        "bdc app init -t mlflow --model ./model",
+    ],
+)
 @click.option("--template", "-t", "chosen", default="python", show_default=True, help="What to begin with: `bdc app template list`.")
 @click.option("--name", "-n", default="app", show_default=True, help="Name of the app.")
 @click.option("--version", "-v", "version", default="v1", show_default=True, help="Its version.")
 @click.option("--destination", "-d", type=NEW_FOLDER, help="The folder to write. Default: one with the app's name.")
-@click.option("--model", type=MODEL, help="For the template onnx: a model of yours.")
+@click.option("--model", type=MODEL, help="A model of yours: for the template onnx a file, for mlflow a folder.")
 def init(chosen: str, name: str, version: str, destination: pathlib.Path | None, model: pathlib.Path | None) -> Value:
     """Write a folder with a spec.yaml and what belongs to it."""
     from apps import templates
@@ -237,6 +245,7 @@ def logs(settings: Settings, name: str, version: str, lines: int, predictions: b
 
 for _command in (history, *COMMANDS):
     app.add_command(_command)
+app.add_command(secret)
 
 
 @app.command("delete", examples=["bdc app delete house@v1"])

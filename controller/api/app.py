@@ -6,7 +6,21 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from controller.api import apps, audit, certificates, cluster, directory, keys, login, metrics, operations, people, settings, spark
+from controller.api import (
+    app_secrets,
+    apps,
+    audit,
+    certificates,
+    cluster,
+    directory,
+    keys,
+    login,
+    metrics,
+    operations,
+    people,
+    settings,
+    spark,
+)
 from controller.api.access import ACCESS, check_table, guarded_router
 from controller.api.border import Border, install_handlers
 from controller.api.services import Services
@@ -49,6 +63,7 @@ ROUTERS = (
     settings.router,
     spark.router,
     apps.router,
+    app_secrets.router,
     directory.router,
     people.router,
     audit.router,

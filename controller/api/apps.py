@@ -111,7 +111,12 @@ async def _package(request: Request) -> bytes:
 
 
 def _asked(request: Request, method: str, path: str, body: bytes | None = None) -> Response:
-    status, content = _apps(request).ask(caller_of(request), method, f"/api/v1/apps{path}", body)
+    return asked(request, method, f"/api/v1/apps{path}", body)
+
+
+def asked(request: Request, method: str, path: str, body: bytes | None = None) -> Response:
+    """What the app proxy answers to this, asked as the caller."""
+    status, content = _apps(request).ask(caller_of(request), method, path, body)
     return Response(content, status, media_type="application/json")
 
 

@@ -50,6 +50,8 @@ ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/api/v1/apps/{name}/{version}/promote"): "apps.promote",
     ("POST", "/api/v1/apps/{name}/{version}/canary"): "apps.canary",
     ("POST", "/api/v1/apps/{name}/live/rollback"): "apps.rollback",
+    ("PUT", "/api/v1/app-secrets/{name}/{secret}"): "apps.secret.set",
+    ("DELETE", "/api/v1/app-secrets/{name}/{secret}"): "apps.secret.delete",
     ("POST", "/api/v1/users"): "users.add",
     ("DELETE", "/api/v1/users/{name}"): "users.remove",
     ("PUT", "/api/v1/users/{name}/password"): "users.password",

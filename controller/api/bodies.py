@@ -27,6 +27,13 @@ class TokenRequest(Body):
     """The service the token is for: controller, compute, storage, data or app."""
 
 
+class AppSecret(Body):
+    """A secret of an app."""
+
+    value: str = Field(min_length=1, max_length=32768)
+    """Text. It is never shown again."""
+
+
 class AppToken(Body):
     """A token with which apps are called."""
 

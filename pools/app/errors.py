@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.errors import AppError
+from apps.errors import AppError, StartError
 
 
 class UnknownAppError(AppError):
@@ -16,6 +16,13 @@ class ConflictError(AppError):
     """It exists already, or is being changed."""
 
     code = "conflict"
+    status = 409
+
+
+class MissingSecretError(StartError):
+    """The app asks for a secret that is not set."""
+
+    code = "secret_missing"
     status = 409
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from apps.checking import check, parse
 from apps.errors import AppError, CallError, InputError, StartError
-from pools.app import batch, histories, inference
+from pools.app import batch, histories, inference, secret_routes
 from pools.app.calling import called
 from pools.app.errors import ConflictError, NotReadyError, UnknownAppError
 from pools.app.exchange import UPLOAD_SECONDS, Exchange, flag_of, number_of
+from pools.app.handing import Handing
 from pools.app.live import LIVE
 from pools.app.settings import ProxySettings
 from pools.app.swagger import document
@@ -40,6 +41,7 @@ class Proxy:
         self.tokens = tokens
         self.versions = versions
         self.switching = Switching(versions)
+        self.handing = Handing(versions)
         self.base = settings.address or f"http://{settings.host}:{settings.port}"
 
     @functools.cached_property
@@ -192,6 +194,8 @@ def _shape(parts: list[str]) -> tuple[tuple[str, ...], str, str]:
     """A path without its name and version."""
     if parts[1:3] == ["api", "app"] and len(parts) == 6 and parts[5] != "v2":
         return ("api", "app", parts[5]), parts[3], parts[4]
+    if parts[1:4] == ["api", "v1", "app-secrets"] and len(parts) in (5, 6):
+        return (*parts[1:4], "NAME", *(["SECRET"] if len(parts) == 6 else [])), parts[4], parts[-1]
     if parts[1:3] == ["api", "app"] and parts[5:6] == ["v2"]:
         return inference.shape(parts), parts[3], parts[4]
     if parts[1:4] == ["api", "v1", "apps"] and len(parts) in (6, 7):
@@ -212,6 +216,8 @@ ROUTES: dict[tuple[str, ...], dict[str, tuple[frozenset[str] | None, Handler]]] 
     ("api", "v1", "apps", "VERSION", "promote"): {"POST": (OWNERS, Proxy.promote)},
     ("api", "v1", "apps", "VERSION", "canary"): {"POST": (OWNERS, Proxy.canary)},
     ("api", "v1", "apps", "VERSION", "rollback"): {"POST": (OWNERS, Proxy.rollback)},
+    ("api", "v1", "app-secrets", "NAME"): {"GET": (OWNERS, secret_routes.show)},
+    ("api", "v1", "app-secrets", "NAME", "SECRET"): {"PUT": (OWNERS, secret_routes.keep), "DELETE": (OWNERS, secret_routes.drop)},
 }
 """Path → method → who may (None: everybody), and what answers. ``run`` is beside the table: it is the way of every call."""
 

@@ -33,6 +33,7 @@ from pools.app.live import LIVE, Live, begun, spare
 from pools.app.log import AppLog
 from pools.app.predictions import Predictions
 from pools.app.probing import probe
+from pools.app.secret_store import Secrets
 from pools.app.slots import Slots, left_behind
 from pools.app.version import Kept, Version, not_served
 
@@ -64,6 +65,7 @@ class Versions:
         self._around = around
         self._environments = Environments(folder / "environments", shared=around.slots is not None)
         self._known: dict[tuple[str, str], Version] = {}
+        self.secrets = Secrets(folder / "secrets")
         self.live = Live(folder / "live")
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -146,6 +148,7 @@ class Versions:
             digest = await asyncio.to_thread(package.unpack, archive, place, closed=self._around.closed)
             spec, _ = await asyncio.to_thread(load, place)
             not_served(spec)
+            self.secrets.of(spec.name, spec.secrets)
             kept = Kept(spec.name, spec.version, digest, code, time.time(), user, spec.traffic)
             version = self._admit(kept, update=update)
             if version.workers is not None:
@@ -195,11 +198,18 @@ class Versions:
         if found.workers is not None:
             await found.workers.close(max(self._around.drain_seconds, min(2 * found.workers.timeout, DELETE_SECONDS)))
         await asyncio.to_thread(package.remove, self._folder / "code" / found.kept.code)
-        if self._around.slots is not None and all(app != name for app, _ in self._known):
-            self._around.slots.forget(name)
+        if all(app != name for app, _ in self._known):
+            self.secrets.forget(name)
+            if self._around.slots is not None:
+                self._around.slots.forget(name)
         found.log.remove()
         found.history.remove()
         (found.predictions or self._predictions(found.kept.label)).remove()
+
+    def again(self, version: Version) -> None:
+        """Bring it up anew with its own package, beside what runs of it: something else that its workers get has changed."""
+        version.busy = True
+        self._begin(self._brought_up(version, version.kept, fresh=version.workers is not None))
 
     async def close(self) -> None:
         """End all workers; the apps stay."""
@@ -230,7 +240,8 @@ class Versions:
         except AppError as error:
             if version.workers is not None:
                 version.turn("Ready", f"the update was refused, the version before it serves: {error.message}")
-                await asyncio.to_thread(package.remove, self._folder / "code" / kept.code)
+                if kept.code != version.kept.code:
+                    await asyncio.to_thread(package.remove, self._folder / "code" / kept.code)
             else:
                 await self._replaced(version, kept)
                 version.turn("Error", error.message)
@@ -243,12 +254,13 @@ class Versions:
     async def _switched(self, version: Version, kept: Kept, *, fresh: bool) -> None:
         place = Place(
             code=self._folder / "code" / kept.code,
-            scratch=self._folder / "scratch" / kept.code,
+            scratch=self._folder / "scratch" / uuid.uuid4().hex,
             environments=self._environments,
             marks=self._around.marks,
             processes=self._around.processes,
             written=version.log.write,
             spawner=lambda spec: self._spawner(spec, kept),
+            secrets=lambda spec: self.secrets.of(spec.name, spec.secrets),
         )
         spec, workers = await running(place)
         if fresh:
@@ -266,7 +278,7 @@ class Versions:
         """The app's OS user, which may read its code from now on. StartError."""
         if self._around.slots is None:
             return OwnChildren()
-        user = self._around.slots.of(spec.name, alone=False, said=spec.label)
+        user = self._around.slots.of(spec.name, alone=bool(spec.secrets), said=spec.label)
         user.show(self._folder / "code" / kept.code)
         return user
 
@@ -293,15 +305,16 @@ class Versions:
         old, version.kept = version.kept, kept
         self._keep(kept)
         if before is not None:
-            self._begin(self._left(before, self._folder / "code" / old.code))
+            self._begin(self._left(before, self._folder / "code" / old.code if old.code != kept.code else None))
         elif old.code != kept.code:
             await asyncio.to_thread(package.remove, self._folder / "code" / old.code)
 
-    async def _left(self, workers: Workers, code: pathlib.Path) -> None:
+    async def _left(self, workers: Workers, code: pathlib.Path | None) -> None:
         self._leaving.add(workers)
         await workers.close(max(self._around.drain_seconds, 2 * workers.timeout))  # a call may have waited as long as it takes
         self._leaving.discard(workers)
-        await asyncio.to_thread(package.remove, code)
+        if code is not None:
+            await asyncio.to_thread(package.remove, code)
 
     def _keep(self, kept: Kept) -> None:
         path = self._file(kept.label)

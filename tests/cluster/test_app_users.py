@@ -49,6 +49,8 @@ HOSTILE = """
             "other keys for the proxy": tried(lambda: (data / "keys.json").write_text("{}")),
             "a file beside them": tried(lambda: (data / "new").write_text("x")),
             "what the proxy keeps": tried(lambda: os.listdir(data / "versions")),
+            "secrets of apps": tried(lambda: os.listdir(data / "secrets")),
+            "secret of the other app": tried(lambda: (data / "secrets" / "quiet.json").read_text()),
             "logs of apps": tried(lambda: os.listdir(data / "logs")),
             "secrets of the workload": tried(lambda: os.listdir(data.parent / "secrets")),
             "folders of workers": tried(lambda: os.listdir(data / "scratch")),
@@ -106,8 +108,9 @@ def launcher_of(worker: int) -> int:
 @pytest.fixture(scope="module")
 def apps(cluster: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("apps")
+    cluster.bdc("app", "secret", "set", "quiet", "OWN", "--value-stdin", secret="quiet's own\n")
     for name, source, inputs, output in (("hostile", HOSTILE, INPUTS, "{found: dict}"), ("quiet", QUIET, "{}", "{result: int}")):
-        made = python(folder / name, source, inputs, output)
+        made = python(folder / name, source, inputs, output, "secrets: [OWN]" if name == "quiet" else "")
         (made / "spec.yaml").write_text((made / "spec.yaml").read_text().replace("name: t\n", f"name: {name}\n"))
         app(cluster, "create", str(made))
     yield cluster
@@ -144,7 +147,7 @@ def test_workers_are_other_users_without_rights(apps: Stage) -> None:
 def test_a_hostile_app_reaches_neither_the_proxy_nor_another_app(apps: Stage) -> None:
     found = asked(apps, "look")
     assert found == dict.fromkeys(found, "PermissionError")
-    assert len(found) == 19
+    assert len(found) == 21
     assert app(apps, "run", "quiet")["outputParameters"] == {"result": 1}
 
 

@@ -131,6 +131,32 @@ def test_a_worker_reaches_nothing_of_the_cluster_and_a_fork_bomb_ends(cluster: S
         told(cluster, "delete", "-n", "t", "-v", "v1", "--yes")
 
 
+def test_a_secret_by_commands(cluster: Stage, tmp_path: pathlib.Path) -> None:
+    folder = python(
+        tmp_path / "a", "import os\ndef run():\n    return os.environ['DB_PASSWORD']\n", "{}", "{result: str}", "secrets: [DB_PASSWORD]"
+    )
+    with pytest.raises(RuntimeError, match="bdc app secret set t DB_PASSWORD"):
+        told(cluster, "create", str(folder))
+    for value in ("first", "second\nline"):
+        found = cluster.bdc("app", "secret", "set", "t", "DB_PASSWORD", "--value-stdin", secret=value + "\n")
+        assert found == {"app": "t", "name": "DB_PASSWORD", "restarted": [] if value == "first" else ["t@v1"]}
+        if value == "first":
+            told(cluster, "create", str(folder))
+        assert told(cluster, "run", "t@v1")["outputParameters"] == {"result": value}
+    (row,) = told(cluster, "secret", "list", "t")
+    assert (row["name"], row["by"], row["versions"]) == ("DB_PASSWORD", "admin", ["v1"]) and "value" not in row
+    for words, said in (
+        (("secret", "delete", "t", "DB_PASSWORD", "--yes"), "t@v1 asks for DB_PASSWORD"),
+        (("secret", "set", "t", "DB_PASSWORD"), "--value-stdin"),
+        (("secret", "delete", "t", "nothing", "--yes"), "capital letters"),
+    ):
+        with pytest.raises(RuntimeError, match="ended with 1:") as caught:
+            told(cluster, *words)
+        assert said in str(caught.value)
+    told(cluster, "delete", "t@v1", "--yes", "--live")
+    assert told(cluster, "secret", "list", "t") == []
+
+
 def test_versions_behind_live(cluster: Stage, tmp_path: pathlib.Path) -> None:
     for version in ("v1", "v2"):
         folder = python(tmp_path / version, f"def run():\n    return '{version}'\n", output="{result: str}")

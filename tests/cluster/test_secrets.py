@@ -23,6 +23,7 @@ import pytest
 import yaml
 from pyarrow import flight
 
+from tests.apps.folders import python
 from tests.cluster.sources import create_source, create_table, master_connection, pool_connection
 from tests.services.cluster import Stage
 from tests.services.flight_loads import LoadClient
@@ -32,6 +33,7 @@ EXCLUDED = {
     "home/clusters/*/secrets/*": "the cluster's secret store itself, mode 0700",
     "home/clusters/*/workloads/*/secrets/*": "secrets as the substrate lays them, mode 0400, of the one pool that needs them",
     "home/clusters/*/store/directory.json": "the search account's password, which the controller needs: mode 0600 in a folder of mode 0700",
+    "home/clusters/*/workloads/app-proxy/data/secrets/*": "secrets of apps: the proxy's alone, mode 0600",
     "config/contexts.json": "the tokens of a login, where its user keeps them: mode 0600",
 }
 """Where a secret may lie: nowhere else, and of the planted ones not even there (they are sealed or hashed)."""
@@ -127,7 +129,7 @@ def command(stage: Stage, *arguments: str, given: str | None = None) -> str:
 def test_planted_secrets_are_found_nowhere(cluster: Stage, postgresql: PostgresqlServer, samples: Samples, tmp_path: Path) -> None:
     planted = {
         name: f"Planted-{name}/{secrets.token_urlsafe(9)}+?"
-        for name in ("user", "changed", "wrong_user", "source", "wrong_source", "typed", "search", "searched")
+        for name in ("user", "changed", "wrong_user", "source", "wrong_source", "typed", "search", "searched", "app")
     }
     everything = planted | {"admin": cluster.password, "superuser of the source": postgresql.password} | _keys(cluster)
     said_of_directory = _directory(cluster, planted, tmp_path)
@@ -136,7 +138,9 @@ def test_planted_secrets_are_found_nowhere(cluster: Stage, postgresql: Postgresq
         server.execute(psycopg.sql.SQL("CREATE ROLE planted LOGIN PASSWORD {}").format(psycopg.sql.Literal(scram(planted["source"]))))
         server.execute("GRANT SELECT ON planted TO planted")
     said = [_users(cluster, planted), _sources(cluster, postgresql, planted), _sql(cluster, postgresql, planted), _loads(cluster, planted)]
-    said += [said_of_directory, *_tokens(cluster, everything)]
+    said += [said_of_directory, _app(cluster, planted["app"], tmp_path), *_tokens(cluster, everything)]
+    samples.take()
+    said.append(command(cluster, "app", "delete", "planted@v1", "--yes", "--live"))
     samples.take()
     text = "\n".join(said).encode()
     for name, secret in everything.items():
@@ -180,6 +184,28 @@ def _loads(cluster: Stage, planted: dict[str, str]) -> str:
     loads.close()
     said += command(cluster, "data", "export", "planted_pool", "hdfs:/tmp/planted.csv", "--force")
     return said + command(cluster, "data", "loads") + command(cluster, "data", "drop", "planted_pool", "--yes")
+
+
+def _app(cluster: Stage, secret: str, folder: Path) -> str:
+    """A secret of an app whose workers have it, under a name under which they must not, and refused."""
+    code = "import os\nassert os.environ['PLANTED']\ndef run(size):\n    return len(os.environ['PLANTED']) / size\n"
+    app = python(folder / "planted", code, "{size: int}", "{result: float}", "secrets: [PLANTED]\noptions: {prediction_log: true}")
+    (app / "spec.yaml").write_text((app / "spec.yaml").read_text().replace("name: t\n", "name: planted\n"))
+    said = ""
+    for name in ("PLANTED", "PLANTED", "planted"):
+        said += command(cluster, "--debug", "app", "secret", "set", "planted", name, "--value-stdin", given=secret + "\n")
+        said += command(cluster, "--debug", "app", "create", str(app))
+    for size in (1, 0):
+        said += command(cluster, "--debug", "app", "run", "planted@v1", "--inputs", f"size={size}")
+    assert f"result = {len(secret)}.0" in said and "ZeroDivisionError" in said, said
+    for words in (
+        ("describe", "planted@v1"),
+        ("logs", "planted@v1"),
+        ("logs", "planted@v1", "--predictions"),
+        ("secret", "list", "planted"),
+    ):
+        said += command(cluster, "app", *words, "-o", "json")
+    return said
 
 
 def _directory(cluster: Stage, planted: dict[str, str], folder: Path) -> str:

@@ -33,6 +33,9 @@ ROUTES = [
     ("POST", "/api/v1/apps/house/v1/promote", "app-owner"),
     ("POST", "/api/v1/apps/house/v1/canary?percent=10", "app-owner"),
     ("POST", "/api/v1/apps/house/live/rollback", "app-owner"),
+    ("GET", "/api/v1/app-secrets/house", "app-owner"),
+    ("PUT", "/api/v1/app-secrets/house/DB_PASSWORD", "app-owner"),
+    ("DELETE", "/api/v1/app-secrets/house/DB_PASSWORD", "app-owner"),
 ]
 
 
