@@ -73,7 +73,8 @@ class ClusterSecrets:
         with self._mutex:
             secret = self._api.get(self._path)
             there = _data(secret)
-            differ = {name: value.encode() for name, value in certificates.items() if there.get(name) != value.encode()}
+            given = {name: value.encode() for name, value in certificates.items() if name.startswith(PREFIX)}
+            differ = {name: value for name, value in given.items() if there.get(name) != value}
             if differ:
                 self._known |= _data(self._add(secret, differ))
 
