@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,14 +22,18 @@ PATH = "/api/v1/apps"
 LIVE = "live"
 READY_SECONDS = 600.0
 """An environment with its packages may have to be built."""
+CALL_SECONDS = 3700.0
+"""An app's calls may take an hour."""
 RENEWED_SECONDS = 10.0
 """A token that ends so soon is not used any more."""
 
 
 class Apps:
-    """As one logged-in user sees them. ``reach``: turns an address of the cluster into one that is reached from here."""
+    """As one logged-in user sees them. ``reach``: turns an address of the cluster into one that is reached from here. ``by_gateway``: the
+    controller is reached through the gateway, where apps are at the same address, with the same login."""
 
-    def __init__(self, controller: JsonClient, reach: Callable[[str], str] = str) -> None:
+    def __init__(self, controller: JsonClient, reach: Callable[[str], str] = str, *, by_gateway: bool = False) -> None:
+        self._by_gateway = by_gateway
         self._controller = controller
         self._reach = reach
         self._token: tuple[str, float, str] | None = None
@@ -152,7 +157,8 @@ class Apps:
 
     def score(self, rows: Rows, app: str) -> Rows:
         """``rows`` (a pandas DataFrame, an Arrow table, a list of dicts) with the outputs of ``app`` (``house@live``) as further columns,
-        of the same kind and in the same order. Columns are inputs by their names, others pass through.
+        of the same kind and in the same order. Columns are inputs by their names (upper and lower case alike where there is no exact one),
+        others pass through.
 
         Each row is a call, sent in batches to one version, which is chosen as it begins. UserError for a column that is missing or of a
         wrong type, ServiceError where the app failed: the first such row ends it, and the message has its number (from 0).
@@ -162,11 +168,13 @@ class Apps:
         return batches.score(batches.Batched.find(self._proxy(), *named(app)), rows)
 
     def _proxy(self) -> JsonClient:
+        if self._by_gateway:
+            return dataclasses.replace(self._controller, timeout=CALL_SECONDS)
         if self._token is None or self._token[1] - time.time() < RENEWED_SECONDS:
             found = object_of(self._controller.request("POST", f"{PATH}/token"), "apps/token")
             self._token = (str(found["access_token"]), time.time() + float(str(found["expires_in"])), str(found["endpoint"]))
         token, _, endpoint = self._token
-        return JsonClient(self._reach(endpoint), lambda: token, 3700.0)
+        return JsonClient(self._reach(endpoint), lambda: token, CALL_SECONDS)
 
 
 def _secret(name: str, secret: str | None = None) -> str:

@@ -62,15 +62,15 @@ class Batched:
 def score(app: Batched, rows: Rows) -> Rows:
     """The same rows, of the same kind and in their order, with the outputs as further columns. UserError."""
     table = _table(rows)
-    columns = {name: [_value(one, kind) for one in table.column(name)] for name, kind in app.inputs.items()}
-    if clash := [name for name in app.outputs if name in table.names()]:
-        raise UserError(
-            f"the rows have a column {clash[0]!r} already, which is an output of {app.label}",
-            where=clash[0],
-            hint="rename it, or leave it out",
-        )
     if not app.inputs:
         raise UserError(f"{app.label} has no inputs: there is nothing to score", where=app.label, hint="session.apps.run calls it")
+    columns = {name: [_value(one, kind) for one in table.column(name)] for name, kind in app.inputs.items()}
+    if clash := {name.lower() for name in table.names()} & {name.lower() for name in app.outputs}:
+        raise UserError(
+            f"the rows have a column {min(clash)!r} already, which is an output of {app.label}",
+            where=min(clash),
+            hint="rename it, or leave it out",
+        )
     scored: Any = table.with_columns(app.call(columns, table.count()))
     return scored  # type: ignore[no-any-return]
 
@@ -103,10 +103,11 @@ class _Dicts:
         return len(self._rows)
 
     def column(self, name: str) -> Iterator[Any]:
+        key = _named(self.names(), name) if self._rows else name
         for number, row in enumerate(self._rows):
-            if name not in row:
-                raise UserError(f"row {number} has no {name!r}, which is an input", where=name)
-            yield row[name]
+            if key not in row:
+                raise UserError(f"row {number} has no {key!r}, which is an input", where=key)
+            yield row[key]
 
     def with_columns(self, added: Columns) -> list[dict[str, Any]]:
         outputs = (dict(zip(added, values, strict=True)) for values in zip(*added.values(), strict=True))
@@ -126,8 +127,7 @@ class _Frame:
         return len(self._frame)
 
     def column(self, name: str) -> list[Any]:
-        _has(self.names(), name)
-        column = self._frame[name]
+        column = self._frame[_named(self.names(), name)]
         found: list[Any] = column.astype(object).where(column.notna(), None).tolist()
         return found
 
@@ -148,8 +148,7 @@ class _Arrow:
         return int(self._table.num_rows)
 
     def column(self, name: str) -> list[Any]:
-        _has(self.names(), name)
-        found: list[Any] = self._table.column(name).to_pylist()
+        found: list[Any] = self._table.column(_named(self.names(), name)).to_pylist()
         return found
 
     def with_columns(self, added: Columns) -> Any:  # noqa: ANN401 - a Table
@@ -172,12 +171,14 @@ def _table(rows: Any) -> _Dicts | _Frame | _Arrow:  # noqa: ANN401 - what the us
     )
 
 
-def _has(names: list[str], name: str) -> None:
-    if names.count(name) != 1:
-        problem = "no" if name not in names else "more than one"
-        raise UserError(
-            f"the rows have {problem} column {name!r}, which is an input", where=name, hint=f"they have {', '.join(names)[:200]}"
-        )
+def _named(names: list[str], name: str) -> str:
+    """The column that is this input: of just its name, else the only one that differs in upper and lower case. UserError."""
+    found = [one for one in names if one == name] or [one for one in names if one.lower() == name.lower()]
+    if len(found) != 1:
+        problem = "more than one" if found else "no"
+        shown = ", ".join(names)[:200]
+        raise UserError(f"the rows have {problem} column {name!r}, which is an input", where=name, hint=f"they have {shown}")
+    return found[0]
 
 
 def _value(value: Any, kind: str) -> Any:  # noqa: ANN401 - of any column

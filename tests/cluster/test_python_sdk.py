@@ -71,6 +71,7 @@ def test_rows_come_back_in_their_order_with_the_outputs(session: Session, tmp_pa
     table = session.apps.score(pyarrow.table({"x": pyarrow.array([3, 1, 2], pyarrow.int16())}), "t")
     assert table.to_pydict() == {"x": [3, 1, 2], "y": [4, 2, 3]}
     assert session.apps.score(({"x": 7},), "t@live") == [{"x": 7, "y": 8}]
+    assert session.apps.score([{"X": 7}], "t@live") == [{"X": 7, "y": 8}]
     assert session.apps.score([], "t@live") == []
     with pytest.raises(ServiceError, match=r"row 1500: .*row of its own"):
         session.apps.score([{"x": x} for x in range(1600)], "t")
@@ -78,7 +79,7 @@ def test_rows_come_back_in_their_order_with_the_outputs(session: Session, tmp_pa
         (pandas.DataFrame({"x": [1, None]}), "row 1: x must be an integer, is null"),
         (pandas.DataFrame({"z": [1]}), "no column 'x'"),
         (pandas.DataFrame([[1, 2]], columns=["x", "x"]), "more than one column 'x'"),
-        (pandas.DataFrame({"x": [1], "y": [1]}), "a column 'y' already"),
+        (pandas.DataFrame({"x": [1], "Y": [1]}), "a column 'y' already"),
         ([{"x": 1}, {"z": 1}], "row 1 has no 'x'"),
         ("x", "not str"),
     ):
