@@ -196,7 +196,8 @@ class Session:
 
         self.context.require_token()
         client = JsonClient(self._reach.url(self.context.controller), self._token, 600.0, self.context.authority)
-        return Apps(client, self._reach.url)
+        by_gateway = self.context.controller == self.context.endpoints.get("gateway", "").rstrip("/")
+        return Apps(client, self._reach.url, by_gateway=by_gateway)
 
     def access_token(self) -> str:
         """The login's token, as gateway and controller take it; a new one where the old one is about to end. AuthenticationError."""

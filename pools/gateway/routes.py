@@ -24,7 +24,9 @@ FROM_HDFS = frozenset(b"accept-ranges cache-control content-disposition content-
 """Nothing that HDFS would have its caller keep: its cookie names the gateway's own user."""
 JSON_BYTES = 65_536
 API_BYTES = 65_536
-"""The controller takes no larger bodies."""
+"""The controller takes no larger bodies, but for packages of apps."""
+PACKAGES = f"{API}/apps"
+PACKAGE_BYTES = 128 << 20
 APP_BYTES = 16 << 20
 """Nor the apps' proxy."""
 
@@ -60,7 +62,8 @@ class Routes:
         if told.route == "health":
             await _say(client, method, b'{"status": "ok"}')
         elif told.route == "api":
-            await self._onwards(client, request, self._controller, API_BYTES, told)
+            package = path == PACKAGES and method in ("POST", "PUT")
+            await self._onwards(client, request, self._controller, PACKAGE_BYTES if package else API_BYTES, told)
         elif told.route == "apps":
             await self._onwards(client, request, self._settings.apps, APP_BYTES, told)
         elif told.route == "webhdfs":

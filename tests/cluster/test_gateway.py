@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.apps.folders import python
 from tests.patience import PATIENCE, eventually
 from tests.services.cluster import Stage, folder
 
@@ -61,6 +63,19 @@ def test_one_address_and_one_login(stage: Stage, tmp_path: Path) -> None:
     assert isinstance(rows, list)
     assert [(row["path"], row["owner"]) for row in rows] == [("/sandbox/a.csv", "alice")]
     eventually(lambda: audit(stage, "ugi=alice (auth:PROXY) via openbdc-gateway"), "the NameNode's audit log names the caller")
+
+
+def test_apps_with_the_same_login(stage: Stage, tmp_path: Path) -> None:
+    gateway = stage.endpoint("gateway")
+    stage.bdc("login", "-e", gateway, "--name", "outside-admin", "--ca", str(stage.authority))
+    folder = python(tmp_path / "a", "def run(x):\n    return x + 1\n", "{x: int}")
+    (folder / "data.bin").write_bytes(os.urandom(1_000_000))
+    outside = ("--context", "outside-admin")
+    created = stage.bdc("app", "create", str(folder), *outside)
+    assert isinstance(created, dict) and created["state"] == "Ready"
+    found = stage.bdc("app", "run", "t@v1", "-i", "x=41", *outside)
+    assert isinstance(found, dict) and found["outputParameters"] == {"result": 42}
+    stage.bdc("app", "delete", "t@v1", "--yes", "--live", *outside)
 
 
 def test_its_metrics_are_the_clusters(stage: Stage) -> None:

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from controller.api import apps
+from pools.app.settings import ProxySettings
+from pools.gateway import routes
 from tests.apps.folders import python
-from tests.controller.api.service import ADMIN
+from tests.controller.api.service import ADMIN, served
 from tests.pools.app.stand import Stand, stand
 from tests.pools.gateway.running import Running, error, gateway
 
@@ -46,6 +49,20 @@ def test_an_app_is_called_with_the_login_of_all_else(running: Running, proxy: St
         large = client.post("/api/app/t/v1/run", content=b"x" * (17 << 20))
         assert large.status_code == 413
         assert client.post("/api/app/t/v1/run", json={"n": 1}).json()["outputParameters"] == {"result": 2}
+
+
+def test_a_package_passes_up_to_its_own_limit(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with (
+        served(tmp_path_factory.mktemp("api")) as api,
+        gateway(tmp_path_factory.mktemp("gateway"), controller=str(api.client.base_url).rstrip("/")) as running,
+        running.client(api.token(ADMIN)) as client,
+    ):
+        for method in ("POST", "PUT"):
+            answer = client.request(method, "/api/v1/apps", content=b"x" * 3_000_000)
+            assert answer.json() == {"asked": f"{method} /api/v1/apps", "by": ADMIN, "bytes": 3_000_000}
+        for path in ("/api/v1/apps/token", "/api/v1/apps/", "/api/v1/users"):
+            assert client.post(path, content=b"x" * 70_000).status_code == 413, path
+    assert routes.PACKAGE_BYTES == apps.MAX_UPLOAD == ProxySettings(0, "", "", "").upload_bytes
 
 
 def test_who_may_not(running: Running, proxy: Stand) -> None:
