@@ -157,7 +157,8 @@ class Apps:
 
     def score(self, rows: Rows, app: str) -> Rows:
         """``rows`` (a pandas DataFrame, an Arrow table, a list of dicts) with the outputs of ``app`` (``house@live``) as further columns,
-        of the same kind and in the same order. Columns are inputs by their names, others pass through.
+        of the same kind and in the same order. Columns are inputs by their names (upper and lower case alike where there is no exact one),
+        others pass through.
 
         Each row is a call, sent in batches to one version, which is chosen as it begins. UserError for a column that is missing or of a
         wrong type, ServiceError where the app failed: the first such row ends it, and the message has its number (from 0).
