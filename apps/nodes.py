@@ -20,10 +20,10 @@ SCALARS = {
 """YAML's tag → the Python type it becomes; dates (``2026-11-22``) and all else stay texts."""
 
 
-def document(text: str, filename: str) -> yaml.MappingNode:
+def document(text: str, filename: str, limit: int = MAX_BYTES) -> yaml.MappingNode:
     """The text's only document, a mapping. SpecError with the line where it is none."""
-    if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
-        raise SpecError((Problem(1, "", f"is larger than {MAX_BYTES // 1024} KB"),), filename)
+    if len(text.encode(errors="surrogatepass")) > limit:
+        raise SpecError((Problem(1, "", f"is larger than {limit // 1024} KB"),), filename)
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):

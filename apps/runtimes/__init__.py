@@ -12,6 +12,7 @@ class Runtime:
     requirements  whether an environment of its own is built for it
     needs         a module that must be importable where it runs, and the extra that brings it
     not_served    why the cluster does not run it; None: it does
+    signed        whether what it runs may say itself what it takes and gives
     model         whether it speaks of tensors: the Open Inference Protocol
     """
 
@@ -22,6 +23,7 @@ class Runtime:
     needs: tuple[str, str] | None = None
     not_served: str | None = None
     model: bool = False
+    signed: bool = False
 
 
 RUNTIMES: dict[str, Runtime] = {
@@ -33,6 +35,7 @@ RUNTIMES: dict[str, Runtime] = {
         ("onnxruntime", "openbdc-cluster[onnx]"),
         model=True,
     ),
+    "mlflow": Runtime("apps.runtimes.mlflow.load", False, True, "A model folder of MLflow; no code is needed.", model=True, signed=True),
     "python": Runtime("apps.runtimes.python.load", True, True, "A function of a Python file."),
     "sql": Runtime(
         "apps.runtimes.sql.load",

@@ -14,7 +14,7 @@ from tests.azdata_like_cli.conftest import Run
 
 
 def test_the_templates(bdc: Run) -> None:
-    assert [row["name"] for row in bdc("app", "template", "list", "-o", "json").json] == ["onnx", "python", "sql"]
+    assert [row["name"] for row in bdc("app", "template", "list", "-o", "json").json] == ["mlflow", "onnx", "python", "sql"]
 
 
 @pytest.mark.parametrize(

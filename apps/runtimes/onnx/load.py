@@ -57,10 +57,12 @@ def _feed(model: list[Any], inputs: Mapping[str, str]) -> Feed:
     if len(model) != 1:
         raise LoadError(f"the model takes {', '.join(kinds)}; the spec's inputs are {', '.join(inputs) or 'none'}")
     width = model[0].shape[-1] if model[0].shape else None
-    if isinstance(width, int) and width != len(inputs):
+    if isinstance(width, int) and width != len(inputs) and [*inputs.values()] != ["list"]:
         raise LoadError(f"the model takes {width} features; the spec has {len(inputs)} inputs")
     ((name, kind),) = kinds.items()
     order = list(inputs)
+    if [*inputs.values()] == ["list"]:  # all features of a row in one
+        return lambda given: {name: _shaped(numpy.asarray(given[order[0]], dtype=kind), len(model[0].shape))}
     return lambda given: {name: numpy.asarray([[given[entry] for entry in order]], dtype=kind)}
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,12 @@ from apps.errors import AppError, CallError, StartError
 from apps.running import Place, running
 from apps.runtimes import RUNTIMES
 from apps.worker.pool import Workers
+from tests.apps import mlflow_models
 from tests.apps.folders import python
 from tests.services.postgresql import PostgresqlServer
+
+ENVIRONMENTS = pathlib.Path(__file__).parents[3] / ".cache" / "app-environments"
+"""Kept: MLflow and pandas are some 60 MB of the package registry's."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,14 @@ CASES = {
         lambda folder: (folder / "model.onnx").write_bytes(b"no model"),
         "is no model that onnxruntime can run",
     ),
+    "mlflow": Case(
+        lambda folder: mlflow_models.app(mlflow_models.function(folder / "model").parent),
+        {"of_x": 5, "t": "a"},
+        {"whole": 2, "text": "a!"},
+        {"of_x": 2**40, "t": ""},
+        lambda folder: (folder / "model" / "MLmodel").write_text("flavors: {}"),
+        "one of python_function and onnx is needed",
+    ),
     "sql": Case(
         _sql, {"x": 4}, {"whole": 2, "part": 2.5, "ro": "on"}, {"x": 0}, lambda folder: (folder / "query.sql").unlink(), "there is no file"
     ),
@@ -93,7 +106,7 @@ def marks(runtime: str, request: pytest.FixtureRequest) -> dict[str, str]:
 
 def run(folder: pathlib.Path, marks: dict[str, str], what: Callable[[Workers], Any]) -> Any:
     async def all_of_it() -> Any:
-        _, workers = await running(Place(folder, folder.parent / "scratch", Environments(folder.parent / "env"), marks))
+        _, workers = await running(Place(folder, folder.parent / "scratch", Environments(ENVIRONMENTS), marks))
         try:
             return await what(workers)
         finally:
@@ -133,7 +146,7 @@ def test_what_its_template_writes_runs(tmp_path: pathlib.Path, runtime: str, mar
     inputs = {"sql": {"least": 9}}.get(runtime, {"x": 1.0, "y": 2.0})
     found = run(tmp_path / "a", marks, lambda workers: workers.call(inputs))
     assert found.outputs == {
-        "python": {"result": 3.0}, "onnx": {"prediction": 9.0},
+        "python": {"result": 3.0}, "onnx": {"prediction": 9.0}, "mlflow": {"prediction": 9.0},
         "sql": {"rows": [{"number": 9, "square": 81}, {"number": 10, "square": 100}]},
     }[runtime]  # fmt: skip
 
@@ -155,3 +168,31 @@ def test_a_query_that_gives_no_row_where_one_is_needed(tmp_path: pathlib.Path, p
     (tmp_path / "a" / "query.sql").write_text("SELECT 1 AS whole WHERE %(x)s::int = 1")
     with pytest.raises(CallError, match="gives 0 rows"):
         run(tmp_path / "a", variables(postgresql), lambda workers: workers.call({"x": 2}))
+
+
+def test_a_model_that_mlflow_can_not_load_says_why(tmp_path: pathlib.Path) -> None:
+    mlflow_models.app(mlflow_models.function(tmp_path / "a" / "model", "raise ValueError('weights are of another version')").parent)
+    with pytest.raises(StartError, match="MLflow can't load it: ValueError: weights are of another version"):
+        run(tmp_path / "a", {}, lambda workers: workers.call({}))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("columns", [True, False])
+def test_a_model_of_scikit_learns_as_mlflow_saves_it(tmp_path: pathlib.Path, columns: bool) -> None:
+    """Written by MLflow itself, in an environment of its own; skops is the format it takes."""
+    python_ = Environments(ENVIRONMENTS).python(
+        (f"mlflow-skinny=={mlflow_models.VERSION}", "numpy", "pandas", "scikit-learn", "skops"), tmp_path
+    )
+    code = f"""
+import mlflow.sklearn, pandas
+from mlflow.models import infer_signature
+from sklearn.linear_model import LinearRegression
+X = pandas.DataFrame({{"x": [1.0, 2, 3], "the y": [2.0, 3, 5]}})
+X = X if {columns} else X.to_numpy()
+model = LinearRegression().fit(X, [3, 5, 8])
+mlflow.sklearn.save_model(model, {str(tmp_path / "a" / "model")!r}, signature=infer_signature(X, model.predict(X)))
+"""
+    subprocess.run([python_, "-c", code], check=True, cwd=tmp_path, env={"MLFLOW_DISABLE_TELEMETRY": "true"}, capture_output=True)
+    mlflow_models.app(tmp_path / "a")
+    found = run(tmp_path / "a", {}, lambda workers: workers.call({"x": 4, "the_y": 6} if columns else {"input": [4, 6]}))
+    assert found.outputs == {"prediction": pytest.approx(10)}

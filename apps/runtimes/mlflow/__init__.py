@@ -1,0 +1,1 @@
+"""The runtime ``mlflow``: a model folder of MLflow."""
