@@ -129,6 +129,15 @@ def test_the_apps_document_and_description_say_so(lin: Stand) -> None:
     assert [*lin.call("GET", "/api/app/t/v1/swagger.json").json()["paths"]] == ["/api/app/t/v1/run"]
 
 
+def test_a_model_folder_of_mlflow_speaks_it_too(proxy: Stand, tmp_path: pathlib.Path) -> None:
+    templates.init(tmp_path / "a", "mlflow", "ml", "v1")
+    described = proxy.create(tmp_path / "a")
+    assert described["input_param_defs"] == [{"name": name, "type": "float"} for name in "xy"]
+    found = proxy.call("POST", "/api/app/ml/v1/v2/models/ml/infer", json={"inputs": [X, Y]}).json()
+    assert found["outputs"] == [{"name": "prediction", "datatype": "FP64", "shape": [2], "data": [14.0, 5.0]}]
+    assert proxy.call("GET", "/api/app/ml/v1/v2/models/ml").json()["platform"] == "mlflow_pyfunc"
+
+
 def test_a_model_that_is_not_ready_says_so(proxy: Stand, tmp_path: pathlib.Path) -> None:
     templates.init(tmp_path / "a", "onnx", "broken", "v1")
     (tmp_path / "a" / "model.onnx").write_bytes(b"no model")
