@@ -75,7 +75,8 @@ class Ends:
     cluster     its name
     certificates  how they are laid and trusted; None: there is no TLS here
     audit       the controller's own audit trail
-    rotate      replaces keys that pools hold; None: that can't be done here
+    rotate      replaces keys that pools hold
+    keys_laid_seconds  so much later they are used; 0: at once
     """
 
     store: Store
@@ -96,7 +97,8 @@ class Ends:
     cluster: str = ""
     certificates: CertificateEnds | None = None
     audit: Trail = field(default_factory=lambda: Trail(None, "control"))
-    rotate: Callable[[str, str, int], None] | None = None
+    rotate: Callable[[str, str, int], None] = lambda _kind, _step, _seconds: None
+    keys_laid_seconds: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,9 @@ def assemble(ends: Ends, login: Login) -> Controller:
     )
     rotation = Rotation(
         store,
-        RotationEnds(ends.rotate, lambda: dsn(loop.spec()), lambda: _replicas(ends, loop), lambda: loop.users_changed()),
+        RotationEnds(
+            ends.rotate, lambda: dsn(loop.spec()), lambda: _replicas(ends, loop), lambda: loop.users_changed(), ends.keys_laid_seconds
+        ),
     )
     meters = Meters()
     loop = Loop(parts, roles.pending, ends.one_pass, ends.host, meters.passed)

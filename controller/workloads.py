@@ -171,9 +171,8 @@ def _data(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload
         reserve_mb=pool.disk_reserve_megabytes,
         retention_seconds=pool.retention_seconds,
     )
-    laid = is_loopback(facts.listen)  # in a pod a key can't be laid anew while it runs
     tls = encrypted(spec, facts.listen)
-    return data_workloads(DataSettings(ports.data, facts.ticket_key or "", laid, limits, facts.listen, encrypted=tls))
+    return data_workloads(DataSettings(ports.data, "", keys_laid=True, limits=limits, listen=facts.listen, encrypted=tls))
 
 
 def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
@@ -204,7 +203,8 @@ def _app(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload,
     if not pod and not is_loopback(bind) and bind not in ANY_ADDRESS:
         # nothing of the controller answers on loopback
         controller = controller.replace("{host:control}", f"[{bind}]" if ":" in bind else bind)
-    place = AppSettings(ports.app, controller, facts.issuer, facts.listen, encrypted=tls, pod=pod, ticket_key=facts.ticket_key)
+    sql = None if pod else f"127.0.0.1:{ports.master}/{spec.spec.pools.master.databases[0]}"
+    place = AppSettings(ports.app, controller, facts.issuer, facts.listen, encrypted=tls, pod=pod, sql=sql)
     return app_workloads(place)
 
 

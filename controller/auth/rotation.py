@@ -37,13 +37,15 @@ log = Log("keys")
 
 @dataclass(frozen=True)
 class RotationEnds:
-    """``replace(kind, step, seconds)``: see the supervisor's ``rotate``; None: keys can't be replaced here. ``dsn`` (of the master's
-    superuser) and ``replicas`` raise ControllerError while they are unknown; ``changed``: public keys are others now."""
+    """``replace(kind, step, seconds)``: see the supervisor's ``rotate``. ``laid_seconds``: so much later all have the new key, and it is
+    used; 0: at once. ``dsn`` (of the master's superuser) and ``replicas`` raise ControllerError while they are unknown; ``changed``:
+    public keys are others now."""
 
-    replace: Callable[[str, str, int], None] | None
+    replace: Callable[[str, str, int], None]
     dsn: Callable[[], str]
     replicas: Callable[[], tuple[Replica, ...]]
     changed: Callable[[], None]
+    laid_seconds: int = 0
 
 
 class Rotation:
@@ -57,12 +59,6 @@ class Rotation:
     def rotate(self, kind: Kind, *, compromised: bool = False) -> list[str]:
         """A sentence for each thing that was done. ConflictError where that can't be done; ControllerError of what is away: asked again, it
         goes on with another key."""
-        if self._ends.replace is None:
-            raise ConflictError(
-                "this key can't be replaced on Kubernetes yet",
-                where=kind,
-                hint="a stolen one means a new cluster",
-            )
         return self._tickets(self._ends.replace, compromised) if kind == "tickets" else self._sealing(self._ends.replace, compromised)
 
     def look(self) -> None:
@@ -78,17 +74,35 @@ class Rotation:
             log.warning("credentials can't be sealed anew", message=error.message)
 
     def _tickets(self, replace: Callable[[str, str, int], None], compromised: bool) -> list[str]:
-        replace("tickets", "add", 0 if compromised else TICKET_SECONDS)
+        later = self._ends.laid_seconds
+        if not (later and compromised):
+            replace("tickets", "add", 0 if compromised else TICKET_SECONDS)
+        if later and not compromised:
+            return [f"a new key signs tickets in {later // 60} minutes, when all pods have it; the one before verifies for another week"]
         if not compromised:
             return ["a new key signs tickets; the one before verifies for another week, so that loads and Flight logins go on"]
         replace("tickets", "drop", 0)
+        if later:
+            return [f"a new key signs tickets; until all pods have it, within {later // 60} minutes, loads and reads of the data pool fail"]
         return ["a new key signs tickets; the one before is worth nothing: loads under way fail, Flight clients log in again"]
 
     def _sealing(self, replace: Callable[[str, str, int], None], compromised: bool) -> list[str]:
         self._ends.replicas()  # before anything is changed: whoever is away now is told so
         owner_secret(self._ends.dsn())
-        self._store.write(FILE, {"sealing": time.time() + SEALED_SECONDS})
+        later = self._ends.laid_seconds
+        if later and compromised:
+            raise ConflictError(
+                "where keys are laid later by the kubelet a stolen one can't be made worthless at once",
+                where="sealing",
+                hint="rotate without --compromised: a day later the old one opens nothing; change the passwords at the sources now",
+            )
+        self._store.write(FILE, {"sealing": time.time() + later + SEALED_SECONDS})
         replace("sealing", "add", SEALED_SECONDS)
+        if later:
+            return [
+                f"a new key is used in {later // 60} minutes, when all pods have it; credentials are sealed anew in a quarter of an hour",
+                "what is sealed for the one before opens for another day",
+            ]
         self._ends.changed()
         done = ["credentials are sealed for a new key; what is sealed for the one before opens for another day", *self._sealed_anew()]
         if compromised:

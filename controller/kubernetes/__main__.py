@@ -32,6 +32,7 @@ from controller.kubernetes.names import CONTROLLER_SERVICE
 from controller.kubernetes.passes import Passes
 from controller.kubernetes.record import ResourceRecord
 from controller.kubernetes.resource import Resource
+from controller.kubernetes.rotating import LAID_SECONDS
 from controller.kubernetes.secrets import ClusterSecrets
 from controller.kubernetes.store import SecretStore
 from controller.kubernetes.watching import Watching
@@ -158,6 +159,8 @@ def build(
         one_pass=one_pass,
         cluster=name,
         certificates=encryption.ends,
+        rotate=hidden.rotate,
+        keys_laid_seconds=LAID_SECONDS,
         host=lambda _spec, workload: host(workload),
         wait_settled=WAIT_SETTLED,
         wait_moving=WAIT_MOVING,

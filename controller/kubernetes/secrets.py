@@ -4,7 +4,8 @@ A missing value is made, a value that is there is never replaced. Which ones wer
 lost is taken from memory, and where that is not possible the pass says so instead of making another one, with which the master could not
 be reached nor credentials of data sources be opened.
 
-Certificates (``tls-…``) alone are replaced: they come from the store, where the cluster's authority keeps them.
+Certificates (``tls-…``) come from the store, where the cluster's authority keeps them. They are replaced, and so are the keys that
+``bdc key rotate`` means (``rotating.py``); nothing else ever is.
 """
 
 from __future__ import annotations
@@ -12,12 +13,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from controller.errors import ControllerError, NotReadyError, StoreError
+from controller.kubernetes import rotating
 from controller.kubernetes.api import Api, Json, path_of
 from controller.kubernetes.names import SECRETS, kept_metadata
-from controller.secret_values import SEALING_KEY, TICKET_KEY, new_value, sealing_public_key, ticket_public_key
+from controller.secret_values import (
+    SEALING_KEY,
+    TICKET_KEY,
+    TICKET_KEYS,
+    new_value,
+    sealing_public_key,
+    ticket_public_key,
+    ticket_public_keys,
+)
 from controller.store import Store
 from pools.encryption import PREFIX
 
@@ -58,12 +69,13 @@ class ClusterSecrets:
         with self._mutex:
             secret = self._api.get(self._path)
             there = _data(secret)
-            values = self._values(sorted(set(names) - set(there)))
-            if values:
-                there = _data(self._add(secret, values))
+            values = self._values(sorted(set(names) - set(there)), there)
+            changes = values | rotating.due(there, time.time())
+            if changes:
+                there = _data(self._add(secret, changes))
             self._known |= there
         missing = tuple(values)
-        made = {name: _digest(there[name]) for name in missing if not name.startswith(PREFIX)}
+        made = {name: _digest(there[name]) for name in missing if not name.startswith(PREFIX) and name != TICKET_KEYS}
         if made:
             self._store.update(FILE, lambda before: {**(before or {}), **made})
         return missing
@@ -78,6 +90,18 @@ class ClusterSecrets:
             if differ:
                 self._known |= _data(self._add(secret, differ))
 
+    def rotate(self, kind: str, step: str, seconds: int) -> None:
+        """``kind``: tickets or sealing. ``add``: another key, used once all pods have it; the one before holds for ``seconds`` more.
+        ``drop``, for tickets: another key at once, and those before not at all. ConflictError, ControllerError."""
+        with self._mutex:
+            secret = self._api.get(self._path)
+            there = _data(secret)
+            if rotating.KEYS[kind] not in there:
+                raise NotReadyError(f"the secret {rotating.KEYS[kind]} is not made yet", where=f"Secret {self._namespace}/{SECRETS}")
+            now = time.time()
+            changes = rotating.begun(kind, there, now, seconds) if step == "add" else rotating.replaced(there, now)
+            self._known |= _data(self._add(secret, changes))
+
     def public_keys(self) -> tuple[str | None, str | None]:
         """Of the sealing key and the ticket key; None while there is none."""
         sealing, ticket = self._known.get(SEALING_KEY), self._known.get(TICKET_KEY)
@@ -86,10 +110,12 @@ class ClusterSecrets:
             None if ticket is None else ticket_public_key(ticket),
         )
 
-    def _values(self, names: list[str]) -> dict[str, bytes]:
+    def _values(self, names: list[str], there: rotating.Values) -> rotating.Changes:
         """Of those that are missing."""
         made = self._certificates() if any(name.startswith(PREFIX) for name in names) else {}
-        found = {name: self._again(name) for name in names if not name.startswith(PREFIX)}
+        found: rotating.Changes = {name: self._again(name) for name in names if not name.startswith(PREFIX) and name != TICKET_KEYS}
+        if TICKET_KEYS in names:
+            found[TICKET_KEYS] = ticket_public_keys(there.get(TICKET_KEY) or found[TICKET_KEY] or b"")
         return found | {name: made[name].encode() for name in names if name.startswith(PREFIX) and name in made}
 
     def _again(self, name: str) -> bytes:
@@ -104,8 +130,8 @@ class ClusterSecrets:
             )
         return new_value(name)
 
-    def _add(self, secret: Json | None, values: dict[str, bytes]) -> Json:
-        data = {name: base64.b64encode(value).decode() for name, value in values.items()}
+    def _add(self, secret: Json | None, values: Mapping[str, bytes | None]) -> Json:
+        data = {name: None if value is None else base64.b64encode(value).decode() for name, value in values.items()}
         if secret is not None:
             change = {"metadata": {"resourceVersion": secret["metadata"]["resourceVersion"]}, "data": data}
             return self._api.merge(self._path, change)

@@ -16,7 +16,8 @@ PROXY, PORT, ENDPOINT = "app-proxy", "app", "app-proxy"
 @dataclass(frozen=True)
 class AppSettings:
     """``controller``: its address as the pool reaches it; ``issuer``: of its tokens; ``encrypted``: whether that is verified with the
-    cluster's authority; ``pod``: it gets a pod of its own, whose name others reach it by; ``ticket_key``: the public one, for a pod."""
+    cluster's authority; ``pod``: it gets a pod of its own, whose name others reach it by; ``sql``: the master, as of
+    ``ProxySettings``."""
 
     port: int
     controller: str
@@ -24,7 +25,7 @@ class AppSettings:
     listen: str = "127.0.0.1"
     encrypted: bool = False
     pod: bool = False
-    ticket_key: str | None = None
+    sql: str | None = None
 
 
 def workloads(settings: AppSettings) -> tuple[Workload, ...]:
@@ -39,9 +40,9 @@ def workloads(settings: AppSettings) -> tuple[Workload, ...]:
         authority=AUTHORITY if settings.encrypted else None,
         address=f"http://{{host:{PROXY}}}:{settings.port}" if settings.pod else None,
         pod=settings.pod,
+        sql=settings.sql,
         metrics=metrics.where,
-        ticket_keys_file=None if settings.pod else f"{{secrets}}/{TICKET_KEYS}",
-        ticket_public_key=settings.ticket_key if settings.pod else None,
+        ticket_keys_file=f"{{secrets}}/{TICKET_KEYS}",
     )
     return (
         Workload(
@@ -53,7 +54,7 @@ def workloads(settings: AppSettings) -> tuple[Workload, ...]:
             environment={"MALLOC_ARENA_MAX": "2"},
             files=(ConfigFile("proxy.json", service.json()),),
             secrets=(
-                *(() if settings.pod else (Secret(TICKET_KEYS, TICKET_KEYS),)),
+                Secret(TICKET_KEYS, TICKET_KEYS),
                 *(CLIENT_SECRETS if settings.encrypted else ()),
             ),
             ports=(Port(PORT, settings.port), *metrics.ports),

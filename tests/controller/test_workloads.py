@@ -177,4 +177,4 @@ def test_the_app_proxy_stays_on_loopback_but_in_a_pod() -> None:
     settings = json.loads(pod.files[0].content)
     assert (settings["controller"], settings["host"]) == ("http://{host:openbdc}:30080", "0.0.0.0")
     assert (settings["address"], settings["pod"]) == ("http://{host:app-proxy}:30778", True), "its Service's name, not where it listens"
-    assert (settings["ticket_public_key"], settings["ticket_keys_file"]) == ("key", None)
+    assert settings["ticket_keys_file"] == "{secrets}/ticket.pub"
