@@ -12,7 +12,7 @@ import pytest
 
 from tests.apps.folders import python
 from tests.cluster.life import home_of
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 from tests.services.cluster import Stage
 
 HOUSE = pathlib.Path(__file__).parents[2] / "examples" / "apps" / "house"
@@ -157,6 +157,31 @@ def test_a_secret_by_commands(cluster: Stage, tmp_path: pathlib.Path) -> None:
     assert told(cluster, "secret", "list", "t") == []
 
 
+def test_a_query_as_a_user_of_its_own(cluster: Stage, tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "q"
+    told(cluster, "init", "-t", "sql", "-n", "q", "-d", str(folder))
+    (folder / "query.sql").write_text("SELECT id, current_user::text AS who FROM public.asked WHERE id >= %(least)s")
+    with cluster.sql() as master:
+        master.execute("CREATE TABLE public.asked AS SELECT generate_series(1, 3) AS id")
+    try:
+        cluster.bdc("user", "add", "q-sql", "--password-stdin", secret="the query's own\n")
+        cluster.bdc("app", "secret", "set", "q", "PGPASSWORD", "--value-stdin", secret="the query's own\n")
+        told(cluster, "create", str(folder))
+        with pytest.raises(RuntimeError, match="permission denied for table asked"):
+            told(cluster, "run", "q", "-i", "least=2")
+        with cluster.sql() as master:
+            master.execute('GRANT SELECT ON public.asked TO "q-sql"')
+        rows = [{"id": 2, "who": "q-sql"}, {"id": 3, "who": "q-sql"}]
+        assert told(cluster, "run", "q", "-i", "least=2")["outputParameters"] == {"rows": rows}
+        with pytest.raises(RuntimeError, match="least"):
+            told(cluster, "run", "q", "-i", "least=2;DELETE")
+    finally:
+        told(cluster, "delete", "q@v1", "--yes", "--live")
+        with cluster.sql() as master:
+            master.execute("DROP TABLE public.asked")
+        cluster.bdc("user", "remove", "q-sql", "--yes")
+
+
 def test_versions_behind_live(cluster: Stage, tmp_path: pathlib.Path) -> None:
     for version in ("v1", "v2"):
         folder = python(tmp_path / version, f"def run():\n    return '{version}'\n", output="{result: str}")
@@ -184,3 +209,23 @@ def test_versions_behind_live(cluster: Stage, tmp_path: pathlib.Path) -> None:
         told(cluster, "delete", "alias@v2", "--yes")
     finally:
         told(cluster, "delete", "alias@v1", "--yes", "--live")
+
+
+def test_a_model_of_mlflow_by_commands_with_a_schedule(cluster: Stage, tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "a"
+    cluster.bdc("app", "init", "-t", "mlflow", "-n", "ml", "-d", str(folder))
+    spec = (folder / "spec.yaml").read_text()
+    (folder / "spec.yaml").write_text(f"{spec}schedule: '61 * * * *'\n")
+    with pytest.raises(RuntimeError, match="cron: minute can't be '61'; it is 0 to 59"):
+        told(cluster, "create", str(folder))
+    (folder / "spec.yaml").write_text(f"{spec}schedule: {{cron: '0 0 29 2 *', inputs: {{x: 1, y: 2}}}}\n")
+    made = told(cluster, "create", str(folder))
+    try:
+        assert told(cluster, "run", "ml", "-i", "x=2,y=3")["outputParameters"] == {"prediction": 14.0}
+        assert made["schedule"]["inputs"] == {"x": 1, "y": 2}
+        assert made["links"]["inference"].endswith("/api/app/ml/v1/v2")
+        eventually(lambda: told(cluster, "describe", "ml")["next_run"], "the schedule acts")
+        assert told(cluster, "describe", "ml@v1")["next_run"].endswith("-02-29T00:00:00Z")
+        assert told(cluster, "history", "ml@v1", "--lines", "5") == []
+    finally:
+        told(cluster, "delete", "ml@v1", "--live", "--yes")
