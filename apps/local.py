@@ -15,7 +15,6 @@ from apps import package
 from apps.checking import check
 from apps.environments import Environments
 from apps.errors import StartError
-from apps.reading import load
 from apps.running import Place, running
 from apps.spec import AppSpec
 from apps.worker.pool import Result
@@ -55,9 +54,7 @@ def test(folder: Path, inputs: Mapping[str, Any], calls: int = 1, environments: 
 async def _tested(place: Path, digest: str, inputs: Mapping[str, Any], calls: int, environments: Path) -> Tested:
     written: list[bytes] = []
     begun = time.perf_counter()
-    sql = (await asyncio.to_thread(load, place / "code"))[0].runtime == "sql"
-    marks = {name: os.environ[name] for name in SQL_VARIABLES if sql and name in os.environ}
-    here = Place(place / "code", place / "scratch", Environments(environments), marks, None, written.append, secrets=_secrets)
+    here = Place(place / "code", place / "scratch", Environments(environments), written=written.append, secrets=_secrets)
     spec, workers = await running(here, 1)
     ready = time.perf_counter() - begun
     try:
@@ -72,7 +69,9 @@ async def _tested(place: Path, digest: str, inputs: Mapping[str, Any], calls: in
 
 
 def _secrets(spec: AppSpec) -> dict[str, str]:
-    """Here they come from variables of the same names. StartError."""
+    """Here they come from variables of the same names; a query logs in as who tests it. StartError."""
+    if spec.runtime == "sql":
+        return {name: os.environ[name] for name in {*SQL_VARIABLES, *spec.secrets} if name in os.environ}
     missing = [name for name in spec.secrets if not os.environ.get(name)]
     if missing:
         raise StartError(f"the secret {missing[0]} is not set", where="secrets", hint=f"for a test here it is the variable {missing[0]}")

@@ -74,6 +74,7 @@ class AppSpec:
             "outputs": dict(self.outputs),
             "memory_mb": self.resources.memory_mb,
             "threads": self.resources.threads,
+            "timeout": self.timeout,
         }
 
     def key(self) -> str:

@@ -11,7 +11,6 @@ class Runtime:
     entrypoint    whether the spec names a function
     requirements  whether an environment of its own is built for it
     needs         a module that must be importable where it runs, and the extra that brings it
-    not_served    why the cluster does not run it; None: it does
     signed        whether what it runs may say itself what it takes and gives
     model         whether it speaks of tensors: the Open Inference Protocol
     """
@@ -21,7 +20,6 @@ class Runtime:
     requirements: bool
     text: str
     needs: tuple[str, str] | None = None
-    not_served: str | None = None
     model: bool = False
     signed: bool = False
 
@@ -43,7 +41,6 @@ RUNTIMES: dict[str, Runtime] = {
         False,
         "A query with parameters.",
         ("psycopg", "psycopg[binary]"),
-        "the cluster can't give an app a SQL login of its own yet; 'bdc app test --local' runs it with yours",
     ),
 }
 """Name in ``spec.yaml`` → what runs it."""

@@ -51,7 +51,7 @@ async def serve(settings: ProxySettings) -> int:
         _hide()
     slots = _slots(folder)
     # a pod's user runs in other pods of the node too, and would share a limit of processes with them: there the kubelet's holds
-    versions = Versions(folder, Around(marks, PROCESSES if own else None, own or settings.pod, settings.drain_seconds, slots))
+    versions = Versions(folder, Around(marks, PROCESSES if own else None, own or settings.pod, settings.drain_seconds, slots, settings.sql))
     versions.restore()
     scheduler = Scheduler(versions)
     scheduler.start()

@@ -23,6 +23,8 @@ class ProxySettings:
     """As others reach it, ``http://HOST:PORT``; None: where it listens."""
     pod: bool = False
     """It is alone in a pod."""
+    sql: str | None = None
+    """Where apps that are queries log in: the master, ``HOST:PORT/DATABASE``; None: they are not served."""
     upload_bytes: int = 128 * 2**20
     ticket_keys_file: str | None = None
     """Public keys of the compute pool's tickets, with which it calls apps for its users, as they are laid."""

@@ -6,7 +6,6 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from apps.errors import Problem, SpecError
 from apps.runtimes import RUNTIMES
 from apps.spec import AppSpec
 from apps.worker.pool import Workers
@@ -99,10 +98,3 @@ def _inference(spec: AppSpec | None, address: str) -> dict[str, str]:
 
 def _parameters(kinds: Any) -> list[dict[str, str]]:  # noqa: ANN401 (a mapping of names to types)
     return [{"name": name, "type": kind} for name, kind in kinds.items()]
-
-
-def not_served(spec: AppSpec) -> None:
-    """SpecError for a runtime that the cluster does not run."""
-    why = RUNTIMES[spec.runtime].not_served
-    if why is not None:
-        raise SpecError((Problem(1, "runtime", f"{spec.runtime}: {why}"),))

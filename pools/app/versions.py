@@ -27,6 +27,7 @@ from apps.running import Place, running
 from apps.spec import AppSpec
 from apps.worker.pool import Workers
 from apps.worker.spawning import OwnChildren, Spawner
+from pools.app import sql_apps
 from pools.app.errors import ConflictError, KeepError, UnknownAppError
 from pools.app.history import History
 from pools.app.live import LIVE, Live, begun, spare
@@ -35,7 +36,7 @@ from pools.app.predictions import Predictions
 from pools.app.probing import probe
 from pools.app.secret_store import Secrets
 from pools.app.slots import Slots, left_behind
-from pools.app.version import Kept, Version, not_served
+from pools.app.version import Kept, Version
 
 AT_ONCE = 2
 DELETE_SECONDS = 20.0
@@ -48,13 +49,15 @@ logger = logging.getLogger("versions")
 class Around:
     """``marks``: variables by which the supervisor knows the cluster's processes. ``processes``: RLIMIT_NPROC of workers; None: no limit,
     because this OS user runs other things too. ``closed``: nothing is written into the folders of code; where the proxy's user is also who
-    deletes the cluster, they stay open to it. ``slots``: the OS users of apps; None: workers run as this process's own."""
+    deletes the cluster, they stay open to it. ``slots``: the OS users of apps; None: workers run as this process's own.
+    ``sql``: where the master is, for queries (``sql_apps``)."""
 
     marks: Mapping[str, str]
     processes: int | None
     closed: bool
     drain_seconds: float
     slots: Slots | None = None
+    sql: str | None = None
 
 
 class Versions:
@@ -147,8 +150,7 @@ class Versions:
         try:
             digest = await asyncio.to_thread(package.unpack, archive, place, closed=self._around.closed)
             spec, _ = await asyncio.to_thread(load, place)
-            not_served(spec)
-            self.secrets.of(spec.name, spec.secrets)
+            self._handed(spec)
             kept = Kept(spec.name, spec.version, digest, code, time.time(), user, spec.traffic)
             version = self._admit(kept, update=update)
             if version.workers is not None:
@@ -260,7 +262,7 @@ class Versions:
             processes=self._around.processes,
             written=version.log.write,
             spawner=lambda spec: self._spawner(spec, kept),
-            secrets=lambda spec: self.secrets.of(spec.name, spec.secrets),
+            secrets=self._handed,
         )
         spec, workers = await running(place)
         if fresh:
@@ -273,6 +275,11 @@ class Versions:
         version.predictions = (version.predictions or self._predictions(kept.label)) if spec.prediction_log else None
         await self._replaced(version, kept, before)
         version.turn("Ready", "serves")
+
+    def _handed(self, spec: AppSpec) -> dict[str, str]:
+        """What its workers are told as variables. MissingSecretError; SpecError for a query that can't log in."""
+        sql_apps.check(spec, self._around.sql)
+        return {**self.secrets.of(spec.name, spec.secrets), **sql_apps.variables(spec, self._around.sql)}
 
     def _spawner(self, spec: AppSpec, kept: Kept) -> Spawner:
         """The app's OS user, which may read its code from now on. StartError."""

@@ -106,7 +106,7 @@ def marks(runtime: str, request: pytest.FixtureRequest) -> dict[str, str]:
 
 def run(folder: pathlib.Path, marks: dict[str, str], what: Callable[[Workers], Any]) -> Any:
     async def all_of_it() -> Any:
-        _, workers = await running(Place(folder, folder.parent / "scratch", Environments(ENVIRONMENTS), marks))
+        _, workers = await running(Place(folder, folder.parent / "scratch", Environments(ENVIRONMENTS), secrets=lambda _spec: marks))
         try:
             return await what(workers)
         finally:
