@@ -91,6 +91,7 @@ class JsonClient:
     token: Callable[[], str] | None = None
     timeout: float = 30.0
     authority: str = ""
+    most: int = MAX_BODY
 
     def get(self, path: str, **query: str | int | bool | None) -> object:
         """The body of ``GET path?query``; ``None`` values are left out."""
@@ -117,7 +118,7 @@ class JsonClient:
         try:
             connection.request(method, target, payload, headers)
             response = connection.getresponse()
-            raw = response.read(MAX_BODY)
+            raw = response.read(self.most)
         except (OSError, http.client.HTTPException) as error:
             raise unreachable(
                 self.base, error, "'bdc list' shows this machine's clusters, 'bdc start' starts one that is stopped"

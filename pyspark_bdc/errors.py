@@ -4,6 +4,7 @@
     ├── OptionError      an option is missing, unknown, contradicts another one, or is not supported yet
     ├── UnreachableError the server can't be reached, or refuses the login
     ├── ReadError        the server refused a statement, or a value has no exact place in Spark
+    ├── ScoreError       a row can't be an app's input, or the app can't be called, or failed
     └── WriteError       a load was refused, or failed; nothing of it is there unless its message says that this is unknown
 
 Spark shows the message of an error that is raised in its Python workers, so each message stands alone, and none holds a password.
@@ -34,6 +35,10 @@ class UnreachableError(BdcError):
 
 class ReadError(BdcError):
     """A statement failed, or a value can't be given to Spark unchanged."""
+
+
+class ScoreError(BdcError):
+    """Rows can't go through an app."""
 
 
 class WriteError(BdcError):
