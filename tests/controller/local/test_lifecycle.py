@@ -198,8 +198,9 @@ def test_unit_file(local: Local) -> None:
 def test_delete_leaves_nothing_and_says_what_it_removed(local: Local) -> None:
     result = local.done("delete", "--name", NAME)
     assert result["folder"] == str(local.folder(NAME).path) and result["processes"] > 5
-    pools = {user.rpartition("-")[2] for user in result["users"]}
-    assert pools == ({"control", "master", "compute", "data", "storage", "app", "gateway"} if os.geteuid() == 0 else set())
+    names = {user.removeprefix(f"bdc-{NAME}-") for user in result["users"]}
+    expected = {"control", "master", "compute", "data", "storage", "app", "gateway", *(f"app-{number}" for number in range(1, 17))}
+    assert names == (expected if os.geteuid() == 0 else set())
     local.nothing_left(NAME)
     assert local.error("delete", "--name", NAME)["code"] == "not_found"
 
