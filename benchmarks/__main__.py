@@ -43,6 +43,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     ),
     "roundtrip": ("benchmarks.roundtrip:run", "point query on a remote PostgreSQL table through the master"),
     "roundtrip_datapool": ("benchmarks.roundtrip_datapool:run", "point query by hash key on 6 M rows in two shards"),
+    "score": ("benchmarks.score:run", "bdc.spark.score over 2 M rows of a DataFrame, beside mapInPandas"),
     "shards": ("benchmarks.shards:run", "load, scan, group-by with 1, 2, 4, 8 shards: seconds and CPU"),
     "rows_out": ("benchmarks.rows_out:run", "2 M rows of a Parquet virtual table through the master, beside a heap table"),
     "switch": ("benchmarks.switch:run", "200 calls/s of an app while its live version changes 20 times; while workers are killed"),

@@ -1,6 +1,6 @@
 """A model of Spark ML as ONNX, which no app needs Spark for: converted, then compared with Spark, and kept only if both say the same.
 
-The converter is onnxmltools'. What it is known to get wrong is mended in ``boosted``; what it gets wrong unknown to us is found by the
+The converter is onnxmltools'. What it is known to get wrong is mended in ``mending``; what it gets wrong unknown to us is found by the
 comparison, which is never left out.
 """
 
@@ -138,24 +138,29 @@ def _empty() -> UserError:
 
 def _sampled(model: Any, sample: DataFrame, inputs: Mapping[str, Any]) -> list[Any]:  # noqa: ANN401
     """Rows with inputs and Spark's own outputs."""
-    outputs = model.transform(sample.limit(MOST_ROWS))
-    wanted = [name for name in COMPARED if name in outputs.columns]
+    limited = sample.limit(MOST_ROWS)
+    missing = limited.where(" OR ".join(f"`{name}` IS NULL" for name in inputs)).select(*inputs).first()
+    if missing is not None:
+        name = next(name for name in inputs if missing[name] is None)
+        raise UserError(f"column {name!r} of the sample has NULLs, which no model takes", where=name, hint="sample.dropna()")
+    try:
+        outputs = model.transform(limited)
+        wanted = [name for name in COMPARED if name in outputs.columns]
+        rows = list(outputs.select(*inputs, *wanted).collect())
+    except Exception as error:
+        raise UserError("Spark itself can't run the model over the sample", why=str(error).strip().splitlines()[0][:300]) from error
     if "prediction" not in wanted:
         raise UserError("the model gives no column 'prediction'", hint="leave predictionCol as it is, and end with a predictor")
-    rows = outputs.select(*inputs, *wanted).collect()
     if not rows:
         raise _empty()
-    missing = next((name for row in rows for name in inputs if row[name] is None), None)
-    if missing is not None:
-        raise UserError(f"column {missing!r} of the sample has NULLs, which no model takes", where=missing, hint="sample.dropna()")
-    return list(rows)
+    return rows
 
 
 def _converted(model: Any, inputs: Mapping[str, tuple[str, int]], sample: DataFrame) -> bytes:  # noqa: ANN401
     from onnxmltools import convert_sparkml
     from onnxmltools.convert.common.data_types import FloatTensorType, StringTensorType
 
-    from bdc.spark.boosted import mended
+    from bdc.spark.mending import mended
 
     if type(sample).__module__.startswith("pyspark.sql.connect"):
         raise UserError(

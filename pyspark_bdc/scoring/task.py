@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,20 +32,26 @@ class Task:
 def scored(given: Mapping[str, Any], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """For ``mapInArrow``: each batch with the outputs as further columns. ScoreError ends the task."""
     task = Task(**given)
-    score: Callable[[pa.RecordBatch], list[Any]] | None = None
-    for batch in batches:
-        if score is None:  # a partition without rows needs no model
-            score = _scoring(task)
-        inputs = checked(task.label, task.inputs, [batch.column(at) for at in task.places])
-        outputs = score(inputs) if batch.num_rows else [pa.array([], ARROW[kind]) for kind in task.outputs.values()]
-        yield pa.RecordBatch.from_arrays([*batch.columns, *outputs], names=[*batch.schema.names, *task.outputs])
+    with contextlib.ExitStack() as ends:
+        score: Callable[[pa.RecordBatch], list[Any]] | None = None
+        for batch in batches:
+            inputs = checked(task.label, task.inputs, [batch.column(at) for at in task.places])
+            if not batch.num_rows:
+                outputs: list[Any] = [pa.array([], ARROW[kind]) for kind in task.outputs.values()]
+            else:
+                if score is None:  # a partition without rows needs no model
+                    score = _scoring(task, ends)
+                outputs = score(inputs)
+            yield pa.RecordBatch.from_arrays([*batch.columns, *outputs], names=[*batch.schema.names, *task.outputs])
 
 
-def _scoring(task: Task) -> Callable[[pa.RecordBatch], list[Any]]:
+def _scoring(task: Task, ends: contextlib.ExitStack) -> Callable[[pa.RecordBatch], list[Any]]:
     if task.model is None:
         from pyspark_bdc.scoring.proxy import Proxy
 
-        return Proxy(task).score
+        proxy = Proxy(task)
+        ends.callback(proxy.close)
+        return proxy.score
     from pyspark_bdc.scoring.model import loaded
 
     return loaded(task).score

