@@ -31,9 +31,15 @@ RESTARTS = Metric(
     "Workers that hung, crashed or were ended and were replaced; 0 after an update.",
     OF_VERSION,
 )
+RUNS = Metric(
+    "openbdc_app_scheduled_runs_total",
+    "counter",
+    "Runs by a schedule: ok, error, interrupted (the proxy was stopped), missed (planned, and not begun in time).",
+    (*OF_VERSION, "result"),
+)
 PERCENT = Metric("openbdc_app_live_percent", "gauge", "Percent of the calls of NAME@live that this version gets; 0: none.", OF_VERSION)
 VERSIONS = Metric("openbdc_app_versions", "gauge", "Versions of apps by state: WaitingforCreate, Creating, Ready, Error.", ("state",))
 RESIDENT = Metric("openbdc_app_memory_resident_bytes", "gauge", "Resident memory of the proxy, without its workers.")
 STARTED = Metric("openbdc_app_start_time_seconds", "gauge", "When the proxy began to serve, Unix time.")
 
-TABLE = (SECONDS, CALLS, ERRORS, REFUSED, WORKERS, WAITING, RESTARTS, PERCENT, VERSIONS, RESIDENT, STARTED)
+TABLE = (SECONDS, CALLS, ERRORS, REFUSED, WORKERS, WAITING, RESTARTS, RUNS, PERCENT, VERSIONS, RESIDENT, STARTED)

@@ -73,6 +73,9 @@ def _counts(version: Version) -> Iterator[Sample]:
     yield table.REFUSED, labels, tally.refused
     for code, count in [*tally.errors.items()]:
         yield table.ERRORS, (*labels, code), count
+    scheduled = version.spec is not None and version.spec.schedule is not None
+    for result, count in {**(dict.fromkeys(("ok", "error", "missed"), 0) if scheduled else {}), **tally.runs}.items():
+        yield table.RUNS, (*labels, result), count
     if workers is None:
         return
     busy, idle = workers.busy, workers.idle

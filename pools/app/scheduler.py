@@ -40,7 +40,7 @@ class Scheduler:
         for version in self._versions.all():
             state = version.history.state
             if state is not None and state.running is not None and version.history.schedule is not None:
-                version.history.add(interrupted(state.running))
+                self._tell(version, interrupted(state.running))
                 self._kept(version.history, version.history.schedule, replace(state, running=None))
         self._loop = asyncio.get_running_loop().create_task(self._looking())
 
@@ -70,11 +70,11 @@ class Scheduler:
             schedule = version.spec.schedule if version.spec is not None else history.schedule
             if schedule is None or not self._acts(version, schedule):
                 if history.state is not None and version.kept.name not in self._runs:
-                    self._close_gap(history)
+                    self._close_gap(version)
                     history.end()
             elif history.state is None or history.schedule != schedule:
                 if version.kept.name not in self._runs:
-                    self._close_gap(history)
+                    self._close_gap(version)
                     self._kept(history, schedule, State(self._clock()))
             else:
                 self._look(version, schedule, history.state)
@@ -83,10 +83,17 @@ class Scheduler:
         share = self._versions.live.share(version.kept.name)
         return schedule.when == "always" or (share is not None and share.live == version.kept.version)
 
-    def _close_gap(self, history: History) -> None:
+    def _close_gap(self, version: Version) -> None:
         """What is being missed until now, before another schedule acts, or none."""
-        if history.state is not None and history.state.gap is not None:
-            history.add(missed(history.state.gap))
+        state = version.history.state
+        if state is not None and state.gap is not None:
+            self._tell(version, missed(state.gap))
+
+    def _tell(self, version: Version, *lines: dict[str, Any]) -> None:
+        """The history and the metrics."""
+        version.history.add(*lines)
+        for line in lines:
+            version.tally.ran(line["result"], line.get("missed", 1))
 
     def _look(self, version: Version, schedule: Schedule, state: State) -> None:
         name, history = version.kept.name, version.history
@@ -101,7 +108,7 @@ class Scheduler:
             run = Run(decision.start[0], self._clock(), decision.start[1], uuid.uuid4().hex)
         if not self._kept(history, schedule, replace(decision.state, running=run or state.running)):
             return
-        history.add(*decision.lines)
+        self._tell(version, *decision.lines)
         if run is not None and version.workers is not None:
             task = self._runs[name] = asyncio.get_running_loop().create_task(self._run(version, version.workers, schedule, run))
             task.add_done_callback(lambda _: self._runs.pop(name, None))
@@ -121,7 +128,7 @@ class Scheduler:
 
     def _done(self, version: Version, schedule: Schedule, line: dict[str, Any]) -> None:
         history = version.history
-        history.add(line)
+        self._tell(version, line)
         if history.state is not None and history.schedule == schedule:
             state = replace(history.state, running=None)
             if not self._kept(history, schedule, state):

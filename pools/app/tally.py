@@ -14,6 +14,7 @@ class Tally:
 
     calls    those that were let in; ``refused``: those whose inputs were wrong, which no worker has seen
     errors   code → calls that failed with it
+    runs     result → runs by its schedule that are over, or were missed
     counts   calls that are over by their seconds, the last one above all bounds; ``seconds``: their sum
     """
 
@@ -22,6 +23,7 @@ class Tally:
     errors: dict[str, int] = field(default_factory=dict)
     counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     seconds: float = 0.0
+    runs: dict[str, int] = field(default_factory=dict)
 
     @property
     def failed(self) -> int:
@@ -31,6 +33,10 @@ class Tally:
     def fail(self, code: str) -> None:
         """One more."""
         self.errors[code] = self.errors.get(code, 0) + 1
+
+    def ran(self, result: str, count: int = 1) -> None:
+        """A run by its schedule is over; ``missed``: so many."""
+        self.runs[result] = self.runs.get(result, 0) + count
 
     def took(self, seconds: float) -> None:
         """A call is over."""

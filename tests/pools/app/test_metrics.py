@@ -26,7 +26,9 @@ V1 = ("t", "v1")
 
 
 def test_calls_failures_workers_and_states(proxy: Stand, tmp_path: pathlib.Path) -> None:
-    proxy.create(python(tmp_path / "a", CODE, "{do: str}", "{result: int}", "poolsize: 2\n"))
+    proxy.create(
+        python(tmp_path / "a", CODE, "{do: str}", "{result: int}", "poolsize: 2\nschedule: {cron: 0 0 29 2 *, inputs: {do: ''}}\n")
+    )
     bad = python(tmp_path / "b", "1 / 0\ndef run(): pass\n")
     (bad / "spec.yaml").write_text((bad / "spec.yaml").read_text().replace("name: t", "name: bad"))
     proxy.create(bad, state="Error")
@@ -48,6 +50,7 @@ def test_calls_failures_workers_and_states(proxy: Stand, tmp_path: pathlib.Path)
     assert told["openbdc_app_calls_total", ("bad", "v1")] == 0
     assert ("openbdc_app_workers", ("bad", "idle", "v1")) not in told
     assert told["openbdc_app_memory_resident_bytes", ()] > 10**6
+    assert [told["openbdc_app_scheduled_runs_total", ("t", result, "v1")] for result in ("ok", "error", "missed")] == [0, 0, 0]
     names = {metric.name for metric in TABLE}
     assert {name.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum") for name, _ in told} == names
 

@@ -77,6 +77,8 @@ def test_skipped_or_made_up_by_one_run_and_told(tmp_path: pathlib.Path) -> None:
         assert made["planned"] < made["started"] <= made["ended"]
         assert (tmp_path / "made").read_text() == "x"
         assert proxy.call("GET", "/api/v1/apps/t/v1").json()["calls"] == 1
+        told, counter = proxy.metrics(), "openbdc_app_scheduled_runs_total"
+        assert [told[counter, ("t", result, "v1")] for result in ("ok", "missed")] == [1, gap["missed"]]
         logged = proxy.call("GET", "/api/v1/apps/t/v1/log?predictions=true").json()["lines"]
         assert json.loads(logged[-1])["request"] == made["request"]
         proxy.stop(signal.SIGKILL)
