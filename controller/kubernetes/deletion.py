@@ -10,7 +10,7 @@ from controller.kubernetes.names import CLUSTER_LABEL, SECRETS, STORE, WORKLOAD_
 from controller.substrate import Substrate
 
 STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("the compute pool, apps and Spark", ("compute", "app", "spark")),
+    ("the compute pool, apps and Spark", ("compute", "app", "gateway", "spark")),
     ("HDFS and the data pool", ("storage", "nmnode", "hdfs", "data")),
     ("the master", ()),
 )

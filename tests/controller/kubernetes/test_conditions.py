@@ -76,4 +76,5 @@ def test_sentences_of_the_resource_count_no_seconds() -> None:
 
 def test_what_uses_others_goes_first() -> None:
     names = ["master-0", "master-setup", "data-1", "nmnode-0", "storage-0-1", "hdfs-setup", "spark-connect-0", "spark-job-3", "compute-0"]
-    assert {name: stage(name) for name in names} == dict(zip(names, [2, 2, 1, 1, 1, 1, 0, 0, 0], strict=True))
+    names += ["gateway", "app-proxy"]
+    assert {name: stage(name) for name in names} == dict(zip(names, [2, 2, 1, 1, 1, 1, 0, 0, 0, 0, 0], strict=True))
