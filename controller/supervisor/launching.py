@@ -1,7 +1,7 @@
 """A launcher beside a service whose workers are OS users of their own: started before it, ended with it.
 
-The service gets one end of a socket pair, the launcher (``launcher.py``) the other; there is no other way to speak to it. Its environment is
-made here: nothing that the control user may set reaches a process of root's.
+The service gets one end of a socket pair, the launcher (``launcher.py``) the other; there is no other way to speak to it. Its environment
+is made here: nothing that the control user may set reaches a process of root's.
 """
 
 from __future__ import annotations
