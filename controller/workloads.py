@@ -146,6 +146,7 @@ def _compute(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         query_memory_mb=pool.memory_megabytes // 2,
         history=pool.history_queries,
     )
+    controller, same = _logins(spec, ports, facts)
     settings = ComputeSettings(
         ports=ports.compute,
         master_port=ports.master,
@@ -154,6 +155,9 @@ def _compute(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
             ShardAddress(number, f"{{host:data-{number}}}", port, encrypted(spec, facts.listen)) for number, port in enumerate(ports.data)
         ),
         listen=facts.listen,
+        controller=controller,
+        issuer=facts.issuer if controller else "",
+        same=same,
         app_proxy=f"{{host:{APP_PROXY}}}:{ports.app}" if ports.app is not None else None,
         encrypted=encrypted(spec, facts.listen),
         master_tls=master_clients(spec, facts),
@@ -226,8 +230,21 @@ def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         datanodes=tuple(http for _, http, _ in ports.datanodes),
         apps=None if ports.app is None else f"{{host:{APP_PROXY}}}:{ports.app}",
         listen=facts.listen,
+        flight=() if pod else tuple(f"{{host:compute-{replica}}}:{port}" for replica, port in enumerate(ports.flight)),
+        flight_encrypted=encrypted(spec, facts.listen),
     )
     return gateway_workloads(place)
+
+
+def _logins(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[str | None, bool]:
+    """Whose logins the compute pool's Flight endpoint takes too, where a gateway passes them on: the controller's address, and whether it
+    shows a customer's certificate. Not in pods yet."""
+    if ports.gateway is None or not is_loopback(facts.listen):
+        return None, False
+    address = ANY_ADDRESS.get(spec.spec.network.bind, spec.spec.network.bind)
+    scheme = "https" if encrypted(spec, facts.listen) else "http"
+    host = f"[{address}]" if ":" in address else address
+    return f"{scheme}://{host}:{ports.controller}", spec.spec.network.tls.certificate is not None
 
 
 def spark_settings(spec: ClusterSpec, facts: Facts) -> SparkSettings | None:

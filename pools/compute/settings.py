@@ -119,6 +119,18 @@ class ServiceSettings:
     app_proxy: str | None = None
     """``HOST:PORT`` of the app proxy, which ``predict`` and ``bdc.score`` ask; None: there is none, or it can't be reached."""
 
+    controller: str | None = None
+    """``http(s)://host:port``: whose logins the Flight endpoint takes too, as the gateway passes them on; None: none."""
+
+    issuer: str = ""
+    """Of these logins' tokens."""
+
+    controller_file: str | None = None
+    """PEM certificates of which the controller's must be signed by one, where it speaks TLS."""
+
+    controller_same: bool = False
+    """The controller shows the very certificate in that file (a customer's), whatever its names."""
+
     metrics: str | None = None
     """Where metrics are asked for (``pools/metrics_listener.py``): ``{run}`` on one machine, ``HOST:PORT`` in a pod; None: nowhere."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pools.compute.settings import Limits, ServiceSettings, ShardAddress
-from pools.encryption import AUTHORITY, CERTIFICATE, KEY, server_secrets
+from pools.encryption import AUTHORITY, CERTIFICATE, GIVEN, KEY, PREFIX, server_secrets
 from pools.memory import ALLOCATION
 from pools.metrics_listener import metrics_place
 from pools.postgresql import PostgresqlServer, is_loopback, server_workload
@@ -36,6 +36,13 @@ class ComputeSettings:
 
     app_proxy: str | None = None
     """``HOST:PORT`` of the app proxy, with placeholders; None: queries can't call apps."""
+
+    controller: str | None = None
+    """``http(s)://host:port`` of the controller, whose logins the Flight endpoint takes too, of ``issuer``; None: it does not."""
+
+    issuer: str = ""
+    same: bool = False
+    """The controller shows a customer's certificate."""
 
     listen: str = "127.0.0.1"
     """Address that the replicas bind to. The scratch server has a socket only."""
@@ -93,6 +100,16 @@ def _loads(settings: ComputeSettings, replica: int) -> dict[str, Any]:
     return told
 
 
+def _logins(settings: ComputeSettings) -> dict[str, Any]:
+    """What the service is told about the controller."""
+    if settings.controller is None or not settings.shards:
+        return {}
+    told: dict[str, Any] = {"controller": settings.controller, "issuer": settings.issuer}
+    if settings.controller.startswith("https:"):
+        told |= {"controller_file": f"{{secrets}}/{GIVEN}.crt" if settings.same else AUTHORITY, "controller_same": settings.same}
+    return told
+
+
 def _signs(settings: ComputeSettings) -> bool:
     """Does it make tickets: for shards, or for the app proxy?"""
     return bool(settings.shards) or settings.app_proxy is not None
@@ -129,6 +146,7 @@ def _service(settings: ComputeSettings, replica: int) -> Workload:
         master_tls=dict(settings.master_tls),
         **_encryption(settings),
         **_loads(settings, replica),
+        **_logins(settings),
     )
     loading = bool(settings.shards)
     flight = Endpoint(
@@ -152,6 +170,7 @@ def _service(settings: ComputeSettings, replica: int) -> Workload:
             Secret("scratch-password", "scratch-password"),
             *((Secret("ticket.key", "ticket.key"),) if _signs(settings) else ()),
             *(server_secrets(instance) if settings.encrypted else ()),
+            *((Secret(f"{PREFIX}{GIVEN}.crt", f"{GIVEN}.crt"),) if settings.controller is not None and settings.same else ()),
         ),
         ports=(
             Port("sql", settings.ports[replica]),

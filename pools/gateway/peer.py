@@ -45,6 +45,12 @@ class Peer:
         self.received = self.sent = 0
         """Bytes."""
 
+    @property
+    def agreed(self) -> str | None:
+        """The protocol that both sides agreed on with TLS; None: nothing was said."""
+        encrypted = self.writer.get_extra_info("ssl_object")
+        return None if encrypted is None else encrypted.selected_alpn_protocol()
+
     async def next(self, seconds: float = STALL_SECONDS, block: int = BLOCK) -> Any:  # noqa: ANN401 (h11's events have no common type)
         """The next event. TimeoutError, ConnectionError, h11.RemoteProtocolError."""
         while (event := self.http.next_event()) is h11.NEED_DATA:
@@ -97,10 +103,16 @@ class Peer:
 
 async def connect(server: str, context: ssl.SSLContext | None = None) -> Peer:
     """To ``host:port``. OSError (TimeoutError is one)."""
-    host, _, port = server.rpartition(":")
     async with asyncio.timeout(CONNECT_SECONDS):
-        loop = asyncio.get_running_loop()
-        reader = Reader(limit=BLOCK, loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        transport, _ = await loop.create_connection(lambda: protocol, host.strip("[]"), int(port), ssl=context)
-    return Peer(reader, asyncio.StreamWriter(transport, protocol, reader, loop), h11.CLIENT)
+        reader, writer = await carrying(server, context)
+    return Peer(reader, writer, h11.CLIENT)
+
+
+async def carrying(server: str, context: ssl.SSLContext | None = None) -> tuple[Reader, asyncio.StreamWriter]:
+    """The bytes to and from ``host:port``. OSError."""
+    host, _, port = server.rpartition(":")
+    loop = asyncio.get_running_loop()
+    reader = Reader(limit=BLOCK, loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.create_connection(lambda: protocol, host.strip("[]"), int(port), ssl=context)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)

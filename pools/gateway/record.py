@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import h11
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+SERVICES = {"/arrow.flight.protocol.FlightService/": "flight"}
+"""Of gRPC: beginning of the path → route."""
 
 
 @dataclass
@@ -19,7 +22,7 @@ class Told:
     path: str = "-"
     user: str | None = None
     status: int = 0
-    """0: the client was gone before any answer."""
+    """0: the client was gone before any answer. Of gRPC: 200 for what was passed on, else what HTTP has for it."""
     request_id: str = ""
     route: str = "none"
     """Of the metrics (``metric_table.ROUTES``)."""
@@ -28,6 +31,13 @@ class Told:
     received: int = 0
     sent: int = 0
     """Bytes, from and to the client."""
+
+    def called(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """A call of gRPC's."""
+        given = dict(headers)
+        self.method = given.get(b":method", b"-").decode("ascii", "replace")[:20]
+        self.path = given.get(b":path", b"-").partition(b"?")[0][:300].decode("ascii", "replace")
+        self.route = next((route for prefix, route in SERVICES.items() if self.path.startswith(prefix)), "other")
 
     def asked(self, request: h11.Request) -> None:
         """What is asked; the query is left out, it may hold anything."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
 import urllib.parse
-from pathlib import Path
 
 import h11
 
@@ -15,6 +13,7 @@ from pools.gateway.peer import Headers, Peer, connect
 from pools.gateway.record import Told
 from pools.gateway.relay import Change, framing, passed_on, relay
 from pools.gateway.settings import GatewaySettings
+from pools.gateway.trust import Trust
 
 HEALTH = "/healthz"
 API = "/api/v1"
@@ -50,9 +49,9 @@ class Routes:
         self._settings = settings
         parts = urllib.parse.urlsplit(settings.controller)
         self._controller, self._encrypted = parts.netloc, parts.scheme == "https"
-        self._trust = Trust(settings)
-        keys = bearer.Keys(bearer.fetching(settings.controller, self._trust.context))
-        self._tokens = bearer.Tokens(keys, settings.issuer, tokens.AUDIENCES)
+        self.trust = Trust(settings)
+        keys = bearer.Keys(bearer.fetching(settings.controller, self.trust.context))
+        self.judge = bearer.Tokens(keys, settings.issuer, tokens.AUDIENCES)
 
     async def serve(self, client: Peer, request: h11.Request, told: Told) -> None:
         """``told``: knows the route, gets the caller's name once it is known. RefusalError; see ``relay`` for the rest."""
@@ -86,7 +85,7 @@ class Routes:
             raise RefusalError(401, "invalid_token", "the login is too long", where=tokens.HEADER, hint=tokens.LOGIN)
         encrypted = self._encrypted and server == self._controller
         try:
-            upstream = await connect(server, self._trust.context() if encrypted else None)
+            upstream = await connect(server, self.trust.context() if encrypted else None)
         except OSError as error:
             why = type(error).__name__
             raise RefusalError(
@@ -102,7 +101,7 @@ class Routes:
 
     async def _to_hdfs(self, client: Peer, request: h11.Request, method: str, told: Told) -> None:
         hdfs, headers = self._settings.hdfs, dict(request.headers)
-        caller = await tokens.check(self._tokens, headers.get(b"authorization"))
+        caller = await tokens.check(self.judge, headers.get(b"authorization"))
         told.user = caller.name
         if hdfs is None:
             raise RefusalError(404, "not_found", "this cluster has no HDFS", where="webhdfs", hint="spec.pools.storage.enabled")
@@ -129,28 +128,6 @@ class Routes:
 
         sent = [*passed_on(list(request.headers), TO_HDFS), *framing(list(request.headers))]
         await _pass(client, upstream, request, (made.server, made.target.encode("ascii")), sent, change)
-
-
-class Trust:
-    """Whom the gateway takes for the controller; looked at again when the file is another one. Thread-safe: the last one made counts."""
-
-    def __init__(self, settings: GatewaySettings) -> None:
-        self._same = settings.same_certificate
-        self._file = Path(settings.certificate_file if self._same else settings.authority_file)
-        self._seen: tuple[int, int] | None = None
-        self._context: ssl.SSLContext | None = None
-
-    def context(self) -> ssl.SSLContext:
-        """OSError where the file can't be used."""
-        found = self._file.stat()
-        seen = (found.st_mtime_ns, found.st_ino)
-        if self._context is None or seen != self._seen:
-            context = ssl.create_default_context(cafile=str(self._file))
-            if self._same:  # whatever its names and whoever signed it: the controller shows the very certificate that we show
-                context.check_hostname = False
-                context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-            self._context, self._seen = context, seen
-        return self._context
 
 
 async def _pass(  # noqa: PLR0913 (one call of each)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import h11
 
 from pools.gateway.errors import RefusalError
+from pools.gateway.grpc import Calls, Upstreams, say
+from pools.gateway.http2 import Link, Stream
 from pools.gateway.metrics import Meters
 from pools.gateway.peer import BLOCK, HEAD_BLOCK, HEADER_BYTES, Peer
 from pools.gateway.record import Told
@@ -25,11 +27,13 @@ BACKLOG = 512
 
 @dataclass(frozen=True)
 class Limits:
-    """``header_seconds``: from the connection to the end of the headers, TLS included; ``idle_seconds``: until the next request begins;
-    ``per_address``, ``connections``: at once. So many above them (``told``) are told why, further ones just cut off."""
+    """``header_seconds``: from the connection to the end of the headers, TLS included; ``idle_seconds``: until the next request begins,
+    ``quiet_seconds``: the same over HTTP/2, whose clients connect again by themselves; ``per_address``, ``connections``: at once. So many
+    above them (``told``) are told why, further ones just cut off."""
 
     header_seconds: float = 30.0
     idle_seconds: float = 60.0
+    quiet_seconds: float = 300.0
     per_address: int = 200
     connections: int = 1000
     told: int = 50
@@ -43,6 +47,7 @@ class Listener:
     def __init__(
         self,
         routes: Routes,
+        calls: Calls,
         certificate: ServerCertificate,
         record: Callable[[Told, float], None],
         failed: Callable[[str], None],
@@ -51,11 +56,13 @@ class Listener:
         self.limits = limits or Limits()
         self.meters = Meters(self.limits.connections)
         self._routes = routes
+        self._calls = calls
         self._certificate = certificate
         self._record = record
         self._failed = failed
         self._from: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._links: set[Link] = set()
         self._accepting: list[asyncio.Task[None]] = []
         self._sockets: list[socket.socket] = []
 
@@ -76,6 +83,8 @@ class Listener:
             task.cancel()
         for listening in self._sockets:
             listening.close()
+        for link in self._links:
+            link.drain()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
             for task in late:
@@ -109,7 +118,10 @@ class Listener:
             with contextlib.suppress(OSError):  # ssl.SSLError and TimeoutError are some
                 peer = await self._encrypted(connected)
                 try:
-                    await self._requests(peer, address, opened, crowded=crowded)
+                    if peer.agreed == "h2":
+                        await self._called(peer, address, crowded=crowded)
+                    else:
+                        await self._requests(peer, address, opened, crowded=crowded)
                 finally:
                     await peer.closed(self.limits.linger_seconds)
         except Exception as error:  # noqa: BLE001 (a connection of its own: the others go on)
@@ -135,6 +147,37 @@ class Listener:
             self.meters.connections["no_tls"] += 1
             raise
         return Peer(reader, asyncio.StreamWriter(transport, protocol, reader, loop), h11.SERVER)
+
+    async def _called(self, peer: Peer, address: str, *, crowded: bool) -> None:
+        """Calls of gRPC, many at once."""
+        upstreams = Upstreams()
+
+        async def serve(stream: Stream) -> None:
+            told, began = Told(address, request_id=uuid.uuid4().hex), time.monotonic()
+            told.called(stream.headers)
+            try:
+                with self.meters.streaming(told.route):
+                    if crowded:
+                        told.status, told.refused = 503, "busy"
+                        await say(stream, 8, "too many connections: close some, or try again later")
+                    else:
+                        await self._calls.serve(stream, told, upstreams)
+            except OSError:
+                pass  # the client is gone
+            except Exception as error:  # noqa: BLE001 (a call of its own: the others go on)
+                self._failed(f"{type(error).__name__}: {error}")
+            finally:
+                told.received, told.sent = stream.received, stream.sent
+                self.meters.over(told, time.monotonic() - began)
+                self._record(told, time.monotonic() - began)
+
+        link = Link(peer.reader, peer.writer, serve)
+        self._links.add(link)
+        try:
+            await link.run(self.limits.header_seconds, self.limits.quiet_seconds)
+        finally:
+            self._links.discard(link)
+            await upstreams.close()
 
     async def _requests(self, peer: Peer, address: str, opened: float, *, crowded: bool) -> None:
         """One after the other, as long as both sides keep the connection."""

@@ -6,13 +6,15 @@ import resource
 import sys
 
 from pools import metrics_listener, program
+from pools.gateway.grpc import Calls
 from pools.gateway.record import Told
 from pools.gateway.routes import Routes
 from pools.gateway.server import Limits, Listener
 from pools.gateway.settings import GatewaySettings
 from pools.tls import Files, ServerCertificate
 
-ALPN = ("http/1.1",)
+ALPN = ("http/1.1", "h2")
+"""In this order: who speaks both gets HTTP/1.1, which all routes are served over; gRPC's clients offer nothing but HTTP/2, and get that."""
 STOP_SECONDS = 5.0
 FILES = 4096
 """Open at once: two for each connection, and some of our own."""
@@ -27,7 +29,9 @@ class Gateway:
         certificate.current()
         self._settings = settings
         self._told: metrics_listener.Listener | None = None
-        self._listener = Listener(Routes(settings), certificate, record, lambda what: program.tell("error", f"defect: {what}"), limits)
+        routes = Routes(settings)
+        calls = Calls(settings, routes.judge)
+        self._listener = Listener(routes, calls, certificate, record, lambda what: program.tell("error", f"defect: {what}"), limits)
 
     def start(self) -> int:
         """The port. OSError."""

@@ -23,8 +23,9 @@ class Hdfs:
 class GatewaySettings:
     """``controller``: ``http://host:port`` or ``https://…``. ``authority_file``: one of them has signed the controller's certificate;
     ``same_certificate``: it shows the gateway's own (a customer's), which is what is compared then. ``issuer``: of tokens.
-    ``hdfs`` None: there is none. ``apps``: ``host:port`` of their proxy, or None. ``port`` 0: any. ``metrics``: where
-    they are asked for (``pools/metrics_listener.py``), None: nowhere."""
+    ``hdfs`` None: there is none. ``apps``: ``host:port`` of their proxy, or None. ``flight``: ``host:port`` of the compute pool's
+    replicas, where there are shards. ``port`` 0: any.
+    ``metrics``: where they are asked for (``pools/metrics_listener.py``), None: nowhere."""
 
     addresses: tuple[str, ...]
     port: int
@@ -37,6 +38,8 @@ class GatewaySettings:
     hdfs: Hdfs | None = None
     apps: str | None = None
     metrics: str | None = None
+    flight: tuple[str, ...] = ()
+    flight_encrypted: bool = False
 
     @classmethod
     def read(cls, path: Path) -> GatewaySettings:
@@ -44,7 +47,7 @@ class GatewaySettings:
         given = json.loads(path.read_text())
         hdfs = given.pop("hdfs")
         return cls(
-            **{**given, "addresses": tuple(given["addresses"])},
+            **{**given, "addresses": tuple(given["addresses"]), "flight": tuple(given["flight"])},
             hdfs=Hdfs(**{**hdfs, "datanodes": tuple(hdfs["datanodes"])}) if hdfs is not None else None,
         )
 

@@ -20,7 +20,8 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a server that listens
 class GatewayPlace:
     """Where it stands. ``certificate``: the name under which its certificate lies; ``same``: the controller shows that very one.
     ``namenode``: the NameNode's ports ``rpc`` and ``http``, ``datanodes`` the http port of each; None: no HDFS.
-    ``apps``: where their proxy is (``host:port``, placeholders allowed); None: there is none."""
+    ``apps``: where their proxy is (``host:port``, placeholders allowed); None: there is none. ``flight``: of the compute pool's
+    replicas, likewise, where there are shards."""
 
     bind: str
     port: int
@@ -31,6 +32,8 @@ class GatewayPlace:
     namenode: Mapping[str, int] | None = None
     datanodes: tuple[int, ...] = ()
     apps: str | None = None
+    flight: tuple[str, ...] = ()
+    flight_encrypted: bool = False
     listen: str = "127.0.0.1"
 
 
@@ -48,11 +51,15 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
         issuer=place.issuer,
         hdfs=_hdfs(place),
         apps=place.apps,
+        flight=place.flight,
+        flight_encrypted=place.flight_encrypted,
         metrics=metrics.where,
     )
     endpoints = [Endpoint("gateway", "Gateway to the API, HDFS files and apps", "https://{host}:{port:api}", "https")]
     if place.namenode is not None:
         endpoints.append(Endpoint("webhdfs", "HDFS file system proxy", "https://{host}:{port:api}/webhdfs/v1", "https"))
+    if place.flight:
+        endpoints.append(Endpoint("gateway-data-pool", "Data pool's loads by the gateway", "grpc+tls://{host}:{port:api}", "grpc"))
     return (
         Workload(
             name=NAME,

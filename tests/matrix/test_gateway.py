@@ -4,16 +4,25 @@ controller, or the gateway itself. Bearers of another kind than a login are call
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import pathlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 
 import httpx
+import pyarrow as pa
 import pytest
+from pyarrow import flight
 
 from controller.api.access import ACCESS
+from pools.compute.loads import actions
 from pools.gateway.webhdfs import METHODS, PREFIXES
 from tests.controller.api.service import ADMIN, PASSWORD, USER
 from tests.matrix.cells import cells
+from tests.matrix.test_flight import said
+from tests.patience import eventually
+from tests.pools.gateway.flights import LoggedIn, flights
 from tests.pools.gateway.running import Running, gateway
+from tests.services.data_pool import DataPool
 from tests.services.hdfs import HdfsServer
 
 VERBS = ("GET", "PUT", "POST", "DELETE", "HEAD", "PATCH", "OPTIONS", "TRACE")
@@ -36,7 +45,7 @@ ELSEWHERE = (
     "/gateway/default",
     "/api",
     "/api/v2",
-    "/arrow.flight.protocol.FlightService/DoGet",
+    "/arrow.flight.protocol.FlightService/DoGet",  # over HTTP/1.1
 )
 OPEN = ("/healthz", "/.well-known/jwks.json", "/api/v1/openapi.json")
 
@@ -100,6 +109,45 @@ def test_everything_else(running: Running) -> None:
         for path in OPEN:
             for caller, token in running.callers(ADMIN).items():
                 matrix.add(f"GET {path} × {caller}", "200", str(client.get(path, headers=headers(token)).status_code))
+
+
+def test_grpc(data_pool: DataPool, tmp_path: pathlib.Path) -> None:
+    """Every call of the Flight service, and what is none, as each kind of caller. ``in``: the compute pool answered."""
+    descriptor = flight.FlightDescriptor.for_command(b"{}")
+    with cells("gateway-grpc", least=60) as matrix, flights(data_pool, tmp_path) as found:
+        callers = {
+            **found.callers(),
+            "the gateway's audience": found.token(USER, "gateway"),
+            "nobody at the master": found.changed(sub="x"),
+        }
+        for caller, token in callers.items():
+            good = caller in ("right role", "the gateway's audience", "nobody at the master")
+            declared = "in" if good else "403" if caller == "wrong role" else "401"
+            with closing(LoggedIn(found, token)) as client:
+                calls: dict[str, Callable[[], object]] = {
+                    f"action {name}": lambda name=name: list(client.flight.do_action(flight.Action(name, b"{}"), client.options))
+                    for name in (*actions.NAMES, "", "nothing")
+                }
+                calls |= {
+                    "list_actions": lambda: list(client.flight.list_actions(client.options)),
+                    "list_flights": lambda: list(client.flight.list_flights(b"", client.options)),
+                    "get_flight_info": lambda: client.flight.get_flight_info(descriptor, client.options),
+                    "get": lambda: client.flight.do_get(flight.Ticket(b"{}"), client.options).read_all(),
+                }
+                for name, call in calls.items():
+                    matrix.add(f"{name} × {caller}", declared, called(found, call))
+                    if caller == "nobody at the master":
+                        matrix.add(f"{name} × {caller}, at the compute pool", "28P01", said(call))
+
+
+def called(running: Running, call: Callable[[], object]) -> str:
+    """``in``, or what HTTP has for what the gateway itself said: its log's last line."""
+    before = len(running.lines)
+    with suppress(pa.ArrowException, OSError):
+        call()
+    eventually(lambda: len(running.lines) > before, "the call is logged")
+    status = running.lines[-1]["status"]
+    return "in" if status == 200 else str(status)
 
 
 def test_the_api_is_judged_by_the_controller(running: Running) -> None:

@@ -22,7 +22,7 @@ from pools.compute.catalogs import Identity
 from pools.compute.errors import ServiceError, StatementError
 from pools.compute.loads.actions import NAMES
 from pools.compute.loads.faults import flight_error
-from pools.compute.loads.login import Logins
+from pools.compute.loads.login import DEFAULT_DATABASE, Logins
 from pools.compute.loads.relay import Relay
 from pools.flight_listening import location, pairs
 from pools.tls import Loaded
@@ -36,7 +36,6 @@ BODY_BYTES = 64 << 20
 ACTION_SECONDS = 3600.0
 LOGIN = "login"
 DATABASE = "bdc-database"
-DEFAULT_DATABASE = "bdc"
 
 Answer = Callable[[Identity, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """(who, action, body) → the answer, on the event loop."""

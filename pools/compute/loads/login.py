@@ -1,5 +1,7 @@
 """Logins at the Flight endpoint: user and password once, checked as in SQL, then a bearer token that is bound to the password's
-verifier: with the password changed or the user removed it is worth nothing within ``KNOWN_SECONDS``. Blocks: called on Flight's threads.
+verifier: with the password changed or the user removed it is worth nothing within ``KNOWN_SECONDS``. Or the controller's own token, as
+the gateway passes it on: its user, with that user's rights at the master, for as long as it holds and he may log in there. Blocks: called
+on Flight's threads.
 """
 
 from __future__ import annotations
@@ -9,17 +11,28 @@ import base64
 import binascii
 import hashlib
 import secrets
+import ssl
 import threading
 import time
 from dataclasses import dataclass
 
+import structlog
+
+from pools import bearer
 from pools.compute.auditing import Auditing
 from pools.compute.catalogs import Catalogs, Identity
 from pools.compute.errors import AuthenticationError, StatementError
+from pools.compute.settings import ServiceSettings
 from pools.master.scram import matches, scram_verifier
 from pools.tickets import Signer, TicketError
 from pools.tickets import Verifier as TicketVerifier
 
+log = structlog.get_logger()
+
+AUDIENCES = ("gateway",)
+ROLES = frozenset({"admin", "user"})
+DEFAULT_DATABASE = "bdc"
+AGAIN = "Log in again: bdc login"
 TOKEN_SECONDS = 12 * 3600.0
 KNOWN_SECONDS = 2.0
 """For so long a verifier that the master gave is believed."""
@@ -40,10 +53,13 @@ class _Known:
 
 
 class Logins:
-    """Of one replica. ``loop``: where the catalogs live."""
+    """Of one replica. ``loop``: where the catalogs live, and the ``judge`` of the controller's tokens (None: they are not taken)."""
 
-    def __init__(self, catalogs: Catalogs, signer: Signer, loop: asyncio.AbstractEventLoop, audit: Auditing) -> None:
+    def __init__(
+        self, catalogs: Catalogs, signer: Signer, loop: asyncio.AbstractEventLoop, audit: Auditing, judge: bearer.Tokens | None = None
+    ) -> None:
         self._catalogs = catalogs
+        self._judge = judge
         self._signer = signer
         self._tickets = TicketVerifier(signer.public_keys, clock_seconds=0.0)
         self._loop = loop
@@ -73,6 +89,8 @@ class Logins:
 
     def bearer(self, token: str, database: str | None) -> Identity:
         """Who it was made for; AuthenticationError when it is over, or ``database`` is another one than at the login."""
+        if self._judge is not None and _of_controller(token):
+            return self.login(token, database or DEFAULT_DATABASE)
         try:
             claims = self._tickets.verify(token, "bdc-flight", {"session"})
         except TicketError as error:
@@ -82,6 +100,24 @@ class Logins:
             raise AuthenticationError("the token was made for another database", hint="Log in again with the header bdc-database.")
         if self._current(identity) != claims.get("v"):
             raise AuthenticationError("the login is no longer valid", hint="Log in again.")
+        return identity
+
+    def login(self, token: str, database: str) -> Identity:
+        """Who logged in at the controller; AuthenticationError."""
+        assert self._judge is not None
+        asked = asyncio.run_coroutine_threadsafe(self._judge.caller(b"Bearer " + token.encode()), self._loop)
+        try:
+            caller = asked.result(WAIT_SECONDS)
+        except bearer.BadTokenError as error:
+            raise AuthenticationError(str(error), hint=AGAIN) from None
+        except (bearer.KeysAwayError, TimeoutError):
+            asked.cancel()
+            raise StatementError("57P03", "the login can't be checked: the controller does not answer", hint="Try again.") from None
+        if not caller.roles & ROLES:
+            raise AuthenticationError(f"{caller.name!r} has no role here", hint="ask an admin: bdc user grant NAME user")
+        identity = Identity(caller.name, database, mapping=False)
+        if self._current(identity) is None:
+            raise AuthenticationError(f"{caller.name!r} may not log in at the database {database!r}", hint=AGAIN)
         return identity
 
     def _current(self, identity: Identity) -> str | None:
@@ -100,6 +136,32 @@ class Logins:
         except TimeoutError:
             asked.cancel()
             raise StatementError("57P03", "the login can't be checked: the master does not answer", hint="Try again.") from None
+
+
+def _of_controller(token: str) -> bool:
+    """Its tokens name their key, ours don't."""
+    try:
+        return bool(bearer.key_id(token))
+    except bearer.BadTokenError:
+        return False
+
+
+def judge(settings: ServiceSettings) -> bearer.Tokens | None:
+    """Of the controller's tokens, as the settings say; None: they are not taken. Made, and asked, on the event loop."""
+    if settings.controller is None:
+        return None
+
+    def context() -> ssl.SSLContext | None:
+        if settings.controller_file is None:
+            return None
+        found = ssl.create_default_context(cafile=settings.controller_file)
+        if settings.controller_same:
+            found.check_hostname = False
+            found.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return found
+
+    keys = bearer.Keys(bearer.fetching(settings.controller, context), complain=lambda why: log.warning("keys of logins", why=why))
+    return bearer.Tokens(keys, settings.issuer, AUDIENCES)
 
 
 def _digest(stored: str) -> str:

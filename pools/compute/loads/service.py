@@ -89,13 +89,13 @@ class DataPool:
             return None
         from pools.compute.loads.actions import Actions
         from pools.compute.loads.flight import Endpoint, Server
-        from pools.compute.loads.login import Logins
+        from pools.compute.loads.login import Logins, judge
         from pools.compute.loads.reading import Reader
         from pools.compute.loads.relay import Relay
         from pools.flight_listening import Listening
 
         loop = asyncio.get_running_loop()
-        logins = Logins(self._master, self.signer, loop, self.audit)
+        logins = Logins(self._master, self.signer, loop, self.audit, judge(self._settings))
         actions = Actions(self.coordinator, Reader(self._runner, self._master, self.coordinator.shards))
         endpoint = Endpoint(logins, actions, Relay(self.coordinator.shards), loop, self.audit)
         host, port = self._settings.host, self._settings.flight_port

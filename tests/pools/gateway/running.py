@@ -79,6 +79,7 @@ def gateway(
     limits: Limits | None = None,
     controller: str | None = None,
     apps: str | None = None,
+    flight: tuple[str, ...] = (),
 ) -> Iterator[Running]:
     """Until the end of the block. ADMIN and USER of the API are who logs in. ``controller``: instead of that API's address."""
     certificates = laid(folder / "tls")
@@ -95,6 +96,7 @@ def gateway(
             hdfs=behind(hdfs) if isinstance(hdfs, HdfsServer) else hdfs,
             apps=apps,
             metrics=str(folder),
+            flight=flight,
         )
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)

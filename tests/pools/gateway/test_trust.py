@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pools.gateway.peer import connect
-from pools.gateway.routes import Trust
 from pools.gateway.settings import GatewaySettings
+from pools.gateway.trust import Trust
 from tests.services.certificates import Laid, laid
 
 

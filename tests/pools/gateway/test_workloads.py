@@ -87,7 +87,7 @@ def test_it_alone_may_be_reached_from_elsewhere() -> None:
 def test_without_hdfs_it_is_before_the_api_alone() -> None:
     found = made(pools__storage__enabled="false")
     assert settings(found["gateway"])["hdfs"] is None
-    assert [endpoint.name for endpoint in found["gateway"].endpoints] == ["gateway"]
+    assert [endpoint.name for endpoint in found["gateway"].endpoints] == ["gateway", "gateway-data-pool"]
     assert settings(found["gateway"])["apps"] == "{host:app-proxy}:30778"
     assert settings(made(pools__app__enabled="false")["gateway"])["apps"] is None
 
@@ -111,3 +111,11 @@ def test_in_a_pod_it_reaches_others_by_their_services(tls: str, scheme: str) -> 
     assert [port.name for port in found["gateway"].ports] == ["api", "metrics"]
     core = next(file.content for file in found["nmnode-0"].files if file.path == "core-site.xml")
     assert f"hadoop.proxyuser.{PROXY_USER}.hosts</name><value>*<" in "".join(core.split())
+
+
+def test_the_compute_pool_knows_the_controllers_logins_where_a_gateway_passes_them_on() -> None:
+    found = made()
+    assert settings(found["gateway"])["flight"]
+    compute = json.loads(found["compute-0"].files[0].content)
+    assert compute["controller"] == settings(found["gateway"])["controller"] and compute["issuer"] == settings(found["gateway"])["issuer"]
+    assert json.loads(made(gateway__enabled="false")["compute-0"].files[0].content)["controller"] is None
