@@ -38,7 +38,7 @@ from steps import RECORD, StepError, check, left_out, measure, recorded  # noqa:
 from controller.substrates.local.programs import artifacts, java  # noqa: E402
 
 CLUSTER = "house"
-NOTEBOOKS = ("1-engineer.ipynb", "2-scientist.ipynb", "3-app.ipynb")
+NOTEBOOKS = ("1-engineer.ipynb", "2-scientist.ipynb", "3-export.ipynb", "4-app.ipynb")
 PYTHON = ROOT / ".cache/house-venv/bin/python"
 SPARK = ROOT / ".cache/spark-venv"
 ENDPOINTS = {"sql-server-master", "webhdfs", "spark", "app-proxy", "controller"}
@@ -82,6 +82,10 @@ def notebooks(work: Path, full: bool) -> None:
         **os.environ,
         "SPARK_REMOTE": remote,
         "BDC_MASTER": f"{host}:{port}",
+        "JAVA_HOME": str(Path(java()).resolve().parent.parent),  # for the notebook with a Spark of its own
+        "PYSPARK_PYTHON": str(PYTHON),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_LOCAL_DIRS": str(work / "local"),
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(HERE))),
         "PATH": os.pathsep.join((str(PYTHON.parent), str(Path(BDC).parent), os.environ["PATH"])),
     }
@@ -95,13 +99,7 @@ def notebooks(work: Path, full: bool) -> None:
     link.parent.mkdir()
     link.symlink_to(ROOT / "pyspark_bdc", target_is_directory=True)
     del given["SPARK_REMOTE"]
-    given |= {
-        "JAVA_HOME": str(Path(java()).resolve().parent.parent),
-        "PYTHONPATH": os.pathsep.join((str(link.parent), str(HERE))),
-        "PYSPARK_PYTHON": str(PYTHON),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_LOCAL_DIRS": str(work / "local"),
-    }
+    given["PYTHONPATH"] = os.pathsep.join((str(link.parent), str(HERE)))
     login = {"host": host, "port": port, "user": "admin", "password": os.environ["BDC_PASSWORD"], "jar": str(jdbc_driver())}
     run([HERE / "bulk.py"], work, given, json.dumps(login))
 

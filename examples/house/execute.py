@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from nbclient.exceptions import CellExecutionError
 from traitlets import default
 
 CELL_SECONDS = 900
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+"""What a cell's programs print comes as its output; the kernel would repeat it here."""
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -55,7 +58,7 @@ def execute(path: Path, without: set[str]) -> None:
     notebook.cells = [cell for cell in notebook.cells if not without & set(cell.metadata.get("tags", []))]
     place = {"metadata": {"path": str(Path.cwd())}}
     try:
-        Printing(notebook, timeout=CELL_SECONDS, kernel_manager_class=OwnKernel, resources=place).execute()
+        Printing(notebook, timeout=CELL_SECONDS, kernel_manager_class=OwnKernel, resources=place).execute(**QUIET)
     except CellExecutionError as error:
         sys.exit(f"{path.name}: error: {COLOUR.sub('', str(error))}")
 

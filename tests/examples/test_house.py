@@ -103,7 +103,7 @@ def place(cluster: Stage, tmp_path: pathlib.Path) -> Iterator[dict[str, str]]:
 
 
 def test_the_notebooks_run_without_spark(installed: pathlib.Path, place: dict[str, str], tmp_path: pathlib.Path) -> None:
-    names = ("1-engineer.ipynb", "3-app.ipynb")
+    names = ("1-engineer.ipynb", "4-app.ipynb")
     (tmp_path / "work").mkdir()
     command = [installed, HOUSE / "execute.py", "--without", "spark", *(HOUSE / name for name in names)]
     done = subprocess.run(command, cwd=tmp_path / "work", env=place, capture_output=True, text=True, timeout=10 * PATIENCE, check=False)
