@@ -19,7 +19,13 @@ CONNECTORS = tuple(
     f"virtualization.connectors.{path.name}" for path in (ROOT / "virtualization/connectors").iterdir() if (path / "__init__.py").exists()
 )
 PROGRAMS = {
-    "controller": ("controller.kubernetes", "controller.substrates.kubernetes", "controller.main", "pools.master.setup"),
+    "controller": (
+        "controller.kubernetes",
+        "controller.substrates.kubernetes",
+        "controller.main",
+        "pools.master.setup",
+        "pools.gateway.service",
+    ),
     "compute": ("pools.compute.service", "virtualization", *CONNECTORS),
     "data": ("pools.data.service",),
     "storage": ("pools.storage.setup", "pools.storage.spark_launch"),
