@@ -41,6 +41,8 @@ ELSEWHERE = {
         "pandas": "an app that wants frames brings it",
         "pyspark": "as on a client: openbdc[spark-client]",
         "jupyterlab": "bdc notebook",
+        **dict.fromkeys(("onnx", "onnxmltools"), "bdc.export_onnx, where Spark is: pyspark-bdc[onnx]"),
+        **dict.fromkeys(("adbc_driver_manager", "adbc_driver_postgresql"), "of pyspark_bdc, which bdc.spark names for Spark's executors"),
     },
 }
 """What the code can import but the image need not have: why."""
