@@ -7,6 +7,7 @@ import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bdc import contexts, trust
@@ -188,9 +189,9 @@ class Session:
         self.context.require_token()
         return Controller(self._reach.url(self.context.controller), self._token, authority=self.context.authority)
 
-    @property
+    @cached_property
     def apps(self) -> Apps:
-        """The cluster's apps."""
+        """The cluster's apps; it keeps the token for their proxy, so a loop of calls asks for one now and then."""
         from bdc.apps import Apps
         from bdc.rest import JsonClient
 

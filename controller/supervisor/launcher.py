@@ -82,7 +82,7 @@ class Launcher:
             asked = json.loads(message)
             match asked["op"]:
                 case "start":
-                    self._tell({"id": asked["id"], **self._start(asked, descriptors)})
+                    self._tell({"id": asked["id"], **self._started(asked, descriptors)})
                 case "clear":
                     self._clear(asked)
                 case "end" if asked["pid"] in self._workers:
@@ -93,6 +93,13 @@ class Launcher:
             for descriptor in descriptors:
                 os.close(descriptor)
         return True
+
+    def _started(self, asked: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        """A machine that has no room for one more process costs one start, not all that run."""
+        try:
+            return self._start(asked, descriptors)
+        except OSError as error:
+            return {"error": f"no process can be started: {error.strerror}"}
 
     def _start(self, asked: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         if len(descriptors) != 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import resource
 import select
 import socket
 import subprocess
@@ -109,6 +110,18 @@ def test_what_can_not_be_started_is_said(spoken: Spoken, tmp_path: pathlib.Path)
     answer, output = spoken.start(WHO, folder=str(tmp_path))
     assert read(output) == ""
     assert answer["error"] == "Permission denied"
+
+
+def test_without_room_for_one_more_it_says_so_and_serves_on(spoken: Spoken) -> None:
+    pid = spoken.process.pid
+    taken = {int(path.name) for path in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
+    free = [number for number in range(100) if number not in taken]
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[2], 4096))  # two descriptors come, and there is no place for a third
+    answer, output = spoken.start(WHO)
+    assert read(output) == "" and answer["error"] == "no process can be started: Too many open files"
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    answer, output = spoken.start(WHO)
+    assert str(NOBODY) in read(output) and spoken.told() == {"exit": answer["pid"], "code": 0}
 
 
 def test_it_clears_with_the_users_rights_only(spoken: Spoken, tmp_path: pathlib.Path) -> None:
