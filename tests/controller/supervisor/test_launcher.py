@@ -116,7 +116,8 @@ def test_without_room_for_one_more_it_says_so_and_serves_on(spoken: Spoken) -> N
     pid = spoken.process.pid
     taken = {int(path.name) for path in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
     free = [number for number in range(100) if number not in taken]
-    before = resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[2], 4096))  # two descriptors come, and there is no place for a third
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[2], before[1]))  # two descriptors come, and there is no place for a third
     answer, output = spoken.start(WHO)
     assert read(output) == "" and answer["error"] == "no process can be started: Too many open files"
     resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
