@@ -12,8 +12,19 @@ VALUES = ("../../etc/passwd", "/etc/passwd", "a/../../b", "..\\..\\b", "..", "a\
 RAW = ("..%2f..%2fetc%2fpasswd", "%2e%2e%2f%2e%2e%2fetc", "%00")
 """Of paths, as they stand in the request line."""
 
-FILLED = {"service": "sql", "resource": "master-0", "name": "alice", "role": "admin", "workload": "master-0", "version": "v1"}
-GOOD = {"username": "alice", "password": "correct horse battery", "name": "mallory", "audience": "controller"}
+FILLED = {
+    "service": "sql",
+    "resource": "master-0",
+    "name": "alice",
+    "role": "admin",
+    "workload": "master-0",
+    "version": "v1",
+    "secret": "TOKEN",
+}
+GOOD = {"username": "alice", "password": "correct horse battery", "name": "mallory", "audience": "controller", "value": "planted"}
+FREE = ("password", "value")
+"""Whatever is in them names nothing: passwords, values of secrets."""
+
 Json = dict[str, object]
 
 
@@ -34,21 +45,25 @@ def requests(document: Json) -> Iterator[Hostile]:
     for path, operations in paths.items():
         for method, operation in operations.items():
             names = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"]
-            yield from _in_path(method.upper(), path, names)
             reference = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {}).get("$ref")
-            if reference:
-                yield from _in_body(method.upper(), _filled(path, names), _properties(document, reference))
+            if not reference:
+                yield from _in_path(method.upper(), path, names, None)
+                continue
+            properties = _properties(document, reference)
+            good: Json = {name: GOOD[name] for name in properties if name in GOOD}
+            yield from _in_path(method.upper(), path, names, good)
+            yield from _in_body(method.upper(), _filled(path, names), properties, good)
 
 
 def _filled(path: str, names: list[str]) -> str:
     return path.format(**{name: FILLED[name] for name in names})
 
 
-def _in_path(method: str, path: str, names: list[str]) -> Iterator[Hostile]:
+def _in_path(method: str, path: str, names: list[str], body: Json | None) -> Iterator[Hostile]:
     for name in names:
         for value in (*(urllib.parse.quote(value, safe="") for value in VALUES), *RAW):
             target = path.format(**{other: value if other == name else FILLED[other] for other in names})
-            yield Hostile(method, target, {"password": GOOD["password"]} if method == "PUT" else None, name)
+            yield Hostile(method, target, body if method == "PUT" else None, name)
 
 
 def _properties(document: Json, reference: str) -> dict[str, Json]:
@@ -57,11 +72,10 @@ def _properties(document: Json, reference: str) -> dict[str, Json]:
     return found
 
 
-def _in_body(method: str, target: str, properties: dict[str, Json]) -> Iterator[Hostile]:
+def _in_body(method: str, target: str, properties: dict[str, Json], good: Json) -> Iterator[Hostile]:
     for name, schema in properties.items():
-        if name.endswith("password"):
+        if name.endswith(FREE):
             continue
-        good = {other: GOOD[other] for other in properties if other in GOOD}
         for value in VALUES:
             yield Hostile(method, target, {**good, name: [value] if schema.get("type") == "array" else value}, name)
 

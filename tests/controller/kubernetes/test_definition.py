@@ -60,7 +60,7 @@ def test_an_empty_spec_gets_the_defaults_of_the_model(ground: Place) -> None:
         ("kubernetes.pods", {"mster": {}}, "known here: master, compute"),
         ("kubernetes.storage.claims", {"x": {}}, "known here: master, data"),
         ("kubernetes.endpoints", {"x": {}}, "known here: master, compute, webhdfs"),
-        ("kubernetes.endpoints", {"master": {"type": "NodePort"}}, "needs a certificate"),
+        ("kubernetes.endpoints", {"master": {"type": "NodePort"}}, "reached from outside needs TLS"),
         ("kubernetes.endpoints", {"master": {"ingress": {"host": "a.example"}}}, "only webhdfs and app speak HTTP"),
     ],
 )
