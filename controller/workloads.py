@@ -219,6 +219,7 @@ def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
     address = ANY_ADDRESS.get(bind, bind)
     host = f"{{host:{facts.controller}}}" if pod else f"[{address}]" if ":" in address else address
     scheme = "https" if encrypted(spec, facts.listen) else "http"
+    spark = hdfs and spec.spec.pools.storage.spark.enabled
     place = GatewayPlace(
         bind=facts.listen if pod else bound(spec, GATEWAY),
         port=ports.gateway,
@@ -232,6 +233,7 @@ def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         listen=facts.listen,
         flight=() if pod else tuple(f"{{host:compute-{replica}}}:{port}" for replica, port in enumerate(ports.flight)),
         flight_encrypted=encrypted(spec, facts.listen),
+        spark_host=None if pod or not spark else "127.0.0.1",
     )
     return gateway_workloads(place)
 

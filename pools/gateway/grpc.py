@@ -1,7 +1,8 @@
 """gRPC through the gateway: which service a call is for, as whom, and the call itself, passed on both ways until its trailers.
 
 What the gateway refuses is said as gRPC says it: status 200 of HTTP, and ``grpc-status`` with ``grpc-message`` beside it. Who calls is the
-login's token in ``authorization: Bearer``, as for every route. The compute pool's Flight endpoint gets that very token and judges it again.
+login's token in ``authorization: Bearer``, as for every route. The compute pool's Flight endpoint gets that very token and judges it again;
+Spark gets what the caller's own server wants, and never the token.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pools.gateway.peer import CONNECT_SECONDS, carrying
 from pools.gateway.record import SERVICES, Told
 from pools.gateway.relay import HOP_BY_HOP, OURS
 from pools.gateway.settings import GatewaySettings
+from pools.gateway.sparks import SparkServers
 from pools.gateway.trust import Trust
 
 TYPE = b"application/grpc"
@@ -86,12 +88,13 @@ async def _carry(link: Link, writer: asyncio.StreamWriter) -> None:
 
 
 class Calls:
-    """What is done with gRPC calls. ``judge``: of tokens."""
+    """What is done with gRPC calls. ``judge``: of tokens; ``trust``: who the controller is."""
 
-    def __init__(self, settings: GatewaySettings, judge: bearer.Tokens) -> None:
+    def __init__(self, settings: GatewaySettings, judge: bearer.Tokens, trust: Trust) -> None:
         self._settings = settings
         self._judge = judge
         self._pool = Trust(settings, pool=True)
+        self._sparks = SparkServers(settings, trust)
 
     async def serve(self, stream: Stream, told: Told, upstreams: Upstreams) -> None:
         """One call, to its end. OSError where the client is gone."""
@@ -117,8 +120,10 @@ class Calls:
     async def _opened(self, stream: Stream, headers: dict[bytes, bytes], route: str, upstreams: Upstreams) -> Stream:
         if route == "flight":
             found, where = self._flight(headers), "the data pool's loads"
+        elif route == "spark":
+            found, where = self._spark(headers), "Spark"
         else:
-            raise RefusalError(404, "not_found", "there is no such service here", hint=f"{' and '.join(SERVICES)} is")
+            raise RefusalError(404, "not_found", "there is no such service here", hint=f"{' and '.join(SERVICES)} are")
         why = ""
         for onward in found:
             server, context, authorization = await onward()
@@ -126,6 +131,7 @@ class Calls:
                 return await upstreams.open(server, context, _sent(stream, server, context, authorization))
             except (OSError, BrokenError) as error:
                 why = type(error).__name__
+                self._sparks.forget(headers.get(b"authorization", b""))
         raise RefusalError(502, "unreachable", f"{where} can't be reached ({why})", hint="bdc status; try again")
 
     def _flight(self, headers: dict[bytes, bytes]) -> list[Finding]:
@@ -141,6 +147,15 @@ class Calls:
             return onward
 
         return [at(server) for server in self._settings.flight]
+
+    def _spark(self, headers: dict[bytes, bytes]) -> list[Finding]:
+        """The caller's own server; one that went away meanwhile is asked for once more."""
+
+        async def onward() -> Onward:
+            server = await self._sparks.of(headers[b"authorization"])
+            return server.address, None, b"Bearer " + server.token.encode()
+
+        return [onward, onward]
 
 
 async def say(stream: Stream, status: int, message: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import h11
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-SERVICES = {"/arrow.flight.protocol.FlightService/": "flight"}
+SERVICES = {"/spark.connect.SparkConnectService/": "spark", "/arrow.flight.protocol.FlightService/": "flight"}
 """Of gRPC: beginning of the path → route."""
 
 

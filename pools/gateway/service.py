@@ -30,7 +30,7 @@ class Gateway:
         self._settings = settings
         self._told: metrics_listener.Listener | None = None
         routes = Routes(settings)
-        calls = Calls(settings, routes.judge)
+        calls = Calls(settings, routes.judge, routes.trust)
         self._listener = Listener(routes, calls, certificate, record, lambda what: program.tell("error", f"defect: {what}"), limits)
 
     def start(self) -> int:

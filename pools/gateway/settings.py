@@ -24,7 +24,7 @@ class GatewaySettings:
     """``controller``: ``http://host:port`` or ``https://…``. ``authority_file``: one of them has signed the controller's certificate;
     ``same_certificate``: it shows the gateway's own (a customer's), which is what is compared then. ``issuer``: of tokens.
     ``hdfs`` None: there is none. ``apps``: ``host:port`` of their proxy, or None. ``flight``: ``host:port`` of the compute pool's
-    replicas, where there are shards. ``port`` 0: any.
+    replicas, where there are shards. ``spark_host``: where Spark Connect servers are, None: there is no way to one. ``port`` 0: any.
     ``metrics``: where they are asked for (``pools/metrics_listener.py``), None: nowhere."""
 
     addresses: tuple[str, ...]
@@ -40,6 +40,7 @@ class GatewaySettings:
     metrics: str | None = None
     flight: tuple[str, ...] = ()
     flight_encrypted: bool = False
+    spark_host: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> GatewaySettings:

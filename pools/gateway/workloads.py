@@ -21,7 +21,7 @@ class GatewayPlace:
     """Where it stands. ``certificate``: the name under which its certificate lies; ``same``: the controller shows that very one.
     ``namenode``: the NameNode's ports ``rpc`` and ``http``, ``datanodes`` the http port of each; None: no HDFS.
     ``apps``: where their proxy is (``host:port``, placeholders allowed); None: there is none. ``flight``: of the compute pool's
-    replicas, likewise, where there are shards."""
+    replicas, likewise, where there are shards; ``spark_host``: where Spark Connect servers are, None: no call leads to one."""
 
     bind: str
     port: int
@@ -34,6 +34,7 @@ class GatewayPlace:
     apps: str | None = None
     flight: tuple[str, ...] = ()
     flight_encrypted: bool = False
+    spark_host: str | None = None
     listen: str = "127.0.0.1"
 
 
@@ -53,6 +54,7 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
         apps=place.apps,
         flight=place.flight,
         flight_encrypted=place.flight_encrypted,
+        spark_host=place.spark_host,
         metrics=metrics.where,
     )
     endpoints = [Endpoint("gateway", "Gateway to the API, HDFS files and apps", "https://{host}:{port:api}", "https")]
@@ -60,6 +62,8 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
         endpoints.append(Endpoint("webhdfs", "HDFS file system proxy", "https://{host}:{port:api}/webhdfs/v1", "https"))
     if place.flight:
         endpoints.append(Endpoint("gateway-data-pool", "Data pool's loads by the gateway", "grpc+tls://{host}:{port:api}", "grpc"))
+    if place.spark_host is not None:
+        endpoints.append(Endpoint("gateway-spark", "Spark Connect by the gateway", "sc://{host}:{port:api}/;use_ssl=true", "sc"))
     return (
         Workload(
             name=NAME,

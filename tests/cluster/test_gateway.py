@@ -14,6 +14,7 @@ import pytest
 
 from tests.apps.folders import python
 from tests.patience import PATIENCE, eventually
+from tests.services import spark as spark_tests
 from tests.services.cluster import Stage, folder
 
 pytestmark = pytest.mark.full
@@ -22,7 +23,7 @@ kind: BigDataCluster
 metadata: {{name: {name}}}
 spec:
   gateway: {{enabled: true}}
-  pools: {{data: {{shards: 0}}, storage: {{dataNodes: 1, replication: 1, spark: {{enabled: false}}}}}}
+  pools: {{data: {{shards: 0}}, storage: {{dataNodes: 1, replication: 1, spark: {{servers: 2}}}}}}
 """
 
 
@@ -76,6 +77,38 @@ def test_apps_with_the_same_login(stage: Stage, tmp_path: Path) -> None:
     found = stage.bdc("app", "run", "t@v1", "-i", "x=41", *outside)
     assert isinstance(found, dict) and found["outputParameters"] == {"result": 42}
     stage.bdc("app", "delete", "t@v1", "--yes", "--live", *outside)
+
+
+WRITES = """
+import json, sys
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.remote(json.load(sys.stdin)["remote"]).getOrCreate()
+spark.range(1000).write.mode("overwrite").parquet("/sandbox/by-bea")
+print("rows:", spark.read.parquet("/sandbox/by-bea").count())
+"""
+
+
+def test_spark_as_who_logged_in(stage: Stage, tmp_path: Path) -> None:
+    """An admin who knows nothing but the gateway: his own server is started by his first call, and in HDFS it is him."""
+    stage.bdc("user", "add", "bea", "--role", "admin", "--password-stdin", "--context", stage.cluster, secret="correct horse battery")
+    gateway = stage.endpoint("gateway-spark")
+    outside = Stage(stage.folder, "correct horse battery", stage.cluster)
+    outside.bdc("login", "-e", stage.endpoint("gateway"), "-u", "bea", "--name", "bea-outside", "--ca", str(stage.authority))
+    token = str(outside.bdc("auth", "token", "--context", "bea-outside", output=None)).strip()
+    client = [str(spark_tests.install()), "-c", WRITES]
+    trusting = {**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(stage.authority)}
+
+    def run(remote: str) -> subprocess.CompletedProcess[str]:
+        given = json.dumps({"remote": remote})
+        return subprocess.run(client, input=given, env=trusting, text=True, capture_output=True, timeout=PATIENCE, check=False)
+
+    done = run(f"{gateway};token={token}")
+    assert done.returncode == 0 and "rows: 1000" in done.stdout, done.stderr[-3000:]
+    rows = stage.bdc("hdfs", "ls", "/sandbox", "--context", stage.cluster)
+    assert isinstance(rows, list)
+    assert [row["owner"] for row in rows if row["path"] == "/sandbox/by-bea"] == ["bea"]
+    refused = run(f"{gateway};token={token[:-6]}AAAAAA")
+    assert refused.returncode != 0 and "rows:" not in refused.stdout
 
 
 def test_its_metrics_are_the_clusters(stage: Stage) -> None:

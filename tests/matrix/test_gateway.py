@@ -22,6 +22,8 @@ from tests.matrix.test_flight import said
 from tests.patience import eventually
 from tests.pools.gateway.flights import LoggedIn, flights
 from tests.pools.gateway.running import Running, gateway
+from tests.pools.gateway.sparks import SERVICE, sparks
+from tests.pools.gateway.test_http2 import Hand, by_hand, ended
 from tests.services.data_pool import DataPool
 from tests.services.hdfs import HdfsServer
 
@@ -47,6 +49,11 @@ ELSEWHERE = (
     "/api/v2",
     "/arrow.flight.protocol.FlightService/DoGet",  # over HTTP/1.1
 )
+SPARK = (
+    "ExecutePlan", "AnalyzePlan", "Config", "AddArtifacts", "ArtifactStatus", "Interrupt", "ReattachExecute", "ReleaseExecute",
+    "ReleaseSession", "FetchErrorDetails", "CloneSession", "GetStatus", "nothing",
+)  # fmt: skip
+"""Calls of Spark Connect's service: which one it is makes no difference to the gateway."""
 OPEN = ("/healthz", "/.well-known/jwks.json", "/api/v1/openapi.json")
 
 
@@ -138,6 +145,26 @@ def test_grpc(data_pool: DataPool, tmp_path: pathlib.Path) -> None:
                     matrix.add(f"{name} × {caller}", declared, called(found, call))
                     if caller == "nobody at the master":
                         matrix.add(f"{name} × {caller}, at the compute pool", "28P01", said(call))
+
+
+def test_spark(tmp_path: pathlib.Path) -> None:
+    """Every call of Spark Connect, as each kind of caller, an admin and somebody else; what grpc-status says (0: the server was called)."""
+    with cells("gateway-spark", least=200) as matrix, sparks(tmp_path) as found:
+        callers = {
+            f"{caller}, {name}": (token, "0" if name == ADMIN and caller == "right role" else "7" if "role" in caller else "16")
+            for name in (ADMIN, USER)
+            for caller, token in {**found.callers(name), "the gateway's audience": found.token(name, "gateway")}.items()
+        }
+
+        async def work(hand: Hand) -> None:
+            for call in SPARK:
+                for caller, (token, declared) in callers.items():
+                    login = [(b"authorization", b"Bearer " + token.encode())] if token else []
+                    number = hand.ask(*login, path=SERVICE + call.encode())
+                    await hand.until(ended(number))
+                    matrix.add(f"{call} × {caller}", declared, hand.said(number)["grpc-status"])
+
+        by_hand(found, work)
 
 
 def called(running: Running, call: Callable[[], object]) -> str:

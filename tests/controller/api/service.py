@@ -60,6 +60,7 @@ class StandInView:
     pending: set[str] = field(default_factory=set)
 
     spark_servers: int = 1
+    more_endpoints: list[EndpointStatus] = field(default_factory=list)
 
     def spec(self) -> ClusterSpec:
         spec = yaml.safe_load(render_profile("local", "demo"))
@@ -72,7 +73,7 @@ class StandInView:
         return cluster_status("demo", DESIRED, Observed((ObservedWorkload("master-0", "ready", "x"),)), time.time())
 
     def endpoints(self) -> list[EndpointStatus]:
-        return [{"name": "controller", "description": "d", "endpoint": "http://127.0.0.1:1", "protocol": "http"}]
+        return [{"name": "controller", "description": "d", "endpoint": "http://127.0.0.1:1", "protocol": "http"}, *self.more_endpoints]
 
     def tail(self, name: str, lines: int) -> tuple[str, ...]:
         if name != "master-0":

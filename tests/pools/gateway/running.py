@@ -80,6 +80,7 @@ def gateway(
     controller: str | None = None,
     apps: str | None = None,
     flight: tuple[str, ...] = (),
+    spark_host: str | None = None,
 ) -> Iterator[Running]:
     """Until the end of the block. ADMIN and USER of the API are who logs in. ``controller``: instead of that API's address."""
     certificates = laid(folder / "tls")
@@ -97,6 +98,7 @@ def gateway(
             apps=apps,
             metrics=str(folder),
             flight=flight,
+            spark_host=spark_host,
         )
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)

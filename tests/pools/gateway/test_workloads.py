@@ -65,6 +65,7 @@ def test_hdfs_believes_it_from_loopback_and_webhdfs_is_shown_behind_it() -> None
     shown = {entry["name"]: entry["endpoint"] for entry in addresses(tuple(found.values()), lambda workload: local_host(whole, workload))}
     assert (shown["gateway"], shown["webhdfs"]) == ("https://127.0.0.1:30543", "https://127.0.0.1:30543/webhdfs/v1")
     assert shown["controller"] == "http://127.0.0.1:30180"
+    assert shown["gateway-spark"] == "sc://127.0.0.1:30543/;use_ssl=true"
 
 
 def test_it_alone_may_be_reached_from_elsewhere() -> None:
@@ -88,6 +89,7 @@ def test_without_hdfs_it_is_before_the_api_alone() -> None:
     found = made(pools__storage__enabled="false")
     assert settings(found["gateway"])["hdfs"] is None
     assert [endpoint.name for endpoint in found["gateway"].endpoints] == ["gateway", "gateway-data-pool"]
+    assert settings(found["gateway"])["spark_host"] is None
     assert settings(found["gateway"])["apps"] == "{host:app-proxy}:30778"
     assert settings(made(pools__app__enabled="false")["gateway"])["apps"] is None
 
