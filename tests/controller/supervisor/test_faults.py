@@ -303,6 +303,14 @@ def test_full_disk_costs_lines_not_the_supervisor(tmp_path: Path) -> None:
 # ---- PostgreSQL: sessions of their own, and an environment area overwritten by titles
 
 
+def answers(port: int) -> bool:
+    try:
+        with psycopg.connect(f"host=127.0.0.1 port={port} user=postgres") as connection:
+            return connection.execute("select 1").fetchone() == (1,)
+    except psycopg.OperationalError:
+        return False
+
+
 def test_busy_backend_of_a_killed_postmaster_goes_before_the_next_one() -> None:
     users = {"master": "nobody"} if os.geteuid() == 0 else None
     with running_supervisor(users=users) as supervisor:
@@ -336,7 +344,6 @@ def test_busy_backend_of_a_killed_postmaster_goes_before_the_next_one() -> None:
                 )
                 client.wait(PATIENCE)
         assert stat(backend) is None
-        with psycopg.connect(f"host=127.0.0.1 port={port} user=postgres") as connection:
-            assert connection.execute("select 1").fetchone() == (1,)
+        supervisor.until(lambda: answers(port), "the next one has recovered: its port is open before")
         supervisor.client.call("stop", name="master-0")
         assert "database system is shut down" in supervisor.log("master-0")
