@@ -22,6 +22,7 @@ import urllib.parse
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
+from apps.worker.spawning import START
 from benchmarks.app import token_of
 from benchmarks.report import Figure, Report
 from tests.apps.folders import python
@@ -129,15 +130,31 @@ def _switched(stage: Stage, place: pathlib.Path, count: int) -> None:
         stage.bdc("app", "delete", f"switched@v{number - 1}", "--yes")
 
 
+def _workers(above: int) -> list[int]:
+    """Processes of apps below the supervisor ``above``, whoever is their parent."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    parents = {int(pid): int(parent) for pid, parent, *_ in rows}
+
+    def below(pid: int) -> bool:
+        while pid > 1 and pid != above:
+            pid = parents.get(pid, 0)
+        return pid == above
+
+    return [int(row[0]) for row in rows if START.name in row[2] and str(START.parent) in row[2] and below(int(row[0]))]
+
+
 def _killed(stage: Stage, count: int) -> int:
-    """How many workers were killed."""
+    """How many workers were killed. RuntimeError where none was found: then nothing was measured."""
     proxy, done = pids(home_of(stage))["app-proxy"], 0
+    above = int(pathlib.Path(f"/proc/{proxy}/stat").read_text().rpartition(")")[2].split()[1])
     for _ in range(count):
-        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(proxy)], capture_output=True, text=True, check=False).stdout.split()
-        if listed:
-            os.kill(int(random.choice(listed)), signal.SIGKILL)
+        if listed := _workers(above):
+            os.kill(random.choice(listed), signal.SIGKILL)
             done += 1
         time.sleep(BETWEEN)
+    if not done:
+        raise RuntimeError("no worker was found to be killed")
     return done
 
 
