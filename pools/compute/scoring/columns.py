@@ -78,7 +78,7 @@ def checked(label: str, inputs: Mapping[str, str], columns: Sequence[Any]) -> pa
             )
         if pa.types.is_decimal(values.type):
             values = values.cast(pa.string())  # and so to the nearest double
-        values = values.cast(ARROW[kind])
+        values = values.cast(ARROW[kind], safe=kind != "float")  # a large integer is the nearest double, as in JSON
         if kind == "float" and not pc.all(pc.is_finite(values)).as_py() and len(values):
             raise StatementError("22003", f"input {name} of {label} is NaN or infinite", hint=f"Leave such rows out: {name} <> 'NaN'.")
         made.append(values)

@@ -93,7 +93,18 @@ def test_an_app_is_called_once_for_each_row(world: World, sql: str, calls: int) 
 
 @pytest.mark.parametrize(
     "amount",
-    ["amount", "amount::float8", "CAST(amount AS double precision)", "amount * 1.0", "exact", "exact::float8", "n", "'1.5'", "1.5"],
+    [
+        "amount",
+        "amount::float8",
+        "CAST(amount AS double precision)",
+        "amount * 1.0",
+        "exact",
+        "exact::float8",
+        "n",
+        "'1.5'",
+        "1.5",
+        "9007199254740992 + n",
+    ],
 )
 def test_numbers_of_every_type_are_the_nearest_doubles(world: World, amount: str) -> None:
     ones = ", 1" * 11
@@ -103,6 +114,15 @@ def test_numbers_of_every_type_are_the_nearest_doubles(world: World, amount: str
         scored = {row["n"]: row["prediction"] for (row,) in rita.execute("SELECT * FROM bdc.score('house', %s)", [text])}
     with world.cluster.direct("rita") as rita:
         assert dict(rita.execute(f"SELECT n, predict('house', {amount}{ones}) FROM people").fetchall()) == scored
+
+
+def test_an_integer_that_no_double_is_goes_as_by_rest(world: World) -> None:
+    large, ones = 2**53 + 1, ", 1" * 11
+    given = dict.fromkeys(FEATURES, 1) | {FEATURES[0]: large}
+    answer = world.proxy.call("POST", "/api/app/house/v1/run", world.proxy.token("app-reader"), json=given)
+    with world.cluster.direct("rita") as rita:
+        predicted = rita.execute(f"SELECT predict('house', {large}{ones})").fetchone()
+    assert predicted == pytest.approx((answer.json()["outputParameters"]["prediction"],))
 
 
 def test_with_parameters(world: World) -> None:
