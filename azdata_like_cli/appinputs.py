@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from apps.checking import from_text, parse
-from apps.errors import AppError
-from bdc.errors import BdcError, ServiceError, UserError
+from bdc.errors import UserError
+from bdc.publishing import told
 
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Errors of the library as the command line tells them."""
-    try:
-        yield
-    except AppError as error:
-        kind: type[BdcError] = ServiceError if error.status >= 500 else UserError
-        raise kind(error.message, where=error.where, hint=error.hint, code=error.code) from None
+WITH_COMMAS = frozenset({"str", "list", "dict", "dataframe"})
+"""Types whose values may hold commas."""
 
 
 def inputs(given: Sequence[str], kinds: Mapping[str, str]) -> dict[str, object]:
@@ -39,15 +31,23 @@ def _file(path: pathlib.Path) -> dict[str, object]:
 
 
 def _pairs(text: str, kinds: Mapping[str, str]) -> dict[str, object]:
-    """A comma that is followed by no ``name=`` belongs to the value."""
+    """A comma that no input's ``name=`` follows belongs to the value, where that may hold one; else a name that no input has is told."""
     parts: list[str] = []
     for part in text.split(","):
-        name, equals, _ = part.partition("=")
-        if parts and not (equals and name.strip() in kinds):
+        if parts and _continues(parts[-1], part, kinds):
             parts[-1] += "," + part
         else:
             parts.append(part)
     return dict(_pair(part, kinds) for part in parts if part.strip())
+
+
+def _continues(before: str, part: str, kinds: Mapping[str, str]) -> bool:
+    name, equals, _ = part.partition("=")
+    return not equals or (name.strip() not in kinds and kinds.get(_name(before)) in WITH_COMMAS)
+
+
+def _name(pair: str) -> str:
+    return pair.partition("=")[0].strip()
 
 
 def _pair(text: str, kinds: Mapping[str, str]) -> tuple[str, object]:
@@ -55,12 +55,13 @@ def _pair(text: str, kinds: Mapping[str, str]) -> tuple[str, object]:
     name = name.strip()
     if not equals:
         raise UserError(f"{text[:60]!r} is no input", hint="write --inputs x=1,y=2; or --inputs @file.json")
+    known = ", ".join(f"{one} ({kind})" for one, kind in kinds.items())
     if name not in kinds:
-        raise UserError(f"there is no input {name[:60]!r}", where=name[:60], hint=f"inputs are: {', '.join(kinds) or 'none'}")
+        raise UserError(f"there is no input {name[:60]!r}", where=name[:60], hint=f"inputs are: {known or 'none'}")
     try:
         return name, from_text(value, kinds[name])
     except ValueError as error:
-        raise UserError(str(error), where=name) from None
+        raise UserError(str(error), where=name, hint=f"inputs are: {known}") from None
 
 
 def shown(value: object) -> str:

@@ -13,10 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_origin
 
-import yaml
-
 from bdc.errors import BdcError, ServiceError, UserError
-from bdc.sources import source_of
 
 if TYPE_CHECKING:
     from apps.package import Package
@@ -46,6 +43,10 @@ class Publication:
 
     def package(self) -> Package:
         """UserError where the function can't be an app, or the spec would be wrong."""
+        import yaml
+
+        from bdc.sources import source_of
+
         text = source_of(self.function, self.requirements)
         spec = {
             "name": self.name or self.function.__name__.replace("_", "-").lower(),

@@ -19,6 +19,7 @@ from azdata_like_cli.appsecrets import secret
 from azdata_like_cli.appswitches import COMMANDS
 from azdata_like_cli.command import BdcGroup, Settings, argument, confirm, pass_settings
 from azdata_like_cli.groups.session import when
+from bdc import publishing
 from bdc.apps import Apps
 from bdc.errors import ServiceError
 
@@ -73,7 +74,7 @@ def init(chosen: str, name: str, version: str, destination: pathlib.Path | None,
     from apps import templates
 
     folder = destination or pathlib.Path(name)
-    with appinputs.told():
+    with publishing.told():
         files = templates.init(folder, chosen, name, version, model)
     return Value(
         data={"folder": str(folder), "files": list(files)},
@@ -99,7 +100,7 @@ def test(settings: Settings, folder: pathlib.Path, local: bool, given: tuple[str
     from apps.reading import load
     from apps.sample import sample
 
-    with appinputs.told():
+    with publishing.told():
         spec, _ = load(folder)
         values = appinputs.inputs(given, spec.inputs) if given else sample(folder, spec.inputs)
         values = {name: EMPTY[kind] for name, kind in spec.inputs.items()} if values is None else values
@@ -154,12 +155,7 @@ def update(settings: Settings, folder: pathlib.Path, yes: bool, wait: bool, time
 
 def _packed(settings: Settings, folder: pathlib.Path) -> Package:
     """After a look at all that can be found wrong here."""
-    from apps import package
-    from apps.reading import load
-
-    with appinputs.told():
-        load(folder)
-        made = package.pack(folder)
+    made = publishing.packed(folder)
     settings.say(f"package {made.digest}: {', '.join(made.files)}, {len(made.archive)} bytes")
     return made
 
@@ -207,7 +203,8 @@ def list_apps(settings: Settings, name: str | None, version: str | None) -> Reco
 def describe(settings: Settings, name: str, version: str) -> Value:
     """Show one version: inputs, outputs, state, addresses, counts."""
     found = settings.session().apps.describe(name, version)
-    return Value(data={**found, "created_at": when(float(str(found["created_at"])))})
+    times = {name: when(float(str(found[name]))) for name in ("created_at", "since")}
+    return Value(data={**found, **times})
 
 
 @app.command(

@@ -57,6 +57,8 @@ class StandinController:
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
     certificates: list[dict[str, Any]] = field(default_factory=list)
     log: list[str] = field(default_factory=lambda: ["first", "second \x1b[31mred"])
+    given: dict[str, Any] = field(default_factory=dict)
+    """Path → what a GET of it answers, beside what is below."""
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     url: str = ""
 
@@ -80,6 +82,8 @@ class StandinController:
         if (method, path) == ("DELETE", "/api/v1/token"):
             self.token = "ended"
             return 204, None
+        if method == "GET" and path in self.given:
+            return 200, self.given[path]
         return self._authorised(method, path, parse_qs(parts.query), body)
 
     def _tokens(self) -> dict[str, Any]:

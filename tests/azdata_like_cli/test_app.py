@@ -1,4 +1,4 @@
-"""``bdc app`` on this machine: templates, and a test that runs the app in a worker."""
+"""``bdc app`` on this machine: templates, and a test that runs the app in a worker; and how a cluster's answers are shown."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from azdata_like_cli.appnames import resolved
+from azdata_like_cli.groups.session import when
 from bdc.errors import UserError
-from tests.apps.folders import app
+from tests.apps.folders import app, python
 from tests.azdata_like_cli.conftest import Run
+from tests.azdata_like_cli.standin_controller import StandinController
 
 
 def test_the_templates(bdc: Run) -> None:
@@ -52,7 +54,9 @@ def test_bad_input_is_one_clear_error(bdc: Run, home: Path) -> None:
         (("init", "-t", "cobol"), "there is no template"),
         (("init", "-n", "My App"), "name must be lower-case letters"),
         (("test", folder, "-i", "x=1"), "y (int) is missing"),
-        (("test", folder, "-i", "x=1,z=2"), "'1,z=2' is no int"),
+        (("test", folder, "-i", "x=1,z=2"), "there is no input 'z'\n"),
+        (("test", folder, "-i", "x=1,z=2"), "inputs are: x (int), y (int)"),
+        (("test", folder, "-i", "x=1,2"), "'1,2' is no int"),
         (("test", folder, "-i", "z=2"), "there is no input 'z'"),
         (("test", folder, "-i", "x=a,y=1"), "'a' is no int"),
         (("test", folder, "-i", f"@{folder}/spec.yaml"), "not valid JSON"),
@@ -87,3 +91,49 @@ def test_which_version_is_meant(
     else:
         with pytest.raises(UserError, match=found.replace("?", r"\?")):
             resolved(*given, default)
+
+
+VERSION = {
+    "name": "add", "version": "v1", "state": "Ready", "reason": "serves", "since": 1795396832.203, "created_at": 1795396800.5,
+    "schedule": None, "next_run": None, "percent": 0,
+}  # fmt: skip
+SCHEDULE = {"cron": "* * * * *", "timezone": "UTC"}
+
+
+def test_times_of_a_version_are_shown_as_people_read_them(bdc: Run, logged_in: StandinController) -> None:
+    logged_in.given["/api/v1/apps/add/v1"] = VERSION
+    shown = bdc("app", "describe", "add@v1", "-o", "json").json
+    assert (shown["since"], shown["created_at"]) == (when(1795396832.203), when(1795396800.5))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "add@v1 has no schedule: it runs when it is called"),
+        ({"schedule": SCHEDULE}, "add@v1 has a schedule that does not act: it is not add@live. bdc app promote add@v1"),
+        (
+            {"schedule": SCHEDULE, "next_run": "2026-11-23T02:27:00Z"},
+            "not run by its schedule yet; the first time will be 2026-11-23T02:27:00Z",
+        ),
+    ],
+)
+def test_an_empty_history_says_why(bdc: Run, logged_in: StandinController, more: dict[str, object], said: str) -> None:
+    logged_in.given |= {"/api/v1/apps/add/v1": VERSION | more, "/api/v1/apps/add/v1/history": {"runs": []}}
+    shown = bdc("app", "history", "add@v1", "-o", "json")
+    assert (shown.code, shown.json, said in shown.err) == (0, [], True), shown
+
+
+def test_commas_in_values(bdc: Run, home: Path) -> None:
+    code = """
+        def run(words, many, flag):
+            return {"said": f"{words}/{many}/{flag}"}
+    """
+    folder = str(python(home / "a", code, "{words: str, many: list, flag: bool}", "{said: str}"))
+    tested = bdc("app", "test", "--local", folder, "-i", "words=a,b=c,many=[1,2],flag=true", "--calls", "1", "-o", "json")
+    assert tested.json["outputParameters"] == {"said": "a,b=c/[1, 2]/True"}
+    refused = bdc("app", "test", "--local", folder, "-i", "flag=true,many=[1,2],word=a")
+    assert (refused.code, "is no list" in refused.err, "inputs are: words (str), many (list), flag (bool)" in refused.err) == (
+        1,
+        True,
+        True,
+    )

@@ -40,7 +40,8 @@ GIVEN: list[tuple[str, Any, st.SearchStrategy[Any]]] = [
 ANSWERED: dict[str, st.SearchStrategy[Any]] = {
     "float": st.floats(allow_nan=False, allow_infinity=False) | integers(64),
     "int": integers(64), "str": st.text(), "bool": st.booleans(), "date": DAYS.map(datetime.date.isoformat),
-    "bytes": st.sampled_from(["", "AA==", "/+8="]), "list": st.lists(JSON, max_size=3), "dict": st.dictionaries(st.text(), JSON, max_size=3),
+    "bytes": st.sampled_from(["", "AA==", "/+8="]), "list": st.lists(JSON, max_size=3),
+    "dict": st.dictionaries(st.text(), JSON, max_size=3),
     "dataframe": st.dictionaries(st.text(), st.lists(integers(64)), max_size=3),
 }  # fmt: skip
 """Type of an output → values as the app proxy gives them."""
