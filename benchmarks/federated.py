@@ -1,7 +1,6 @@
 """``federated``: FedTPC-H-lite over PostgreSQL and Parquet, through the master and at the compute pool directly, beside DuckDB's
-PostgreSQL scanner, chDB, Spark with JDBC, and Trino 476 where ``BDC_BENCH_TRINO`` names its folder; in rounds, sides in shuffled order,
-every answer compared. ``BDC_BENCH_SCALE``: TPC-H's scale (default 1); ``BDC_BENCH_PEERS``: names of peers, DuckDB among them (default:
-all that can be had).
+PostgreSQL scanner, chDB, Spark with JDBC, and Trino; in rounds, sides in shuffled order, every answer compared. ``BDC_BENCH_SCALE``:
+TPC-H's scale (default 1); ``BDC_BENCH_PEERS``: names of peers, DuckDB among them (default: all).
 """
 
 from __future__ import annotations

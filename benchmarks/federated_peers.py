@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.bulkwrite import jdbc_driver
 from benchmarks.federated_queries import REMOTE
-from benchmarks.federated_trino import running_trino
+from benchmarks.federated_trino import running_trino, trino_server
 from benchmarks.tpch import throw_away
 from tests.services.spark import spark_environment
 
@@ -101,8 +101,7 @@ def peers(target: Target, wanted: Collection[str]) -> Iterator[dict[str, Peer]]:
         if "spark" in wanted:
             spark = stack.enter_context(spark_environment(""))
             start("spark", [str(spark.python)], spark.variables(), jar=str(jdbc_driver()))
-        home = os.environ.get("BDC_BENCH_TRINO")
-        if "trino" in wanted and home:
-            port = stack.enter_context(running_trino(Path(home), folder / "trino", target))
+        if "trino" in wanted:
+            port = stack.enter_context(running_trino(trino_server(), folder / "trino", target))
             start("trino", throw_away(*PACKAGES["trino"]), os.environ, trino=port)
         yield started

