@@ -48,7 +48,8 @@ class Session:
 
     ``expires``: the end of the login; the access ``token`` is good until ``token_expires``, and ``refresh`` makes the next one, once.
     ``authority``: PEM certificates that the cluster's servers are verified by; empty: what the machine trusts, or there is no TLS.
-    ``foreign_master``: the master shows a certificate that is not the authority's, and not of the names by which it is reached from here.
+    ``foreign_master``: the master, and the gateway, show a certificate that is not the authority's, and not of the names by which they are
+    reached from here.
     ``kubernetes`` None: its addresses are reached as they are. Else they are those inside of the Kubernetes cluster (bdc/forwards.py).
     """
 

@@ -46,9 +46,9 @@ class Answer:
     body: object
 
 
-def open_connection(url: str, timeout: float, authority: str = "") -> http.client.HTTPConnection:
+def open_connection(url: str, timeout: float, authority: str | None = "") -> http.client.HTTPConnection:
     """A connection object (not yet connected) for the scheme, host and port of ``url``; ``timeout`` in seconds. ``authority``: PEM
-    certificates of which an https server's must be signed by one; empty: those that the machine trusts."""
+    certificates of which an https server's must be signed by one; empty: those that the machine trusts; None: see ``trust.context``."""
     parts = urllib.parse.urlsplit(url)
     try:
         port = parts.port

@@ -87,11 +87,16 @@ def login(
 def by_gateway(at: ControllerAddress, endpoints: dict[str, str]) -> dict[str, str]:
     """Of a cluster on Kubernetes that was reached from outside: what lies behind its gateway is at the address that was reached, since the
     gateway's own name means nothing here."""
-    inside, outside = endpoints.get("gateway", ""), at.url.rstrip("/")
-    host = urllib.parse.urlsplit(inside).hostname or ""
-    if at.kubernetes is not None or not outside.startswith("https:") or not host.endswith(".svc"):
+    inside, outside = urllib.parse.urlsplit(endpoints.get("gateway", "")), urllib.parse.urlsplit(at.url.rstrip("/"))
+    if at.kubernetes is not None or outside.scheme != "https" or not (inside.hostname or "").endswith(".svc"):
         return endpoints
-    return {name: outside + address.removeprefix(inside) if address.startswith(inside) else address for name, address in endpoints.items()}
+
+    def reached(address: str) -> str:
+        parts = urllib.parse.urlsplit(address)
+        named = outside.netloc if parts.scheme == "https" or outside.port else f"{outside.netloc}:443"
+        return address if parts.netloc != inside.netloc else address.replace(parts.netloc, named, 1)
+
+    return {name: reached(address) for name, address in endpoints.items()}
 
 
 def _first_database(cluster: dict[str, object]) -> str:
@@ -229,7 +234,8 @@ class Session:
         address = self.context.endpoints.get("webhdfs")
         if address is None:
             raise NotFoundError(f"the cluster {self.context.cluster!r} has no HDFS", hint="'bdc endpoint list' shows what it has")
-        login = {"token": self._token, "authority": self.context.authority} if address.startswith("https:") else {}
+        authority = None if self.context.foreign_master else self.context.authority  # the gateway shows what the master shows
+        login = {"token": self._token, "authority": authority} if address.startswith("https:") else {}
         return WebHdfs(self._reach.url(address), self.context.username, reach=self._reach.url, **login)  # type: ignore[arg-type]
 
     def sql_address(self, *, user: str | None = None, database: str | None = None) -> Address:

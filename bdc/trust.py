@@ -31,8 +31,11 @@ class UntrustedError(ServiceError):
     default_code = "untrusted"
 
 
-def context(authority: str) -> ssl.SSLContext:
-    """Trusts the PEM certificates ``authority`` alone, or, where there are none, what the machine trusts. UserError."""
+def context(authority: str | None) -> ssl.SSLContext:
+    """Trusts the PEM certificates ``authority`` alone, or, where there are none, what the machine trusts; None: a port-forward leads to the
+    server, so that Kubernetes vouches for it, and its certificate's names say nothing here. UserError."""
+    if authority is None:
+        return blind()
     if not authority:
         return ssl.create_default_context()
     try:
@@ -67,12 +70,17 @@ def fingerprints(authority: str) -> list[str]:
     return found
 
 
+def blind() -> ssl.SSLContext:
+    """Takes whatever is shown."""
+    made = ssl.create_default_context()
+    made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    return made
+
+
 def speaks_tls(host: str, port: int, timeout: float = 10.0) -> bool:
     """Whether the server there begins with TLS, whatever it shows; False also where nobody answers."""
-    blind = ssl.create_default_context()
-    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
     try:
-        with socket.create_connection((host, port), timeout=timeout) as plain, blind.wrap_socket(plain):
+        with socket.create_connection((host, port), timeout=timeout) as plain, blind().wrap_socket(plain):
             return True
     except OSError:  # ssl.SSLError is one
         return False
@@ -104,17 +112,18 @@ def untrusted(where: str, error: ssl.SSLCertVerificationError) -> UntrustedError
 
 def offered(host: str, port: int, timeout: float = 10.0) -> str:
     """The authority's certificates as the server itself tells them, unverified: for somebody to compare. ServiceError."""
-    blind = ssl.create_default_context()
-    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
-    return _told(http.client.HTTPSConnection(host, port, timeout=timeout, context=blind))
+    return _told(http.client.HTTPSConnection(host, port, timeout=timeout, context=blind()))
 
 
 def renewed(host: str, port: int, authority: str, timeout: float = 10.0) -> str:
-    """The same from a controller that ``authority`` vouches for: its successor may be among them. ``authority`` where it tells none."""
+    """The same from a controller that ``authority`` vouches for: its successor may be among them. ``authority`` where it tells none, or
+    only such as don't vouch for who was reached: a gateway that shows a customer's certificate."""
     try:
-        return _told(http.client.HTTPSConnection(host, port, timeout=timeout, context=context(authority)))
-    except ServiceError:
+        found = _told(http.client.HTTPSConnection(host, port, timeout=timeout, context=context(authority)))
+        trusted(host, port, found, timeout)
+    except (OSError, ServiceError):
         return authority
+    return found
 
 
 def told(host: str, port: int, timeout: float = 10.0) -> str:

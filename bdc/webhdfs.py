@@ -65,7 +65,7 @@ class WebHdfs:
         timeout: float = 60.0,
         reach: Callable[[str], str] = str,
         token: Callable[[], str] | None = None,
-        authority: str = "",
+        authority: str | None = "",
     ) -> None:
         self._base = base.rstrip("/")
         self._prefix = urllib.parse.urlsplit(self._base).path

@@ -16,6 +16,7 @@ from pools.data.settings import Limits as ShardLimits
 from pools.data.workloads import DataSettings
 from pools.data.workloads import workloads as data_workloads
 from pools.encryption import AUTHORITY, BOUND, CLIENT_SECRETS, ENCRYPTED, GIVEN, VERIFIED, server_secrets
+from pools.gateway.settings import AS_LISTED
 from pools.gateway.workloads import NAME as GATEWAY
 from pools.gateway.workloads import PROXY_USER, GatewayPlace
 from pools.gateway.workloads import workloads as gateway_workloads
@@ -215,38 +216,41 @@ def _app(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload,
 def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
     if ports.gateway is None:
         return ()
-    pod, bind, hdfs = not is_loopback(facts.listen), spec.spec.network.bind, spec.spec.pools.storage.enabled
-    address = ANY_ADDRESS.get(bind, bind)
-    host = f"{{host:{facts.controller}}}" if pod else f"[{address}]" if ":" in address else address
-    scheme = "https" if encrypted(spec, facts.listen) else "http"
+    pod, hdfs = not is_loopback(facts.listen), spec.spec.pools.storage.enabled
     spark = hdfs and spec.spec.pools.storage.spark.enabled
     place = GatewayPlace(
         bind=facts.listen if pod else bound(spec, GATEWAY),
         port=ports.gateway,
         certificate=_shown(GATEWAY, spec),
-        controller=f"{scheme}://{host}:{ports.controller}",
+        controller=_controller_address(spec, ports, facts),
+        given=POD_CERTIFICATE if pod and spec.spec.kubernetes.tls_secret else None,
         same=spec.spec.network.tls.certificate is not None,
         issuer=facts.issuer,
         namenode={"rpc": ports.namenode, "http": ports.webhdfs} if hdfs else None,
         datanodes=tuple(http for _, http, _ in ports.datanodes),
         apps=None if ports.app is None else f"{{host:{APP_PROXY}}}:{ports.app}",
         listen=facts.listen,
-        flight=() if pod else tuple(f"{{host:compute-{replica}}}:{port}" for replica, port in enumerate(ports.flight)),
+        flight=tuple(f"{{host:compute-{replica}}}:{port}" for replica, port in enumerate(ports.flight)),
         flight_encrypted=encrypted(spec, facts.listen),
-        spark_host=None if pod or not spark else "127.0.0.1",
+        spark_host=None if not spark else AS_LISTED if pod else "127.0.0.1",
     )
     return gateway_workloads(place)
 
 
 def _logins(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[str | None, bool]:
     """Whose logins the compute pool's Flight endpoint takes too, where a gateway passes them on: the controller's address, and whether it
-    shows a customer's certificate. Not in pods yet."""
-    if ports.gateway is None or not is_loopback(facts.listen):
+    shows a customer's certificate."""
+    if ports.gateway is None:
         return None, False
+    return _controller_address(spec, ports, facts), spec.spec.network.tls.certificate is not None
+
+
+def _controller_address(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> str:
+    """Where who has to judge logins reaches the controller: in pods by its Service."""
     address = ANY_ADDRESS.get(spec.spec.network.bind, spec.spec.network.bind)
-    scheme = "https" if encrypted(spec, facts.listen) else "http"
-    host = f"[{address}]" if ":" in address else address
-    return f"{scheme}://{host}:{ports.controller}", spec.spec.network.tls.certificate is not None
+    here = f"[{address}]" if ":" in address else address
+    host = here if is_loopback(facts.listen) else f"{{host:{facts.controller}}}"
+    return f"{'https' if encrypted(spec, facts.listen) else 'http'}://{host}:{ports.controller}"
 
 
 def spark_settings(spec: ClusterSpec, facts: Facts) -> SparkSettings | None:

@@ -28,12 +28,16 @@ class CertificateFileError(ValueError):
     """Certificate and key can't be loaded; the message says why and what brings them back."""
 
 
+RECOVERY = "'bdc cert rotate' makes new ones, 'bdc start' lays them again"
+
+
 @dataclass(frozen=True)
 class Files:
-    """Paths of a PEM certificate chain and its key."""
+    """Paths of a PEM certificate chain and its key; ``recovery``: what is said to do where they can't be used."""
 
     certificate: str
     key: str
+    recovery: str = RECOVERY
 
 
 @dataclass(frozen=True)
@@ -93,11 +97,8 @@ def load(files: Files, alpn: tuple[str, ...] = ()) -> Loaded:
             context.set_alpn_protocols(list(alpn))
         end_point = hashlib.sha256(ssl.PEM_cert_to_DER_cert(_first(pem[0].decode()))).digest()
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise CertificateFileError(f"{files.certificate} and {files.key} can't be used: {_why(error)}; {RECOVERY}") from None
+        raise CertificateFileError(f"{files.certificate} and {files.key} can't be used: {_why(error)}; {files.recovery}") from None
     return Loaded(context, end_point, pem)
-
-
-RECOVERY = "'bdc cert rotate' makes new ones, 'bdc start' lays them again"
 
 
 def reloading(certificate: ServerCertificate) -> ssl.SSLContext:

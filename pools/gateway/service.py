@@ -11,7 +11,7 @@ from pools.gateway.record import Told
 from pools.gateway.routes import Routes
 from pools.gateway.server import Limits, Listener
 from pools.gateway.settings import GatewaySettings
-from pools.tls import Files, ServerCertificate
+from pools.tls import RECOVERY, Files, ServerCertificate
 
 ALPN = ("http/1.1", "h2")
 """In this order: who speaks both gets HTTP/1.1, which all routes are served over; gRPC's clients offer nothing but HTTP/2, and get that."""
@@ -24,7 +24,8 @@ class Gateway:
     """``start`` in a running event loop."""
 
     def __init__(self, settings: GatewaySettings, limits: Limits | None = None) -> None:
-        files = Files(settings.certificate_file, settings.certificate_key_file)
+        recovery = f"put right what {settings.certificate_from} names" if settings.certificate_from else RECOVERY
+        files = Files(settings.certificate_file, settings.certificate_key_file, recovery)
         certificate = ServerCertificate(files, ALPN, lambda why: program.tell("warning", f"the old certificate stays in use: {why}"))
         certificate.current()
         self._settings = settings

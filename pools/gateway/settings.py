@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 CONTROLLER = "controller"
+AS_LISTED = ""
+"""Instead of a host of Spark Connect servers: each is where the controller lists it."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,10 @@ class Hdfs:
 class GatewaySettings:
     """``controller``: ``http://host:port`` or ``https://…``. ``authority_file``: one of them has signed the controller's certificate;
     ``same_certificate``: it shows the gateway's own (a customer's), which is what is compared then. ``issuer``: of tokens.
+    ``certificate_from``: what of the spec names a customer's certificate that Kubernetes lays, for messages.
     ``hdfs`` None: there is none. ``apps``: ``host:port`` of their proxy, or None. ``flight``: ``host:port`` of the compute pool's
-    replicas, where there are shards. ``spark_host``: where Spark Connect servers are, None: there is no way to one. ``port`` 0: any.
-    ``metrics``: where they are asked for (``pools/metrics_listener.py``), None: nowhere."""
+    replicas, where there are shards. ``spark_host``: where Spark Connect servers are, or ``AS_LISTED``, None: there are none.
+    ``port`` 0: any. ``metrics``: where they are asked for (``pools/metrics_listener.py``), None: nowhere."""
 
     addresses: tuple[str, ...]
     port: int
@@ -35,6 +38,7 @@ class GatewaySettings:
     authority_file: str
     issuer: str
     same_certificate: bool = False
+    certificate_from: str = ""
     hdfs: Hdfs | None = None
     apps: str | None = None
     metrics: str | None = None

@@ -17,7 +17,7 @@ from typing import Any
 import h11
 
 from pools.gateway.errors import RefusalError
-from pools.gateway.peer import carrying, connect
+from pools.gateway.peer import CONNECT_SECONDS, carrying, connect
 from pools.gateway.settings import GatewaySettings
 from pools.gateway.trust import Trust
 
@@ -85,7 +85,8 @@ class SparkServers:
                 if refusal.status != 404 or time.monotonic() > until:
                     raise
                 await asyncio.sleep(AGAIN_SECONDS)
-        return SparkServer(f"{self._host}:{urllib.parse.urlsplit(listed['endpoint']).port}", token["token"])
+        place = urllib.parse.urlsplit(listed["endpoint"])
+        return SparkServer(f"{self._host or place.hostname}:{place.port}", token["token"])
 
     async def _told(self, method: bytes, path: str, authorization: bytes, wanted: str) -> dict[str, Any]:
         """What the controller answers; its refusals are ours."""
@@ -120,7 +121,8 @@ class SparkServers:
 
 async def _listens(address: str) -> bool:
     try:
-        _, writer = await carrying(address)
+        async with asyncio.timeout(CONNECT_SECONDS):  # a pod that is not there yet takes nothing and says nothing
+            _, writer = await carrying(address)
     except OSError:
         return False
     writer.close()

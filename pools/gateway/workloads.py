@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pools.encryption import AUTHORITY, CERTIFICATE, KEY, server_secrets
+from pools.encryption import AUTHORITY, CERTIFICATE, CLIENT_SECRETS, KEY, server_secrets
 from pools.gateway.settings import GatewaySettings, Hdfs
 from pools.metrics_listener import metrics_place
+from pools.postgresql import Tls
 from pools.workload import ConfigFile, Endpoint, Port, Probe, Workload
 
 NAME = "gateway"
@@ -19,9 +20,10 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a server that listens
 @dataclass(frozen=True)
 class GatewayPlace:
     """Where it stands. ``certificate``: the name under which its certificate lies; ``same``: the controller shows that very one.
+    ``given``: files of a customer's certificate that the substrate lays, in place of that one.
     ``namenode``: the NameNode's ports ``rpc`` and ``http``, ``datanodes`` the http port of each; None: no HDFS.
     ``apps``: where their proxy is (``host:port``, placeholders allowed); None: there is none. ``flight``: of the compute pool's
-    replicas, likewise, where there are shards; ``spark_host``: where Spark Connect servers are, None: no call leads to one."""
+    replicas, likewise, where there are shards; ``spark_host``: where Spark Connect servers are, or ``AS_LISTED``, None: there are none."""
 
     bind: str
     port: int
@@ -29,6 +31,7 @@ class GatewayPlace:
     controller: str
     issuer: str
     same: bool = False
+    given: Tls | None = None
     namenode: Mapping[str, int] | None = None
     datanodes: tuple[int, ...] = ()
     apps: str | None = None
@@ -44,8 +47,9 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
     settings = GatewaySettings(
         addresses=(place.bind,),
         port=place.port,
-        certificate_file=CERTIFICATE,
-        certificate_key_file=KEY,
+        certificate_file=place.given.certificate if place.given else CERTIFICATE,
+        certificate_key_file=place.given.key if place.given else KEY,
+        certificate_from="spec.kubernetes.tlsSecret" if place.given else "",
         controller=place.controller,
         authority_file=AUTHORITY,
         same_certificate=place.same,
@@ -72,7 +76,7 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
             resource=NAME,
             command=("{python}", "-m", "pools.gateway.service", "--config", "{config}/gateway.json"),
             files=(ConfigFile("gateway.json", settings.text()),),
-            secrets=server_secrets(place.certificate),
+            secrets=CLIENT_SECRETS if place.given else server_secrets(place.certificate),
             ports=(Port("api", place.port), *metrics.ports),
             ready=Probe("tcp", "api", host=ANY.get(place.bind, place.bind)),
             endpoints=tuple(endpoints),

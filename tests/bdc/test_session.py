@@ -90,12 +90,17 @@ def test_what_lies_behind_a_gateway_is_at_the_address_that_was_reached() -> None
     told = {
         "gateway": "https://gateway.sales.svc:30443",
         "webhdfs": "https://gateway.sales.svc:30443/webhdfs/v1",
+        "gateway-spark": "sc://gateway.sales.svc:30443/;use_ssl=true",
         "sql": "master-0.sales.svc",
     }
     outside = ControllerAddress("https://bdc.example.com:31000/")
     assert by_gateway(outside, told) == {
-        **told, "gateway": "https://bdc.example.com:31000", "webhdfs": "https://bdc.example.com:31000/webhdfs/v1"
+        **told, "gateway": "https://bdc.example.com:31000", "webhdfs": "https://bdc.example.com:31000/webhdfs/v1",
+        "gateway-spark": "sc://bdc.example.com:31000/;use_ssl=true",
     }  # fmt: skip
+    balanced = by_gateway(ControllerAddress("https://bdc.example.com"), told)
+    assert balanced["webhdfs"] == "https://bdc.example.com/webhdfs/v1"
+    assert balanced["gateway-spark"] == "sc://bdc.example.com:443/;use_ssl=true"
     assert by_gateway(ControllerAddress(outside.url, Place("prod", "sales")), told) == told, "a port-forward leads to each of them"
     here = {"gateway": "https://10.0.0.5:30443"}
     assert by_gateway(outside, here) == here, "an address of a machine holds everywhere"

@@ -148,6 +148,25 @@ def test_successors_come_over_a_connection_that_is_verified(port: int, certifica
     assert trust.renewed("localhost", port, other) == other, "what an unknown server says is not taken"
 
 
+def test_a_customers_certificate_stays_trusted_whatever_authority_is_told(port: int, certificates: Laid, tmp_path: Path) -> None:
+    """A gateway in a pod shows the customer's, and the controller behind it tells the cluster's authority."""
+    customers = laid(tmp_path / "customer")
+    certificates.lay(customers.issued())
+    pem = trust.read(Path(customers.root))
+    eventually(lambda: not _refused(port, pem), "the customer's is shown")
+    assert trust.renewed("localhost", port, pem) == pem
+    certificates.lay(certificates.issued())
+    eventually(lambda: not _refused(port, trust.read(Path(certificates.root))), "the authority's is shown again")
+
+
+def _refused(port: int, pem: str) -> bool:
+    try:
+        trust.trusted("localhost", port, pem)
+    except UntrustedError:
+        return True
+    return False
+
+
 def test_plain_where_tls_is_expected_is_refused() -> None:
     with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as plain:
         thread = threading.Thread(target=plain.handle_request)

@@ -1,20 +1,23 @@
 """A cluster in pods that speaks TLS, with a gateway: everybody verifies everybody, certificates are exchanged while it runs, and one port
-of the node leads to the API, to HDFS as oneself, and to apps."""
+of the node leads to the API, to HDFS as oneself, to apps, to the data pool and to Spark."""
 
 from __future__ import annotations
 
 import json
-import ssl
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import cast
 
 import psycopg
+import pyarrow as pa
 import pytest
+from pyarrow import flight
 
+from controller.certificates.authority import Pair
+from controller.certificates.probe import served
+from tests.kubernetes.outside import Outside
+from tests.services.certificates import Laid, laid
 from tests.services.kubernetes import Node
 from tests.services.kubernetes.namespaces import NODE_IP
 from tests.services.kubernetes.product import SMALL, Json, Product, product
@@ -39,6 +42,7 @@ output: {y: int}
 """
 CODE = "def handler(x):\n    return {'y': x + 1}\n"
 ANN = "ann's pass phrase"
+SECRET = "given-tls"
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +64,31 @@ def authority(vault: Product) -> Path:
 
 
 @pytest.fixture(scope="module")
-def gateway(vault: Product) -> str:
+def outside(vault: Product, authority: Path) -> Outside:
     """By a port of the node."""
     (port,) = vault.get("service", "gateway-outside")["spec"]["ports"]
-    return f"https://127.0.0.1:{vault.node.reach(NODE_IP, port['nodePort'])}"
+    return Outside(f"https://127.0.0.1:{vault.node.reach(NODE_IP, port['nodePort'])}", authority)
+
+
+@pytest.fixture(scope="module")
+def ann(vault: Product, authority: Path) -> str:
+    """Somebody who is no admin."""
+    vault.bdc("user", "add", "ann", "--password-stdin", secret=f"{ANN}\n", output=None)
+
+    def known() -> bool:
+        with suppress(psycopg.OperationalError), vault.sql(user="ann", password=ANN, sslmode="verify-full", sslrootcert=str(authority)):
+            return True
+        return False
+
+    vault.until(known, "the master knows her")
+    return "ann"
 
 
 def session(vault: Product, authority: Path) -> psycopg.Connection[tuple[object, ...]]:
     return vault.sql(sslmode="verify-full", sslrootcert=str(authority))
 
 
-def served(vault: Product) -> dict[str, tuple[object, object]]:
+def certificates(vault: Product) -> dict[str, tuple[object, object]]:
     """Certificate → whether it is what its server shows, and its fingerprint."""
     rows: list[Json] = vault.bdc("cert", "list")
     return {str(row["name"]): (row["served"], row["fingerprint"]) for row in rows if row["name"] != "ca"}
@@ -91,7 +109,7 @@ def test_everybody_speaks_tls_and_verifies(vault: Product, authority: Path) -> N
 
 
 def test_certificates_are_exchanged_while_it_runs(vault: Product, authority: Path) -> None:
-    before, pods = served(vault), {pod["metadata"]["uid"] for pod in vault.pods()}
+    before, pods = certificates(vault), {pod["metadata"]["uid"] for pod in vault.pods()}
     assert set(before) == {"compute-0", "control", "data-0", "data-1", "gateway", "master-0"}
     with session(vault, authority) as master:
         vault.bdc("cert", "rotate", output=None)
@@ -99,7 +117,7 @@ def test_certificates_are_exchanged_while_it_runs(vault: Product, authority: Pat
         vault.kubectl("annotate", "pods", "--selector", "openbdc.dev/cluster", "tests/looked-at=now")
 
         def exchanged() -> bool:
-            now = served(vault)
+            now = certificates(vault)
             return all(now[name][0] and now[name][1] != before[name][1] for name in before)
 
         vault.until(exchanged, "all servers show their new certificates")
@@ -110,38 +128,106 @@ def test_certificates_are_exchanged_while_it_runs(vault: Product, authority: Pat
     assert not sum(one["restartCount"] for pod in vault.pods() for one in pod["status"]["containerStatuses"])
 
 
-def asked(url: str, authority: Path, token: str | None = None, body: object = None) -> Json:
-    headers = {"Content-Type": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
-    data = None if body is None else json.dumps(body).encode()
-    trust = ssl.create_default_context(cafile=str(authority))
-    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=60, context=trust) as answer:
-        return cast(Json, json.load(answer))
-
-
-def test_one_port_of_the_node_leads_to_api_files_and_apps(vault: Product, authority: Path, gateway: str, tmp_path: Path) -> None:
+def test_one_port_of_the_node_leads_to_api_files_and_apps(vault: Product, outside: Outside, ann: str, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(APP)
     (tmp_path / "app.py").write_text(CODE)
     vault.bdc("app", "create", "-s", str(tmp_path), seconds=300)
-    vault.bdc("user", "add", "ann", "--password-stdin", secret=f"{ANN}\n", output=None)
     vault.bdc("hdfs", "mkdir", "hdfs:/everybody", output=None)
     vault.bdc("hdfs", "chmod", "777", "/everybody", output=None)
     try:
         vault.password, admins = ANN, vault.password
-        vault.bdc("login", "-e", gateway, "--ca", str(authority), "-u", "ann", "--name", "outside", output=None)
-        assert vault.bdc("whoami")["name"] == "ann"
+        vault.bdc("login", "-e", outside.url, "--ca", str(outside.authority), "-u", ann, "--name", "outside", output=None)
+        assert vault.bdc("whoami")["name"] == ann
         house = tmp_path / "house.csv"
         house.write_text("1,2\n")
         vault.bdc("hdfs", "cp", str(house), "hdfs:/everybody/house.csv", output=None)
         (row,) = vault.bdc("hdfs", "ls", "/everybody")
-        assert row["owner"] == "ann"
-        token = vault.bdc("auth", "token", output=None).strip()
+        assert row["owner"] == ann
     finally:
         vault.password = admins
         vault.bdc("context", "set", vault.name, output=None)
         with suppress(RuntimeError):
             vault.bdc("context", "delete", "outside", output=None)
-    login = {"username": "admin", "password": vault.password}
-    token = str(asked(f"{gateway}/api/v1/token", authority, body=login)["access_token"])
-    assert asked(f"{gateway}/api/app/add/v1/run", authority, token, {"x": 1})["outputParameters"] == {"y": 2}
+    token = outside.token("admin", vault.password)
+    assert outside.ask("/api/app/add/v1/run", token, {"x": 1})["outputParameters"] == {"y": 2}
     with pytest.raises(urllib.error.HTTPError, match="401"):
-        asked(f"{gateway}/webhdfs/v1/everybody?op=LISTSTATUS", authority)
+        outside.ask("/webhdfs/v1/everybody?op=LISTSTATUS")
+
+
+def test_loads_and_reads_by_the_same_port(vault: Product, outside: Outside, ann: str) -> None:
+    """As who logged in: the compute pool judges the token by the controller's keys, and the rights are the user's at the master."""
+    shown = {str(one["name"]): str(one["endpoint"]) for one in vault.bdc("endpoint", "list")}
+    assert shown["gateway-data-pool"] == f"grpc+tls://gateway.{vault.name}.svc:30443"
+    with session(vault, outside.authority) as master:
+        master.execute("CALL bdc.create_data_table('loaded', %s, 'ROUND_ROBIN')", [json.dumps([{"name": "a", "type": "bigint"}])])
+    with closing(outside.flight(outside.token("admin", vault.password))) as admin:
+        begun = admin.ask("begin", {"table": "public.loaded", "mode": "append"})
+        winner = admin.put(begun, {shard: pa.table({"a": pa.array(range(shard, 10_000, 2), pa.int64())}) for shard in (0, 1)}, relay=True)
+        admin.ask("commit", {"load": begun["load"], "winners": [winner]})
+        read = admin.ask("read", {"table": "public.loaded", "columns": ["a"], "where": "a < 5000"})
+        tickets = [json.dumps({"ticket": part["ticket"], "shard": part["shard"]}).encode() for part in read["parts"]]
+        parts = [admin.flight.do_get(flight.Ticket(ticket), admin.options).read_all() for ticket in tickets]
+        assert pa.concat_tables(parts).sort_by("a").column("a").to_pylist() == list(range(5000))
+    with session(vault, outside.authority) as master:
+        assert master.execute("SELECT count(*), sum(a) FROM loaded").fetchone() == (10_000, 49_995_000)
+    with closing(outside.flight(outside.token(ann, ANN))) as other, pytest.raises(flight.FlightError, match="42501"):
+        other.ask("read", {"table": "public.loaded"})
+    elsewhere = outside.flight(outside.token("admin", vault.password, "app"))
+    with closing(elsewhere), pytest.raises(flight.FlightUnauthenticatedError, match="meant for another service"):
+        elsewhere.ask("read", {"table": "public.loaded"})
+
+
+def test_spark_by_the_same_port_is_for_admins(vault: Product, outside: Outside, ann: str) -> None:
+    """The first call starts the server's pod."""
+    shown = {str(one["name"]): str(one["endpoint"]) for one in vault.bdc("endpoint", "list")}
+    assert shown["gateway-spark"] == f"sc://gateway.{vault.name}.svc:30443/;use_ssl=true"
+    refused = outside.spark(outside.token(ann, ANN))
+    assert refused.returncode and "PERMISSION_DENIED" in refused.stderr, refused.stderr[-3000:]
+    assert not vault.pods("openbdc.dev/workload=spark-connect-0")
+    done = outside.spark(outside.token("admin", vault.password))
+    assert done.returncode == 0 and "rows: 100" in done.stdout, done.stderr[-3000:] + vault.shown()
+    vault.bdc("spark", "stop", output=None)
+
+
+@contextmanager
+def given(vault: Product, folder: Path) -> Iterator[Laid]:
+    """The cluster with a customer's certificate in a Secret, as cert-manager would lay it; afterwards without."""
+    customers = laid(folder)
+    lay(vault, customers.issued())
+    patch = ("patch", "bigdatacluster", vault.name, "--type=merge", "--patch")
+    try:
+        vault.kubectl(*patch, json.dumps({"spec": {"kubernetes": {"tlsSecret": SECRET}}}))
+        vault.wait_ready()
+        yield customers
+    finally:
+        vault.kubectl(*patch, json.dumps({"spec": {"kubernetes": {"tlsSecret": None}}}))
+        vault.wait_ready()
+        vault.kubectl("delete", "secret", SECRET)
+
+
+def lay(vault: Product, pair: Pair) -> None:
+    """The Secret, or its next content."""
+    content = {"tls.crt": pair.certificate, "tls.key": pair.key}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "type": "kubernetes.io/tls", "stringData": content}
+    vault.kubectl("apply", "-f", "-", stdin=json.dumps(secret))
+
+
+@pytest.mark.full
+def test_a_customers_certificate_is_shown_and_its_successor_too_without_a_restart(vault: Product, outside: Outside, tmp_path: Path) -> None:
+    with given(vault, tmp_path) as customers:
+        host, port = outside.netloc.split(":")
+        trusting = Outside(outside.url, Path(customers.root))
+        assert trusting.token("admin", vault.password)
+        with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
+            outside.token("admin", vault.password)
+        vault.bdc("login", "-e", outside.url, "--ca", customers.root, "-u", "admin", "--name", "given", output=None)
+        vault.bdc("hdfs", "ls", "/", "--context", "given")
+        vault.login()
+        vault.bdc("hdfs", "ls", "/")  # by a port-forward, where no name of the certificate says anything
+        (pod,) = vault.pods("openbdc.dev/workload=gateway")
+        before = served(host, int(port)) or ""
+        lay(vault, customers.issued())
+        vault.kubectl("annotate", "pods", "--selector", "openbdc.dev/workload=gateway", f"tests/looked-at={before[:8]}")
+        vault.until(lambda: served(host, int(port)) not in (None, before), "the gateway shows the new certificate")
+        (same,) = vault.pods("openbdc.dev/workload=gateway")
+        assert same["metadata"]["uid"] == pod["metadata"]["uid"] and not same["status"]["containerStatuses"][0]["restartCount"]

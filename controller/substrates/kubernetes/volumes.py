@@ -17,6 +17,8 @@ SECRETS = "openbdc-secrets"
 READABLE = 0o440
 """Of secrets: the pod's group, which is fsGroup, reads them."""
 CERTIFICATE = str(PurePosixPath(POD_CERTIFICATE.certificate).parent)
+CERTIFIED = frozenset({"gateway", "master"})
+"""Pools whose pods show a customer's certificate, where there is one."""
 SHARED_MEMORY = "512Mi"
 """For PostgreSQL's parallel workers; a container's own 64 MB end a large parallel hash join with an error."""
 DATA_CLAIM = "data"
@@ -84,7 +86,7 @@ def claim_of(group: str) -> str:
 
 
 def _certified(workload: Workload, place: Place) -> bool:
-    return workload.pool == "master" and place.spec.tls_secret is not None
+    return workload.pool in CERTIFIED and place.spec.tls_secret is not None
 
 
 def _shares_memory(workload: Workload) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pools.gateway import sparks as module
+from pools.gateway.settings import AS_LISTED
 from pools.storage.spark import token_of
 from tests.controller.api.service import ADMIN, PASSWORD, USER
 from tests.pools.gateway.running import Running, gateway
@@ -93,6 +94,13 @@ def test_a_server_that_moved_meanwhile_is_asked_for_once_more(tmp_path: pathlib.
                 (said,) = called(running, token)
                 assert said["grpc-status"] == "0"
         assert running.api.view.changes == 2
+
+
+def test_in_pods_a_server_is_where_the_controller_lists_it(tmp_path: pathlib.Path) -> None:
+    with gateway(tmp_path, spark_host=AS_LISTED) as running, stand_in() as port:
+        running.api.view.more_endpoints.append({**listed(port), "endpoint": f"sc://127.0.0.1:{port}"})
+        (said,) = called(running, running.token(ADMIN))
+        assert said["x-called-with"] == "Bearer spark's token"
 
 
 def test_without_spark_there_is_no_such_service(tmp_path: pathlib.Path) -> None:

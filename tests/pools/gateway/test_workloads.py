@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from controller.spec import ClusterSpec, load_spec, port_numbers
 from controller.spec.edit import set_value
 from controller.status import addresses
 from controller.workloads import all_workloads
+from pools.gateway.settings import AS_LISTED
 from pools.gateway.workloads import PROXY_USER
 from pools.workload import Workload
 
@@ -32,8 +34,8 @@ def made(**changes: str) -> dict[str, Workload]:
     return {entry.name: entry for entry in all_workloads(spec(**changes), FACTS)}
 
 
-def settings(workload: Workload) -> dict[str, object]:
-    found: dict[str, object] = json.loads(workload.files[0].content)
+def settings(workload: Workload) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(workload.files[0].content)
     return found
 
 
@@ -110,9 +112,24 @@ def test_in_a_pod_it_reaches_others_by_their_services(tls: str, scheme: str) -> 
     told = settings(found["gateway"])
     assert (told["addresses"], told["controller"]) == (["0.0.0.0"], f"{scheme}://{{host:openbdc}}:30080")
     assert (told["hdfs"]["namenode"], told["apps"]) == ("{host:nmnode-0}:31570", "{host:app-proxy}:30778")
+    assert (told["flight"], told["flight_encrypted"]) == (["{host:compute-0}:31471"], tls == "true")
+    assert told["spark_host"] == AS_LISTED, "each server has a Service of its own"
+    judging = json.loads(found["compute-0"].files[0].content)
+    assert (judging["controller"], judging["issuer"]) == (told["controller"], "openbdc:x")
+    assert judging["controller_file"] == ("{secrets}/ca.crt" if tls == "true" else None)
+    assert [one.name for one in found["gateway"].endpoints] == ["gateway", "webhdfs", "gateway-data-pool", "gateway-spark"]
     assert [port.name for port in found["gateway"].ports] == ["api", "metrics"]
     core = next(file.content for file in found["nmnode-0"].files if file.path == "core-site.xml")
     assert f"hadoop.proxyuser.{PROXY_USER}.hosts</name><value>*<" in "".join(core.split())
+
+
+def test_in_a_pod_it_shows_a_customers_certificate_which_kubernetes_lays() -> None:
+    facts = Facts(sealing_key="a2V5", issuer="openbdc:x", listen="0.0.0.0", controller="openbdc")
+    (found,) = [one for one in all_workloads(spec(kubernetes__tlsSecret="cert"), facts) if one.name == "gateway"]
+    told = settings(found)
+    assert (told["certificate_file"], told["certificate_from"]) == ("/etc/openbdc/tls/tls.crt", "spec.kubernetes.tlsSecret")
+    assert [secret.name for secret in found.secrets] == ["tls-ca.crt"] and told["same_certificate"] is False
+    assert settings(made(kubernetes__tlsSecret="cert")["gateway"])["certificate_file"] == "{secrets}/tls.crt", "one machine has no Secrets"
 
 
 def test_the_compute_pool_knows_the_controllers_logins_where_a_gateway_passes_them_on() -> None:

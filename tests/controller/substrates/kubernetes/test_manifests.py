@@ -119,6 +119,17 @@ def test_a_certificate_makes_the_master_speak_tls_and_nothing_else() -> None:
     assert "hostssl all all 0.0.0.0/0 scram-sha-256" in files["pg_hba.conf"]
 
 
+def test_the_gateway_shows_that_certificate_too_and_has_no_other() -> None:
+    found = made("gateway", gateway="{enabled: true}", kubernetes__tlsSecret="cert")
+    pod = found["Deployment/gateway"]["spec"]["template"]["spec"]
+    assert {"name": "tls", "secret": {"secretName": "cert", "defaultMode": 0o440}} in pod["volumes"]
+    assert {"name": "tls", "mountPath": "/etc/openbdc/tls", "readOnly": True} in pod["containers"][0]["volumeMounts"]
+    (own,) = [volume["secret"] for volume in pod["volumes"] if volume.get("secret", {}).get("secretName") == "openbdc-secrets"]
+    assert [item["path"] for item in own["items"]] == ["ca.crt"], "what it verifies the controller and the compute pool with"
+    told = json.loads(found["ConfigMap/gateway"]["data"]["gateway.json"])
+    assert (told["certificate_file"], told["certificate_key_file"]) == ("/etc/openbdc/tls/tls.crt", "/etc/openbdc/tls/tls.key")
+
+
 def test_other_files_make_a_new_pod_and_another_job() -> None:
     before, after = made("master-setup"), made("master-setup", pools__master__databases="[bdc, sales]")
     assert before["Job"]["metadata"]["name"] != after["Job"]["metadata"]["name"]
