@@ -19,12 +19,13 @@ import h2.events
 from pools import bearer
 from pools.gateway import tokens
 from pools.gateway.errors import RefusalError
-from pools.gateway.http2 import BrokenError, Headers, Link, Stream
+from pools.gateway.http2 import Link
 from pools.gateway.peer import CONNECT_SECONDS, carrying
 from pools.gateway.record import SERVICES, Told
 from pools.gateway.relay import HOP_BY_HOP, OURS
 from pools.gateway.settings import GatewaySettings
 from pools.gateway.sparks import SparkServers
+from pools.gateway.streams import BrokenError, Headers, Stream
 from pools.gateway.trust import Trust
 
 TYPE = b"application/grpc"

@@ -15,11 +15,12 @@ import h11
 
 from pools.gateway.errors import RefusalError
 from pools.gateway.grpc import Calls, Upstreams, say
-from pools.gateway.http2 import Link, Stream
+from pools.gateway.http2 import Link
 from pools.gateway.metrics import Meters
 from pools.gateway.peer import BLOCK, HEAD_BLOCK, HEADER_BYTES, Peer
 from pools.gateway.record import Told
 from pools.gateway.routes import Routes, route_of
+from pools.gateway.streams import Stream
 from pools.tls import ServerCertificate
 
 BACKLOG = 512

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from controller.status import EndpointStatus
-from pools.gateway.http2 import Link, Stream
+from pools.gateway.http2 import Link
+from pools.gateway.streams import Stream
 from tests.patience import PATIENCE
 from tests.pools.gateway.running import Running, gateway
 
