@@ -15,6 +15,7 @@ from controller.identity import USUAL_ADMIN, cluster_id, first_admin, issuer
 from controller.spark_places import SparkPlaces
 from controller.spec import ClusterSpec
 from controller.store import FolderStore
+from controller.substrates.local.mlflow import install_line, mlflow_program
 from pools.master.offload import file_name
 
 PUBLIC = "public.json"
@@ -30,7 +31,8 @@ class Facts:
     programs; ``first_admin``: HDFS's superuser; ``spark_users``: whose each Spark Connect server is, None: nobody's; ``offload``: path of
     the master's module, None where it could not be built; ``listen``: the address that pools bind to: loopback on one machine, all
     addresses in a pod, where NetworkPolicies say who may come; ``postgresql_tls``: whether the master's PostgreSQL was built with TLS;
-    ``issuer``: of the controller's tokens; ``controller``: by this name it is reached."""
+    ``issuer``: of the controller's tokens; ``controller``: by this name it is reached; ``mlflow``: path of MLflow's program, None
+    where it is not installed or not wanted, and ``mlflow_hint`` says what brings it."""
 
     sealing_key: str | None = None
     ticket_key: str | None = None
@@ -42,6 +44,8 @@ class Facts:
     postgresql_tls: bool = True
     issuer: str = ""
     controller: str = "control"
+    mlflow: str | None = None
+    mlflow_hint: str = ""
 
 
 def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
@@ -58,6 +62,8 @@ def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
         spark_users=SparkPlaces(store).users(),
         offload=str(module) if module.is_file() else None,
         postgresql_tls=postgresql_tls(spec.spec.pools.master.postgresql.bin),
+        mlflow=mlflow_program(spec),
+        mlflow_hint=install_line(spec),
     )
 
 

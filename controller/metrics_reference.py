@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from controller import metrics, metrics_hdfs, metrics_master, metrics_scrape
 from pools.app import metric_table as app
+from pools.app.tracking import metric_table as tracking
 from pools.compute import metric_table as compute
 from pools.data import metric_table as data
 from pools.exposition import BOUNDS, Metric
@@ -23,6 +24,7 @@ PARTS: tuple[Part, ...] = (
     ("Compute pool", "Of each replica.", compute.TABLE),
     ("Data pool", "Of each shard.", data.TABLE),
     ("App pool", "Of the proxy, each version of an app by its labels `app` and `version`.", app.TABLE),
+    ("MLflow tracking", "Of the proxy in front of MLflow.", tracking.TABLE),
     (
         "Gateway",
         "Told to the controller alone, by a socket: its public address has no `/metrics` (404).",

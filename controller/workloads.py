@@ -6,6 +6,7 @@ from controller.certificates.policy import bound, encrypted
 from controller.errors import Problem, SpecError
 from controller.facts import Facts
 from controller.spec import ClusterSpec, PortNumbers, port_numbers
+from controller.tracking import tracking
 from pools.app.workloads import PROXY as APP_PROXY
 from pools.app.workloads import AppSettings
 from pools.app.workloads import workloads as app_workloads
@@ -50,6 +51,7 @@ def all_workloads(spec: ClusterSpec, facts: Facts) -> tuple[Workload, ...]:
         *_storage(spec, ports, facts),
         *_gateway(spec, ports, facts),
         *_app(spec, ports, facts),
+        *tracking(spec, facts),
     )
 
 

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-PoolName = Literal["control", "master", "compute", "data", "storage", "app", "gateway"]
+PoolName = Literal["control", "master", "compute", "data", "storage", "app", "gateway", "tracking"]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from controller.operations.doctor import Check, Finding, examined, ok, problem, 
 from controller.spec import ClusterSpec, port_numbers
 from controller.substrates.local import programs, users
 from controller.substrates.local.layout import ClusterHome
+from controller.substrates.local.mlflow import check_mlflow, mlflow_folder
 from controller.substrates.local.ports import cluster_folder_of, is_free, owners
 from controller.substrates.local.shared_memory import FILES, PATTERN, segments
 from controller.supervisor.client import SupervisorClient
@@ -56,6 +57,7 @@ def cluster_checks(home: ClusterHome) -> dict[str, Check]:
     return {
         "spec": lambda: _spec(home), "memory": lambda: _memory(read_spec(home)), "disk": lambda: _disk(home),
         "users": lambda: _users(home), "processes": lambda: _processes(home), "ports": lambda: _ports(home, read_spec(home)),
+        "mlflow": lambda: _mlflow(read_spec(home)),
     }  # fmt: skip
 
 
@@ -216,6 +218,16 @@ def _users(home: ClusterHome) -> Iterator[Finding]:
         yield problem(f"OS users are missing: {', '.join(missing)}", f"bdc start {home.name} makes them")
     else:
         yield ok(f"{len(there)} OS users, one per pool, and those of apps")
+
+
+def _mlflow(spec: ClusterSpec) -> Iterator[Finding]:
+    """Where the spec wants it."""
+    if not spec.spec.pools.app.tracking.enabled:
+        return
+    try:
+        yield ok(f"MLflow {check_mlflow(spec)} in {mlflow_folder(spec)}")
+    except programs.ProgramMissingError as error:
+        yield problem(f"{error.message}; all else runs", error.hint)
 
 
 def _processes(home: ClusterHome) -> Iterator[Finding]:

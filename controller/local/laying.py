@@ -28,6 +28,7 @@ from controller.store import FILE_MODE, write_atomic
 from controller.substrates.local import programs
 from controller.substrates.local.claims import PortClaims, claimant
 from controller.substrates.local.layout import PUBLIC_MODE, ClusterHome, cluster_homes, make_open
+from controller.substrates.local.mlflow import check_mlflow, mlflow_folder, mlflow_program
 from controller.substrates.local.ports import check_free, choose_base, cluster_folder_of, is_free, owners
 from controller.substrates.local.reachability import check_reachable
 from controller.substrates.local.secret_store import SEALING_KEY, TICKET_KEY, ensure_secrets, sealing_public_key, ticket_public_key
@@ -90,6 +91,7 @@ def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress, admin: str | N
     if spec.spec.pools.storage.enabled:
         find_java()  # before the jars: what takes nothing but a look comes first
         find_jars(progress)
+    find_mlflow(spec, progress)
     users = ensure_users(home)
     control = ids(users["control"]) if users else None
     home.make(control)
@@ -174,6 +176,16 @@ def find_java() -> None:
         raise LocalError("program_missing", error.message, where="java", hint=error.hint) from error
 
 
+def find_mlflow(spec: ClusterSpec, progress: Progress) -> None:
+    """Without it all the rest runs, and its address says what is missing."""
+    if not spec.spec.pools.app.tracking.enabled:
+        return
+    try:
+        check_mlflow(spec)
+    except programs.ProgramMissingError as error:
+        progress.tell("tracking", "preparing", f"{error.message}; all else runs ({error.hint})")
+
+
 def write_public(home: ClusterHome, spec: ClusterSpec, workloads: tuple[Workload, ...]) -> None:
     """What any local client may read."""
     found = endpoints(workloads, lambda name: bound(spec, name))
@@ -219,6 +231,8 @@ def _must_reach(home: ClusterHome, spec: ClusterSpec) -> dict[str, Path]:
     }
     try:
         paths["PostgreSQL"] = Path(programs.program("postgres", given))
+        if mlflow_program(spec) is not None:
+            paths["MLflow"] = mlflow_folder(spec) / "python"
         if spec.spec.pools.storage.enabled:
             paths["Java"] = Path(programs.program("java"))
             paths["Hadoop's jars"] = Path(programs.classpath("hadoop").split(":")[0])

@@ -59,6 +59,8 @@ class Ports(Section):
     """First shard of the data pool; shard *i* gets this + *i*. null: 31450 + base."""
     app: PortNumber | None = None
     """Proxy of the apps. null: 30778 + base, the original product's number."""
+    tracking: PortNumber | None = None
+    """MLflow tracking. null: 31487 + base."""
     flight: PortNumber | None = None
     """Arrow Flight of the first compute replica, for loads of the data pool; replica *i* gets this + *i*. null: 31471 + base."""
 
@@ -225,12 +227,24 @@ class StoragePool(Section):
     """Spark, which starts on first use."""
 
 
+class Tracking(Section):
+    """MLflow's tracking server and model registry, for who logs in (docs/guide/mlflow.md). On one machine only; MLflow itself is installed
+    beside the cluster, in an environment of its own: `bdc doctor` says how."""
+
+    enabled: bool = False
+    """Whether it runs: about 600 MB of memory. false: what was logged stays on disk."""
+    bin: Annotated[str, Field(pattern=r"^/")] | None = None
+    """Absolute path of the folder with the program ``mlflow``. null: ``mlflow/bin`` in the folder of artifacts (``BDC_ARTIFACTS``)."""
+
+
 class AppPool(Section):
     """The app pool: scripts and models as services, behind one proxy."""
 
     enabled: bool | None = None
     """Whether the proxy runs: on one machine on loopback, whatever ``network.bind`` says; on Kubernetes in a pod of its own. null: true.
     false: about 50 MB of memory are saved; the apps stay on disk."""
+    tracking: Tracking = Tracking()
+    """MLflow tracking."""
 
 
 class Pools(Section):

@@ -13,6 +13,7 @@ DEFAULTS = {
     "master": 31433,
     "compute": 31434,
     "data": 31450,
+    "tracking": 31487,
     "flight": 31471,
     "namenode": 31500,
     "webhdfs": 31570,
@@ -25,8 +26,8 @@ DATANODE_PORTS = ("data", "http", "ipc")
 @dataclass(frozen=True)
 class PortNumbers:
     """Every number of a cluster. ``compute`` has one per replica, ``flight`` too where there is a data pool; ``data`` one per shard;
-    ``datanodes`` one ``(data, http, ipc)`` per DataNode; ``spark`` one per Connect server; ``gateway``, and
-    ``app`` of the proxy, where there is one."""
+    ``datanodes`` one ``(data, http, ipc)`` per DataNode; ``spark`` one per Connect server; ``gateway``,
+    ``app`` of the proxy and ``tracking``, where there is one."""
 
     controller: int
     master: int
@@ -39,6 +40,7 @@ class PortNumbers:
     spark: tuple[int, ...] = ()
     gateway: int | None = None
     app: int | None = None
+    tracking: int | None = None
 
     def named(self) -> tuple[tuple[str, int], ...]:
         """``(what listens there, number)`` of each port, the storage pool's included only when it has DataNodes."""
@@ -54,6 +56,8 @@ class PortNumbers:
             pairs += [(f"storage-0-{index} {kind}", number) for kind, number in zip(DATANODE_PORTS, numbers, strict=True)]
         if self.app is not None:
             pairs.append(("app", self.app))
+        if self.tracking is not None:
+            pairs.append(("tracking", self.tracking))
         return tuple(pairs)
 
 
@@ -75,6 +79,7 @@ def port_numbers(spec: ClusterSpec, base: int | None = None) -> PortNumbers:
         data=_row(_number(ports, "data", offset), pools.data.shards),
         flight=_row(_number(ports, "flight", offset), pools.compute.replicas if pools.data.shards else 0),
         app=_number(ports, "app", offset) if pools.app.enabled is not False else None,
+        tracking=_number(ports, "tracking", offset) if pools.app.enabled is not False and pools.app.tracking.enabled else None,
         gateway=_number(ports, "gateway", offset) if spec.spec.gateway.enabled else None,
         spark=_row(_number(ports, "spark", offset), storage.spark.servers if storage.enabled and storage.spark.enabled else 0),
     )

@@ -21,7 +21,7 @@ from controller.store import write_atomic
 from controller.substrates.local.layout import ClusterHome, make_open
 from controller.supervisor.host import WORKER
 
-POOLS = ("control", "master", "compute", "data", "storage", "app", "gateway")
+POOLS = ("control", "master", "compute", "data", "storage", "app", "gateway", "tracking")
 APP_WORKERS = 16
 """Apps with an OS user of their own; more than so many share some of them."""
 

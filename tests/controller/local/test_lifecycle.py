@@ -199,7 +199,8 @@ def test_delete_leaves_nothing_and_says_what_it_removed(local: Local) -> None:
     result = local.done("delete", "--name", NAME)
     assert result["folder"] == str(local.folder(NAME).path) and result["processes"] > 5
     names = {user.removeprefix(f"bdc-{NAME}-") for user in result["users"]}
-    expected = {"control", "master", "compute", "data", "storage", "app", "gateway", *(f"app-{number}" for number in range(1, 17))}
+    pools = {"control", "master", "compute", "data", "storage", "app", "gateway", "tracking"}
+    expected = pools | {f"app-{number}" for number in range(1, 17)}
     assert names == (expected if os.geteuid() == 0 else set())
     local.nothing_left(NAME)
     assert local.error("delete", "--name", NAME)["code"] == "not_found"
