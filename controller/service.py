@@ -154,7 +154,12 @@ def assemble(ends: Ends, login: Login) -> Controller:
     rotation = Rotation(
         store,
         RotationEnds(
-            ends.rotate, lambda: dsn(loop.spec()), lambda: _replicas(ends, loop), lambda: loop.users_changed(), ends.keys_laid_seconds
+            ends.rotate,
+            lambda: dsn(loop.spec()),
+            lambda: _replicas(ends, loop),
+            lambda: loop.users_changed(),
+            ends.keys_laid_seconds,
+            lambda: ends.facts(loop.spec()).sealing_key,
         ),
     )
     meters = Meters()

@@ -52,7 +52,8 @@ def rotate(settings: Settings, kind: str, compromised: bool, yes: bool) -> Recor
     week, as long as a load may stay open. With --compromised not at all.
 
     sealing: credentials of data sources, sealed anew at once; the old one opens what a client had sealed for it for another day. With
-    --compromised not at all; change the passwords at the sources too.
+    --compromised not at all (on Kubernetes a quarter of an hour later, when all pods have the new one); change the passwords at the
+    sources too.
     """
     controller = settings.session().controller
     if compromised and not yes:

@@ -5,7 +5,8 @@ The kubelet lays changed files some time later, into each pod by itself, so a ne
 1. ``begun``: who verifies or opens with the keys gets it in addition, and nobody uses it; ``ticket.next`` says since when;
 2. ``due``, ``LAID_SECONDS`` later, in a pass: it is the one in use, and the one before holds for as long as it was to.
 
-A stolen key for tickets is worth nothing at once (``replaced``): what was allowed then fails until the new one is laid everywhere.
+A stolen key for tickets is worth nothing at once (``replaced``): what was allowed then fails until the new one is laid everywhere. A stolen
+one for sealing goes (``alone``) once everything is sealed for the new one.
 """
 
 from __future__ import annotations
@@ -48,6 +49,18 @@ def due(values: Values, now: float) -> Changes:
             if when <= now:
                 changes |= {waiting: None, **_with_public(name, added(_without(values[name], fresh), fresh, now, seconds))}
     return changes
+
+
+def stolen(kind: str, values: Values, now: float) -> Changes:
+    """Without the ones before the key in use. ConflictError."""
+    return replaced(values, now) if kind == "tickets" else alone(values)
+
+
+def alone(values: Values) -> Changes:
+    """The sealing key in use, and none before it. ConflictError while the next one is being laid: it would not be known any more."""
+    if NEXT[SEALING_KEY] in values:
+        raise ConflictError("a new key is being laid still", where="sealing")
+    return {SEALING_KEY: dropped(values[SEALING_KEY])}
 
 
 def replaced(values: Values, now: float) -> Changes:

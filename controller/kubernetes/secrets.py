@@ -92,14 +92,14 @@ class ClusterSecrets:
 
     def rotate(self, kind: str, step: str, seconds: int) -> None:
         """``kind``: tickets or sealing. ``add``: another key, used once all pods have it; the one before holds for ``seconds`` more.
-        ``drop``, for tickets: another key at once, and those before not at all. ConflictError, ControllerError."""
+        ``drop``: those before not at all; for tickets another key at once. ConflictError, ControllerError."""
         with self._mutex:
             secret = self._api.get(self._path)
             there = _data(secret)
             if rotating.KEYS[kind] not in there:
                 raise NotReadyError(f"the secret {rotating.KEYS[kind]} is not made yet", where=f"Secret {self._namespace}/{SECRETS}")
             now = time.time()
-            changes = rotating.begun(kind, there, now, seconds) if step == "add" else rotating.replaced(there, now)
+            changes = rotating.begun(kind, there, now, seconds) if step == "add" else rotating.stolen(kind, there, now)
             self._known |= _data(self._add(secret, changes))
 
     def public_keys(self) -> tuple[str | None, str | None]:

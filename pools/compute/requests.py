@@ -181,9 +181,10 @@ class Requests:
 
 def _resealed(opener: Opener, entry: Mapping[str, Any]) -> dict[str, str | None]:
     try:
-        return {"sealed": opener.resealed(str(entry["sealed"]), str(entry["location"]), entry.get("user")), "problem": None}
+        sealed = opener.resealed(str(entry["sealed"]), str(entry["location"]), entry.get("user"))
+        return {"sealed": sealed, "problem": None, "key": opener.public()}
     except DefinitionError as error:
-        return {"sealed": None, "problem": error.message}
+        return {"sealed": None, "problem": error.message, "key": opener.public()}
 
 
 _ACTIONS: Mapping[str, Callable[[Requests, Mapping[str, Any], snapshot.Snapshot], list[object]]] = {

@@ -74,6 +74,12 @@ class Opener:
                 return unseal(sealed, location, user, key)
         return unseal(sealed, location, user, known[-1])
 
+    def public(self) -> str:
+        """The public half of the key in use, base64."""
+        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+        return base64.b64encode(X25519PrivateKey.from_private_bytes(self._keys(now=True)[0]).public_key().public_bytes_raw()).decode()
+
     def resealed(self, sealed: str, location: str, user: str | None) -> str | None:
         """The same for the key in use, as it is sealed for an older one; None where it is for that one already. DefinitionError."""
         newest = self._keys(now=True)[0]

@@ -79,6 +79,16 @@ def test_a_stolen_one_is_worth_nothing_at_once() -> None:
     assert set(after) == set(before)
 
 
+def test_a_stolen_sealing_key_goes_once_the_next_one_is_in_use() -> None:
+    before = made()
+    laid = changed(before, rotating.begun("sealing", before, NOW, WEEK))
+    with pytest.raises(ConflictError, match="being laid still"):
+        rotating.stolen("sealing", laid, NOW)
+    used = changed(laid, rotating.due(laid, USED))
+    fresh, _ = held(used, SEALING_KEY, USED)
+    assert held(changed(used, rotating.stolen("sealing", used, USED)), SEALING_KEY, USED) == (fresh,)
+
+
 def test_in_the_secret_of_a_cluster(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def secrets() -> ClusterSecrets:
         return ClusterSecrets(place.api, SecretStore(place.api, place.namespace, "demo"), place.namespace, "demo")

@@ -88,11 +88,12 @@ def test_a_key_is_replaced_and_what_was_sealed_is_sealed_anew(tmp_path: pathlib.
     path.write_bytes(base64.b64encode(KEY))
     opener, old = Opener(path), seal("the password", TO)
     assert opener.resealed(old, TO.location, TO.user) is None
-    newer = X25519PrivateKey.generate()
+    first, newer = opener.public(), X25519PrivateKey.generate()
     ring = added(path.read_bytes(), newer.private_bytes_raw(), time.time(), 100)
     (tmp_path / "new").write_bytes(ring)
     (tmp_path / "new").replace(path)
     assert opener(old, TO.location, TO.user) == "the password"
+    assert opener.public() == base64.b64encode(newer.public_key().public_bytes_raw()).decode() != first
     anew = opener.resealed(old, TO.location, TO.user)
     assert anew is not None and anew != old and opener.resealed(anew, TO.location, TO.user) is None
     by_client = seal("of a client", Recipient(base64.b64encode(newer.public_key().public_bytes_raw()).decode(), TO.location, TO.user))
