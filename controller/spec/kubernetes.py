@@ -153,6 +153,6 @@ class Kubernetes(Section):
     the login keeps strangers away; WebHDFS believes every name, so it is for closed networks only, where the gateway is for all. The app
     proxy speaks no TLS itself, but the gateway does, and an Ingress in front of it can."""
     tls_secret: ObjectName | None = None
-    """Secret of type ``kubernetes.io/tls`` (``tls.crt``, ``tls.key``) with the master's certificate, in place of one that the cluster's
-    authority makes. null: with ``security.tls`` that one; without, the master speaks no TLS, and a NetworkPolicy lets only the cluster's
-    own pods reach it."""
+    """Secret of type ``kubernetes.io/tls`` (``tls.crt``, ``tls.key``) with the certificate that master and gateway show, in place of those
+    that the cluster's authority makes. null: these; without ``security.tls`` the master speaks no TLS, and a NetworkPolicy lets only the
+    cluster's own pods reach it."""

@@ -165,9 +165,11 @@ def test_loads_and_reads_by_the_same_port(vault: Product, outside: Outside, ann:
         winner = admin.put(begun, {shard: pa.table({"a": pa.array(range(shard, 10_000, 2), pa.int64())}) for shard in (0, 1)}, relay=True)
         admin.ask("commit", {"load": begun["load"], "winners": [winner]})
         read = admin.ask("read", {"table": "public.loaded", "columns": ["a"], "where": "a < 5000"})
-        tickets = [json.dumps({"ticket": part["ticket"], "shard": part["shard"]}).encode() for part in read["parts"]]
-        parts = [admin.flight.do_get(flight.Ticket(ticket), admin.options).read_all() for ticket in tickets]
-        assert pa.concat_tables(parts).sort_by("a").column("a").to_pylist() == list(range(5000))
+        found: list[int] = []
+        for part in read["parts"]:
+            ticket = json.dumps({"ticket": part["ticket"], "shard": part["shard"]}).encode()
+            found += admin.flight.do_get(flight.Ticket(ticket), admin.options).read_all().column(0).to_pylist()
+        assert sorted(found) == list(range(5000))
     with session(vault, outside.authority) as master:
         assert master.execute("SELECT count(*), sum(a) FROM loaded").fetchone() == (10_000, 49_995_000)
     with closing(outside.flight(outside.token(ann, ANN))) as other, pytest.raises(flight.FlightError, match="42501"):
