@@ -63,6 +63,6 @@ def test_the_locks_fit_the_distributions() -> None:
         project = tomllib.loads((ROOT / f"distributions/{folder}/pyproject.toml").read_text())["project"]
         needs = list(project["dependencies"])
         for extra, wanted in project.get("optional-dependencies", {}).items():
-            if name == "spark" or not (extra.startswith("spark") or extra == "notebook"):  # as in scripts/lock.sh
+            if name == "spark" or not (extra.startswith("spark") or extra in ("notebook", "tracking")):  # as in scripts/lock.sh
                 needs += [need for need in wanted if not need.startswith("openbdc")]
         assert (ROOT / f"locks/{name}.in").read_text().splitlines()[1:] == sorted(needs)

@@ -38,7 +38,7 @@ def mlflow_program(spec: ClusterSpec) -> str | None:
 def install_line(spec: ClusterSpec) -> str:
     """What brings it."""
     folder = mlflow_folder(spec).parent
-    return f"python3 -m venv {folder} && {folder}/bin/pip install '{WANTED}' (620 MB), then bdc start"
+    return f"python3 -m venv {folder} && {folder}/bin/pip install '{WANTED}' (800 MB), then bdc start"
 
 
 def check_mlflow(spec: ClusterSpec) -> str:
