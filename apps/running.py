@@ -22,11 +22,12 @@ from apps.worker.spawning import OwnChildren, Spawner
 class Place:
     """Where a version runs: ``code`` is its unpacked package, ``scratch`` what its workers may write to, ``environments`` where those with
     requirements are kept. ``marks``: variables beside the spec's own; ``processes``, ``written``, ``spawner``, ``secrets``:
-    as of ``Launch``, the last two by the spec: StartError."""
+    as of ``Launch``, the last two by the spec: StartError. ``environments`` None: its processes are made elsewhere (``spawner``), where
+    their environment is, and come by and by: those of one replica are enough to begin with."""
 
     code: Path
     scratch: Path
-    environments: Environments
+    environments: Environments | None
     marks: Mapping[str, str] = field(default_factory=dict)
     processes: int | None = None
     written: Callable[[bytes], None] = lambda _text: None
@@ -45,7 +46,8 @@ async def running(place: Place, workers: int | None = None) -> tuple[AppSpec, Wo
             hint=f"pip install '{runtime.needs[1]}'",
         )
     spawner, secrets = place.spawner(spec), place.secrets(spec)
-    python = await asyncio.to_thread(place.environments.python, requirements, place.code)
+    here = place.environments
+    python = "" if here is None else await asyncio.to_thread(here.python, requirements, place.code)
     launch = Launch(
         python=python,
         init=spec.init(str(place.code)),
@@ -56,6 +58,6 @@ async def running(place: Place, workers: int | None = None) -> tuple[AppSpec, Wo
         spawner=spawner,
         secrets=secrets,
     )
-    found = Workers(launch, workers or spec.workers, spec.timeout)
+    found = Workers(launch, workers or spec.workers, spec.timeout, spec.poolsize if here is None else None)
     await found.start()
     return spec, found

@@ -17,10 +17,11 @@ MAX_ANSWER = 16 * 2**20
 
 @dataclass(frozen=True)
 class Apps:
-    """``proxy``: host and port; None: this cluster has no app pool."""
+    """``proxy``: host and port; None: this cluster has no app pool. ``changed``: told after what may have changed which apps there are."""
 
     tokens: Tokens
     proxy: Callable[[], tuple[str, int] | None]
+    changed: Callable[[], object] = lambda: None
 
     def token(self, caller: Caller) -> tuple[str, int, str]:
         """A token for the proxy, its seconds, and the proxy's address."""
@@ -35,12 +36,15 @@ class Apps:
         try:
             connection.request(method, path, body, {"Authorization": f"Bearer {token}"})
             answer = connection.getresponse()
-            return answer.status, answer.read(MAX_ANSWER)
+            content = answer.read(MAX_ANSWER)
         except (OSError, http.client.HTTPException) as error:
             why = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
             raise NotReadyError(f"the app proxy does not answer: {why}", where="app-proxy", hint="bdc status; bdc logs app-proxy") from None
         finally:
             connection.close()
+        if method != "GET":
+            self.changed()
+        return answer.status, content
 
     def _address(self) -> tuple[str, int]:
         found = self.proxy()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from controller.api.audit_services import AuditServices
 from controller.api.auditing import Auditing
 from controller.api.services import Services
+from controller.app_pods import AppPods
 from controller.apps import Apps
 from controller.auth.directory.examining import directory_checks
 from controller.auth.directory.logins import DirectoryLogins
@@ -139,13 +140,16 @@ def assemble(ends: Ends, login: Login) -> Controller:
             rotation.look()
 
     jobs = Jobs(store, settings)
+    app_pods = AppPods(
+        store, ends.facts, ends.substrate.host, ends.secret, ends.certificates.authority if ends.certificates is not None else None
+    )
     parts = Parts(
         guarded(ends.read_spec, store, DataTables(lambda: dsn(loop.spec())).placed_or_unknown),
         store,
         ends.substrate,
         lambda spec: all_workloads(spec, ends.facts(spec)),
         roles,
-        jobs.wanted,
+        lambda spec, observed: (*jobs.wanted(spec, observed), *app_pods.wanted(spec, observed)),
         record=ends.record,
         accepted=accepted,
         wait_settled=ends.wait_settled,
@@ -186,7 +190,7 @@ def assemble(ends: Ends, login: Login) -> Controller:
         audit=AuditServices(Auditing(ends.audit), lambda: _replicas(ends, loop), lambda: dsn(loop.spec())),
         rotation=rotation,
         spark=spark,
-        apps=Apps(tokens, lambda: _app_proxy(ends, loop.spec())),
+        apps=Apps(tokens, lambda: _app_proxy(ends, loop.spec()), lambda: _apps_changed(ends, loop)),
         certificates=renewal,
         metrics=ClusterMetrics(
             meters,
@@ -209,6 +213,12 @@ def assemble(ends: Ends, login: Login) -> Controller:
 def _app_proxy(ends: Ends, spec: ClusterSpec) -> tuple[str, int] | None:
     port = port_numbers(spec).app
     return None if port is None else (ends.substrate.host(PROXY), port)
+
+
+def _apps_changed(ends: Ends, loop: Loop) -> None:
+    """In pods there are others to be made, or to go."""
+    if not is_loopback(ends.facts(loop.spec()).listen):
+        loop.wake()
 
 
 def _renewal(ends: Ends, dsn: Callable[[ClusterSpec], str]) -> Renewal | None:

@@ -203,16 +203,27 @@ def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
 
 
 def _app(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:
-    if ports.app is None:
-        return ()
+    return () if ports.app is None else app_workloads(app_settings(spec, ports.app, facts))
+
+
+def app_settings(spec: ClusterSpec, port: int, facts: Facts) -> AppSettings:
+    """How the app pool runs; in pods each version has some of its own."""
+    ports = port_numbers(spec)
     pod, tls, bind = not is_loopback(facts.listen), encrypted(spec, facts.listen), spec.spec.network.bind
     controller = f"{'https' if tls else 'http'}://{{host:{facts.controller}}}:{ports.controller}"
     if not pod and not is_loopback(bind) and bind not in ANY_ADDRESS:
         # nothing of the controller answers on loopback
         controller = controller.replace("{host:control}", f"[{bind}]" if ":" in bind else bind)
-    sql = None if pod else f"127.0.0.1:{ports.master}/{spec.spec.pools.master.databases[0]}"
-    place = AppSettings(ports.app, controller, facts.issuer, facts.listen, encrypted=tls, pod=pod, sql=sql)
-    return app_workloads(place)
+    return AppSettings(
+        port,
+        controller,
+        facts.issuer,
+        facts.listen,
+        encrypted=tls,
+        pod=pod,
+        sql=f"{'{host:master-0}' if pod else '127.0.0.1'}:{ports.master}/{spec.spec.pools.master.databases[0]}",
+        sql_tls=dict(master_clients(spec, facts)) if pod else {},
+    )
 
 
 def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workload, ...]:

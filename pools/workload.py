@@ -129,6 +129,9 @@ class Workload:
     stop_signal ``TERM``, ``INT`` (PostgreSQL fast shutdown) …; after ``stop_seconds`` everything left is killed
     on_demand   None: runs as soon as the cluster does
     metrics     None: it has none of its own
+    cpus        that it may use; None: all that there are
+    replicas    how many of it, which are alike and keep nothing (only where there are pods)
+    role        what it shares with its like, where its name does not say so; one with a role of its own keeps nothing
     """
 
     name: str
@@ -152,3 +155,6 @@ class Workload:
     memory_mb: int | None = None
     on_demand: OnDemand | None = None
     metrics: Scrape | None = None
+    cpus: int | None = None
+    replicas: int = 1
+    role: str | None = None

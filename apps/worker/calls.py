@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -62,20 +61,14 @@ class Worker(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._answer: asyncio.Future[dict[str, Any]] | None = None
         self._calls = 0
-        self._output = _Output(launch.written)
+        self._output = Output(launch.written)
 
     async def start(self) -> None:
         """Until the app is loaded. StartError with the reason; then no process is left."""
-        loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair()
         try:
-            self.process = await self._spawn(theirs)
+            self.process = await self._spawn()
         except OSError as error:
-            ours.close()
             raise StartError(f"a worker can't be started: {error.strerror or error}", where=self.launch.python) from None
-        finally:
-            theirs.close()
-        await loop.connect_accepted_socket(lambda: self, ours)
         self.alive = True
         try:
             async with asyncio.timeout(self.launch.start_seconds):
@@ -93,14 +86,10 @@ class Worker(asyncio.Protocol):
             self.launch.written(f"{first.get('trace') or ''}{first.get('failed')}\n".encode())
             raise StartError(str(first.get("failed") or "the worker gave no answer"), where=str(self.launch.init["src"]))
 
-    async def _spawn(self, theirs: socket.socket) -> Running:
+    async def _spawn(self) -> Running:
         await asyncio.to_thread(self.launch.spawner.make, self.folder)
-        threads = {name: str(self.launch.init["threads"]) for name in THREAD_VARIABLES}
-        places = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": str(self.folder), "TMPDIR": str(self.folder), "MALLOC_ARENA_MAX": "2"}
-        environment = {**threads, **places, **self.launch.environment}
-        return await self.launch.spawner.start(
-            Order(self.launch.python, self.folder, environment, theirs.fileno(), self._output.end()),
-        )
+        environment = variables(self.launch.init, self.folder, self.launch.environment)
+        return await self.launch.spawner.start(Order(self.launch.python, self.folder, environment, self._output.end()), self)
 
     async def call(self, inputs: Mapping[str, object]) -> dict[str, Any]:
         """The worker's answer as it is. CrashError when it ends meanwhile."""
@@ -177,7 +166,7 @@ class Worker(asyncio.Protocol):
             self.gone(self)
 
 
-class _Output:
+class Output:
     """A pipe that takes what a process writes past Python's streams, and hands it on as it comes."""
 
     def __init__(self, written: Callable[[bytes], None]) -> None:
@@ -204,6 +193,13 @@ class _Output:
             os.close(self._read)
             os.close(self._write)
             self._read = self._write = -1
+
+
+def variables(init: Mapping[str, Any], folder: Path, more: Mapping[str, str]) -> dict[str, str]:
+    """A worker's whole environment: nothing is passed on."""
+    threads = {name: str(init["threads"]) for name in THREAD_VARIABLES}
+    places = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": str(folder), "TMPDIR": str(folder), "MALLOC_ARENA_MAX": "2"}
+    return {**threads, **places, **more}
 
 
 def base_python() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +27,14 @@ class Result:
 
 
 class Workers:
-    """``count`` workers. ``timeout``: seconds of one call, waiting for a worker not included, which may take as long again."""
+    """``count`` workers. ``timeout``: seconds of one call, waiting for a worker not included, which may take as long again. ``first``: so
+    many of them have to be ready to begin with, the others come by and by; None: all."""
 
-    def __init__(self, launch: Launch, count: int, timeout: float) -> None:
+    def __init__(self, launch: Launch, count: int, timeout: float, first: int | None = None) -> None:
         self.launch = launch
         self.count = count
         self.timeout = timeout
+        self._first = count if first is None else min(first, count)
         self.restarts = 0
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
@@ -63,13 +65,15 @@ class Workers:
         return len(self._waiting)
 
     async def start(self) -> None:
-        """Until all are ready. StartError when one can't be started; then none is left."""
-        made = await asyncio.gather(*(self._made() for _ in range(self.count)), return_exceptions=True)
+        """Until all, or the first ones, are ready. StartError when one of these can't be started; then none is left."""
+        made = await asyncio.gather(*(self._made() for _ in range(self._first)), return_exceptions=True)
         failed = next((one for one in made if isinstance(one, BaseException)), None)
         self._idle = [one for one in made if isinstance(one, Worker)]
         if failed is not None:
             await self.close()
             raise failed
+        for _ in range(self.count - self._first):
+            self._begin(self._joined())
 
     async def call(self, inputs: Mapping[str, object]) -> Result:
         """One call. CallError and its kinds."""
@@ -203,12 +207,18 @@ class Workers:
             return
         self._all.discard(worker)
         self.restarts += 1
-        task = asyncio.get_running_loop().create_task(self._replaced(worker))
+        self._begin(self._replaced(worker))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _replaced(self, worker: Worker) -> None:
         await worker.kill()
+        await self._joined()
+
+    async def _joined(self) -> None:
         pause = FIRST_PAUSE
         while not self._closing:
             try:

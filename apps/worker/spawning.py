@@ -1,4 +1,5 @@
-"""How a worker's process is made and ended: as a child of the host, as its own OS user (``OwnChildren``), or as the host brings it."""
+"""How a worker's process is made and ended: as a child of the host, as its own OS user (``OwnChildren``), or as the host brings it: by a
+launcher, or in a pod of its own."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,12 +21,12 @@ GONE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Order:
-    """``python`` runs ``start.py`` in ``folder`` with just this ``environment``; ``socket`` and ``output`` are the host's descriptors."""
+    """``python`` runs ``start.py`` in ``folder`` with just this ``environment``; ``output`` is a descriptor of the host's, for what
+    it writes."""
 
     python: str
     folder: Path
     environment: Mapping[str, str]
-    socket: int
     output: int
 
 
@@ -45,8 +47,8 @@ class Running(Protocol):
 class Spawner(Protocol):
     """Makes processes, and the folders that they may write to."""
 
-    async def start(self, order: Order) -> Running:
-        """In a session of its own. OSError."""
+    async def start(self, order: Order, host: asyncio.Protocol) -> Running:
+        """In a session of its own; ``host`` has the connection to it from then on. OSError, StartError."""
         ...
 
     def make(self, folder: Path) -> None:
@@ -63,22 +65,40 @@ def command(python: str, socket: int) -> list[str]:
     return [python, "-I", "-B", str(START), str(socket)]
 
 
+async def connected(host: asyncio.Protocol, start: Callable[[int], Awaitable[Running]]) -> Running:
+    """A process of this machine: ``start`` is given the descriptor of its end. What ``start`` raises."""
+    ours, theirs = socket.socketpair()
+    try:
+        process = await start(theirs.fileno())
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: host, ours)
+    except BaseException:
+        ours.close()  # a process that was made nevertheless ends with it
+        raise
+    finally:
+        theirs.close()
+    return process
+
+
 class OwnChildren:
     """As the host's own user."""
 
-    async def start(self, order: Order) -> Running:
+    async def start(self, order: Order, host: asyncio.Protocol) -> Running:
         """A child of this process."""
-        return _Child(await asyncio.to_thread(self._spawn, order))
 
-    def _spawn(self, order: Order) -> subprocess.Popen[bytes]:
+        async def start(descriptor: int) -> Running:
+            return _Child(await asyncio.to_thread(self._spawn, order, descriptor))
+
+        return await connected(host, start)
+
+    def _spawn(self, order: Order, descriptor: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            command(order.python, order.socket),
+            command(order.python, descriptor),
             stdin=subprocess.DEVNULL,
             stdout=order.output,
             stderr=subprocess.STDOUT,
             cwd=order.folder,
             env=dict(order.environment),
-            pass_fds=(order.socket,),
+            pass_fds=(descriptor,),
             start_new_session=True,
         )
 

@@ -21,9 +21,11 @@ from controller.kubernetes import rotating
 from controller.kubernetes.api import Api, Json, path_of
 from controller.kubernetes.names import SECRETS, kept_metadata
 from controller.secret_values import (
+    DERIVED,
     SEALING_KEY,
     TICKET_KEY,
     TICKET_KEYS,
+    derived,
     new_value,
     sealing_public_key,
     ticket_public_key,
@@ -66,11 +68,13 @@ class ClusterSecrets:
     def ensure(self, names: Iterable[str]) -> tuple[str, ...]:
         """Have all of ``names``; returns those that were made now. StoreError for one that was lost. A certificate that nobody has made
         yet is left out: its pod waits for it."""
+        wanted = set(names)
         with self._mutex:
             secret = self._api.get(self._path)
             there = _data(secret)
-            values = self._values(sorted(set(names) - set(there)), there)
-            changes = values | rotating.due(there, time.time())
+            values = self._values(sorted(wanted - set(there)), there)
+            changes = values | rotating.due(there, time.time()) | derived(wanted - set(there), _there(there, values))
+            changes |= dict.fromkeys(name for name in set(there) - wanted if name.startswith(DERIVED))
             if changes:
                 there = _data(self._add(secret, changes))
             self._known |= there
@@ -111,7 +115,8 @@ class ClusterSecrets:
         )
 
     def _values(self, names: list[str], there: rotating.Values) -> rotating.Changes:
-        """Of those that are missing."""
+        """Of those that are missing, but for those that are made from others."""
+        names = [name for name in names if not name.startswith(DERIVED)]
         made = self._certificates() if any(name.startswith(PREFIX) for name in names) else {}
         found: rotating.Changes = {name: self._again(name) for name in names if not name.startswith(PREFIX) and name != TICKET_KEYS}
         if TICKET_KEYS in names:
@@ -143,6 +148,11 @@ class ClusterSecrets:
             "data": data,
         }
         return self._api.create(path_of("v1", "Secret", self._namespace), manifest)
+
+
+def _there(*found: Mapping[str, bytes | None]) -> dict[str, bytes]:
+    """Together, but for those that are to go."""
+    return {name: value for values in found for name, value in values.items() if value is not None}
 
 
 def _data(secret: Json | None) -> dict[str, bytes]:

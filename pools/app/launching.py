@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from apps.worker.spawning import GONE_SECONDS, Order, Running, command
+from apps.worker.spawning import GONE_SECONDS, Order, Running, command, connected
 
 VARIABLE = "OPENBDC_LAUNCHER"
 WORKER_SOCKET = 3
@@ -114,13 +114,16 @@ class AsUser:
         """The user's own group, which this process is in too."""
         return self.launcher.users[self.number][1]
 
-    async def start(self, order: Order) -> Running:
+    async def start(self, order: Order, host: asyncio.Protocol) -> Running:
         """By the launcher. OSError."""
+        return await connected(host, lambda descriptor: self._start(order, descriptor))
+
+    async def _start(self, order: Order, descriptor: int) -> Running:
         asked = {
             "op": "start", "user": self.number, "command": command(order.python, WORKER_SOCKET), "environment": dict(order.environment),
             "folder": str(order.folder), "said": self.said,
         }  # fmt: skip
-        answer = await self.launcher.ask(asked, (order.socket, order.output))
+        answer = await self.launcher.ask(asked, (descriptor, order.output))
         if "pid" not in answer:
             raise OSError(str(answer.get("error")))
         return _Launched(self.launcher, answer["pid"], answer["exited"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
 import pathlib
@@ -21,6 +20,7 @@ from typing import Any
 import uvicorn
 
 from pools.app import metrics
+from pools.app.hiding import hide
 from pools.app.launching import Launcher, open_to_pass
 from pools.app.proxy import Proxy
 from pools.app.scheduler import Scheduler
@@ -31,12 +31,12 @@ from pools.app.versions import Around, Versions
 from pools.bearer import Keys, fetching
 from pools.bearer import Tokens as Judge
 from pools.program import Program
+from pools.tls import Files, ServerCertificate, reloading
 
 MARKS = ("OPENBDC_CLUSTER_FOLDER", "OPENBDC_WORKLOAD")
 OWN_USER = "bdc-"
 """With this the names of the OS users begin that a cluster of root's makes for its pools."""
 PROCESSES = 512
-PR_SET_DUMPABLE = 4
 CONNECTIONS = 1000
 IDLE_SECONDS = 75
 logger = logging.getLogger("service")
@@ -48,11 +48,25 @@ async def serve(settings: ProxySettings) -> int:
     marks = {name: os.environ[name] for name in MARKS if name in os.environ}
     own = _own_user()
     if own or settings.pod:
-        _hide()
+        hide()
     slots = _slots(folder)
     # a pod's user runs in other pods of the node too, and would share a limit of processes with them: there the kubelet's holds
-    versions = Versions(folder, Around(marks, PROCESSES if own else None, own or settings.pod, settings.drain_seconds, slots, settings.sql))
+    versions = Versions(
+        folder,
+        Around(
+            marks=marks,
+            processes=PROCESSES if own else None,
+            closed=own or settings.pod,
+            drain_seconds=settings.drain_seconds,
+            slots=slots,
+            sql=settings.sql,
+            sql_tls=settings.sql_tls,
+            pods_key=pathlib.Path(settings.pods_key_file).read_text().strip() if settings.pods_key_file else None,
+        ),
+    )
     versions.restore()
+    if versions.pods is not None:
+        await versions.pods.listen(settings.host, settings.pods_port, _context(settings))
     scheduler = Scheduler(versions)
     scheduler.start()
     metrics.listen(settings.metrics, versions)
@@ -95,6 +109,14 @@ def _slots(folder: pathlib.Path) -> Slots | None:
     return Slots(folder / "users.json", launcher)
 
 
+def _context(settings: ProxySettings) -> ssl.SSLContext | None:
+    """Of what pods call. CertificateFileError."""
+    if settings.certificate is None or settings.certificate_key is None:
+        return None
+    files = Files(settings.certificate, settings.certificate_key)
+    return reloading(ServerCertificate(files, failed=logger.error))
+
+
 def _lost() -> None:
     """Without it no worker can be started or ended; the supervisor starts both anew."""
     logger.error("the launcher of workers is gone: the proxy ends too")
@@ -106,11 +128,6 @@ def _own_user() -> bool:
     with contextlib.suppress(KeyError):
         return pwd.getpwuid(os.geteuid()).pw_name.startswith(OWN_USER)
     return False
-
-
-def _hide() -> None:
-    """Workers, which are the same OS user, must not look into this process, which sees tokens."""
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,4 +1,5 @@
-"""The proxy's settings: a JSON file that the workload description writes. It holds no secret: the proxy verifies tokens and makes none."""
+"""Settings of the proxy, and of the pods of versions: JSON files that the workload description writes. They hold no secret: the proxy
+verifies tokens and makes none."""
 
 from __future__ import annotations
 
@@ -25,6 +26,15 @@ class ProxySettings:
     """It is alone in a pod."""
     sql: str | None = None
     """Where apps that are queries log in: the master, ``HOST:PORT/DATABASE``; None: they are not served."""
+    sql_tls: dict[str, str] = dataclasses.field(default_factory=dict)
+    """What libpq is told about the master's TLS, with paths as apps see them."""
+    pods_port: int = 0
+    """Where pods of versions call, in a pod; 0: workers are processes below the proxy."""
+    pods_key_file: str | None = None
+    """Of which their tokens are made."""
+    certificate: str | None = None
+    """With which they are spoken to, and its key; None: without TLS."""
+    certificate_key: str | None = None
     upload_bytes: int = 128 * 2**20
     ticket_keys_file: str | None = None
     """Public keys of the compute pool's tickets, with which it calls apps for its users, as they are laid."""
@@ -48,6 +58,34 @@ class ProxySettings:
             return cls(**content)
         except (OSError, ValueError, TypeError) as error:
             raise ValueError(f"{path}: {error}") from error
+
+    def json(self) -> str:
+        """As ``read`` takes it."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """``code``: the package; ``label``: ``house@v1``; ``proxy``: ``HOST:PORT`` that it calls; ``token_file``: what it proves to know;
+    ``authority``: a PEM file that the proxy is verified with, None: without TLS; ``ready_file``: written once it was let in;
+    ``workers``: at once; ``drain_seconds``: calls under way may take so long when it is told to end."""
+
+    code: str
+    label: str
+    proxy: str
+    token_file: str
+    data_folder: str
+    ready_file: str
+    workers: int
+    drain_seconds: float
+    authority: str | None = None
+    pod: str = ""
+    """Its name; empty: that of the machine."""
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> HostSettings:
+        """From the JSON file; ValueError, OSError, TypeError."""
+        return cls(**json.loads(path.read_text()))
 
     def json(self) -> str:
         """As ``read`` takes it."""

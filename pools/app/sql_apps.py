@@ -6,6 +6,8 @@ what a query may read is granted to that user, by name, and to be seen in the ca
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from apps.errors import Problem, SpecError
 from apps.spec import AppSpec
 
@@ -18,7 +20,7 @@ def check(spec: AppSpec, address: str | None) -> None:
     if spec.runtime != "sql":
         return
     if address is None:
-        raise SpecError((Problem(1, "runtime", "sql: not in pods yet; in a cluster on one machine queries are served"),))
+        raise SpecError((Problem(1, "runtime", "sql: this app proxy was not told where the master is"),))
     given = {*spec.env, *spec.secrets}
     if PASSWORD not in spec.secrets or USER not in given:
         raise SpecError((Problem(1, "secrets", f"a query needs a login of its own, {HINT}"),))
@@ -27,11 +29,12 @@ def check(spec: AppSpec, address: str | None) -> None:
         raise SpecError((Problem(1, "env", f"{others[0]} can't be set: a query goes to the cluster's own master"),))
 
 
-def variables(spec: AppSpec, address: str | None) -> dict[str, str]:
-    """libpq's, beside user and password."""
+def variables(spec: AppSpec, address: str | None, tls: Mapping[str, str]) -> dict[str, str]:
+    """libpq's, beside user and password. ``tls``: as in a connection string, such as ``sslmode``."""
     if spec.runtime != "sql" or address is None:
         return {}
     place, _, database = address.partition("/")
     host, _, port = place.rpartition(":")
     default = {} if DATABASE in {*spec.env, *spec.secrets} else {DATABASE: database}
-    return {"PGHOST": host, "PGPORT": port, "PGAPPNAME": spec.label, **default}
+    sure = {f"PG{name.replace('_', '').upper()}": value for name, value in tls.items()}
+    return {"PGHOST": host, "PGPORT": port, "PGAPPNAME": spec.label, **sure, **default}

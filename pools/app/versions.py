@@ -17,28 +17,27 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from apps import package
-from apps.environments import Environments
 from apps.errors import AppError
 from apps.reading import load
 from apps.running import Place, running
 from apps.spec import AppSpec
 from apps.worker.pool import Workers
-from apps.worker.spawning import OwnChildren, Spawner
 from pools.app import sql_apps
 from pools.app.errors import ConflictError, KeepError, UnknownAppError
 from pools.app.history import History
 from pools.app.live import LIVE, Live, begun, spare
 from pools.app.log import AppLog
+from pools.app.pods import NoPodError, Pods
 from pools.app.predictions import Predictions
 from pools.app.probing import probe
 from pools.app.secret_store import Secrets
 from pools.app.slots import Slots, left_behind
 from pools.app.version import Kept, Version
+from pools.app.where import Below, Elsewhere, Where
 
-AT_ONCE = 2
 DELETE_SECONDS = 20.0
 """For so long calls under way hold up who deletes: less than clients wait for an answer."""
 CODE = re.compile(r"[0-9a-f]{32}")
@@ -50,7 +49,8 @@ class Around:
     """``marks``: variables by which the supervisor knows the cluster's processes. ``processes``: RLIMIT_NPROC of workers; None: no limit,
     because this OS user runs other things too. ``closed``: nothing is written into the folders of code; where the proxy's user is also who
     deletes the cluster, they stay open to it. ``slots``: the OS users of apps; None: workers run as this process's own.
-    ``sql``: where the master is, for queries (``sql_apps``)."""
+    ``sql``: where the master is, for queries (``sql_apps``), ``sql_tls``: what libpq is told about its TLS. ``pods_key``: each version runs
+    in pods of its own, which know tokens made of this; None: below this process."""
 
     marks: Mapping[str, str]
     processes: int | None
@@ -58,6 +58,8 @@ class Around:
     drain_seconds: float
     slots: Slots | None = None
     sql: str | None = None
+    sql_tls: Mapping[str, str] = field(default_factory=dict)
+    pods_key: str | None = None
 
 
 class Versions:
@@ -66,11 +68,13 @@ class Versions:
     def __init__(self, folder: pathlib.Path, around: Around) -> None:
         self._folder = folder
         self._around = around
-        self._environments = Environments(folder / "environments", shared=around.slots is not None)
+        self.pods = Pods(around.pods_key, self._package, self._came) if around.pods_key else None
+        """None: they are below this process."""
+        self._where: Where = Elsewhere(self.pods) if self.pods is not None else Below(folder, around.slots)
         self._known: dict[tuple[str, str], Version] = {}
         self.secrets = Secrets(folder / "secrets")
         self.live = Live(folder / "live")
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = asyncio.Semaphore(self._where.at_once)
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: set[Workers] = set()
 
@@ -87,6 +91,7 @@ class Versions:
                 logger.error("%s can't be read: %s", path, error)
                 continue
             self._known[kept.name, kept.version] = self._version(kept)
+            self._where.restore(kept.code, self._package(kept.code))
         for version in sorted(self.all(), key=lambda one: -self.live.percent(one.kept.name, one.kept.version)):  # live ones first
             self._begin(self._brought_up(version, version.kept))
         wanted = {version.kept.code for version in self._known.values()}
@@ -135,7 +140,21 @@ class Versions:
 
     def code(self, version: Version) -> pathlib.Path:
         """Its unpacked package."""
-        return self._folder / "code" / version.kept.code
+        return self._package(version.kept.code)
+
+    def _package(self, code: str) -> pathlib.Path:
+        return self._folder / "code" / code
+
+    async def _removed(self, code: str) -> None:
+        """Nobody needs that package any more."""
+        self._where.forget(code)
+        await asyncio.to_thread(package.remove, self._package(code))
+
+    def _came(self, code: str) -> None:
+        """A pod of a version that had given up waiting for one."""
+        for version in self._known.values():
+            if version.kept.code == code and version.workers is None and not version.busy:
+                self.again(version)
 
     def _unknown(self, name: str, version: str) -> UnknownAppError:
         if version == LIVE and any(name == one for one, _ in self._known):
@@ -146,7 +165,7 @@ class Versions:
         """A new version, or with ``update`` another package for one that is there: it answers with the old one until the new one is ready.
         AppError where the package is none; ConflictError, UnknownAppError."""
         code = uuid.uuid4().hex
-        place = self._folder / "code" / code
+        place = self._package(code)
         try:
             digest = await asyncio.to_thread(package.unpack, archive, place, closed=self._around.closed)
             spec, _ = await asyncio.to_thread(load, place)
@@ -199,7 +218,7 @@ class Versions:
             self._file(found.kept.label).unlink(missing_ok=True)
         if found.workers is not None:
             await found.workers.close(max(self._around.drain_seconds, min(2 * found.workers.timeout, DELETE_SECONDS)))
-        await asyncio.to_thread(package.remove, self._folder / "code" / found.kept.code)
+        await self._removed(found.kept.code)
         if all(app != name for app, _ in self._known):
             self.secrets.forget(name)
             if self._around.slots is not None:
@@ -235,7 +254,7 @@ class Versions:
         version.busy = True
         try:
             async with self._turns:
-                version.turn("Creating" if version.workers is None else "Ready", "its environment is made and its workers start")
+                version.turn("Creating" if version.workers is None else "Ready", self._where.begun)
                 await self._switched(version, kept, fresh=fresh)
             if fresh or version.kept.wish:
                 await self._shared(version)
@@ -243,9 +262,11 @@ class Versions:
             if version.workers is not None:
                 version.turn("Ready", f"the update was refused, the version before it serves: {error.message}")
                 if kept.code != version.kept.code:
-                    await asyncio.to_thread(package.remove, self._folder / "code" / kept.code)
+                    await self._removed(kept.code)
             else:
                 await self._replaced(version, kept)
+                if not isinstance(error, NoPodError):  # one that comes later is welcome
+                    self._where.forget(kept.code)
                 version.turn("Error", error.message)
         except Exception:
             logger.exception("%s can't be brought up", kept.label)
@@ -255,13 +276,13 @@ class Versions:
 
     async def _switched(self, version: Version, kept: Kept, *, fresh: bool) -> None:
         place = Place(
-            code=self._folder / "code" / kept.code,
+            code=self._package(kept.code),
             scratch=self._folder / "scratch" / uuid.uuid4().hex,
-            environments=self._environments,
+            environments=self._where.environments,
             marks=self._around.marks,
             processes=self._around.processes,
             written=version.log.write,
-            spawner=lambda spec: self._spawner(spec, kept),
+            spawner=lambda spec: self._where.spawner(spec, kept.code, version.log),
             secrets=self._handed,
         )
         spec, workers = await running(place)
@@ -279,15 +300,7 @@ class Versions:
     def _handed(self, spec: AppSpec) -> dict[str, str]:
         """What its workers are told as variables. MissingSecretError; SpecError for a query that can't log in."""
         sql_apps.check(spec, self._around.sql)
-        return {**self.secrets.of(spec.name, spec.secrets), **sql_apps.variables(spec, self._around.sql)}
-
-    def _spawner(self, spec: AppSpec, kept: Kept) -> Spawner:
-        """The app's OS user, which may read its code from now on. StartError."""
-        if self._around.slots is None:
-            return OwnChildren()
-        user = self._around.slots.of(spec.name, alone=bool(spec.secrets), said=spec.label)
-        user.show(self._folder / "code" / kept.code)
-        return user
+        return {**self.secrets.of(spec.name, spec.secrets), **sql_apps.variables(spec, self._around.sql, self._around.sql_tls)}
 
     async def _shared(self, version: Version) -> None:
         """Of the calls of the alias it gets what it is to have."""
@@ -312,16 +325,16 @@ class Versions:
         old, version.kept = version.kept, kept
         self._keep(kept)
         if before is not None:
-            self._begin(self._left(before, self._folder / "code" / old.code if old.code != kept.code else None))
+            self._begin(self._left(before, old.code if old.code != kept.code else None))
         elif old.code != kept.code:
-            await asyncio.to_thread(package.remove, self._folder / "code" / old.code)
+            await self._removed(old.code)
 
-    async def _left(self, workers: Workers, code: pathlib.Path | None) -> None:
+    async def _left(self, workers: Workers, code: str | None) -> None:
         self._leaving.add(workers)
         await workers.close(max(self._around.drain_seconds, 2 * workers.timeout))  # a call may have waited as long as it takes
         self._leaving.discard(workers)
         if code is not None:
-            await asyncio.to_thread(package.remove, code)
+            await self._removed(code)
 
     def _keep(self, kept: Kept) -> None:
         path = self._file(kept.label)

@@ -15,27 +15,29 @@ CONTROL = "control"
 SPARK = ("spark-connect", "spark-job")
 GATEWAY = "gateway"
 APPS = "app-proxy"
-"""The apps run in its pod."""
+VERSIONS = "app-version"
+"""Users' programs. Nobody calls their pods: they call the proxy."""
 
 ARROWS: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
-    ((CONTROL, "master-setup", "compute", APPS, *SPARK), "master", ("sql",)),
-    ((CONTROL, "master", APPS), "compute", ("sql",)),
-    ((CONTROL, APPS, GATEWAY, *SPARK), "compute", ("flight",)),
+    ((CONTROL, "master-setup", "compute", VERSIONS, *SPARK), "master", ("sql",)),
+    ((CONTROL, "master", VERSIONS), "compute", ("sql",)),
+    ((CONTROL, VERSIONS, GATEWAY, *SPARK), "compute", ("flight",)),
     (("compute",), "data", ("data",)),
-    ((CONTROL, "hdfs-setup", "compute", "storage", APPS, *SPARK), "nmnode", ("http",)),
+    ((CONTROL, "hdfs-setup", "compute", "storage", VERSIONS, *SPARK), "nmnode", ("http",)),
     (("storage", *SPARK), "nmnode", ("rpc",)),
-    ((CONTROL, "compute", "nmnode", "storage", APPS, *SPARK), "storage", ("http",)),
+    ((CONTROL, "compute", "nmnode", "storage", VERSIONS, *SPARK), "storage", ("http",)),
     (("storage", *SPARK), "storage", ("data", "ipc")),
-    ((APPS, GATEWAY), "spark-connect", ("connect",)),
-    ((CONTROL, "compute", *SPARK), APPS, ("app",)),
-    ((GATEWAY, "compute"), CONTROL, ("api",)),
+    ((VERSIONS, GATEWAY), "spark-connect", ("connect",)),
+    ((CONTROL, "compute", VERSIONS, *SPARK), APPS, ("app",)),
+    ((CONTROL, VERSIONS), APPS, ("pods",)),
+    ((GATEWAY, "compute", APPS, VERSIONS), CONTROL, ("api",)),
     ((GATEWAY,), "nmnode", ("http",)),
     ((GATEWAY,), "storage", ("http",)),
     ((GATEWAY,), APPS, ("app",)),
 )
 """(who ask, whom, the names of the ports)."""
 
-OUTWARD = frozenset({"compute", APPS, *SPARK})
+OUTWARD = frozenset({"compute", VERSIONS, *SPARK})
 """Roles whose pods reach out of the cluster: to sources, and to what users' programs want. Others reach what the arrows say, and DNS."""
 
 OBSERVED = "metrics"

@@ -79,7 +79,10 @@ def _resources(workload: Workload, given: PodResources) -> Json:
     """Asked for: what it takes when little happens; the limit: a quarter above where it refuses or spills by itself."""
     size = workload.memory_mb
     requests = {"cpu": given.cpu_request or "100m", "memory": given.memory_request or f"{max(64, ceil((size or 256) / 4))}Mi"}
-    limits = {"cpu": given.cpu_limit, "memory": given.memory_limit or (f"{ceil(size * 1.25) + 128}Mi" if size else None)}
+    limits = {
+        "cpu": given.cpu_limit or (str(workload.cpus) if workload.cpus else None),
+        "memory": given.memory_limit or (f"{ceil(size * 1.25) + 128}Mi" if size else None),
+    }
     kept = {name: value for name, value in limits.items() if value is not None}
     return {"requests": requests, **({"limits": kept} if kept else {})}
 

@@ -35,7 +35,7 @@ class Group:
     @property
     def role(self) -> str:
         """What it has in common with its like."""
-        return role_of(self.name)
+        return self.main.role or role_of(self.name)
 
     @property
     def members(self) -> tuple[Workload, ...]:
@@ -47,7 +47,8 @@ class Group:
         """The kind of object that keeps the pod there."""
         if self.main.kind != "service":
             return "Job"
-        return "StatefulSet" if self.main.pool in KEEPING and self.main.service not in PASSING else "Deployment"
+        keeps = self.main.pool in KEEPING and self.main.service not in PASSING and self.main.role is None
+        return "StatefulSet" if keeps else "Deployment"
 
     @property
     def first(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.spec.kubernetes import Pods, Toleration
 from controller.substrates.kubernetes.containers import container, preparing
 from controller.substrates.kubernetes.groups import Group, digest
-from controller.substrates.kubernetes.place import RESTART, ROLE, Json, Place
+from controller.substrates.kubernetes.place import RESTART, ROLE, WORKLOAD, Json, Place
 from controller.substrates.kubernetes.programs import IMAGES
 from controller.substrates.kubernetes.volumes import volumes
 
@@ -75,7 +75,8 @@ def _placement(group: Group, place: Place, where: Pods) -> Json:
     if where.tolerations:
         found["tolerations"] = [_toleration(toleration) for toleration in where.tolerations]
     if where.spread != "none" and group.shape != "Job":
-        like = {"matchLabels": {**place.labels(group.main.pool), ROLE: group.role}}
+        alone = {} if group.main.role is None else {WORKLOAD: group.name}  # one app's pods don't care where those of others are
+        like = {"matchLabels": {**place.labels(group.main.pool), ROLE: group.role, **alone}}
         rule = {"maxSkew": 1, "topologyKey": where.spread_by, "whenUnsatisfiable": SPREAD[where.spread], "labelSelector": like}
         found["topologySpreadConstraints"] = [rule]
     return found

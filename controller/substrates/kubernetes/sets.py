@@ -1,4 +1,4 @@
-"""What keeps a group's pod there: a StatefulSet, a Deployment or a Job, each with one pod."""
+"""What keeps a group's pod there: a StatefulSet, a Deployment or a Job, each with one pod, or with some that are alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ def workload_set(group: Group, place: Place, template: Json, content: str) -> Js
         return _job(group, place, template, content)
     labels = place.labels(group.main.pool, group.name, group.role)
     metadata = {**place.metadata(group.name, labels), "annotations": {CONTENT: content}}
-    spec: Json = {"replicas": 1, "selector": {"matchLabels": {CLUSTER: place.cluster, WORKLOAD: group.name}}, "template": template}
+    spec: Json = {
+        "replicas": group.main.replicas,
+        "selector": {"matchLabels": {CLUSTER: place.cluster, WORKLOAD: group.name}},
+        "template": template,
+    }
     if group.shape == "StatefulSet":
         spec |= {
             "serviceName": group.name,
@@ -26,6 +30,9 @@ def workload_set(group: Group, place: Place, template: Json, content: str) -> Js
             "revisionHistoryLimit": 3,
             "volumeClaimTemplates": claim_templates(group, place),
         }
+    elif group.main.role is not None:
+        # the next one takes calls before this one ends
+        spec |= {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}, "revisionHistoryLimit": 3}
     else:
         # the history of queries and the keys of sessions are of one replica: never two of them
         spec |= {"strategy": {"type": "Recreate"}, "revisionHistoryLimit": 3}

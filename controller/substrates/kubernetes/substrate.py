@@ -10,6 +10,7 @@ from controller.kubernetes.names import CONTROLLER_SERVICE
 from controller.spec import ClusterSpec
 from controller.substrate import Observed, ObservedWorkload
 from controller.substrates.kubernetes.applying import applied, what_restarts
+from controller.substrates.kubernetes.arrows import VERSIONS
 from controller.substrates.kubernetes.claims import CLAIM, to_remember
 from controller.substrates.kubernetes.differences import other_images
 from controller.substrates.kubernetes.endings import telling
@@ -142,7 +143,8 @@ class KubernetesSubstrate:
         for entry in _current(self._there).values():
             if entry is ready or self._back(entry):
                 continue
-            if entry["metadata"]["labels"][ROLE] == role or (new_images and self._as_wanted(entry)):
+            like = entry["metadata"]["labels"][ROLE] == role and role != VERSIONS  # which have nothing to do with each other
+            if like or (new_images and self._as_wanted(entry)):
                 return _group_of(entry)
         return None
 

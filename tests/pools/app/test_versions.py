@@ -75,7 +75,7 @@ def test_bad_packages_leave_nothing(proxy: Stand, tmp_path: pathlib.Path) -> Non
         (b"no", 400, "is no package"),
         (b"", 400, "is no package"),
         (gzip.compress(b"\0" * 10240), 400, "the package is empty"),
-        (pack(tmp_path / "sql").archive, 400, "sql: not in pods yet"),
+        (pack(tmp_path / "sql").archive, 400, "sql: this app proxy was not told where the master is"),
         (pack(bad).archive, 400, "spec.yaml:8: schedule: cron: hour can't be '24'"),
     ):
         answer = proxy.call("POST", "/api/v1/apps", content=content)

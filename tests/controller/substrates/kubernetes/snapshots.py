@@ -14,11 +14,13 @@ import yaml
 
 from controller.facts import Facts
 from controller.profiles import render_profile
-from controller.spec import ClusterSpec, load_spec
+from controller.spec import ClusterSpec, load_spec, port_numbers
 from controller.substrates.kubernetes.groups import Group, groups, planned
 from controller.substrates.kubernetes.manifests import manifests
 from controller.substrates.kubernetes.place import CONTENT, RESTART, Place
-from controller.workloads import all_workloads
+from controller.workloads import all_workloads, app_settings
+from pools.app.wanted import Wanted
+from pools.app.workloads import version_pods
 from pools.workload import Workload
 
 FOLDER = pathlib.Path(__file__).parent / "snapshots"
@@ -28,12 +30,14 @@ FILES = {
     "data": ("data-0",),
     "storage": ("nmnode-0", "hdfs-setup"),
     "app": ("app-proxy",),
+    "version": ("app-house-v1-0a0b0c",),
     "gateway": ("gateway",),
     "tls": ("data-0",),
 }
 """File → pod groups; the others are like these."""
 CHANGES = {"gateway": {"gateway": "{enabled: true}"}, "tls": {"security": "{tls: {enabled: true}}"}}
 """File → what its spec differs by from the default one."""
+HOUSE = Wanted("0a0b0c" + 26 * "0", "house@v1", replicas=2, poolsize=3, memory_mb=512, threads=1, seconds=30.0)
 OWNER = {"apiVersion": "openbdc.dev/v1alpha1", "kind": "BigDataCluster", "name": "demo", "uid": "00000000-0000-0000-0000-000000000001"}
 
 
@@ -50,8 +54,11 @@ def spec(**changes: str) -> ClusterSpec:
 
 
 def workloads(of: ClusterSpec) -> tuple[Workload, ...]:
-    """As in a pass on Kubernetes."""
-    return planned(all_workloads(of, Facts(sealing_key="a2V5", ticket_key="dGlja2V0", listen="0.0.0.0", controller="openbdc")))
+    """As in a pass on Kubernetes, with one version of an app."""
+    facts = Facts(sealing_key="a2V5", ticket_key="dGlja2V0", listen="0.0.0.0", controller="openbdc")
+    port = port_numbers(of).app
+    versions = () if port is None else (version_pods(app_settings(of, port, facts), HOUSE),)
+    return planned((*all_workloads(of, facts), *versions))
 
 
 def place(of: ClusterSpec, namespace: str = "bdc") -> Place:

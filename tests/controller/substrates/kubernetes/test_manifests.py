@@ -13,7 +13,7 @@ from controller.substrates.kubernetes.place import RESTART
 from controller.substrates.kubernetes.rendering import Filling
 from controller.substrates.kubernetes.substrate import KubernetesSubstrate
 from pools.workload import Workload
-from tests.controller.substrates.kubernetes.snapshots import FILES, FOLDER, group, place, rendered, spec, workloads
+from tests.controller.substrates.kubernetes.snapshots import FILES, FOLDER, HOUSE, group, place, rendered, spec, workloads
 
 Json = dict[str, Any]
 
@@ -41,7 +41,7 @@ def test_manifests_are_those_that_were_reviewed(name: str) -> None:
 
 def test_every_container_is_confined() -> None:
     templates = [manifest["spec"]["template"]["spec"] for manifest in everything() if "template" in manifest.get("spec", {})]
-    assert len(templates) == 11
+    assert len(templates) == 12
     for spec_ in templates:
         assert spec_["securityContext"]["runAsNonRoot"] is True
         assert spec_["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -193,3 +193,13 @@ def test_a_ready_pod_is_not_restarted_while_another_of_its_kind_is_away(shards: 
     else:
         with pytest.raises(AssertionError, match="is applied"):
             substrate.ensure(wanted)
+
+
+def test_pods_of_a_version_hold_what_opens_its_package_and_nothing_else() -> None:
+    found = made("app-house-v1-0a0b0c", security="{tls: {enabled: true}}")
+    assert not any(name.startswith("Service/") for name in found)
+    deployment = found["Deployment/app-house-v1-0a0b0c"]
+    pod = deployment["spec"]["template"]["spec"]
+    secrets = [item["key"] for volume in pod["volumes"] if "secret" in volume for item in volume["secret"]["items"]]
+    assert (deployment["spec"]["replicas"], secrets) == (2, [f"app-pod-{HOUSE.code}", "tls-ca.crt"])
+    assert pod["containers"][0]["resources"]["limits"] == {"cpu": "3", "memory": f"{3 * 512 * 5 // 4 + 128}Mi"}

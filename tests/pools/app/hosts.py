@@ -1,0 +1,124 @@
+"""Pods of versions, without Kubernetes: what the proxy wants is started as processes, by the same description that a pod is made from."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from apps.package import pack
+from pools.app import wire
+from pools.app.settings import HostSettings
+from pools.app.wanted import Wanted, asked
+from tests.patience import PATIENCE, eventually
+from tests.pools.app.stand import Stand, stand
+from tests.services.postgresql import free_port
+
+KEY = "the cluster's key of this"
+
+
+@dataclass
+class Hosts:
+    """A proxy, and one process for each pod that was ``made``."""
+
+    proxy: Stand
+    port: int
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """As the controller asks."""
+        return asked(("127.0.0.1", self.port), KEY, None)
+
+    def of(self, label: str) -> Wanted:
+        """The pods of a version, once they are wanted."""
+        eventually(lambda: [one for one in self.wanted() if one.label == label], f"pods of {label} are wanted")
+        return [one for one in self.wanted() if one.label == label][-1]
+
+    def make(self, wanted: Wanted, pod: str, token: str | None = None) -> subprocess.Popen[bytes]:
+        """One pod."""
+        folder = self.proxy.folder / "pods" / pod
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "token").write_text(token or wire.token(KEY, wanted.code))
+        settings = HostSettings(
+            code=wanted.code,
+            label=wanted.label,
+            proxy=f"127.0.0.1:{self.port}",
+            token_file=str(folder / "token"),
+            data_folder=str(folder / "data"),
+            ready_file=str(folder / "ready"),
+            workers=wanted.poolsize,
+            drain_seconds=wanted.seconds,
+            pod=pod,
+        )
+        (folder / "host.json").write_text(settings.json())
+        with (folder / "log").open("ab") as log:
+            command = [sys.executable, "-m", "pools.app.host", "--config", str(folder / "host.json")]
+            process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env={**os.environ, "SECRET": "x"})
+        self.processes[pod] = process
+        return process
+
+    def log(self, pod: str) -> str:
+        """Of the pod's process."""
+        return (self.proxy.folder / "pods" / pod / "log").read_text()
+
+    def end(self, pod: str, number: int = signal.SIGKILL) -> int:
+        """As its pod ends: all that is in it."""
+        process = self.processes.pop(pod)
+        workers = children(process.pid) if number == signal.SIGKILL else []
+        process.send_signal(number)
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        return process.wait(PATIENCE)
+
+    def create(self, folder: pathlib.Path, pods: int = 1, **more: Any) -> dict[str, Any]:
+        """A version that runs in so many pods."""
+        answer = self.proxy.call(more.get("method", "POST"), "/api/v1/apps", content=pack(folder).archive)
+        assert answer.status_code in (200, 201), answer.text
+        label = f"{answer.json()['name']}@{answer.json()['version']}"
+        before = set(self.processes)
+        wanted = self.of(label)
+        for number in range(pods):
+            self.make(wanted, f"{wanted.name}-{number}-{len(before)}")
+        return self.settled(label.replace("@", "/"), more.get("state", "Ready"))
+
+    def settled(self, path: str, state: str = "Ready") -> dict[str, Any]:
+        """Its description, once nothing changes any more."""
+        path = f"/api/v1/apps/{path}"
+        eventually(lambda: self.proxy.call("GET", path).json()["settled"], f"{path} is settled")
+        found: dict[str, Any] = self.proxy.call("GET", path).json()
+        assert found["state"] == state, found
+        return found
+
+
+def children(pid: int) -> list[int]:
+    """Of a process."""
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False).stdout
+    return [int(word) for word in found.split()]
+
+
+@contextmanager
+def hosts(folder: pathlib.Path, **more: Any) -> Iterator[Hosts]:
+    """A proxy that has versions run in pods; nothing is left at the end."""
+    port = free_port()
+    (folder / "key").write_text(KEY)
+    with stand(folder, pods_port=port, pods_key_file=str(folder / "key"), **more) as proxy:
+        found = Hosts(proxy, port)
+        try:
+            yield found
+        finally:
+            for pod in [*found.processes]:
+                found.end(pod)
+
+
+@pytest.fixture(scope="module")
+def pods(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    with hosts(pathlib.Path(tmp_path_factory.mktemp("pods"))) as found:
+        yield found
