@@ -58,7 +58,8 @@ class PostgresqlServer:
     addresses: tuple[str, ...] = ("127.0.0.1",)
     """Where TCP listens; empty: only the unix socket in ``{run}``."""
     networks: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
-    """Clients that pg_hba.conf lets in (CIDR), always by SCRAM, outside of loopback always by TLS unless the server is ``guarded``."""
+    """Clients that pg_hba.conf lets in (CIDR), always by SCRAM, by TLS where there is ``tls``, and outside of loopback unless the server is
+    ``guarded``."""
     tls: Tls | None = None
     guarded: bool = False
     """True: something outside of the server lets only the cluster's own pods reach it (a NetworkPolicy), so it may listen without TLS."""
@@ -72,7 +73,7 @@ class PostgresqlServer:
     statement_timeout_ms: int = 0
     """Default of every session, 0: none. A session may set its own."""
     extension_folder: bool = False
-    """True: ``{config}/extension`` is searched for extensions (PostgreSQL 18)."""
+    """True: ``{config}/extension`` is searched for extensions: by PostgreSQL 18; an older one is started by ``pools.master.old_server``."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """More lines of postgresql.conf; they win over those written here."""
     files: tuple[ConfigFile, ...] = ()
@@ -88,16 +89,14 @@ def server_workload(server: PostgresqlServer) -> Workload:
     if not server.guarded:
         refuse_open_listening(server.addresses, server.tls)
     if server.version < OLDEST_SUPPORTED:
-        raise ValueError(
-            f"PostgreSQL {server.version} is too old; {OLDEST_SUPPORTED} is the oldest that works, 18 is the one that is tested"
-        )
+        raise ValueError(f"PostgreSQL {server.version} is too old; {OLDEST_SUPPORTED} is the oldest that works")
     return Workload(
         name=server.name,
         pool=server.pool,
         service="sql",
         resource=server.resource,
         pool_instance=server.pool_instance,
-        command=("{program:postgres}", "-D", DATA, "--config-file={config}/postgresql.conf", "--hba-file={config}/pg_hba.conf"),
+        command=(*_program(server), "-D", DATA, "--config-file={config}/postgresql.conf", "--hba-file={config}/pg_hba.conf"),
         environment={"TZ": "UTC", "LC_ALL": "C.UTF-8", **ALLOCATOR},
         files=(
             ConfigFile("postgresql.conf", postgresql_conf(server)),
@@ -114,6 +113,12 @@ def server_workload(server: PostgresqlServer) -> Workload:
         stop_seconds=20.0,
         ready_seconds=120.0,
     )
+
+
+def _program(server: PostgresqlServer) -> tuple[str, ...]:
+    if not server.extension_folder or server.version >= EXTENSION_PATH_SINCE:
+        return ("{program:postgres}",)
+    return ("{python}", "-m", "pools.master.old_server", "{run}/postgresql", "{config}/extension", "{program:postgres}")
 
 
 def refuse_open_listening(addresses: tuple[str, ...], tls: Tls | None) -> None:
@@ -147,8 +152,9 @@ def _initdb(server: PostgresqlServer) -> Prepare:
         "--encoding=UTF8",
         "--locale=C",
         "--no-instructions",
-        "--set=shared_buffers=16MB",
     ]
+    if server.version >= 16:
+        options.append("--set=shared_buffers=16MB")
     if server.version >= 17:
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     else:
@@ -235,7 +241,7 @@ def pg_hba_conf(server: PostgresqlServer) -> str:
     """SCRAM everywhere, also on the unix socket: who shares the pool's OS user still has to know the password."""
     lines = ["local all all scram-sha-256"]
     for network in server.networks if server.addresses else ():
-        plain = server.guarded or ipaddress.ip_network(network).is_loopback
+        plain = server.guarded or (server.tls is None and ipaddress.ip_network(network).is_loopback)
         lines.append(f"{'host' if plain else 'hostssl'} all all {network} scram-sha-256")
     return "\n".join(lines) + "\n"
 

@@ -127,8 +127,8 @@ class Postgresql(Section):
     """Which PostgreSQL the master runs."""
 
     bin: Annotated[str, Field(pattern=r"^/")] | None = None
-    """Absolute path of the folder with ``postgres`` and ``initdb`` of a system PostgreSQL (18 or later, with TLS if it is to be
-    reached from other machines). null: the PostgreSQL that comes with the product, loopback only."""
+    """Absolute path of the folder with ``postgres``, ``initdb`` and ``pg_config`` of a system PostgreSQL (15 or later). null: the
+    PostgreSQL that comes with the product."""
 
 
 class MasterPool(Section):

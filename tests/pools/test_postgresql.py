@@ -34,7 +34,7 @@ def test_beyond_loopback_needs_tls(addresses: tuple[str, ...]) -> None:
     files = {file.path: file.content for file in workload.files}
     assert "ssl = on" in files["postgresql.conf"]
     assert "hostssl all all 10.0.0.0/8 scram-sha-256" in files["pg_hba.conf"]
-    assert "host all all 127.0.0.1/32 scram-sha-256" in files["pg_hba.conf"]
+    assert "hostssl all all 127.0.0.1/32 scram-sha-256" in files["pg_hba.conf"]
 
 
 OUTSIDE = ("*", "0.0.0.0", "::", "localhost.example.org", "10.1.2.3")

