@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 VERSION = "476"
 """The newest whose server is published as an archive."""
-READY_SECONDS = 120
+READY_SECONDS = 400
 MAIN = "io.trino.server.TrinoServer"
 _TYPES = {"int32": "integer", "int64": "bigint", "date32[day]": "date", "string": "varchar"}
 _JVM = ("-Xmx4g", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-Djdk.attach.allowAttachSelf=true", "--enable-native-access=ALL-UNNAMED",
@@ -68,7 +68,7 @@ def running_trino(home: Path, root: Path, target: Target) -> Iterator[int]:
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=root,
         )  # fmt: skip
     try:
-        _wait(port, process)
+        _wait(port, process, root / "server.log")
         _register(port, target)
         yield port
     finally:
@@ -99,16 +99,18 @@ def _lay(home: Path, root: Path, port: int, target: Target) -> None:
     )
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + READY_SECONDS
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    end, why = time.monotonic() + READY_SECONDS, ""
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise RuntimeError(f"Trino ended with {process.returncode}")
-        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            raise RuntimeError(f"Trino ended with {process.returncode}:\n{log.read_text()[-2000:]}")
+        try:
             _ask(port, "SELECT count(*) FROM pg.public.nation")  # a node must be there to ask PostgreSQL; the catalogue needs none
             return
+        except (OSError, ValueError, RuntimeError) as error:
+            why = str(error)
         time.sleep(0.3)
-    raise RuntimeError("Trino is not ready")
+    raise RuntimeError(f"Trino is not ready after {READY_SECONDS} s ({why}):\n{log.read_text()[-2000:]}")
 
 
 def _register(port: int, target: Target) -> None:
