@@ -1,4 +1,5 @@
-"""Apps of a cluster in pods: created and called from outside, kept over the loss of their pod, answered while the controller is away."""
+"""Apps of a cluster in pods: a Deployment for each version behind one proxy; created and called from outside, kept over the loss of any of
+these pods, answered while the controller is away."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from typing import cast
 import pytest
 
 from tests.patience import eventually
-from tests.services.kubernetes.product import Product
+from tests.services.kubernetes.product import Json, Product
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
 PROXY, PORT = "app-proxy", 30778
@@ -23,10 +24,11 @@ version: v1
 runtime: Python
 src: ./app.py
 entrypoint: handler
-replicas: 1
-poolsize: 2
+replicas: 2
+poolsize: 1
+resources: {memory: 256M}
 inputs: {x: int}
-output: {y: int, user: int, written: str, seen: str}
+output: {y: int, user: int, written: str, seen: str, pod: str, shown: list}
 """
 CODE = """
 import os
@@ -37,13 +39,15 @@ def handler(x):
         written = "written"
     except OSError as error:
         written = type(error).__name__
-    seen = "proxy" if any(name.isdecimal() and readable(name) for name in os.listdir("/proc")) else "nothing"
-    return {"y": x + 1, "user": os.getuid(), "written": written, "seen": seen}
+    seen = "host" if any(name.isdecimal() and readable(name) for name in os.listdir("/proc")) else "nothing"
+    places = [place for place in ("/etc/openbdc/secrets", "/var/run/secrets") if os.path.isdir(place)]
+    shown = [name for place in places for name in os.listdir(place) if name[0] != "."]
+    return {"y": x + 1, "user": os.getuid(), "written": written, "seen": seen, "pod": os.uname().nodename, "shown": shown}
 
 def readable(pid):
     try:
         with open(f"/proc/{pid}/environ", "rb") as file, open(f"/proc/{pid}/cmdline", "rb") as line:
-            return b"pools.app.service" in line.read() and bool(file.read())
+            return b"pools.app.host" in line.read() and bool(file.read())
     except OSError:
         return False
 """
@@ -72,6 +76,24 @@ def answers(place: Product) -> bool:
         return False
 
 
+def versions(place: Product, name: str = "app-where") -> list[Json]:
+    """Pods of the app that are to go on, by name."""
+    found = [pod for pod in place.pods("openbdc.dev/role=app-version") if "deletionTimestamp" not in pod["metadata"]]
+    ours = [pod for pod in found if pod["metadata"]["name"].startswith(name)]
+    return sorted(ours, key=lambda pod: str(pod["metadata"]["name"]))
+
+
+def replaced(place: Product, gone: Json) -> set[str]:
+    """Names of both pods of the app, once there is another one in the place of ``gone``."""
+
+    def names() -> set[str]:
+        return {pod["metadata"]["name"] for pod in versions(place)} - {gone["metadata"]["name"]}
+
+    place.until(lambda: len(names()) == 2, "there is another pod in its place")
+    place.wait_ready()
+    return names()
+
+
 def asked(url: str, body: object, token: str | None = None) -> dict[str, object]:
     headers = {"Content-Type": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=60) as answer:
@@ -90,7 +112,10 @@ def called(port: int, token: str, x: int) -> object:
 
 
 def test_it_is_created_and_called_from_outside(place: Product, app: str) -> None:
-    assert run(place, 41) == {"y": 42, "user": 10001, "written": "PermissionError", "seen": "nothing"}
+    answer = run(place, 41)
+    names = {pod["metadata"]["name"] for pod in versions(place)}
+    assert answer.pop("pod") in names and len(names) == 2
+    assert answer == {"y": 42, "user": 10001, "written": "PermissionError", "seen": "nothing", "shown": ["token"]}
     described = place.bdc("app", "describe", "-n", app, "-v", "v1")
     assert described["links"]["app"] == f"http://{PROXY}.{place.name}.svc:{PORT}/api/app/where/v1/run"
 
@@ -103,14 +128,64 @@ def test_sql_calls_it_for_the_rows_of_a_query(place: Product, app: str) -> None:
     assert sorted((row["x"], row["y"]) for row in answers) == [(1, 2), (2, 3), (3, 4)]
 
 
-def test_its_pod_is_killed_and_the_app_comes_back(place: Product, app: str) -> None:
+def test_the_pod_of_a_version_is_killed_and_the_others_answer(place: Product, app: str) -> None:
+    eventually(lambda: len({run(place, 1)["pod"] for _ in range(4)}) == 2, "both pods answer")
+    gone, stays = versions(place)
+    place.kubectl("delete", "pod", gone["metadata"]["name"], "--grace-period=0", "--force")
+    eventually(lambda: answers(place), "the app answers")
+    assert run(place, 1)["pod"] != gone["metadata"]["name"]
+    names = replaced(place, gone)
+    assert stays["metadata"]["name"] in names
+    eventually(lambda: {run(place, 1)["pod"] for _ in range(4)} == names, "the pod in its place answers too")
+
+
+def test_the_proxy_is_killed_and_the_pods_of_versions_stay(place: Product, app: str) -> None:
+    before = {pod["metadata"]["uid"] for pod in versions(place)}
     (pod,) = place.pods(f"openbdc.dev/workload={PROXY}")
     place.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
     gone = pod["metadata"]["uid"]
     place.until(lambda: gone not in {one["metadata"]["uid"] for one in place.pods()}, "the pod is gone")
     place.wait_ready()
     eventually(lambda: answers(place), "the app answers again")
-    assert run(place, 1)["y"] == 2
+    assert {one["metadata"]["uid"] for one in versions(place)} == before
+    place.until(lambda: place.ready(), "the cluster is ready")
+
+
+def test_an_update_brings_other_pods_and_those_of_before_go(place: Product, app: str, tmp_path: Path) -> None:
+    before = {pod["metadata"]["uid"] for pod in versions(place)}
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    (tmp_path / "app.py").write_text(CODE.replace('"y": x + 1', '"y": x + 2'))
+    assert place.bdc("app", "update", "-s", str(tmp_path), seconds=300)["state"] == "Ready"
+    assert run(place, 1)["y"] == 3
+    place.until(lambda: not before & {pod["metadata"]["uid"] for pod in versions(place)}, "the pods of before are gone", 120)
+    (tmp_path / "app.py").write_text(CODE)
+    place.bdc("app", "update", "-s", str(tmp_path), output=None, seconds=300)
+
+
+def test_what_can_not_be_started_is_an_error_and_leaves_no_pod(place: Product, tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(SPEC.replace("name: where", "name: broken"))
+    (tmp_path / "app.py").write_text("import nothing_of_that_name\n")
+    with pytest.raises(RuntimeError, match="No module named 'nothing_of_that_name'"):
+        place.bdc("app", "create", "-s", str(tmp_path), seconds=300)
+    place.until(lambda: not [pod for pod in versions(place, "app-broken")], "its pods are gone", 120)
+    place.bdc("app", "delete", "-n", "broken", "-v", "v1", "--yes", output=None)
+    place.wait_ready()
+
+
+def test_a_query_is_an_app_too(place: Product, tmp_path: Path) -> None:
+    place.bdc("app", "init", "-t", "sql", "-n", "asks", "-d", str(tmp_path / "asks"))
+    (tmp_path / "asks" / "query.sql").write_text("SELECT %(least)s::int + 1 AS id, session_user::text AS who")
+    password = "the query's own\n"
+    place.bdc("user", "add", "asks-sql", "--password-stdin", output=None, secret=password)
+    place.bdc("app", "secret", "set", "asks", "PGPASSWORD", "--value-stdin", output=None, secret=password)
+    try:
+        assert place.bdc("app", "create", str(tmp_path / "asks"), seconds=300)["state"] == "Ready"
+        answer = place.bdc("app", "run", "asks", "-i", "least=41")
+        assert answer["outputParameters"] == {"rows": [{"id": 42, "who": "asks-sql"}]}
+    finally:
+        place.bdc("app", "delete", "asks@v1", "--yes", "--live", output=None)
+        place.bdc("user", "remove", "asks-sql", "--yes", output=None)
+    place.wait_ready()
 
 
 def test_calls_are_answered_while_the_controller_is_away(place: Product, app: str) -> None:
