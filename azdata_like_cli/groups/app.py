@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from azdata_like_cli import appinputs, output
+from azdata_like_cli import appinputs, appmodels, output
 from azdata_like_cli.answers import Lines, Records, Value
 from azdata_like_cli.apphistory import history
 from azdata_like_cli.appnames import LIVE, named
@@ -25,8 +25,6 @@ from bdc.errors import ServiceError
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=pathlib.Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=pathlib.Path)
-MODEL = click.Path(exists=True, path_type=pathlib.Path)
-
 
 if TYPE_CHECKING:
     from apps.package import Package
@@ -62,23 +60,29 @@ def list_templates() -> Records:
         "bdc app init --template python --name add",
         "bdc app init -t onnx -n house -v v1 --model house.onnx",
         "bdc app init -t mlflow --model ./model",
+        "bdc app init -t mlflow -n house --model models:/house@candidate",
     ],
 )
 @click.option("--template", "-t", "chosen", default="python", show_default=True, help="What to begin with: `bdc app template list`.")
 @click.option("--name", "-n", default="app", show_default=True, help="Name of the app.")
 @click.option("--version", "-v", "version", default="v1", show_default=True, help="Its version.")
 @click.option("--destination", "-d", type=NEW_FOLDER, help="The folder to write. Default: one with the app's name.")
-@click.option("--model", type=MODEL, help="A model of yours: for the template onnx a file, for mlflow a folder.")
-def init(chosen: str, name: str, version: str, destination: pathlib.Path | None, model: pathlib.Path | None) -> Value:
-    """Write a folder with a spec.yaml and what belongs to it."""
+@click.option("--model", help="A model of yours: a file for onnx, a folder for mlflow; or models:/NAME@ALIAS of MLflow.")
+@pass_settings
+def init(settings: Settings, chosen: str, name: str, version: str, destination: pathlib.Path | None, model: str | None) -> Value:
+    """Write a folder with a spec.yaml and what belongs to it.
+
+    --model models:/NAME@ALIAS or models:/NAME/VERSION fetches that version from the MLflow server of MLFLOW_TRACKING_URI, with
+    MLFLOW_TRACKING_TOKEN; without that address from the cluster's own, as who is logged in.
+    """
     from apps import templates
 
     folder = destination or pathlib.Path(name)
-    with publishing.told():
-        files = templates.init(folder, chosen, name, version, model)
+    with appmodels.given(settings, chosen, model) as found, publishing.told():
+        files = templates.init(folder, chosen, name, version, found.path)
     return Value(
-        data={"folder": str(folder), "files": list(files)},
-        sentence=f"{folder} holds {', '.join(files)}. Next: bdc app test --local {folder}",
+        data={"folder": str(folder), "files": list(files), **({"model": found.label} if found.label else {})},
+        sentence=f"{folder} holds {', '.join(files)}{found.words}. Next: bdc app test --local {folder}",
     )
 
 

@@ -13,6 +13,7 @@ from bdc.errors import UserError
 from tests.apps.folders import app, python
 from tests.azdata_like_cli.conftest import Run
 from tests.azdata_like_cli.standin_controller import StandinController
+from tests.bdc.mlflow_registry import MLMODEL, serving
 
 
 def test_the_templates(bdc: Run) -> None:
@@ -46,6 +47,36 @@ def test_a_model_of_ones_own(bdc: Run, home: Path) -> None:
     refused = bdc("app", "test", "--local", str(home / "a"))
     assert (refused.code, "is no model that onnxruntime can run" in refused.err) == (3, True)
     assert bdc("app", "init", "-t", "python", "-d", str(home / "b"), "--model", str(home / "my.onnx")).code == 1
+
+
+def test_a_model_of_a_registry(bdc: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    wanted = ("--model", "models:/house@candidate")
+    for name in ("MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    nobody = bdc("app", "init", "-t", "mlflow", *wanted)
+    assert (nobody.code, "there is no MLflow server to ask" in nobody.err) == (1, True)
+    with serving(files={"MLmodel": MLMODEL, "model.onnx": b"model"}) as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
+        monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", server.token)
+        made = bdc("app", "init", "-t", "mlflow", "-n", "house", *wanted, "-o", "json").json
+        assert made == {"folder": "house", "files": ["model/MLmodel", "model/model.onnx", "spec.yaml"], "model": "models:/house/3"}
+        said = bdc("app", "init", "-t", "onnx", "-n", "file", *wanted)
+        assert "file holds model.onnx, spec.yaml, of models:/house/3. Next:" in said.out + said.err
+        assert (home / "file/model.onnx").read_bytes() == b"model"
+        server.files["MLmodel"] = b"flavors: {python_function: {loader_module: mlflow.sklearn}}\n"
+        for words, why in (
+            (("-t", "onnx", "-n", "b", *wanted), "has not the flavor onnx"),
+            (("-t", "python", "-n", "b", *wanted), "takes no model"),
+            (("-t", "mlflow", "-n", "b", "--model", "models:/house"), "names no version of a model"),
+            (("-t", "mlflow", "-n", "b", "--model", "models:/house@x"), "alias x not found"),
+            (("-t", "mlflow", "-n", "b", "--model", str(home / "nowhere")), "there is no file or folder"),
+        ):
+            refused = bdc("app", "init", *words)
+            assert refused.code == 1 and why in refused.err and "Traceback" not in refused.err, (words, refused)
+        assert not (home / "b").exists()
+        server.token = "another"
+        assert bdc("app", "init", "-t", "mlflow", "-n", "b", *wanted).code == 4
 
 
 def test_bad_input_is_one_clear_error(bdc: Run, home: Path) -> None:
