@@ -27,7 +27,7 @@ from virtualization.links import Links
 from virtualization.metering import metered
 from virtualization.narrowing import Lessons, NarrowedResult, Narrowing
 from virtualization.parse import parse
-from virtualization.plan import Connector, Executor, Fragment, Kept, OutputColumn, Plan, QueryContext, Result
+from virtualization.plan import BeginsEarly, Connector, Executor, Fragment, Kept, OutputColumn, Plan, QueryContext, Result
 from virtualization.planner.plan_query import Surroundings, plan_query
 from virtualization.predictions import Models, kept_here
 from virtualization.results import FragmentResult, RenamedResult, with_names
@@ -89,7 +89,7 @@ class Engine:
     def run(self, plan: Plan, context: QueryContext | None = None) -> Result:
         """Start a plan; rows stream, counted in ``context``. Close the result to free what is behind it."""
         context = context or QueryContext()
-        fragments = metered(plan.fragments, context, self._links.learn)
+        fragments = metered(_begun(plan.fragments), context, self._links.learn)
         if plan.residual is None:
             context.answered = context.moved[0]
             return FragmentResult(fragments[0].open(context), plan.columns or plan.fragments[0].columns)
@@ -183,3 +183,10 @@ class Engine:
             if executor.name == name:
                 return executor
         raise InternalError(f"the plan names executor {name}, which this engine has not")
+
+
+def _begun(fragments: tuple[Fragment, ...]) -> tuple[Fragment, ...]:
+    """Of several: what each must find out first goes on side by side."""
+    if len(fragments) < 2:
+        return fragments
+    return tuple(fragment.begun() if isinstance(fragment, BeginsEarly) else fragment for fragment in fragments)

@@ -240,6 +240,15 @@ class TakesKeys(Protocol):
 
 
 @runtime_checkable
+class BeginsEarly(Protocol):
+    """A fragment that has something to find out before its first row, which may go on while the query waits for other sources."""
+
+    def begun(self) -> Fragment:
+        """The same fragment, for one query, with that under way. What goes wrong is raised by whoever reads it."""
+        ...
+
+
+@runtime_checkable
 class ReadInRanges(Protocol):
     """A fragment that its connector may read over several connections at once, a range of one table each."""
 

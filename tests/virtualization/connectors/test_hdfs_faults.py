@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from tests.patience import PATIENCE, SOON, eventually
@@ -19,6 +20,7 @@ from tests.virtualization.connectors.conformance import BIG_ROWS, ROWS, failed, 
 from tests.virtualization.connectors.served_lake import ID, filled, rows, source
 from virtualization.catalog import DataSource
 from virtualization.connectors.hdfs import HdfsConnector
+from virtualization.connectors.hdfs.client import Client
 from virtualization.errors import (
     RemoteObjectError,
     SourceCredentialError,
@@ -26,7 +28,7 @@ from virtualization.errors import (
     SourceTimeoutError,
     SourceUnreachableError,
 )
-from virtualization.plan import QueryContext
+from virtualization.plan import BeginsEarly, Fragment, QueryContext, TakesKeys
 
 pytestmark = pytest.mark.service
 
@@ -78,6 +80,57 @@ def test_file_replaced_during_the_query(connector: HdfsConnector, lake: HdfsServ
     assert isinstance(meant, RemoteObjectError) and "/change/a.csv was replaced during the query" in meant.message
     assert fragment.fault(duckdb.OutOfRangeException("Out of Range Error: overflow")) is None  # type: ignore[attr-defined]
     assert ids(fragment) == [2, 3]
+
+
+def inline_ids(fragment: Fragment) -> list[int]:
+    """As an engine reads it; what the files have against it is raised."""
+    with duckdb.connect() as connection:
+        fragment.prepare_duckdb(connection)
+        try:
+            return sorted(row[0] for row in connection.sql(f"SELECT * FROM ({fragment.duckdb_sql()})").fetchall())
+        except duckdb.Error as error:
+            raise fragment.fault(error) or error from None
+
+
+def test_a_file_that_is_opened_ahead_is_opened_once(connector: HdfsConnector, lake: HdfsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.write("/ahead/a.csv", "id\n1\n")
+    of = connector.scan(table("/ahead/*.csv", [ID]), ["id"], []).fragment
+    assert isinstance(of, BeginsEarly)
+    inline_ids(of)  # what files of this kind look like is known from now on
+    opened: list[str] = []
+    opens = Client.open
+    monkeypatch.setattr(Client, "open", lambda self, file: opened.append(file.path) or opens(self, file))
+    begun = of.begun()
+    eventually(lambda: opened == ["/ahead/a.csv"], "the file was not opened ahead")
+    assert inline_ids(begun) == [1]
+    assert opened == ["/ahead/a.csv"]
+    assert isinstance(begun, TakesKeys)
+    assert inline_ids(begun.with_keys("id", pa.array([1, 2]))) == [1]  # the reader was given away: another is opened
+    assert opened == ["/ahead/a.csv"] * 2
+
+
+def test_a_file_replaced_after_it_was_opened_ahead(connector: HdfsConnector, lake: HdfsServer) -> None:
+    lake.write("/ahead/b.csv", "id\n1\n")
+    of = connector.scan(table("/ahead/b.csv", [ID]), ["id"], []).fragment
+    assert isinstance(of, BeginsEarly)
+    begun = of.begun()
+    begun.duckdb_sql()  # listed, and being opened
+    time.sleep(0.01)
+    lake.write("/ahead/b.csv", "id\n2\n3\n")
+    try:
+        assert inline_ids(begun) == [1]  # its blocks are still there
+    except RemoteObjectError as error:
+        assert "/ahead/b.csv was replaced during the query" in error.message
+    assert ids(of) == [2, 3]
+
+
+def test_what_goes_wrong_ahead_is_said_by_who_reads(connector: HdfsConnector) -> None:
+    of = connector.scan(table("/ahead/missing.csv", [ID]), ["id"], []).fragment
+    assert isinstance(of, BeginsEarly)
+    begun = of.begun()
+    for _ in range(2):
+        with pytest.raises(RemoteObjectError, match=r"/ahead/missing\.csv does not exist"):
+            begun.duckdb_sql()
 
 
 def test_unreachable_and_silent_namenode() -> None:

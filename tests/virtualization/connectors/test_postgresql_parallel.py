@@ -36,6 +36,7 @@ def remote(postgresql: PostgresqlServer) -> Iterator[PostgresqlServer]:
         made.execute(f"CREATE TABLE big AS SELECT g::bigint AS id, repeat('x', 80) AS pad FROM generate_series(1, {ROWS}) g")
         made.execute("CREATE INDEX ON big (id)")
         made.execute("CREATE TABLE moving AS SELECT * FROM big")
+        made.execute("CREATE TABLE fortieth AS SELECT id, pad FROM big WHERE id % 40 = 0")
         made.execute("CREATE TABLE small AS SELECT id, pad FROM big WHERE id % 100 = 0")
         made.execute(
             "CREATE TABLE loose AS SELECT g::bigint AS id, nullif(g % 7, 3)::bigint AS k, repeat('y', 60) AS pad"
@@ -211,6 +212,26 @@ def test_other_joins_go_as_one_statement(connector: PostgresqlConnector, remote:
 LOOSE = table("public.loose", [Column("id", "bigint"), Column("k", "bigint")], "loose")
 FEW = table("public.few", [Column("k", "bigint"), Column("t", "text")], "few")
 CONDITIONS = ("l.k = f.k", "l.k < f.k", "l.id % 5 = f.k", "coalesce(l.k, 0) = coalesce(f.k, 1)", "f.t > '3'", "l.k IS NULL", "l.id > 4000")
+
+
+def test_a_join_with_a_wide_hash_table_goes_as_one_statement(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+    """In ranges each connection would make it; the source's own workers share one."""
+    tables = {"t": BIG, "s": table("public.fortieth", BIG.columns, "fortieth")}
+    for trace, column, split in (("hashed-narrow", "t.id", True), ("hashed-wide", "s.pad", False)):
+        sql = f"SELECT t.id AS id, {column} AS more FROM public.t AS t JOIN public.s AS s ON t.id + 0 = s.id"
+        answer = connector.push(FragmentRequest(parse(sql), tables, DataSource("src", "postgresql", "")))
+        assert isinstance(answer, Accepted), answer
+        assert len(ids(read(answer.fragment, QueryContext(trace=trace)))) == ROWS // 40
+        assert bool(ranges(remote, trace)) == split
+
+
+def test_the_source_is_asked_for_its_plan_once_a_minute(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:
+    sql = "SELECT t.id AS id FROM public.t AS t WHERE t.id + 0 > 59000 + 7"
+    for trace in ("plan-once-1", "plan-once-2"):
+        assert len(ids(read(pushed(connector, sql), QueryContext(trace=trace)))) == 993
+        assert ranges(remote, trace)
+    told = [line for line in remote.log.splitlines() if "plan-once-" in line and "EXPLAIN" in line]
+    assert len(told) == 1 and "[bdc plan-once-1]" in told[0]  # as who asks the query
 
 
 def test_random_joins_have_the_same_rows_in_ranges(remote: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> None:

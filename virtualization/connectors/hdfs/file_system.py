@@ -18,7 +18,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from fsspec import AbstractFileSystem
 
@@ -33,6 +33,14 @@ _MAX_AGE_SECONDS = 24 * 3600.0
 _PATH = re.compile(rf"{PROTOCOL}://([0-9a-f]+)/__f=(\d+)/x[.\w]*")
 
 
+class Opened(Protocol):
+    """See ``ahead.Ahead``."""
+
+    def opened(self, file: RemoteFile) -> Any:  # noqa: ANN401
+        """A reader of ``file``, or None."""
+        ...
+
+
 @dataclass(frozen=True)
 class Listing:
     """The files of one query."""
@@ -43,6 +51,8 @@ class Listing:
     made: float = field(default_factory=time.monotonic)
     faults: list[VirtualizationError] = field(default_factory=list)
     """Our own errors on the way through the engine, which would wrap their text in its own."""
+    ahead: Opened | None = None
+    """What was opened before the query came to it."""
 
     def path(self, number: int) -> str:
         """Of one file, for DuckDB."""
@@ -57,9 +67,9 @@ _OPENED: OrderedDict[tuple[str, str], Any] = OrderedDict()
 _LOCK = threading.Lock()
 
 
-def remember(client: Client, files: Sequence[RemoteFile]) -> Listing:
+def remember(client: Client, files: Sequence[RemoteFile], ahead: Opened | None = None) -> Listing:
     """Make a listing readable. ``forget`` ends it; else it ends by age, or as the oldest of too many."""
-    listing = Listing(secrets.token_hex(16), client, files)
+    listing = Listing(secrets.token_hex(16), client, files, ahead=ahead)
     with _LOCK:
         _LISTINGS[listing.token] = listing
         old = time.monotonic() - _MAX_AGE_SECONDS
@@ -83,7 +93,7 @@ def _opened(listing: Listing, file: RemoteFile) -> Any:  # noqa: ANN401
     with _LOCK:
         reader = _OPENED.get(key)
     if reader is None:
-        reader = listing.client.open(file)
+        reader = (listing.ahead.opened(file) if listing.ahead is not None else None) or listing.client.open(file)
         with _LOCK:
             _OPENED[key] = reader
             while len(_OPENED) > _MAX_OPENED:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from virtualization.catalog import Column
 from virtualization.connectors.hdfs import narrowing, typed_files
+from virtualization.connectors.hdfs.ahead import Ahead
 from virtualization.connectors.hdfs.checked_sql import EXTRA, CheckedFile
 from virtualization.connectors.hdfs.client import RemoteFile
 from virtualization.connectors.hdfs.engine import ScanStream, concerns_files, fault, stream
@@ -40,6 +41,8 @@ class FilesFragment:
     """See ``virtualization.plan.TakesKeys``."""
     summary: tuple[str, pa.Schema] | None = None
     """Aggregates over the scan (DuckDB SQL) that are asked for instead of its rows, and their schema."""
+    ahead: Ahead | None = field(default=None, repr=False, compare=False)
+    """Of one query: see ``begun``."""
 
     @property
     def columns(self) -> tuple[OutputColumn, ...]:
@@ -114,6 +117,12 @@ class FilesFragment:
         """See ``virtualization.plan.TakesKeys``."""
         return replace(self, scan=narrowing.narrowed(self.scan, column, keys))
 
+    def begun(self) -> FilesFragment:
+        """See ``virtualization.plan.BeginsEarly``."""
+        if self.shape.format in STREAMED or rejecting(self.shape):
+            return self
+        return replace(self, ahead=Ahead(self.reader, self.scan.table.location, self.shape))
+
     def duckdb_sql(self) -> str | None:
         """The scan over the files as they are now. Good for the query that begins now: do not keep it."""
         if self.shape.format in STREAMED or rejecting(self.shape):
@@ -156,9 +165,9 @@ class FilesFragment:
         return self.reader.to_read(self.scan, self.reader.found(self.scan.table.location, self.shape))[0]
 
     def _reading(self) -> Reading:
-        found = self.reader.found(self.scan.table.location, self.shape)
+        found = self.ahead.found() if self.ahead is not None else self.reader.found(self.scan.table.location, self.shape)
         files, layouts = self.reader.to_read(self.scan, found)
-        listing = remember(self.reader.client, files)
+        listing = remember(self.reader.client, files, self.ahead)
         try:
             wanted = frozenset(column.remote_name for column in self.scan.needed)
             return Reading(listing, layouts, found.shape, scan_sql(listing, layouts, self.scan, found.shape), wanted)

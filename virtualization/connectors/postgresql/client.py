@@ -129,6 +129,8 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._pool = Pool(settings)
+        self.remembered: dict[int, tuple[float, bool]] = {}
+        """By a text's hash, until when: see ``parallel.Ranged.pays``."""
 
     def stream(self, sql: str, schema: pa.Schema, what: str, context: QueryContext, zone: str | None = None) -> RowStream:
         """Start ``sql``; ``what`` names its remote objects in errors; ``zone``: the time zone that it needs, None: it needs none."""
@@ -142,9 +144,9 @@ class Client:
         running.end(reusable=True)
         return list(table.to_pylist())
 
-    def plan_of(self, sql: str, what: str) -> str:
+    def plan_of(self, sql: str, what: str, context: QueryContext | None = None) -> str:
         """The source's own plan for a statement, in PostgreSQL's JSON."""
-        running, table = self.begin(what, QueryContext(), lambda cursor: _explained(cursor, sql))
+        running, table = self.begin(what, context or QueryContext(), lambda cursor: _explained(cursor, sql))
         running.end(reusable=True)
         return str(table.column(0)[0])
 

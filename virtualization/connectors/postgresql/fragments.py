@@ -45,7 +45,7 @@ class StatementFragment(RowsThroughOpen):
     def open(self, context: QueryContext) -> Batches:
         """One session of the pool, one statement, batches as they come; several for a big table."""
         zone = context.timezone if self.zoned else None
-        if self.ranged is not None and self.ranged.pays(self.client, self.text, self.what):
+        if self.ranged is not None and self.ranged.pays(self.client, self.text, self.what, context):
             return ParallelRows(self.client, Scan(self.text, self.ranged), self._schema(), self.what, context, zone)
         return self.client.stream(self.text, self._schema(), self.what, context, zone)
 

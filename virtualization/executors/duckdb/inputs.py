@@ -41,30 +41,46 @@ class Inputs:
 
     def place(self, translated: Translated, fragments: list[Fragment]) -> str:
         """Make every fragment that is read a table of the cursor; the text to run."""
-        texts = {number: self._inline_table(fragments[number]) for number in translated.reads}
-        streams = {number: self._opened(fragments[number]) for number, text in texts.items() if text is None}
-        joined = len(texts) > 1 and " UNION ALL " not in translated.sql
-        if joined:
-            self._read_ahead(list(streams.values()))
-        for number, stream in streams.items():
-            store = (joined and len(texts) >= MANY_INPUTS) if stream.whole else (joined or translated.reads[number] > 1)
-            texts[number] = self._registered(number, stream, store=store)
+        joined = len(translated.reads) > 1 and " UNION ALL " not in translated.sql
+        found = self._prepared({number: fragments[number] for number in translated.reads}, joined)
+        texts: dict[int, str] = {}
+        for number, rows in found.items():
+            if isinstance(rows, str):
+                texts[number] = self._inline_table(fragments[number], rows)
+                continue
+            store = (joined and len(found) >= MANY_INPUTS) if rows.whole else (joined or translated.reads[number] > 1)
+            texts[number] = self._registered(number, rows, store=store)
         sql = translated.sql
         for number, text in texts.items():
-            sql = sql.replace(placeholder(number), str(text))
+            sql = sql.replace(placeholder(number), text)
         if self._inline:  # what passes through nobody's hands here is counted by the engine itself (0.3 ms a query)
             self._cursor.execute("SET enable_profiling = 'no_output'")
         return sql
 
-    def _inline_table(self, fragment: Fragment) -> str | None:
+    def _prepared(self, fragments: dict[int, Fragment], joined: bool) -> dict[int, str | _Stream]:
+        """Scans that the engine does itself, and streams, which are read ahead where they are joined. All at once: sources compute side
+        by side."""
+        if len(fragments) < 2:
+            return {number: self._begun(fragment, joined) for number, fragment in fragments.items()}
+        with ThreadPoolExecutor(len(fragments), thread_name_prefix="inputs") as threads:
+            begun = {number: threads.submit(self._begun, fragment, joined) for number, fragment in fragments.items()}
+        return {number: one.result() for number, one in begun.items()}
+
+    def _begun(self, fragment: Fragment, joined: bool) -> str | _Stream:
         inline = fragment.duckdb_sql()
-        if inline is None:
-            return None
+        if inline is not None:
+            return inline
+        stream = self._opened(fragment)
+        if joined:
+            stream.read_ahead()
+        return stream
+
+    def _inline_table(self, fragment: Fragment, scan: str) -> str:
         names = ", ".join(f"c{at}" for at in range(len(fragment.columns)))
         fragment.prepare_duckdb(self._cursor)
-        self._inline.append((fragment, inline))
+        self._inline.append((fragment, scan))
         casts = [f"CAST(x.c{at} AS {_duckdb_type(column.type)}) AS c{at}" for at, column in enumerate(fragment.columns)]
-        return f"(SELECT {', '.join(casts)} FROM ({inline}) AS x({names}))"
+        return f"(SELECT {', '.join(casts)} FROM ({scan}) AS x({names}))"
 
     def _registered(self, number: int, stream: _Stream, *, store: bool) -> str:
         name = f"bdc_stream_{number}"
@@ -81,17 +97,6 @@ class Inputs:
         batches = fragment.open(self._context)
         self._open.append(batches)
         return _Stream(schema, self._batches(batches, schema))
-
-    def _read_ahead(self, streams: list[_Stream]) -> None:
-        """All at once: sources compute side by side."""
-        if len(streams) < 2:
-            for stream in streams:
-                stream.read_ahead()
-            return
-        with ThreadPoolExecutor(len(streams), thread_name_prefix="read-ahead") as threads:
-            reading = [threads.submit(stream.read_ahead) for stream in streams]
-        for one in reading:
-            one.result()
 
     def _batches(self, batches: Batches, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         try:
