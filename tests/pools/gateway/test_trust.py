@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from pools.gateway.peer import connect
+from pools.gateway.service import Gateway
 from pools.gateway.settings import GatewaySettings
 from pools.gateway.trust import Trust
+from pools.tls import CertificateFileError
 from tests.services.certificates import Laid, laid
 
 
@@ -53,6 +55,15 @@ def test_a_customers_certificate_is_known_by_itself(tmp_path: Path) -> None:
     same_authority.lay(own.issued(("bdc.example.com",)))
     with pytest.raises(ssl.SSLCertVerificationError):
         asyncio.run(tried(trust, same_authority))
+
+
+def test_what_of_the_spec_names_a_certificate_that_does_not_fit_is_told(tmp_path: Path) -> None:
+    own = replace(settings(laid(tmp_path / "own"), same=False), certificate_key_file=laid(tmp_path / "other").files.key)
+    given = replace(own, certificate_from="spec.kubernetes.tlsSecret")
+    with pytest.raises(CertificateFileError, match=r"does not belong to the certificate; put right what spec\.kubernetes\.tlsSecret names"):
+        Gateway(given)
+    with pytest.raises(CertificateFileError, match="bdc cert rotate"):
+        Gateway(own)
 
 
 def test_a_file_that_is_gone_is_an_oserror(tmp_path: Path) -> None:
