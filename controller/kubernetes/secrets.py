@@ -73,7 +73,9 @@ class ClusterSecrets:
             secret = self._api.get(self._path)
             there = _data(secret)
             values = self._values(sorted(wanted - set(there)), there)
-            changes = values | rotating.due(there, time.time()) | derived(wanted - set(there), _there(there, values))
+            tokens = derived(wanted, _there(there, values))
+            changes = values | rotating.due(there, time.time())
+            changes |= {name: value for name, value in tokens.items() if there.get(name) != value}
             changes |= dict.fromkeys(name for name in set(there) - wanted if name.startswith(DERIVED))
             if changes:
                 there = _data(self._add(secret, changes))
