@@ -161,17 +161,13 @@ def _converted(model: Any, inputs: Mapping[str, tuple[str, int]], sample: DataFr
     from onnxmltools.convert.common.data_types import FloatTensorType, StringTensorType
 
     from bdc.spark.mending import mended
+    from bdc.spark.saving import saved_aside
 
-    if type(sample).__module__.startswith("pyspark.sql.connect"):
-        raise UserError(
-            "models are converted with a classic Spark session: Spark Connect does not give their insides",
-            hint="save the model, then load it in a session of SparkSession.builder.master('local[1]')",
-        )
     kinds = [
         (name, StringTensorType([None, 1]) if kind == "text" else FloatTensorType([None, width])) for name, (kind, width) in inputs.items()
     ]
     try:
-        with mended():
+        with mended(), saved_aside(sample.sparkSession):
             made = convert_sparkml(model, "model", kinds, spark_session=sample.sparkSession)
     except Exception as error:
         said = str(error).strip().splitlines() or [type(error).__name__]

@@ -4,10 +4,14 @@ Boosted regressors (``GBTRegressionModel``): its graph for them is that of class
 (onnxmltools issue 703). Here the graph ends with the weighted sum of the trees.
 
 ``VectorAssembler`` of an index (of ``StringIndexer``) beside numbers: a graph that joins integers with floats, which onnxruntime refuses.
+
+``StringIndexer`` asks the ``SparkContext`` whether this is Spark 2: over Spark Connect there is none (in ``pyspark-client`` not even the
+class).
 """
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,15 +23,45 @@ Shapes = Callable[[Any], None]
 @contextmanager
 def mended() -> Iterator[None]:
     """While it lasts the converter knows better; afterwards it is as it was."""
-    from onnxmltools.convert.common import _registration as registered
-    from onnxmltools.convert.sparkml import operator_converters  # noqa: F401 - registers the stock ones
+    with _without_context():
+        from onnxmltools.convert.common import _registration as registered
 
-    stock = {name: (registered.get_converter(name), registered.get_shape_calculator(name)) for name in MENDED}
+        stock = {name: (registered.get_converter(name), registered.get_shape_calculator(name)) for name in MENDED}
+        try:
+            _register(MENDED)
+            yield
+        finally:
+            _register(stock)
+
+
+class _Context:
+    """What stands in the place of ``SparkContext``."""
+
+    _active_spark_context = types.SimpleNamespace(version="4.0")
+
+
+@contextmanager
+def _without_context() -> Iterator[None]:
+    module = _string_indexer()
+    stock, module.SparkContext = module.SparkContext, _Context
     try:
-        _register(MENDED)
         yield
     finally:
-        _register(stock)
+        module.SparkContext = stock
+
+
+def _string_indexer() -> Any:  # noqa: ANN401 - a module, and so all converters are imported
+    import pyspark
+
+    missing = not hasattr(pyspark, "SparkContext")
+    if missing:
+        pyspark.SparkContext = _Context
+    try:
+        from onnxmltools.convert.sparkml.operator_converters import string_indexer
+    finally:
+        if missing:
+            del pyspark.SparkContext
+    return string_indexer
 
 
 def _register(converters: Mapping[str, tuple[Step, Shapes]]) -> None:

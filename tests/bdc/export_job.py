@@ -30,11 +30,12 @@ def failure(work: Callable[[], object]) -> str:
     return "no error"
 
 
-builder = SparkSession.builder.master("local[2]")
+builder = SparkSession.builder.remote("local[2]") if given["connect"] else SparkSession.builder.master("local[2]")
 for name, value in {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"}.items():
     builder = builder.config(name, value)
 spark = builder.getOrCreate()
 folder = Path(given["folder"])
+spark.conf.set("ONNX_DFS_PATH", given["aside"])
 house = spark.read.csv(given["house"], header=True, inferSchema=True).repartition(2).cache()
 house = house.withColumn("dear", (F.col("MEDV") > 25).cast("double")).withColumn(
     "kind", F.when(F.col("CHAS") == 1, "river").otherwise("land")
@@ -96,5 +97,7 @@ result["failures"] = {
     "folder": failure(lambda: bdc.export_onnx(boosted, house, folder / "nowhere" / "x.onnx")),
 }
 result["left"] = sorted(path.name for path in folder.iterdir())
+result["left aside"] = [path.name for path in Path(given["aside"]).iterdir()]
+result["databases"] = [row[0] for row in spark.sql("SHOW DATABASES").collect()]
 spark.stop()
 print(json.dumps(result))

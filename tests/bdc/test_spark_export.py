@@ -1,4 +1,5 @@
-"""``bdc.export_onnx`` with the locked Spark: each kind of model says in ONNX what it says in Spark, or there is no file."""
+"""``bdc.export_onnx`` with the locked Spark, classic and Connect: each kind of model says in ONNX what it says in Spark, or there is no
+file."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 JOB = Path(__file__).with_name("export_job.py")
 REGRESSORS = ("linear", "tree", "forest", "boosted")
 CLASSIFIERS = ("logistic", "tree classifier", "forest classifier", "boosted classifier")
+BY_CONNECT = ("linear", "boosted", "forest classifier")
+"""With the pipeline that has texts: what the converter reads from a model itself, from its trees, and from the session."""
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +30,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(spark: SparkScripts, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    driver: Path = tmp_path_factory.mktemp("driver")
+    return exported(spark, folder, tmp_path_factory.mktemp("driver"), connect=False)
+
+
+@pytest.fixture(scope="module")
+def by_connect(spark: SparkScripts, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return exported(spark, tmp_path_factory.mktemp("onnx"), tmp_path_factory.mktemp("driver"), connect=True)
+
+
+def exported(spark: SparkScripts, folder: Path, driver: Path, *, connect: bool) -> dict[str, Any]:
     (driver / "client").mkdir()
+    (driver / "aside").mkdir()
     (driver / "client" / "bdc").symlink_to(ROOT / "bdc", target_is_directory=True)
     (driver / "house.csv").write_text(house_csv())
     given: dict[str, object] = {
-        "client": str(driver / "client"), "folder": str(folder), "house": str(driver / "house.csv"), "models": [*REGRESSORS, *CLASSIFIERS],
+        "client": str(driver / "client"), "folder": str(folder), "house": str(driver / "house.csv"), "aside": str(driver / "aside"),
+        "models": BY_CONNECT if connect else [*REGRESSORS, *CLASSIFIERS], "connect": connect,
     }  # fmt: skip
     return spark.run(JOB, given)[0]
 
@@ -91,3 +104,23 @@ def test_what_is_wrong_is_one_error(result: dict[str, Any], what: str, parts: tu
 def test_what_was_refused_left_no_file(result: dict[str, Any]) -> None:
     names = [f"{name.replace(' ', '_')}.onnx" for name in (*REGRESSORS, *CLASSIFIERS)]
     assert result["left"] == sorted([*names, "mixed.onnx", "alone.onnx"])
+    assert (result["left aside"], result["databases"]) == ([], ["default"])
+
+
+@pytest.mark.parametrize("name", BY_CONNECT)
+def test_over_spark_connect_each_model_says_the_same(name: str, result: dict[str, Any], by_connect: dict[str, Any]) -> None:
+    difference, rows, inputs, outputs, there = by_connect["reports"][name]
+    assert 0 <= difference < 1e-3
+    assert (rows, inputs, there) == (506, by_connect["features"], True)
+    assert outputs == result["reports"][name][3]
+
+
+def test_over_spark_connect_it_is_compared_and_leaves_nothing_too(by_connect: dict[str, Any]) -> None:
+    difference, rows, inputs, _ = by_connect["mixed"]
+    assert difference < 1e-3 and (rows, inputs) == (100, ["kind", *by_connect["features"]])
+    assert by_connect["alone"][1:] == [506, ["features"]]
+    assert "differs by up to" in by_connect["failures"]["stock"] and "nothing was written" in by_connect["failures"]["stock"]
+    assert "says something else than Spark" in by_connect["failures"]["tolerance"]
+    names = [f"{name.replace(' ', '_')}.onnx" for name in BY_CONNECT]
+    assert by_connect["left"] == sorted([*names, "mixed.onnx", "alone.onnx"])
+    assert (by_connect["left aside"], by_connect["databases"]) == ([], ["default"])
