@@ -23,8 +23,6 @@ from pools.app import wire
 from pools.app.slot import Slot
 from pools.app.wanted import Wanted
 
-POD_SECONDS = 600.0
-"""For so long a version waits for its pod: the controller may be busy, a node pulls the image."""
 SPARE = 4
 """So many times its workers a pod may offer."""
 logger = logging.getLogger("pods")
@@ -50,7 +48,7 @@ class Pods:
     """``key``: the cluster's for this; ``package``: where the package of a code lies; ``came``: told when a pod of a code offers a worker;
     ``seconds``: that are waited for one."""
 
-    def __init__(self, key: str, package: Callable[[str], Path], came: Callable[[str], None], seconds: float = POD_SECONDS) -> None:
+    def __init__(self, key: str, package: Callable[[str], Path], came: Callable[[str], None], seconds: float) -> None:
         self._key = key
         self._package = package
         self._came = came

@@ -62,6 +62,7 @@ async def serve(settings: ProxySettings) -> int:
             sql=settings.sql,
             sql_tls=settings.sql_tls,
             pods_key=pathlib.Path(settings.pods_key_file).read_text().strip() if settings.pods_key_file else None,
+            pods_seconds=settings.pods_seconds,
         ),
     )
     versions.restore()

@@ -32,6 +32,8 @@ class ProxySettings:
     """Where pods of versions call, in a pod; 0: workers are processes below the proxy."""
     pods_key_file: str | None = None
     """Of which their tokens are made."""
+    pods_seconds: float = 600.0
+    """For so long a version waits for its first pod: the controller may be busy, a node pulls the image."""
     certificate: str | None = None
     """With which they are spoken to, and its key; None: without TLS."""
     certificate_key: str | None = None

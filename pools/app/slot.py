@@ -83,7 +83,7 @@ class Slot(asyncio.Protocol):
         try:
             for kind, content in wire.taken(self._buffer, wire.MAX_PIECE if self._admitted else wire.MAX_HELLO):
                 self._told(kind, content)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             self._end()
 
     def _told(self, kind: int, content: bytes) -> None:

@@ -50,7 +50,8 @@ class Around:
     because this OS user runs other things too. ``closed``: nothing is written into the folders of code; where the proxy's user is also who
     deletes the cluster, they stay open to it. ``slots``: the OS users of apps; None: workers run as this process's own.
     ``sql``: where the master is, for queries (``sql_apps``), ``sql_tls``: what libpq is told about its TLS. ``pods_key``: each version runs
-    in pods of its own, which know tokens made of this; None: below this process."""
+    in pods of its own, which know tokens made of this; None: below this process. ``pods_seconds``: that a version
+    waits for the first."""
 
     marks: Mapping[str, str]
     processes: int | None
@@ -60,6 +61,7 @@ class Around:
     sql: str | None = None
     sql_tls: Mapping[str, str] = field(default_factory=dict)
     pods_key: str | None = None
+    pods_seconds: float = 600.0
 
 
 class Versions:
@@ -68,7 +70,7 @@ class Versions:
     def __init__(self, folder: pathlib.Path, around: Around) -> None:
         self._folder = folder
         self._around = around
-        self.pods = Pods(around.pods_key, self._package, self._came) if around.pods_key else None
+        self.pods = Pods(around.pods_key, self._package, self._came, around.pods_seconds) if around.pods_key else None
         """None: they are below this process."""
         self._where: Where = Elsewhere(self.pods) if self.pods is not None else Below(folder, around.slots)
         self._known: dict[tuple[str, str], Version] = {}

@@ -20,6 +20,7 @@ from pools.app.settings import HostSettings
 from pools.app.wanted import Wanted, asked
 from tests.patience import PATIENCE, eventually
 from tests.pools.app.stand import Stand, stand
+from tests.services.certificates import Laid
 from tests.services.postgresql import free_port
 
 KEY = "the cluster's key of this"
@@ -31,11 +32,12 @@ class Hosts:
 
     proxy: Stand
     port: int
+    authority: str | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def wanted(self) -> tuple[Wanted, ...]:
         """As the controller asks."""
-        return asked(("127.0.0.1", self.port), KEY, None)
+        return asked(("127.0.0.1", self.port), KEY, self.authority)
 
     def of(self, label: str) -> Wanted:
         """The pods of a version, once they are wanted."""
@@ -56,6 +58,7 @@ class Hosts:
             ready_file=str(folder / "ready"),
             workers=wanted.poolsize,
             drain_seconds=wanted.seconds,
+            authority=self.authority,
             pod=pod,
         )
         (folder / "host.json").write_text(settings.json())
@@ -105,12 +108,15 @@ def children(pid: int) -> list[int]:
 
 
 @contextmanager
-def hosts(folder: pathlib.Path, **more: Any) -> Iterator[Hosts]:
-    """A proxy that has versions run in pods; nothing is left at the end."""
+def hosts(folder: pathlib.Path, tls: Laid | None = None, **more: Any) -> Iterator[Hosts]:
+    """A proxy that has versions run in pods; nothing is left at the end. ``tls``: what it shows, and pods trust."""
     port = free_port()
+    if tls is not None:
+        more |= {"certificate": tls.files.certificate, "certificate_key": tls.files.key}
+    folder.mkdir(exist_ok=True)
     (folder / "key").write_text(KEY)
     with stand(folder, pods_port=port, pods_key_file=str(folder / "key"), **more) as proxy:
-        found = Hosts(proxy, port)
+        found = Hosts(proxy, port, None if tls is None else tls.root)
         try:
             yield found
         finally:

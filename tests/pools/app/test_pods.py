@@ -7,6 +7,7 @@ import functools
 import pathlib
 import re
 import signal
+import socket
 import textwrap
 
 import pytest
@@ -16,8 +17,9 @@ from pools.app import wire
 from pools.app.wanted import Wanted, asked
 from tests.apps.folders import python
 from tests.patience import PATIENCE, eventually
-from tests.pools.app.hosts import KEY, Hosts, children, pods
+from tests.pools.app.hosts import KEY, Hosts, children, hosts, pods
 from tests.pools.app.test_versions import app
+from tests.services.certificates import laid
 
 __all__ = ["pods"]
 WHERE = "__import__('os').getppid()"
@@ -181,6 +183,48 @@ def test_who_does_not_know_the_token_gets_nothing(pods: Hosts, tmp_path: pathlib
     pods.make(wanted, "right")
     assert pods.settled("shut/v1")["state"] == "Ready"
     assert (pods.proxy.folder / "pods" / "right" / "ready").exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        wire.piece(wire.DATA, b"{}"),
+        wire.piece(wire.HELLO, b"[]"),
+        wire.piece(wire.HELLO, b"{"),
+        wire.piece(wire.HELLO, b"\xff" * 10),
+        wire.piece(wire.HELLO, b"[" * 60_000),
+        wire.PIECE.pack(wire.HELLO, 2**32 - 1),
+        wire.piece(wire.HELLO, wire.text({"op": "wanted", "code": 7, "proof": ["x"]})),
+        wire.piece(wire.HELLO, wire.text({"op": "slot", "code": "\ud800", "proof": "\ud800"})),
+    ],
+    ids=range(9),
+)
+def test_what_is_no_pod_is_told_to_go(pods: Hosts, said: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", pods.port), timeout=PATIENCE) as connection:
+        connection.sendall(said)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert b"pods" not in answer and b"taken" not in answer
+    pods.wanted()  # it serves on
+    assert "Traceback" not in (pods.proxy.folder / "log").read_text()
+
+
+def test_over_tls_and_one_that_comes_late_is_welcome(tmp_path: pathlib.Path) -> None:
+    with hosts(tmp_path / "proxy", laid(tmp_path / "tls"), pods_seconds=1.0) as found:
+        answer = found.proxy.call("POST", "/api/v1/apps", content=pack(app(tmp_path / "a", "late", WHERE)).archive)
+        assert answer.status_code == 201
+        said = found.settled("late/v1", "Error")["reason"]
+        wanted = found.of("late@v1")
+        assert "none of its pods has called within 1 s" in said and f"openbdc.dev/workload={wanted.name}" in said
+        right, found.authority = found.authority, laid(tmp_path / "other").root
+        found.make(wanted, "deceived")
+        eventually(functools.partial(refused, found, "deceived", "CERTIFICATE_VERIFY_FAILED"), "it does not speak with a stranger")
+        with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
+            found.wanted()
+        found.authority = right
+        process = found.make(wanted, "late")
+        eventually(lambda: found.proxy.run("late").status_code == 200, "its version is brought up")
+        assert pids(found, "late") == {process.pid}
 
 
 @pytest.mark.parametrize(
