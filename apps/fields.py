@@ -105,7 +105,7 @@ def types(value: object) -> dict[str, str]:
     for parameter, kind in value.items():
         if not PARAMETER.fullmatch(parameter):
             raise FieldError(f"{_short(parameter)} can't be a name: letters, digits, '_' and '.', starting with a letter")
-        if kind not in TYPES:
+        if not isinstance(kind, str) or kind not in TYPES:
             meant = f" (write {ALIASES[str(kind).lower()]})" if str(kind).lower() in ALIASES else ""
             raise FieldError(f"{parameter}: there is no type {_short(kind)}{meant}; types are: {', '.join(TYPES)}")
     return dict(value)

@@ -51,6 +51,23 @@ def _is(wanted: str, *types: type) -> Callable[[Json], None]:
     return check
 
 
+def _deep(kind: Callable[[Json], None]) -> Callable[[Json], None]:
+    """``kind``, and no infinity anywhere inside: JSON's 1e999 becomes one, and nothing of JSON can carry it on."""
+
+    def check(value: Json) -> None:
+        kind(value)
+        inside = [value]
+        for some in inside:  # grows on the way; JSON has no cycles
+            if type(some) is float and not math.isfinite(some):
+                raise WrongTypeError("must hold finite numbers only")
+            if type(some) is list:
+                inside += some
+            elif type(some) is dict:
+                inside += some.values()
+
+    return check
+
+
 def _check_float(value: Json) -> None:
     if type(value) not in (int, float):
         raise _wrong("a number", value)
@@ -192,15 +209,15 @@ TYPES: dict[str, Kind] = {
     "bytes": Kind({"type": "string", "contentEncoding": "base64"}, _check_bytes, _b64, _bytes),
     "dataframe": Kind(
         {"oneOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object", "additionalProperties": {"type": "array"}}]},
-        _check_dataframe,
+        _deep(_check_dataframe),
         _frame,
         _rows,
     ),
     "date": Kind({"type": "string", "format": "date"}, _check_date, datetime.date.fromisoformat, _date),
-    "dict": Kind({"type": "object"}, _is("an object", dict), _same, _dict),
+    "dict": Kind({"type": "object"}, _deep(_is("an object", dict)), _same, _dict),
     "float": Kind({"type": "number"}, _check_float, float, _scalar("a number", int, float)),
     "int": Kind({"type": "integer"}, _is("an integer", int), _same, _scalar("an int", int)),
-    "list": Kind({"type": "array", "items": {}}, _is("a list", list), _same, _list),
+    "list": Kind({"type": "array", "items": {}}, _deep(_is("a list", list)), _same, _list),
     "str": Kind({"type": "string"}, _is("a text", str), _same, _scalar("a str", str)),
 }
 """Name in ``spec.yaml`` → what it means."""

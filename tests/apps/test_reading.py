@@ -38,6 +38,13 @@ def test_every_problem_is_told_at_once_with_its_line() -> None:
     assert problems(text) == [(1, "name"), (2, "version"), (3, "runtime"), (4, "src"), (5, "poolsize"), (7, "inputs"), (9, "foo")]
 
 
+def test_a_type_is_one_word() -> None:
+    assert problems("name: a\nversion: v1\nruntime: onnx\nsrc: a.onnx\ninputs: {x: {y: float}}\noutput: {z: [float]}\n") == [
+        (5, "inputs"),
+        (6, "output"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("more", "field"),
     [

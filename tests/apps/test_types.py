@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from json import loads
 from typing import Any
 
 import numpy
@@ -35,6 +36,10 @@ def test_there_and_back(kind: str, sent: Any, got: Any, back: Any) -> None:
     assert TYPES[kind].to_json(found) == back
 
 
+INFINITE = loads("1e999")
+"""As bodies bring it: JSON has no infinity, but numbers that are read as one."""
+
+
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
@@ -43,6 +48,8 @@ def test_there_and_back(kind: str, sent: Any, got: Any, back: Any) -> None:
         ("date", "22.11.2026"), ("date", "2026-02-30"), ("date", 1), ("list", {}), ("dict", []), ("bytes", "?"), ("bytes", "é"),
         ("bytes", 1),
         ("dataframe", [1]), ("dataframe", {"a": 1}), ("dataframe", {"a": [1], "b": []}), ("dataframe", "x"), ("float", float("nan")),
+        ("float", INFINITE), ("list", [1, [INFINITE]]), ("dict", {"a": [{"b": INFINITE}]}), ("dataframe", [{"a": INFINITE}]),
+        ("dataframe", {"a": [1, INFINITE]}),
     ],
 )  # fmt: skip
 def test_what_is_refused(kind: str, value: Any) -> None:

@@ -8,7 +8,6 @@ import random
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -35,32 +34,10 @@ from pools.data.flight import _json
 from pools.data.intake import Put
 from pools.data.question import Asked, Question
 from pools.tickets import Signer, TicketError, Verifier, make_private_key
+from tests.fuzz import app_parsers, gateway_parsers
 from tests.fuzz.mutations import mutated
+from tests.fuzz.targets import Outcome, Target
 from virtualization.errors import VirtualizationError
-
-Refusal = tuple[type[Exception], ...]
-
-
-@dataclass(frozen=True)
-class Target:
-    """``run`` takes an input and returns what is wrong with having accepted it, None where it may; ``refusals`` are no crash.
-    ``share``: of all inputs, per mille."""
-
-    name: str
-    good: tuple[bytes, ...]
-    run: Callable[[bytes], str | None]
-    refusals: Refusal
-    share: int
-
-
-@dataclass
-class Outcome:
-    """Of all targets."""
-
-    inputs: int = 0
-    crashes: list[str] = field(default_factory=list)
-    accepted_wrongly: list[str] = field(default_factory=list)
-    by_target: dict[str, int] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -118,7 +95,17 @@ def _judge(target: Target, data: bytes, outcome: Outcome) -> None:
 
 def targets() -> tuple[Target, ...]:
     """All of them."""
-    return (*_tokens(), *_tickets(), *_wire(), *_flight(), *_directory(), _sealed(), _spec())
+    return (
+        *_tokens(),
+        *_tickets(),
+        *_wire(),
+        *_flight(),
+        *_directory(),
+        _sealed(),
+        _spec(),
+        *app_parsers.targets(),
+        *gateway_parsers.targets(),
+    )
 
 
 def _tokens() -> tuple[Target, ...]:

@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 import random
 import socket
+import ssl
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pyarrow as pa
 from pyarrow import flight
 
+from tests.fuzz.gateway_parsers import connections
 from tests.fuzz.mutations import mutated
-from tests.fuzz.parsers import Outcome
+from tests.fuzz.targets import Outcome
+from tests.pools.gateway.running import Running
 
 SECONDS = 20.0
 AUTHENTICATED = b"R\x00\x00\x00\x08\x00\x00\x00\x00"
@@ -62,6 +66,53 @@ def http(port: int, count: int, chance: random.Random, outcome: Outcome, tokens:
         return b'"created_at"' in answer and not _same_token(data, heads)
 
     _each("http", count, outcome, one)
+
+
+def gateway(running: Running, count: int, chance: random.Random, outcome: Outcome) -> None:
+    """The gateway's TLS port: connections of HTTP/2 with calls of gRPC, and requests of HTTP/1.1, all by nobody's token;
+    several at once, since the gateway waits for the rest of some."""
+    head = b"%b HTTP/1.1\r\nHost: gw:30443\r\nConnection: close\r\nAuthorization: Bearer x.y.z\r\n%b\r\n"
+    requests = (
+        head % (b"GET /webhdfs/v1/a?op=OPEN&doas=root", b""),
+        head % (b"GET /api/v1/users", b"X-Request-Id: 7\r\n"),
+        head % (b"POST /api/v1/users", b"Transfer-Encoding: chunked\r\n") + b"3\r\nabc\r\n0\r\n\r\n",
+    )
+    plain, calls = running.context, ssl.create_default_context(cafile=running.certificates.root)
+    calls.set_alpn_protocols(["h2"])
+
+    def one(chosen: tuple[bool, bytes]) -> str | None:
+        called, data = chosen
+        try:
+            answer = _over_tls(running.port, calls if called else plain, data, ends=called)
+        except OSError as error:
+            return f"gateway: {error} on {data[:300]!r}"
+        return f"gateway: 500 on {data[:300]!r}" if b" 500 " in answer[:20] else None
+
+    before = len(running.lines)
+    chosen = [(called := chance.random() < 0.5, mutated(connections() if called else requests, chance)) for _ in range(count)]
+    with ThreadPoolExecutor(16) as together:
+        outcome.crashes += filter(None, together.map(one, chosen))
+    outcome.inputs += count
+    outcome.by_target["gateway"] = count
+    said = running.lines[before:]
+    outcome.crashes += [str(line) for line in said if "defect" in str(line["event"])]
+    outcome.accepted_wrongly += [str(line) for line in said if line.get("user") is not None]
+
+
+def _over_tls(port: int, context: ssl.SSLContext, data: bytes, *, ends: bool) -> bytes:
+    """What comes back. ``ends``: the connection ends after ``data``, without TLS's own farewell; else the gateway ends it."""
+    answer = b""
+    with (
+        suppress(ConnectionError, ssl.SSLError),  # cut off
+        socket.create_connection(("127.0.0.1", port), SECONDS) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as wrapped,
+    ):
+        wrapped.sendall(data)
+        if ends:
+            socket.socket.shutdown(wrapped, socket.SHUT_WR)
+        while part := wrapped.recv(65536):
+            answer += part
+    return answer
 
 
 def _same_token(data: bytes, heads: list[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pathlib
 import random
@@ -10,9 +11,12 @@ import pytest
 
 from pools.compute.errors import StatementError
 from pools.compute.loads.flight import _read_json
+from pools.gateway.server import Limits
 from tests.controller.api.service import ADMIN, served
-from tests.fuzz import parsers, sockets
-from tests.fuzz.parsers import Outcome, fresh_seed, fuzz
+from tests.fuzz import app_parsers, gateway_parsers, parsers, sockets
+from tests.fuzz.parsers import fresh_seed, fuzz
+from tests.fuzz.targets import Outcome, Target
+from tests.pools.gateway.running import gateway
 from tests.services.data_pool import DataPool
 
 pytestmark = pytest.mark.usefixtures("cheap_hashes")
@@ -43,6 +47,12 @@ def test_the_controllers_socket(tmp_path: pathlib.Path) -> None:
     assert not outcome.crashes + outcome.accepted_wrongly, told(outcome, seed)
 
 
+def test_the_gateways_socket(tmp_path: pathlib.Path) -> None:
+    seed, outcome = fresh_seed(), Outcome()
+    over_gateway(tmp_path, OF_A_SOCKET, seed, outcome)
+    assert not outcome.crashes + outcome.accepted_wrongly, told(outcome, seed)
+
+
 def test_a_crash_and_a_wrong_acceptance_are_found() -> None:
     def breaks(data: bytes) -> str | None:
         if data[:1] == b"\x00":
@@ -50,7 +60,7 @@ def test_a_crash_and_a_wrong_acceptance_are_found() -> None:
         return None if data == b"good" else "took it"
 
     outcome = Outcome()
-    parsers._fuzz_one(parsers.Target("broken", (b"good",), breaks, (), 1), 2000, random.Random(1), outcome)
+    parsers._fuzz_one(Target("broken", (b"good",), breaks, (), 1), 2000, random.Random(1), outcome)
     assert outcome.crashes
     assert outcome.accepted_wrongly
 
@@ -87,12 +97,24 @@ def over_controller(folder: pathlib.Path, each: int, seed: int, outcome: Outcome
         assert service.call("GET", "/api/v1/users", tokens[0]).status_code == 200
 
 
+def over_gateway(folder: pathlib.Path, each: int, seed: int, outcome: Outcome) -> None:
+    """In front of the controller's API, and of a compute pool and a HDFS that are never reached."""
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each connection that ends without TLS's farewell
+    limits = Limits(header_seconds=5.0, idle_seconds=1.0, linger_seconds=0.05)
+    with gateway(folder, gateway_parsers.HDFS, limits, flight=("127.0.0.1:1",)) as running:
+        sockets.gateway(running, each, random.Random(seed), outcome)
+        with running.client() as client:
+            assert client.get("/healthz").status_code == 200
+
+
 def test_what_was_found_so_far() -> None:
     """Each was a crash once."""
     found = {
         "basic header": b"Basic YWxp\xb4",
         "flight commit": b'{"winners": [[11e999, 0, {}]]}',
         "shard put": b'{"ticket": "x", "partition": "NaN", "attempt": 0}',
+        "app call": json.dumps({**app_parsers.ROW, "l": [1, "N"]}).encode().replace(b'"N"', b"1e999"),
+        "app spec": app_parsers.SMALL.replace(b"{x: float}", b"{x: {y: float}}"),
     }
     for target in parsers.targets():
         if target.name in found:
