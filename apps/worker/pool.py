@@ -68,10 +68,12 @@ class Workers:
         """Until all, or the first ones, are ready. StartError when one of these can't be started; then none is left."""
         made = await asyncio.gather(*(self._made() for _ in range(self._first)), return_exceptions=True)
         failed = next((one for one in made if isinstance(one, BaseException)), None)
-        self._idle = [one for one in made if isinstance(one, Worker)]
         if failed is not None:
             await self.close()
             raise failed
+        for one in made:
+            if isinstance(one, Worker):
+                self._give_back(one)
         for _ in range(self.count - self._first):
             self._begin(self._joined())
 

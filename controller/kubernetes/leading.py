@@ -48,7 +48,7 @@ class LeaderSubstrate:
                 where="spec.network.tls",
             )
         if self._lease.held:
-            self._secrets.ensure(secret.name for workload in desired for secret in workload.secrets)
+            self._secrets.ensure((secret.name for workload in desired for secret in workload.secrets), whole=True)
         return self._inner.wanted(spec, desired)
 
     def observe(self) -> Observed:

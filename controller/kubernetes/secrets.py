@@ -65,9 +65,10 @@ class ClusterSecrets:
             if name not in self._known:
                 self._known |= _data(self._api.get(self._path))
 
-    def ensure(self, names: Iterable[str]) -> tuple[str, ...]:
+    def ensure(self, names: Iterable[str], *, whole: bool = False) -> tuple[str, ...]:
         """Have all of ``names``; returns those that were made now. StoreError for one that was lost. A certificate that nobody has made
-        yet is left out: its pod waits for it."""
+        yet is left out: its pod waits for it. ``whole``: these are all that anybody wants, and what was made from others goes with who
+        wanted it."""
         wanted = set(names)
         with self._mutex:
             secret = self._api.get(self._path)
@@ -76,7 +77,8 @@ class ClusterSecrets:
             tokens = derived(wanted, _there(there, values))
             changes = values | rotating.due(there, time.time())
             changes |= {name: value for name, value in tokens.items() if there.get(name) != value}
-            changes |= dict.fromkeys(name for name in set(there) - wanted if name.startswith(DERIVED))
+            if whole:
+                changes |= dict.fromkeys(name for name in set(there) - wanted if name.startswith(DERIVED))
             if changes:
                 there = _data(self._add(secret, changes))
             self._known |= there

@@ -12,6 +12,8 @@ from controller.kubernetes.names import SECRETS, STORE
 from controller.kubernetes.secrets import ClusterSecrets
 from controller.kubernetes.store import SecretStore
 from controller.secret_values import SEALING_KEY, TICKET_KEY
+from pools.app.wire import token
+from pools.app.workloads import POD_TOKEN, PODS_KEY
 from tests.controller.kubernetes.conftest import Place
 from tests.controller.storing import updates_of_many_writers_are_all_there
 
@@ -118,3 +120,18 @@ def test_secrets_are_made_once_and_what_was_lost_is_said(place: Place, store: Se
     assert "backup" in (caught.value.hint or "")
     assert first.ensure((SEALING_KEY, "master-superuser")) == ("master-superuser", SEALING_KEY)  # it remembers them
     assert third.value("master-superuser") == value
+
+
+def test_tokens_of_pods_come_from_their_key_and_go_with_who_wanted_them(place: Place, store: SecretStore) -> None:
+    one, pod = ClusterSecrets(place.api, store, place.namespace, "demo"), POD_TOKEN + "a" * 32
+
+    def laid() -> dict[str, str]:
+        found: dict[str, str] = place.api.get(place.path("Secret", SECRETS))["data"]  # type: ignore[index]
+        return {name: base64.b64decode(value).decode() for name, value in found.items()}
+
+    one.ensure((PODS_KEY, SEALING_KEY, pod), whole=True)
+    assert laid()[pod] == token(laid()[PODS_KEY], "a" * 32)
+    one.ensure((SEALING_KEY, TICKET_KEY))
+    assert pod in laid()
+    one.ensure((PODS_KEY, SEALING_KEY), whole=True)
+    assert laid().keys() == {PODS_KEY, SEALING_KEY, TICKET_KEY}
