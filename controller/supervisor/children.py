@@ -138,3 +138,12 @@ def _in_child(identity: Identity, action: Callable[[], None], writing: int) -> N
         os.write(writing, str(error).encode())
     finally:
         os._exit(code)
+
+
+def ended(code: int) -> str:
+    """How a child ended, as the end of a sentence that begins with its name."""
+    if code == UNKNOWN_EXIT:
+        return "ended (how, nobody saw: it was started by an earlier supervisor)"
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"

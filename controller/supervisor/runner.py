@@ -16,20 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from controller.supervisor import probes
-from controller.supervisor.children import UNKNOWN_EXIT, Launch
+from controller.supervisor.children import UNKNOWN_EXIT, Launch, ended
 from controller.supervisor.errors import SupervisorError
 from controller.supervisor.host import Host
 from controller.supervisor.launching import launcher
 from controller.supervisor.laying import lay, remove_half_made
 from controller.supervisor.logs import open_log
 from controller.supervisor.processes import Main, alive, belonging, kill, program, stat
+from controller.supervisor.readiness import Readiness
 from controller.supervisor.record import ENDED, Entry
 from controller.supervisor.rendered import Rendered, RenderedPrepare
 
 FIRST_BACKOFF, LONGEST_BACKOFF, HEALTHY_SECONDS = 0.5, 30.0, 60.0
-STARTING_PERIOD, STARTING_EXEC_PERIOD = 0.06, 0.2
-READY_PERIOD, DOUBT_PERIOD, DOUBTS = 5.0, 0.5, 3
-HUNG_SECONDS = 60.0
 FAILED_AFTER = 5
 JOB_PATIENCE = 10
 GONE_SECONDS = 10.0
@@ -82,8 +80,8 @@ class Runner:
         self.restarts, self.started_at = entry.restarts, entry.started_at
         batch = self.workload.kind == "batch"
         if entry.state in (ENDED if batch else ("stopped", "done")):
-            ended = "it had failed, or the cluster was stopped while it ran"
-            self.state, self.reason = entry.state, ended if entry.state == "failed" else "as before the supervisor's restart"
+            failed = "it had failed, or the cluster was stopped while it ran"
+            self.state, self.reason = entry.state, failed if entry.state == "failed" else "as before the supervisor's restart"
             return
         if batch and entry.started_at is not None and (entry.main is None or not alive(entry.main.pid, entry.main.started)):
             self.state, self.reason = "failed", "it ended while no supervisor watched"
@@ -199,7 +197,7 @@ class Runner:
         if code is None:
             raise SupervisorError("cannot_start", f"{step.name} did not end within {step.seconds:g} s")
         if code != 0:
-            raise SupervisorError("cannot_start", f"{step.name} {_ended(code)}")
+            raise SupervisorError("cannot_start", f"{step.name} {ended(code)}")
         if not Path(step.creates).exists():
             raise SupervisorError("cannot_start", f"{step.name} ended well but did not make {step.creates}")
 
@@ -212,7 +210,7 @@ class Runner:
         code = self._exited.result()
         self.exit_code = None if code == UNKNOWN_EXIT else code
         if code != 0:
-            return f"it {_ended(code)}"
+            return f"it {ended(code)}"
         await self._clear()
         self._set("done", "ended well")
         return None
@@ -224,7 +222,7 @@ class Runner:
             both: list[asyncio.Future[Any]] = [self._exited, watching]
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if self._exited.done():
-                return f"it {_ended(self._exited.result())}"
+                return f"it {ended(self._exited.result())}"
             return watching.result()
         finally:
             watching.cancel()
@@ -232,45 +230,27 @@ class Runner:
 
     async def _watch(self) -> str:
         """Probe for as long as the process lives; returns only to say why it must be started anew."""
-        begun, failed_since, doubts = time.monotonic(), time.monotonic(), 0
+        readiness = Readiness(time.monotonic())
         while True:
             how = self.workload.ready
-            found = None if how is None else await probes.probe(how, self._spawn)
-            now = time.monotonic()
-            if found is None:
-                failed_since, doubts = now, 0
-                self._became_ready(now - begun)
-            elif self.state == "starting":
-                if now - begun > self.workload.ready_seconds:
-                    return f"it was not ready within {self.workload.ready_seconds:g} s: {found}"
-                self._set("starting", found)
-            else:
-                doubts += 1
-                if doubts >= DOUBTS:
-                    self._set("unready", found)
-                if now - failed_since > max(HUNG_SECONDS, self.workload.ready_seconds):
-                    return f"it did not answer for {now - failed_since:.0f} s: {found}"
-            await self._pause(doubts)
+            problem = None if how is None else await probes.probe(how, self._spawn)
+            heard = readiness.heard(problem, self.state, time.monotonic(), self.workload.ready_seconds)
+            if heard.state == "ready":
+                self._serves()
+            if heard.state is not None:
+                self._set(heard.state, heard.reason)
+            if heard.restart is not None:
+                return heard.restart
+            self._changed_probe.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed_probe.wait(), readiness.pause(self.state, how.kind if how else None))
 
-    async def _pause(self, doubts: int) -> None:
-        how = self.workload.ready
-        period = READY_PERIOD
-        if self.state == "starting":
-            period = STARTING_EXEC_PERIOD if how is not None and how.kind == "exec" else STARTING_PERIOD
-        elif doubts or self.state == "unready":
-            period = DOUBT_PERIOD
-        self._changed_probe.clear()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed_probe.wait(), period)
-
-    def _became_ready(self, seconds: float) -> None:
-        if self.state == "ready":
-            return
+    def _serves(self) -> None:
+        """By now it is the program that it stays."""
         if self.main is not None:
             self.main = Main(self.main.pid, self.main.started, program(self.main.pid))
         if self._ready_at is None:
             self._ready_at = time.monotonic()
-        self._set("ready", f"ready after {seconds:.1f} s" if self.state == "starting" else "answers again")
 
     # ---- processes
 
@@ -309,8 +289,7 @@ class Runner:
                 raise SupervisorError("cannot_start", f"pids {sorted(left)} of {name} can't be killed")
             await asyncio.sleep(0.01)
             self.host.children.reap()
-        self.main = None
-        self._exited = None
+        self.main, self._exited = None, None
 
     def _set(self, state: str, reason: str) -> None:
         if state == self.state:
@@ -319,11 +298,3 @@ class Runner:
         logger.info("%s: %s → %s: %s", self.workload.name, self.state, state, reason)
         self.state, self.reason, self.since = state, reason, time.time()
         self.host.changed()
-
-
-def _ended(code: int) -> str:
-    if code == UNKNOWN_EXIT:
-        return "ended (how, nobody saw: it was started by an earlier supervisor)"
-    if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
-    return f"ended with exit code {code}"
