@@ -12,6 +12,7 @@ from controller.certificates.probe import served
 from controller.errors import ConflictError, ControllerError, UnknownNameError
 from controller.log import Log
 from controller.spec import ClusterSpec
+from pools.app.workloads import PODS_PORT
 from pools.encryption import GIVEN
 from pools.workload import Workload
 
@@ -165,7 +166,7 @@ class Renewal:
             ports = {port.name: port.number for port in workload.ports}
             for secret in workload.secrets:
                 name = secret.name.removeprefix("tls-").removesuffix(".crt")
-                kind = next((kind for kind in ("api", "sql", "data") if kind in ports), None)
+                kind = next((kind for kind in ("api", "sql", "data", PODS_PORT) if kind in ports), None)
                 if secret.name == f"tls-{name}.crt" and kind is not None and name != "ca":
                     found[name] = Served(name, self._host(workload.name), ports[kind], kind == "sql")
         return list(found.values())

@@ -88,6 +88,17 @@ def session(vault: Product, authority: Path) -> psycopg.Connection[tuple[object,
     return vault.sql(sslmode="verify-full", sslrootcert=str(authority))
 
 
+def test_a_query_as_an_app_verifies_the_master(vault: Product, tmp_path: Path) -> None:
+    vault.bdc("app", "init", "-t", "sql", "-n", "asks", "-d", str(tmp_path / "asks"))
+    (tmp_path / "asks" / "query.sql").write_text("SELECT ssl AND %(least)s = 1 AS ok FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+    password = "the query's own\n"
+    vault.bdc("user", "add", "asks-sql", "--password-stdin", output=None, secret=password)
+    vault.bdc("app", "secret", "set", "asks", "PGPASSWORD", "--value-stdin", output=None, secret=password)
+    vault.bdc("app", "create", str(tmp_path / "asks"), output=None, seconds=300)
+    assert vault.bdc("app", "run", "asks", "-i", "least=1")["outputParameters"] == {"rows": [{"ok": True}]}
+    vault.bdc("app", "delete", "asks@v1", "--yes", "--live", output=None)
+
+
 def certificates(vault: Product) -> dict[str, tuple[object, object]]:
     """Certificate → whether it is what its server shows, and its fingerprint."""
     rows: list[Json] = vault.bdc("cert", "list")
@@ -110,7 +121,7 @@ def test_everybody_speaks_tls_and_verifies(vault: Product, authority: Path) -> N
 
 def test_certificates_are_exchanged_while_it_runs(vault: Product, authority: Path) -> None:
     before, pods = certificates(vault), {pod["metadata"]["uid"] for pod in vault.pods()}
-    assert set(before) == {"compute-0", "control", "data-0", "data-1", "gateway", "master-0"}
+    assert set(before) == {"app-proxy", "compute-0", "control", "data-0", "data-1", "gateway", "master-0"}
     with session(vault, authority) as master:
         vault.bdc("cert", "rotate", output=None)
         # the kubelet lays the new files when it next looks at a pod: within a minute and a half, and at once where the pod changed

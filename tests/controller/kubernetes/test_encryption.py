@@ -57,7 +57,13 @@ def test_certificates_are_made_and_each_pod_mounts_its_own(place: Place) -> None
         assert items(place, "data-1", "data-1-secrets") == {"ticket.pub", "tls-ca.crt", "tls-data-1.crt", "tls-data-1.key"}
         app = place.path("StatefulSet", "app-proxy", "apps/v1")
         eventually(lambda: place.api.get(app) is not None, "the app proxy is made")
-        assert items(place, "app-proxy", "app-proxy-secrets") == {"ticket.pub", "tls-ca.crt"}
+        assert items(place, "app-proxy", "app-proxy-secrets") == {
+            "ticket.pub",
+            "app-pods.key",
+            "tls-ca.crt",
+            "tls-app-proxy.crt",
+            "tls-app-proxy.key",
+        }
         before = laid(place)
         certificate, authority = certificate_of(before["tls-master-0.crt"]), certificate_of(before["tls-ca.crt"])
         names = {f"master-0.{place.namespace}.svc", "master-0", "localhost", "127.0.0.1"}
