@@ -232,7 +232,7 @@ def _must_reach(home: ClusterHome, spec: ClusterSpec) -> dict[str, Path]:
     try:
         paths["PostgreSQL"] = Path(programs.program("postgres", given))
         if mlflow_program(spec) is not None:
-            paths["MLflow"] = mlflow_folder(spec) / "python"
+            paths["MLflow"] = mlflow_folder(spec) / "mlflow"
         if spec.spec.pools.storage.enabled:
             paths["Java"] = Path(programs.program("java"))
             paths["Hadoop's jars"] = Path(programs.classpath("hadoop").split(":")[0])
