@@ -188,6 +188,13 @@ class Session:
         """Host and port of the master as they are reached from here; NotFoundError."""
         return self._reach.address(*master_address(self.context.endpoints))
 
+    def endpoints(self) -> list[dict[str, object]]:
+        """The cluster's, as ``bdc endpoint list`` shows them: what lies behind the gateway that was logged in at, at its address."""
+        listed = self.controller.endpoints()
+        at = ControllerAddress(self.context.controller, self.context.kubernetes)
+        reached = by_gateway(at, {str(one["name"]): str(one["endpoint"]) for one in listed})
+        return [{**one, "endpoint": reached[str(one["name"])]} for one in listed]
+
     @property
     def controller(self) -> Controller:
         """The controller's API; AuthenticationError when the login has ended."""

@@ -96,12 +96,13 @@ def endpoint() -> None:
 @pass_settings
 def list_endpoints(settings: Settings, name: str | None) -> object:
     """List where the cluster's services are reached."""
-    controller = settings.session().controller
+    session = settings.session()
     columns = {"description": "Description", "endpoint": "Endpoint", "name": "Name", "protocol": "Protocol"}
+    listed = session.endpoints()
     if name is not None:
-        found = controller.endpoint(name)
+        found = next((one for one in listed if one["name"] == name), None) or session.controller.endpoint(name)
         return Report(data=found, blocks=[("", Records(rows=[found], columns=columns))])
-    return Records(rows=controller.endpoints(), columns=columns)
+    return Records(rows=listed, columns=columns)
 
 
 @click.command("logs", cls=BdcCommand, examples=["bdc logs master-0", "bdc logs compute-0 --lines 1000", "bdc logs control -f"])

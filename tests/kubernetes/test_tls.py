@@ -149,6 +149,8 @@ def test_one_port_of_the_node_leads_to_api_files_and_apps(vault: Product, outsid
         vault.password, admins = ANN, vault.password
         vault.bdc("login", "-e", outside.url, "--ca", str(outside.authority), "-u", ann, "--name", "outside", output=None)
         assert vault.bdc("whoami")["name"] == ann
+        spark = vault.bdc("endpoint", "list", "-e", "gateway-spark")
+        assert spark["endpoint"] == f"sc://{outside.netloc}/;use_ssl=true", "as it is reached from there"
         house = tmp_path / "house.csv"
         house.write_text("1,2\n")
         vault.bdc("hdfs", "cp", str(house), "hdfs:/everybody/house.csv", output=None)
