@@ -23,6 +23,8 @@ from pools.app import wire
 from pools.app.slot import Slot
 from pools.app.wanted import Wanted
 
+PACKED_AT_ONCE = 2
+"""Packages: each is held in memory as a whole."""
 SPARE = 4
 """So many times its workers a pod may offer."""
 logger = logging.getLogger("pods")
@@ -55,6 +57,8 @@ class Pods:
         self._seconds = seconds
         self._places: dict[str, _Place] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sending: set[str] = set()
+        self._packing = asyncio.Semaphore(PACKED_AT_ONCE)
 
     async def listen(self, host: str, port: int, context: ssl.SSLContext | None) -> asyncio.Server:
         """From now on. OSError."""
@@ -118,7 +122,8 @@ class Pods:
         return self._let_in(slot, place, op, str(hello.get("reason")))
 
     def _let_in(self, slot: Slot, place: _Place, op: str, reason: str) -> str | None:
-        if op == "package":
+        if op == "package" and slot.code not in self._sending:  # an app can ask for its own too: not for several at once
+            self._sending.add(slot.code)
             self._begin(self._sent(slot))
         elif op == "failed":
             logger.info("%s: its pod %s says: %s", place.wanted.label, slot.pod, reason)
@@ -130,7 +135,7 @@ class Pods:
             place.tell()
             asyncio.get_running_loop().call_soon(self._came, slot.code)
         else:
-            return f"{op[:20]!r} is not to be had"
+            return f"{op[:20]!r} is not to be had just now"
         slot.say({"taken": True})
         return None
 
@@ -148,10 +153,13 @@ class Pods:
     async def _sent(self, slot: Slot) -> None:
         """The package, as an archive of the same files."""
         try:
-            package = await asyncio.to_thread(pack, self._package(slot.code))
+            async with self._packing:
+                package = await asyncio.to_thread(pack, self._package(slot.code))
         except AppError as error:
             slot.say({"refused": error.message})
             return
+        finally:
+            self._sending.discard(slot.code)
         slot.say({"bytes": len(package.archive), "digest": package.digest}, package.archive)
 
 
