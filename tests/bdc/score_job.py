@@ -39,6 +39,7 @@ rows = spark.createDataFrame([[at, *row] for at, row in enumerate(given["rows"])
 scored = bdc.spark.score(rows, "house@v1")
 live = bdc.spark.score(rows.drop("id"), "house")
 result: dict[str, object] = {
+    "version": spark.version,
     "columns": scored.columns,
     "types": [field.dataType.simpleString() for field in scored.schema.fields][-1],
     "predictions": values(scored, "id", "prediction"),

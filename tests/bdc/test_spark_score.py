@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from bdc.session import login
 from tests.apps.folders import python
 from tests.bdc.boston import house_csv
 from tests.services.cluster import Stage
-from tests.services.spark import SparkScripts
+from tests.services.spark import SparkEnvironment, SparkScripts
 
 pytestmark = pytest.mark.timeout(900)  # the first run downloads and builds pyspark
 ROOT = Path(__file__).parents[2]
@@ -34,22 +35,36 @@ PLAIN = """
 INPUTS, OUTPUTS = "{n: int, name: str, day: date, even: bool}", "{text: str, twice: int, next: date, parts: list}"
 OTHER = "ann's very own words"
 
+REFUSED = [
+    ("missing", ("UserError", "no column CRIM, which house@v1 takes", "CRIM double")),
+    ("type", ("UserError", "input CRIM of house@v1 is double, the DataFrame's column is string", "cast('double')")),
+    ("output", ("UserError", "has a column 'prediction' already", "rename it")),
+    ("unknown", ("NotFoundError", "house@v9")),
+    ("name", ("UserError", "is no app", "house@v1")),
+    ("no frame", ("UserError", "a DataFrame of Spark is wanted, this is a list")),
+    ("null", ("input CRIM of house@v1 is NULL", "IS NOT NULL")),
+    ("nan", ("input CRIM of house@v1 is NaN or infinite",)),
+    ("plain null", ("input n of plain@v1 is NULL",)),
+    ("raises", ("plain@v1: ", "bad luck")),
+    ("no role", ("ForbiddenError", "app-reader", "bdc user grant")),
+]
+
 
 def houses() -> list[list[float]]:
     """All 506 rows, without the column B, which the example leaves out."""
     return [[float(row[name]) for name in FEATURES] for row in csv.DictReader(house_csv().splitlines())]
 
 
-@pytest.fixture(scope="module")
-def stage(cluster: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+@contextmanager
+def staged(cluster: Stage, folder: Path) -> Iterator[Stage]:
     """The cluster with two apps, and a user without the role."""
-    plain = python(tmp_path_factory.mktemp("apps") / "plain", PLAIN, INPUTS, OUTPUTS, "replicas: 2")
+    plain = python(folder / "plain", PLAIN, INPUTS, OUTPUTS, "replicas: 2")
     (plain / "spec.yaml").write_text((plain / "spec.yaml").read_text().replace("name: t", "name: plain"))
-    house = tmp_path_factory.mktemp("house")
-    shutil.copytree(HOUSE, house, dirs_exist_ok=True)  # with time for a batch on a machine ten times slower
+    house = folder / "house"
+    shutil.copytree(HOUSE, house)  # with time for a batch on a machine ten times slower
     (house / "spec.yaml").write_text((HOUSE / "spec.yaml").read_text().replace("timeout: 5", "timeout: 60"))
-    for folder in (house, plain):
-        cluster.bdc("app", "create", "-s", str(folder))
+    for app in (house, plain):
+        cluster.bdc("app", "create", "-s", str(app))
     cluster.bdc("user", "add", "scoreann", "--password-stdin", output=None, secret=OTHER + "\n")
     yield cluster
     cluster.bdc("user", "remove", "scoreann", "--yes", output=None)
@@ -57,17 +72,17 @@ def stage(cluster: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         cluster.bdc("app", "delete", name, "--live", "--yes")
 
 
-@pytest.fixture(scope="module")
-def session(stage: Stage) -> Iterator[Session]:
+@contextmanager
+def logged_in(stage: Stage) -> Iterator[Session]:
+    """As the cluster's admin."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BDC_CONFIG", str(stage.folder / "config"))
         with Session(bdc_contexts.load().find(None)) as made:
             yield made
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["classic", "connect"])
-def result(request: pytest.FixtureRequest, stage: Stage, session: Session, spark: SparkScripts, tmp_path_factory: Any) -> dict[str, Any]:
-    folder: Path = tmp_path_factory.mktemp("driver")
+def scored(spark: SparkEnvironment | SparkScripts, stage: Stage, session: Session, folder: Path, *, connect: bool) -> dict[str, Any]:
+    """What the job said."""
     (folder / "client").mkdir()
     (folder / "client" / "bdc").symlink_to(ROOT / "bdc", target_is_directory=True)
     ann = login("ann", session.context.controller, "scoreann", OTHER, keep_sql=False)
@@ -76,12 +91,29 @@ def result(request: pytest.FixtureRequest, stage: Stage, session: Session, spark
         with bdc_contexts.editing() as box:
             box[0] = box[0].with_session(ann)
     given = {
-        "connect": request.param, "client": str(folder / "client"), "config": str(stage.folder / "config"),
+        "connect": connect, "client": str(folder / "client"), "config": str(stage.folder / "config"),
         "other_config": str(folder / "config"), "names": FEATURES, "rows": houses(),
     }  # fmt: skip
     found, said = spark.run(JOB, given)
     found["said"] = said
     return found
+
+
+@pytest.fixture(scope="module")
+def stage(cluster: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with staged(cluster, tmp_path_factory.mktemp("apps")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def session(stage: Stage) -> Iterator[Session]:
+    with logged_in(stage) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["classic", "connect"])
+def result(request: pytest.FixtureRequest, stage: Stage, session: Session, spark: SparkScripts, tmp_path_factory: Any) -> dict[str, Any]:
+    return scored(spark, stage, session, tmp_path_factory.mktemp("driver"), connect=request.param)
 
 
 def test_spark_rest_and_sql_agree_row_by_row(result: dict[str, Any], stage: Stage, session: Session) -> None:
@@ -114,22 +146,7 @@ def test_a_python_app_is_called_at_the_proxy(result: dict[str, Any]) -> None:
     assert result["plain_rows"] == 2500
 
 
-@pytest.mark.parametrize(
-    ("what", "parts"),
-    [
-        ("missing", ("UserError", "no column CRIM, which house@v1 takes", "CRIM double")),
-        ("type", ("UserError", "input CRIM of house@v1 is double, the DataFrame's column is string", "cast('double')")),
-        ("output", ("UserError", "has a column 'prediction' already", "rename it")),
-        ("unknown", ("NotFoundError", "house@v9")),
-        ("name", ("UserError", "is no app", "house@v1")),
-        ("no frame", ("UserError", "a DataFrame of Spark is wanted, this is a list")),
-        ("null", ("input CRIM of house@v1 is NULL", "IS NOT NULL")),
-        ("nan", ("input CRIM of house@v1 is NaN or infinite",)),
-        ("plain null", ("input n of plain@v1 is NULL",)),
-        ("raises", ("plain@v1: ", "bad luck")),
-        ("no role", ("ForbiddenError", "app-reader", "bdc user grant")),
-    ],
-)
+@pytest.mark.parametrize(("what", "parts"), REFUSED)
 def test_what_is_wrong_is_one_error(result: dict[str, Any], what: str, parts: tuple[str, ...]) -> None:
     for part in parts:
         assert part in result["failures"][what]
