@@ -130,12 +130,23 @@ def master_dsn(spec: ClusterSpec, password: str, host: str = "127.0.0.1", tls: M
     return make_conninfo(host=host, port=port, user=SUPERUSER, password=password, dbname="postgres", connect_timeout=5, **(tls or {}))
 
 
-def reload_configuration(dsn: str) -> None:
-    """Have the master read its configuration again, certificates with it: no session notices. NotReadyError, RoleSyncError."""
+CERTIFICATE_REPLACED = """
+    SELECT 1 FROM pg_catalog.pg_settings AS s WHERE s.name = 'ssl_cert_file'
+    AND (pg_catalog.pg_stat_file(s.setting, true)).modification > pg_catalog.pg_conf_load_time() - interval '1 minute'
+"""
+"""With a minute in which it is loaded once more: a file is written some time before it lies in its place."""
+
+
+def reload_configuration(dsn: str, *, replaced: bool = False) -> bool:
+    """Have the master read its configuration again, certificates with it: no session notices. ``replaced``: only where its certificate's
+    file is newer than what it has read. Whether it was told. NotReadyError, RoleSyncError."""
     from pools.master.databases import connect
 
     with _postgresql_errors(), closing(connect(dsn)) as connection:
-        connection.execute("SELECT pg_catalog.pg_reload_conf()")
+        due = not replaced or connection.execute(CERTIFICATE_REPLACED).fetchone() is not None
+        if due:
+            connection.execute("SELECT pg_catalog.pg_reload_conf()")
+        return due
 
 
 def digest(user: User) -> str:

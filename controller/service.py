@@ -230,7 +230,7 @@ def _renewal(ends: Ends, dsn: Callable[[ClusterSpec], str]) -> Renewal | None:
         ends.certificates,
         lambda spec: all_workloads(spec, ends.facts(spec)),
         ends.substrate.host,
-        lambda spec: reload_configuration(dsn(spec)),
+        lambda spec, replaced: reload_configuration(dsn(spec), replaced=replaced),
     )
 
 

@@ -30,12 +30,14 @@ class CertificateEnds:
     publish    keeps values in the cluster's secret store and has them laid where they are used; ControllerError
     authority  path of a file with the authorities' certificates, for this process itself
     given      the customer's certificate (PEM) where the spec names one; ControllerError
+    foreign    whether the master's is a customer's that somebody else replaces, without telling
     """
 
     hosts: Callable[[ClusterSpec, tuple[Workload, ...]], Wanted]
     publish: Callable[[Mapping[str, str]], None]
     authority: Callable[[], str]
     given: Callable[[ClusterSpec], str | None] = lambda spec: None
+    foreign: Callable[[ClusterSpec], bool] = lambda spec: False
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Shown:
 
 
 class Renewal:
-    """``reload(spec)`` makes the master load its files again. Thread-safe: all that is shared lies in the store."""
+    """``reload(spec, replaced)`` makes the master load its files again, or only where they are ``replaced``. Thread-safe: all that is
+    shared lies in the store."""
 
     def __init__(
         self,
@@ -66,7 +69,7 @@ class Renewal:
         ends: CertificateEnds,
         workloads: Callable[[ClusterSpec], tuple[Workload, ...]],
         host: Callable[[str], str],
-        reload: Callable[[ClusterSpec], None],
+        reload: Callable[[ClusterSpec, bool], object],
     ) -> None:
         self.certificates = certificates
         self._ends = ends
@@ -89,6 +92,8 @@ class Renewal:
 
     def look(self, spec: ClusterSpec) -> None:
         """Make, lay and load what is due."""
+        if self._ends.foreign(spec):
+            self._reload(spec, True)
         names = self._names(spec)
         if not names:
             return
@@ -157,7 +162,7 @@ class Renewal:
         if master is not None and kept is not None:
             seen = served(master.host, master.port, postgresql=True)
             if seen is not None and seen != kept.fingerprint:
-                self._reload(spec)
+                self._reload(spec, False)
 
     def _served(self, spec: ClusterSpec) -> list[Served]:
         """Where each certificate is shown."""

@@ -46,7 +46,7 @@ class Encryption:
     @property
     def ends(self) -> CertificateEnds:
         """For ``Renewal``."""
-        return CertificateEnds(self._hosts, self._publish, self.authority)
+        return CertificateEnds(self._hosts, self._publish, self.authority, foreign=lambda spec: spec.spec.kubernetes.tls_secret is not None)
 
     def authority(self) -> str:
         """Path of a file with the authorities' certificates of now."""

@@ -9,7 +9,7 @@ from pools.encryption import AUTHORITY, CERTIFICATE, CLIENT_SECRETS, KEY, server
 from pools.gateway.settings import GatewaySettings, Hdfs
 from pools.metrics_listener import metrics_place
 from pools.postgresql import Tls
-from pools.workload import ConfigFile, Endpoint, Port, Probe, Workload
+from pools.workload import ConfigFile, Endpoint, Port, Probe, Secret, Workload
 
 NAME = "gateway"
 PROXY_USER = "openbdc-gateway"
@@ -76,7 +76,7 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
             resource=NAME,
             command=("{python}", "-m", "pools.gateway.service", "--config", "{config}/gateway.json"),
             files=(ConfigFile("gateway.json", settings.text()),),
-            secrets=CLIENT_SECRETS if place.given else server_secrets(place.certificate),
+            secrets=_secrets(place),
             ports=(Port("api", place.port), *metrics.ports),
             ready=Probe("tcp", "api", host=ANY.get(place.bind, place.bind)),
             endpoints=tuple(endpoints),
@@ -85,6 +85,13 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
             metrics=metrics.scrape,
         ),
     )
+
+
+def _secrets(place: GatewayPlace) -> tuple[Secret, ...]:
+    """A customer's certificate is none of them; without TLS behind it the cluster's authority is for the gateway's own alone."""
+    if place.given is None:
+        return server_secrets(place.certificate)
+    return CLIENT_SECRETS if place.controller.startswith("https:") else ()
 
 
 def _hdfs(place: GatewayPlace) -> Hdfs | None:

@@ -13,7 +13,7 @@ import pytest
 from controller.auth.users import Users
 from controller.errors import NotReadyError
 from controller.profiles import render_profile
-from controller.roles import RoleSync, master_dsn
+from controller.roles import RoleSync, master_dsn, reload_configuration
 from controller.spec import ClusterSpec, load_spec
 from controller.spec.edit import set_value
 from controller.store import FolderStore
@@ -138,3 +138,16 @@ def test_without_the_master_it_waits(roles: Roles) -> None:
     with pytest.raises(NotReadyError) as caught:
         roles.sync(load_spec(text))
     assert "SCRAM" not in caught.value.message
+
+
+def test_a_certificate_that_was_replaced_is_loaded_and_one_that_was_not_is_left_alone(master: Master) -> None:
+    dsn = master_dsn(master.spec, master.password)
+    assert not reload_configuration(dsn, replaced=True), "there is none"
+    with psycopg.connect(dsn, autocommit=True) as session:
+        (folder,) = session.execute("SELECT current_setting('data_directory')").fetchone() or ("",)
+        session.execute(f"COPY (SELECT 'of now') TO '{folder}/server.crt'".encode())  # where it is looked for unless the settings say so
+        assert reload_configuration(dsn, replaced=True)
+        session.execute(f"COPY (SELECT 1) TO PROGRAM 'touch -d \"2 hours ago\" {folder}/server.crt'".encode())
+        assert not reload_configuration(dsn, replaced=True)
+        assert reload_configuration(dsn)
+        session.execute(f"COPY (SELECT 1) TO PROGRAM 'rm {folder}/server.crt'".encode())

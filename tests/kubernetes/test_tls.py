@@ -20,7 +20,7 @@ from tests.kubernetes.outside import Outside
 from tests.services.certificates import Laid, laid
 from tests.services.kubernetes import Node
 from tests.services.kubernetes.namespaces import NODE_IP
-from tests.services.kubernetes.product import SMALL, Json, Product, product
+from tests.services.kubernetes.product import MASTER_PORT, SMALL, Json, Product, product
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
 SPEC: Json = {
@@ -43,6 +43,7 @@ output: {y: int}
 CODE = "def handler(x):\n    return {'y': x + 1}\n"
 ANN = "ann's pass phrase"
 SECRET = "given-tls"
+HERE = "127.0.0.1"
 
 
 @pytest.fixture(scope="module")
@@ -240,9 +241,12 @@ def test_a_customers_certificate_is_shown_and_its_successor_too_without_a_restar
         vault.login()
         vault.bdc("hdfs", "ls", "/")  # by a port-forward, where no name of the certificate says anything
         (pod,) = vault.pods("openbdc.dev/workload=gateway")
+        sql = vault.node.reach_service(vault.name, "master-0", MASTER_PORT)
         before = served(host, int(port)) or ""
+        assert served(HERE, sql, postgresql=True) == before, "the master shows it too"
         lay(vault, customers.issued())
-        vault.kubectl("annotate", "pods", "--selector", "openbdc.dev/workload=gateway", f"tests/looked-at={before[:8]}")
+        vault.kubectl("annotate", "--overwrite", "pods", "--selector", "openbdc.dev/cluster", "tests/looked-at=given")
         vault.until(lambda: served(host, int(port)) not in (None, before), "the gateway shows the new certificate")
+        vault.until(lambda: served(HERE, sql, postgresql=True) not in (None, before), "the master too")
         (same,) = vault.pods("openbdc.dev/workload=gateway")
         assert same["metadata"]["uid"] == pod["metadata"]["uid"] and not same["status"]["containerStatuses"][0]["restartCount"]

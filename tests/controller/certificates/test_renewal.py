@@ -34,8 +34,17 @@ class World:
         self.spec: ClusterSpec = load_spec(SPEC)
         certificates = Certificates(FolderStore(folder), "demo", lambda: self.now)
         self.given: str | None = None
-        ends = CertificateEnds(machine_hosts_of, self.publish, lambda: "", lambda spec: self.given)
-        self.renewal = Renewal(certificates, ends, lambda spec: all_workloads(spec, Facts()), lambda name: "127.0.0.1", lambda spec: None)
+        self.reloads: list[bool] = []
+        ends = CertificateEnds(
+            machine_hosts_of, self.publish, lambda: "", lambda spec: self.given, lambda spec: spec.spec.kubernetes.tls_secret is not None
+        )
+        self.renewal = Renewal(
+            certificates,
+            ends,
+            lambda spec: all_workloads(spec, Facts()),
+            lambda name: "127.0.0.1",
+            lambda spec, replaced: self.reloads.append(replaced),
+        )
 
     def publish(self, values: Mapping[str, str]) -> None:
         if self.down:
@@ -56,6 +65,15 @@ def test_what_is_due_is_made_and_laid_once(world: World) -> None:
     world.now += datetime.timedelta(days=61)
     world.renewal.look(world.spec)
     assert len(world.laid) == 2
+
+
+def test_a_certificate_that_somebody_else_replaces_is_loaded_where_it_is_newer(world: World) -> None:
+    world.renewal.look(world.spec)
+    assert not world.reloads
+    for tls in ("true", "false"):
+        text = SPEC.replace("enabled: true}}", f"enabled: {tls}}}}}, kubernetes: {{tlsSecret: cert}}")
+        world.renewal.look(load_spec(text))
+    assert world.reloads == [True, True]
 
 
 def test_what_could_not_be_laid_is_laid_later(world: World) -> None:

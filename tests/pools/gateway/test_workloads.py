@@ -125,7 +125,10 @@ def test_in_a_pod_it_reaches_others_by_their_services(tls: str, scheme: str) -> 
 
 def test_in_a_pod_it_shows_a_customers_certificate_which_kubernetes_lays() -> None:
     facts = Facts(sealing_key="a2V5", issuer="openbdc:x", listen="0.0.0.0", controller="openbdc")
-    (found,) = [one for one in all_workloads(spec(kubernetes__tlsSecret="cert"), facts) if one.name == "gateway"]
+    (plain,) = [one for one in all_workloads(spec(kubernetes__tlsSecret="cert"), facts) if one.name == "gateway"]
+    assert plain.secrets == (), "nobody makes an authority for it"
+    encrypted = spec(kubernetes__tlsSecret="cert", security__tls__enabled="true")
+    (found,) = [one for one in all_workloads(encrypted, facts) if one.name == "gateway"]
     told = settings(found)
     assert (told["certificate_file"], told["certificate_from"]) == ("/etc/openbdc/tls/tls.crt", "spec.kubernetes.tlsSecret")
     assert [secret.name for secret in found.secrets] == ["tls-ca.crt"] and told["same_certificate"] is False

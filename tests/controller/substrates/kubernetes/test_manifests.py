@@ -120,7 +120,7 @@ def test_a_certificate_makes_the_master_speak_tls_and_nothing_else() -> None:
 
 
 def test_the_gateway_shows_that_certificate_too_and_has_no_other() -> None:
-    found = made("gateway", gateway="{enabled: true}", kubernetes__tlsSecret="cert")
+    found = made("gateway", gateway="{enabled: true}", kubernetes__tlsSecret="cert", security="{tls: {enabled: true}}")
     pod = found["Deployment/gateway"]["spec"]["template"]["spec"]
     assert {"name": "tls", "secret": {"secretName": "cert", "defaultMode": 0o440}} in pod["volumes"]
     assert {"name": "tls", "mountPath": "/etc/openbdc/tls", "readOnly": True} in pod["containers"][0]["volumeMounts"]
