@@ -1,12 +1,14 @@
 """``verify``: random queries over every kind of source, with pushdown, without, and on PostgreSQL over a copy: how many differ.
 
 Two processes, each with services of its own (``tests.virtualization.verify.world``) and its part of the seed's numbers; ``--rounds``: how
-many queries, 100,000 if not told. A difference is printed whole; the seed repeats it.
+many queries, 100,000 if not told; ``BDC_BENCH_SECONDS``: as many as fit into so many seconds. A difference is printed whole; the seed
+repeats it.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import pathlib
 import secrets
 import sys
@@ -37,7 +39,8 @@ def portion(seed: int, first: int, queries: int) -> verified.Report:
         tempfile.TemporaryDirectory() as folder,
         world(server, pathlib.Path(folder)) as made,
     ):
-        bounds = Bounds(seed, queries, first, query_seconds=60.0, shrink_seconds=30.0, findings=FINDINGS)
+        seconds = float(os.environ["BDC_BENCH_SECONDS"]) if "BDC_BENCH_SECONDS" in os.environ else None
+        bounds = Bounds(seed, queries, first, seconds, query_seconds=60.0, shrink_seconds=30.0, findings=FINDINGS)
         return verify(made.engine, made.catalog, made.scratch, bounds, contexts=made.contexts, progress=_told(first))
 
 
