@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import time
 from collections.abc import Callable, Mapping
@@ -92,13 +93,12 @@ class Renewal:
 
     def look(self, spec: ClusterSpec) -> None:
         """Make, lay and load what is due."""
+        if names := self._names(spec):
+            self._told(self.certificates.ensure(names, spec.spec.security.tls.certificate_days))
+            self._publish(spec)
         if self._ends.foreign(spec):
-            self._reload(spec, True)
-        names = self._names(spec)
-        if not names:
-            return
-        self._told(self.certificates.ensure(names, spec.spec.security.tls.certificate_days))
-        self._publish(spec)
+            with contextlib.suppress(ControllerError):  # the master is away: it reads its files when it starts
+                self._reload(spec, True)
 
     def rotate(self, spec: ClusterSpec, names: frozenset[str]) -> list[str]:
         """New certificates now; ``names`` empty: all. UnknownNameError, ConflictError without TLS. A sentence each."""
