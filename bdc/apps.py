@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, overload
 
 from bdc.errors import UserError
-from bdc.names import route_segment
+from bdc.names import kind_of, route_segment
 from bdc.rest import JsonClient, object_of, objects_of
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ class Apps:
         """``[{name, version, state, reason, runtime, digest}]``"""
         return objects_of(self._controller.get(PATH), "apps")
 
-    def describe(self, name: str, version: str) -> Json:
-        """State, reason, inputs, outputs, links, counts; NotFoundError."""
-        return object_of(self._controller.get(_path(name, version)), "apps")
+    def describe(self, name: str, version: str | None = None) -> Json:
+        """``describe("house@v1")``, ``describe("house", "v1")``: state, reason, inputs, outputs, links, counts; NotFoundError."""
+        return object_of(self._controller.get(_path(*_chosen(name, version, LIVE))), "apps")
 
     def create(self, package: bytes | str | pathlib.Path, *, seconds: float = READY_SECONDS) -> Json:
         """A new version; what ``describe`` gives. ConflictError when it exists.
@@ -94,14 +94,14 @@ class Apps:
         found = self._sent("PUT" if update else "POST", made.archive, READY_SECONDS)
         return publishing.settled(self, found, made.digest, READY_SECONDS)
 
-    def delete(self, name: str, version: str, *, live: bool = False) -> None:
-        """Nothing of it is left; NotFoundError; ConflictError while calls of ``NAME@live`` go to it, unless ``live``."""
-        self._controller.request("DELETE", _path(name, version), query={"live": True} if live else None)
+    def delete(self, name: str, version: str | None = None, *, live: bool = False) -> None:
+        """Nothing of ``house@v1`` is left; NotFoundError; ConflictError while calls of ``NAME@live`` go to it, unless ``live``."""
+        self._controller.request("DELETE", _path(*_chosen(name, version, None)), query={"live": True} if live else None)
 
-    def promote(self, name: str, version: str = "live") -> Json:
+    def promote(self, name: str, version: str | None = None) -> Json:
         """``NAME@live`` means this version from now on; without one, that which a canary is under way for. ConflictError where it is not
         ready, or fails its sample. What ``describe`` gives."""
-        return object_of(self._controller.request("POST", f"{_path(name, version)}/promote"), "apps/promote")
+        return object_of(self._controller.request("POST", f"{_path(*_chosen(name, version, LIVE))}/promote"), "apps/promote")
 
     def canary(self, name: str, version: str, percent: int) -> Json:
         """This version gets so many percent (0 to 99) of the calls of ``NAME@live``. ConflictError while another one is tried."""
@@ -111,16 +111,16 @@ class Apps:
         """The version that was live before is so again. ConflictError where there is none."""
         return object_of(self._controller.request("POST", f"{_path(name, 'live')}/rollback"), "apps/rollback")
 
-    def log(self, name: str, version: str, lines: int, *, predictions: bool = False) -> builtins.list[str]:
+    def log(self, name: str, version: str | None = None, lines: int = 100, *, predictions: bool = False) -> builtins.list[str]:
         """The last lines that it wrote; ``predictions``: of what it was asked and answered (JSON), ConflictError where that is not kept."""
-        asked = self._controller.get(f"{_path(name, version)}/log", lines=lines, predictions=predictions or None)
+        asked = self._controller.get(f"{_path(*_chosen(name, version, LIVE))}/log", lines=lines, predictions=predictions or None)
         found = object_of(asked, "apps/log").get("lines")
         return [str(line) for line in found] if isinstance(found, list) else []
 
-    def history(self, name: str, version: str, lines: int = 100) -> builtins.list[Json]:
+    def history(self, name: str, version: str | None = None, lines: int = 100) -> builtins.list[Json]:
         """The last runs by its schedule, oldest first: ``{planned, started, ended, result, noticed, reason}``, times in UTC. ``result``:
         ok, error, missed (up to ``until``, ``missed`` of them), interrupted, running."""
-        asked = self._controller.get(f"{_path(name, version)}/history", lines=lines)
+        asked = self._controller.get(f"{_path(*_chosen(name, version, LIVE))}/history", lines=lines)
         return objects_of(object_of(asked, "apps/history").get("runs"), "apps/history")
 
     def secrets(self, name: str) -> builtins.list[Json]:
@@ -146,14 +146,16 @@ class Apps:
     def run(self, name: str, version: str | Mapping[str, object], inputs: Mapping[str, object] | None = None) -> Json:
         """One call, ``run("house@v1", {…})`` or ``run("house", "v1", {…})``: ``{success, errorMessage, outputParameters, outputFiles,
         consoleOutput, changedFiles}``. UserError where an input is wrong, ServiceError where the app failed."""
-        if isinstance(version, str):
-            chosen, number, given = name, version, inputs
-        else:
-            (chosen, number), given = named(name), version
+        given = inputs if isinstance(version, str) else version
         if given is None:
             raise UserError("which inputs?", hint='run("house@v1", {"x": 1}); {} where the app has none')
+        chosen, number = _chosen(name, version if isinstance(version, str) else None, LIVE)
+        if not isinstance(given, Mapping):
+            raise UserError(f"inputs are a dict of names and values, this is a {kind_of(given)}", hint='run("house@v1", {"x": 1})')
+        from bdc.batches import carried
+
         path = f"/api/app/{route_segment(chosen, 'app')}/{route_segment(number, 'version')}/run"
-        return object_of(self._proxy().request("POST", path, body=dict(given)), "run")
+        return object_of(self._proxy().request("POST", path, body=carried(given)), "run")
 
     def score(self, rows: Rows, app: str) -> Rows:
         """``rows`` (a pandas DataFrame, an Arrow table, a list of dicts) with the outputs of ``app`` (``house@live``) as further columns,
@@ -187,6 +189,18 @@ def _path(name: str, version: str) -> str:
 
 
 def named(app: str) -> tuple[str, str]:
-    """Name and version of ``house@v1``; of ``house`` the live one."""
+    """Name and version of ``house@v1``; of ``house`` the live one. UserError."""
+    if not isinstance(app, str):
+        raise UserError(f"an app is named by a text such as 'house@v1', not by {kind_of(app)}", hint="session.apps.list() has the names")
     name, _, version = app.partition("@")
     return name, version or LIVE
+
+
+def _chosen(app: str, version: str | None, default: str | None) -> tuple[str, str]:
+    """Of ``house@v1``, or of name and version. UserError."""
+    name, number = named(app)
+    if version is not None and "@" in app:
+        raise UserError(f"the version of {name} is named twice", where=app, hint=f"leave out {version!r}")
+    if version is None and default is None and "@" not in app:
+        raise UserError(f"which version of {name}?", where=app, hint=f"write it as '{name}@v1'")
+    return name, number if version is None else version

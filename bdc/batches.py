@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from bdc.errors import BdcError, InternalError, UserError
-from bdc.names import route_segment
+from bdc.names import kind_of, route_segment
 from bdc.rest import JsonClient, object_of
 
 Rows = TypeVar("Rows")
@@ -195,4 +195,30 @@ def _value(value: Any, kind: str) -> Any:  # noqa: ANN401 - of any column
         return (value.date() if kind == "date" and isinstance(value, datetime.datetime) else value).isoformat()
     if isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(value).decode()
+    return value
+
+
+def carried(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs of one call as JSON carries them: numbers and arrays of numpy, decimals, dates, bytes. UserError names what no JSON is."""
+    return {str(name): _carried(value, str(name)) for name, value in inputs.items()}
+
+
+def _carried(value: Any, name: str) -> Any:  # noqa: ANN401 - whatever a notebook has
+    if hasattr(value, "tolist") and not isinstance(value, bytes | bytearray | memoryview):
+        value = value.tolist()
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):
+        value = value.to_dict("records")  # pandas' DataFrame
+    if isinstance(value, Decimal):
+        return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
+    if isinstance(value, Mapping):
+        return {str(key): _carried(one, name) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_carried(one, name) for one in value]
+    if isinstance(value, datetime.date | bytes | bytearray | memoryview):
+        at_midnight = isinstance(value, datetime.datetime) and value.time() == datetime.time.min  # pandas has no date
+        return _value(value, "date" if at_midnight else "")
+    if value is not None and not isinstance(value, str | int | float):
+        raise UserError(
+            f"input {name} is a {kind_of(value)}, which no JSON carries", where=name, hint="numbers, texts, lists and dicts are"
+        )
     return value

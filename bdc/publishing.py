@@ -133,7 +133,8 @@ def packed(folder: pathlib.Path) -> Package:
     from apps.reading import load
 
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder", where=str(folder), hint="'bdc app init' writes one")
+        hint = f"the folder that it is in: {folder.parent}" if folder.is_file() else "'bdc app init' writes one"
+        raise UserError(f"{folder} is no folder", where=str(folder), hint=hint)
     with told():
         load(folder)
         return package.pack(folder)

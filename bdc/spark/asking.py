@@ -11,7 +11,7 @@ from typing import Any
 
 from bdc.apps import PATH
 from bdc.errors import InternalError, UserError
-from bdc.names import route_segment
+from bdc.names import kind_of, route_segment
 from bdc.rest import JsonClient, object_of
 from bdc.session import Session
 
@@ -95,6 +95,9 @@ def _kinds(found: Any) -> dict[str, str]:  # noqa: ANN401 - JSON
 
 def named(app: object) -> str:
     """The app's name as a text; UserError."""
-    if not isinstance(app, str) or not app.partition("@")[0]:
-        raise UserError(f"{app!r} is no app", hint="write it as 'house@v1' or 'house@live'; bdc app list shows them")
+    hint = "write it as 'house@v1' or 'house@live'; bdc app list shows them"
+    if not isinstance(app, str):
+        raise UserError(f"an app is named by a text, not by {kind_of(app)}", hint=f"bdc.spark.score(df, 'house@v1'): {hint}")
+    if not app.partition("@")[0]:
+        raise UserError(f"{app!r} is no app", hint=hint)
     return app

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bdc.errors import ConflictError, UserError
+from bdc.names import kind_of
 from bdc.session import Session, connect
 from bdc.spark.asking import Access, App, named
 
@@ -34,6 +35,7 @@ _TAKES: Mapping[str, frozenset[str]] = {
     "date": frozenset({"date"}),
 }
 """Type of an input → Spark's types that it takes."""
+_PARTS = frozenset({"array", "map", "struct"})
 SPARK = {
     "float": "double", "int": "bigint", "str": "string", "bool": "boolean", "date": "date", "bytes": "binary",
     "list": "string", "dict": "string", "dataframe": "string",
@@ -54,9 +56,9 @@ def score(df: DataFrame, app: str, *, session: Session | None = None) -> DataFra
     UserError: a column is missing or of another type; NotFoundError, ForbiddenError (the role app-reader is missing), ServiceError (not
     ready). A row that the app can't take fails the action: NULL, NaN, or what the app itself refuses.
     """
-    wanted = named(app)
     if not hasattr(df, "mapInArrow"):
-        raise UserError(f"a DataFrame of Spark is wanted, this is a {type(df).__name__}", hint="other rows: session.apps.score")
+        raise UserError(f"a DataFrame of Spark is wanted, this is a {kind_of(df)}", hint="other rows: session.apps.score")
+    wanted = named(app)
     if session is not None:
         return _scored(df, wanted, session)
     with connect() as own:
@@ -80,7 +82,7 @@ def _scored(df: DataFrame, wanted: str, session: Session) -> DataFrame:
         )
     else:
         told |= {"url": access.endpoint, "path": f"{app.path}/batch", "token": access.token, "authority": access.authority}
-    return df.mapInArrow(_work(told), _with_outputs(df, app))
+    return _mapped(df, _work(told), _with_outputs(df, app))
 
 
 @dataclass(frozen=True)
@@ -125,9 +127,15 @@ def _place(app: App, name: str, kind: str, columns: Sequence[Column]) -> int:
         raise UserError(
             f"input {name} of {app.label} is {SPARK[kind]}, the DataFrame's column is {column.kind}",
             where=name,
-            hint=f"df.withColumn({column.name!r}, df[{column.name!r}].cast({SPARK[kind]!r}))",
+            hint=_cast(column, SPARK[kind]),
         )
     return found[0]
+
+
+def _cast(column: Column, wanted: str) -> str:
+    name, inside = column.name, "[…]" if column.kind in _PARTS else ""
+    what = f"take one value out of the {column.kind}: " if inside else ""
+    return f"{what}df.withColumn({name!r}, df[{name!r}]{inside}.cast({wanted!r}))"
 
 
 def _with_outputs(df: DataFrame, app: App) -> Any:  # noqa: ANN401 - a StructType
@@ -137,6 +145,33 @@ def _with_outputs(df: DataFrame, app: App) -> Any:  # noqa: ANN401 - a StructTyp
     for name, kind in app.outputs.items():
         schema = schema.add(name, {"bigint": "long"}.get(SPARK[kind], SPARK[kind]))  # as a schema's JSON says it
     return schema
+
+
+def _mapped(df: DataFrame, work: Callable[[Iterator[Any]], Iterator[Any]], schema: Any) -> DataFrame:  # noqa: ANN401 - a StructType
+    from pyspark.errors import PySparkNotImplementedError
+
+    try:
+        return df.mapInArrow(work, schema)
+    except PySparkNotImplementedError:
+        lost = next((field for field in df.schema.fields if not _carried(field.dataType)), None)
+        if lost is None:
+            raise
+        raise UserError(
+            f"column {lost.name} is {lost.dataType.simpleString()}, which Spark gives to no Python",
+            where=lost.name,
+            hint=f"df.drop({lost.name!r}), or df.withColumn({lost.name!r}, df[{lost.name!r}].cast('string'))",
+        ) from None
+
+
+def _carried(kind: Any) -> bool:  # noqa: ANN401 - a DataType
+    from pyspark.errors import PySparkException
+    from pyspark.sql.pandas.types import to_arrow_type
+
+    try:
+        to_arrow_type(kind)
+    except (PySparkException, TypeError):
+        return False
+    return True
 
 
 def _work(told: Mapping[str, Any]) -> Callable[[Iterator[Any]], Iterator[Any]]:

@@ -58,6 +58,10 @@ result["plan"] = plain._jdf.queryExecution().toString() if not given["connect"] 
 result["failures"] = {
     "missing": failure(lambda: bdc.spark.score(rows.drop("crim"), "house@v1")),
     "type": failure(lambda: bdc.spark.score(rows.withColumn("crim", F.lit("a")), "house@v1")),
+    "map": failure(lambda: bdc.spark.score(rows.withColumn("crim", F.create_map(F.lit("a"), F.lit(1))), "house@v1")),
+    "interval": failure(lambda: bdc.spark.score(rows.withColumn("since", F.expr("INTERVAL 1 MONTH")), "house@v1")),
+    "swapped": failure(lambda: bdc.spark.score(rows, rows)),  # type: ignore[arg-type]
+    "pandas": failure(lambda: bdc.spark.score(rows.limit(1).toPandas(), "house@v1")),  # type: ignore[arg-type]
     "output": failure(lambda: bdc.spark.score(scored, "house@v1")),
     "unknown": failure(lambda: bdc.spark.score(rows, "house@v9")),
     "name": failure(lambda: bdc.spark.score(rows, "")),

@@ -14,7 +14,7 @@ import pyarrow
 import pytest
 
 from apps.types import TYPES
-from bdc.batches import _named, _renumbered, _table, _value
+from bdc.batches import _named, _renumbered, _table, _value, carried
 from bdc.errors import ServiceError, UserError
 
 DAY = datetime.date(2026, 11, 22)
@@ -48,6 +48,22 @@ def test_values_as_json_carries_them(value: Any, kind: str, sent: Any) -> None:
     json.dumps(found, allow_nan=False)
     if sent is not None and (kind, sent) != ("int", 2.5):
         TYPES[kind].check(found)
+
+
+def test_inputs_of_one_call_as_json_carries_them() -> None:
+    given = {
+        "a": numpy.int64(3), "b": Decimal("1.5"), "c": Decimal(2**60), "d": DAY, "e": pandas.Timestamp(DAY), "f": b"\x00\xff",
+        "g": [numpy.float32(0.5), None], "h": {1: Decimal(1)}, "i": numpy.array([[1, 2]]), "j": pandas.DataFrame({"x": [1], "y": ["a"]}),
+        "k": True, "l": datetime.datetime(2026, 11, 22, 5),
+    }  # fmt: skip
+    assert json.loads(json.dumps(carried(given))) == {
+        "a": 3, "b": 1.5, "c": 2**60, "d": "2026-11-22", "e": "2026-11-22", "f": "AP8=", "g": [0.5, None], "h": {"1": 1}, "i": [[1, 2]],
+        "j": [{"x": 1, "y": "a"}], "k": True, "l": "2026-11-22T05:00:00",
+    }  # fmt: skip
+    with pytest.raises(UserError, match=r"input x is a pyarrow\.Table, which no JSON carries"):
+        carried({"x": [pyarrow.table({})]})
+    with pytest.raises(UserError, match="input x is a complex"):
+        carried({"x": 1j})
 
 
 def test_what_is_missing_in_a_frame_is_none() -> None:

@@ -38,6 +38,10 @@ OTHER = "ann's very own words"
 REFUSED = [
     ("missing", ("UserError", "no column CRIM, which house@v1 takes", "CRIM double")),
     ("type", ("UserError", "input CRIM of house@v1 is double, the DataFrame's column is string", "cast('double')")),
+    ("map", ("UserError", "the DataFrame's column is map", "take one value out of the map", "df['crim'][…].cast('double')")),
+    ("interval", ("UserError", "column since is interval month, which Spark gives to no Python", "df.drop('since')")),
+    ("swapped", ("UserError", "an app is named by a text, not by pyspark.DataFrame")),
+    ("pandas", ("UserError", "a DataFrame of Spark is wanted, this is a pandas.DataFrame")),
     ("output", ("UserError", "has a column 'prediction' already", "rename it")),
     ("unknown", ("NotFoundError", "house@v9")),
     ("name", ("UserError", "is no app", "house@v1")),
