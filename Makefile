@@ -3,7 +3,7 @@
 demo:
 	@scripts/demo.sh $(if $(SPARK),--spark)
 demo-house:
-	@scripts/demo-house.sh $(if $(FULL),--full)
+	@scripts/demo-house.sh $(if $(FULL),--full) $(if $(MLFLOW),--mlflow)
 test:
 	@scripts/test.sh
 test-full:

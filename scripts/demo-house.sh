@@ -2,6 +2,7 @@
 # The house-price scenario: notebooks on a cluster that is made for them and deleted after them, each step checked against its expected figure.
 #   scripts/demo-house.sh             with everything that it needs: Spark (450 MB to download, once), and what runs notebooks
 #   scripts/demo-house.sh --full      also the bulk load of a million rows beside Spark's own JDBC
+#   scripts/demo-house.sh --mlflow    also MLflow (800 MB, once): from then on the cluster has its server, and runs and models go there
 #   scripts/demo-house.sh --install   only makes .cache/house-venv: what the notebooks run in, over Spark's environment
 # Repeatable; the installation does nothing where nothing changed.
 set -euo pipefail
@@ -25,5 +26,6 @@ venv=.cache/house-venv
   printf '%s' "$wanted" > "$place/openbdc-stamp"
 ) 9>.cache/house-venv.lock
 [ "${1:-}" = --install ] && exit
+case " $* " in *" --mlflow "*) scripts/mlflow.sh ;; esac
 export BDC_ARTIFACTS; BDC_ARTIFACTS=$(cat .cache/artifacts-folder)
 exec .venv/bin/python examples/house/demo.py "$@"

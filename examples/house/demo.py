@@ -2,6 +2,7 @@
 
     scripts/demo-house.sh           steps 1 to 16 and 18
     scripts/demo-house.sh --full    step 17 too: a million rows by the connector, beside Spark's JDBC
+    scripts/demo-house.sh --mlflow  steps 9 to 12 with MLflow, which is installed first
 
 Each step says what was expected and what was found; a wrong figure ends it, and the cluster is deleted all the same. Nothing of yours is
 touched: the cluster, the logins and all files are in a folder of their own.
@@ -23,14 +24,16 @@ import time
 import urllib.parse
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(ROOT), str(HERE.parent / "demo")]
 
+import yaml  # noqa: E402 - what follows needs these folders
 from console import BDC, bdc, heading  # noqa: E402 - the other demo's
+from directory import Section, directory, login_of_a_person  # noqa: E402
 from legacy import Legacy  # noqa: E402
 from sources import sources  # noqa: E402
 from steps import RECORD, StepError, check, left_out, measure, recorded  # noqa: E402
@@ -41,22 +44,24 @@ CLUSTER = "house"
 NOTEBOOKS = ("1-engineer.ipynb", "2-scientist.ipynb", "3-export.ipynb", "4-app.ipynb")
 PYTHON = ROOT / ".cache/house-venv/bin/python"
 SPARK = ROOT / ".cache/spark-venv"
+MLFLOW = ROOT / ".cache/mlflow-venv"
 ENDPOINTS = {"sql-server-master", "webhdfs", "spark", "app-proxy", "controller"}
 DRIVER = "42.7.8"
 READY_SECONDS = 120
 GONE_SECONDS = 20.0
 
 
-def creation() -> list[int]:
+def creation(place: Path, people: Section | None) -> list[int]:
     """Steps 1 and 2. The ports that the cluster listens on."""
     heading("Step 1: a cluster on this machine")
     begun = time.monotonic()
-    bdc("create", CLUSTER, "--profile", "local")
+    bdc("create", "--spec", spec(place, people))
     measure(1, "seconds until everything is ready", READY_SECONDS, time.monotonic() - begun)
     check(1, "state", "ready", json.loads(bdc("status", "-o", "json", quiet=True))["state"])
     listed = json.loads(bdc("endpoint", "list", "-o", "json", quiet=True))
     bdc("endpoint", "list")
-    check(1, "endpoints", set(), ENDPOINTS - {entry["name"] for entry in listed})
+    wanted = ENDPOINTS | ({"mlflow"} if tracked() else set())
+    check(1, "endpoints", set(), wanted - {entry["name"] for entry in listed})
     heading("Step 2: the login")
     wrong = subprocess.run(
         [BDC, "login", CLUSTER, "--username", "admin"],
@@ -68,9 +73,37 @@ def creation() -> list[int]:
     print(wrong.stderr, end="")
     check(2, "exit code of a wrong password (the original's is 1; here 4 says: the login)", 4, wrong.returncode)
     check(2, "a sentence for it, no traceback", True, wrong.stderr.startswith("bdc: error: ") and "Traceback" not in wrong.stderr)
+    login_of_a_person(CLUSTER, people)
     bdc("login", CLUSTER, "--username", "admin")
-    left_out(2, "a user of an LDAP directory", "there is none here: docs/guide/login.md, tests/controller/auth/directory")
     return [port for entry in listed if (port := urllib.parse.urlsplit(str(entry["endpoint"]).replace(",", ":")).port)]
+
+
+def tracked() -> bool:
+    """Whether MLflow is installed here."""
+    return (MLFLOW / "bin/mlflow").exists()
+
+
+def spec(place: Path, people: Section | None) -> str:
+    """The profile's, with what this machine has more: a directory, MLflow. Its path."""
+    path = place / "bdc.yaml"
+    bdc("config", "init", str(path), "--name", CLUSTER, "--profile", "local", quiet=True)
+    found = yaml.safe_load(path.read_text())
+    if people is not None:
+        found["spec"]["security"]["directory"] = people
+    if tracked():
+        found["spec"]["pools"]["app"]["tracking"] = {"enabled": True, "bin": str(MLFLOW.resolve() / "bin")}
+    path.write_text(yaml.safe_dump(found, sort_keys=False))
+    return str(path)
+
+
+def mlflow_variables() -> dict[str, str]:
+    """What MLflow's client is told; nothing where there is no server."""
+    if not tracked():
+        return {}
+    listed = json.loads(bdc("endpoint", "list", "-o", "json", quiet=True))
+    address = next(str(entry["endpoint"]) for entry in listed if entry["name"] == "mlflow")
+    token = str(json.loads(bdc("auth", "token", "-o", "json", quiet=True))["token"])
+    return {"MLFLOW_TRACKING_URI": address, "MLFLOW_TRACKING_TOKEN": token, "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 def notebooks(work: Path, full: bool) -> None:
@@ -85,9 +118,11 @@ def notebooks(work: Path, full: bool) -> None:
         "JAVA_HOME": str(Path(java()).resolve().parent.parent),  # for the notebook with a Spark of its own
         "PYSPARK_PYTHON": str(PYTHON),
         "SPARK_LOCAL_IP": "127.0.0.1",
+        "GRPC_ENABLE_FORK_SUPPORT": "false",  # a cell's !command is a fork at once replaced: gRPC has nothing to do there, and may break it
         "SPARK_LOCAL_DIRS": str(work / "local"),
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(HERE))),
         "PATH": os.pathsep.join((str(PYTHON.parent), str(Path(BDC).parent), os.environ["PATH"])),
+        **mlflow_variables(),
     }
     run([HERE / "execute.py", *(HERE / name for name in NOTEBOOKS)], work, given)
     if not full:
@@ -174,7 +209,7 @@ def stage() -> Iterator[Path]:
         "HOUSE_DATA": str(place / "legacy" / "raw"),
         RECORD: str(place / "steps.jsonl"),
     }
-    for name in ("BDC_CONTEXT", "PGDATABASE", "SPARK_REMOTE"):
+    for name in ("BDC_CONTEXT", "PGDATABASE", "SPARK_REMOTE", "MLFLOW_TRACKING_URI"):
         os.environ.pop(name, None)
     (place / "work").mkdir()
     try:
@@ -200,11 +235,13 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="step 17 too")
+    parser.add_argument("--mlflow", action="store_true", help="MLflow is installed (scripts/demo-house.sh has done it)")
     full = parser.parse_args().full
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with stage() as place:
+    with stage() as place, ExitStack() as stack:
         legacy = Legacy(place / "legacy")
-        ports = creation()
+        people = stack.enter_context(directory())
+        ports = creation(place, people)
         try:
             legacy.start()
             for name in ("first.json", "model.onnx"):

@@ -62,13 +62,16 @@ def test_runs_are_kept_and_the_best_gets_an_alias(tmp_path: pathlib.Path, monkey
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     runs = module(HOUSE / "runs.py")
     monkeypatch.setattr(runs, "PACKAGES", ("numpy",))
-    experiment = runs.Experiment("e", tmp_path / "runs")
+    experiment = runs.experiment("e", tmp_path / "runs")
     for name, found in (("a", 0.5), ("b", 0.9), ("c", 0.7)):
         experiment.log(runs.Run(name, {"seed": "1"}, {"test_r2": found}))
-    runs.Experiment("other", tmp_path / "runs").log(runs.Run("d", {}, {"test_r2": 1.0}))
+    runs.experiment("other", tmp_path / "runs").log(runs.Run("d", {}, {"test_r2": 1.0}))
     assert [run.name for run in experiment.runs()] == ["a", "b", "c"]
-    experiment.alias("house", "candidate", experiment.best("test_r2"))
+    experiment.alias("house", "candidate", runs.best(experiment, "test_r2"))
     assert experiment.aliased("house", "candidate") == "b"
+    (tmp_path / "b.onnx").write_bytes(b"model")
+    experiment.attach("house", "candidate", tmp_path / "b.onnx")
+    assert (tmp_path / "runs" / "house-b.onnx").read_bytes() == b"model"
 
 
 @pytest.fixture(scope="module")
