@@ -131,10 +131,8 @@ def test_the_runs_of_the_house_example(stage: Stage) -> None:
 def test_nobody_gets_around_the_proxy(stage: Stage, logged: None) -> None:
     socket = stage.folder / "home/clusters" / stage.cluster / "run/tracking/mlflow.sock"
     command = ["curl", "-s", "--unix-socket", str(socket), "http://localhost/version"]
-    if os.geteuid() != 0:
-        pytest.skip("as a plain user the machine is one trust domain")
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
-    for user in ("app", "compute", "app-1"):
+    for user in ("app", "compute", "app-1") if os.geteuid() == 0 else ():  # as a plain user the machine is one trust domain
         name = f"bdc-{stage.cluster}-{user}"
         done = subprocess.run(["setpriv", "--reuid", name, "--regid", name, "--clear-groups", *command], capture_output=True, check=False)
         assert done.returncode == 7, done
