@@ -6,12 +6,28 @@ import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
+import click
+
 from apps.checking import from_text, parse
 from bdc.errors import UserError
 from bdc.publishing import told
 
 WITH_COMMAS = frozenset({"str", "list", "dict", "dataframe"})
 """Types whose values may hold commas."""
+
+
+EXTRA: dict[str, bool] = {"allow_extra_args": True}
+"""Of commands that take inputs: ``refuse_extra`` says it better than click."""
+
+
+def refuse_extra(context: click.Context) -> None:
+    """UsageError for what is written without its option, naming that where it looks like inputs."""
+    if not context.args:
+        return
+    words = " ".join(context.args)
+    looks = all("=" in word for word in context.args)
+    way = f"; inputs follow their option: --inputs {','.join(context.args)}" if looks else ""
+    raise click.UsageError(f"Got unexpected extra argument{'s' if len(context.args) > 1 else ''} ({words}){way}", context)
 
 
 def inputs(given: Sequence[str], kinds: Mapping[str, str]) -> dict[str, object]:

@@ -88,6 +88,7 @@ def init(settings: Settings, chosen: str, name: str, version: str, destination: 
 
 @app.command(
     "test",
+    context_settings=appinputs.EXTRA,
     examples=["bdc app test --local add --inputs x=1,y=2", "bdc app test --local ./house --inputs @first.json --calls 1000"],
 )
 @argument("folder", "--spec", "-s", type=FOLDER)
@@ -100,6 +101,7 @@ def test(settings: Settings, folder: pathlib.Path, local: bool, given: tuple[str
 
     Prints its outputs and how long calls took. Without --inputs those of its sample.json; without that each number is 1, each text empty.
     """
+    appinputs.refuse_extra(click.get_current_context())
     from apps import local as locally
     from apps.reading import load
     from apps.sample import sample
@@ -198,7 +200,16 @@ def list_apps(settings: Settings, name: str | None, version: str | None) -> Reco
         for found in settings.session().apps.list()
         if name in (None, found["name"]) and version in (None, found["version"])
     ]  # fmt: skip
+    if not rows:
+        output.message(_nothing(name, version))
     return Records(rows=rows, columns=COLUMNS)
+
+
+def _nothing(name: str | None, version: str | None) -> str:
+    if name is None and version is None:
+        return "There are no apps yet; 'bdc app init' begins one."
+    asked = f"app {name}" if version is None else f"version {version} of {name or 'any app'}"
+    return f"There is no {asked}; 'bdc app list' shows what there is."
 
 
 @app.command("describe", examples=["bdc app describe house@live", "bdc app describe -n house -v v1 -o json"])
@@ -213,6 +224,7 @@ def describe(settings: Settings, name: str, version: str) -> Value:
 
 @app.command(
     "run",
+    context_settings=appinputs.EXTRA,
     examples=[
         "bdc app run add@v1 --inputs x=1,y=2",
         "bdc app run add@live -i x=1,y=2",
@@ -224,6 +236,7 @@ def describe(settings: Settings, name: str, version: str) -> Value:
 @pass_settings
 def run(settings: Settings, name: str, version: str, given: tuple[str, ...]) -> Value:
     """Call a version of an app; without a version the live one."""
+    appinputs.refuse_extra(click.get_current_context())
     apps = settings.session().apps
     defined = cast("list[Mapping[str, str]]", apps.describe(name, version)["input_param_defs"])
     kinds = {entry["name"]: entry["type"] for entry in defined}

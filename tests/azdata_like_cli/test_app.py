@@ -131,6 +131,32 @@ VERSION = {
 SCHEDULE = {"cron": "* * * * *", "timezone": "UTC"}
 
 
+def test_inputs_without_their_option(bdc: Run, home: Path) -> None:
+    folder = str(app(home / "a"))
+    for words in (("run", "add@v1", "x=1", "y=2"), ("test", folder, "x=1", "y=2")):
+        refused = bdc("app", *words)
+        assert (refused.code, refused.out) == (2, "")
+        assert "unexpected extra arguments (x=1 y=2); inputs follow their option: --inputs x=1,y=2" in refused.err
+        assert f"bdc app {words[0]} --help" in refused.err
+    refused = bdc("app", "run", "add@v1", "more", "x=1")
+    assert (refused.code, "(more x=1)\n" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "There are no apps yet; 'bdc app init' begins one."),
+        (("-n", "house"), "There is no app house; 'bdc app list'"),
+        (("-n", "house", "-v", "v9"), "There is no version v9 of house"),
+        (("-v", "v9"), "There is no version v9 of any app"),
+    ],
+)
+def test_an_empty_list_says_so(bdc: Run, logged_in: StandinController, words: tuple[str, ...], said: str) -> None:
+    logged_in.given["/api/v1/apps"] = [] if not words else [{**VERSION, "runtime": "python"}]
+    shown = bdc("app", "list", *words, "-o", "json")
+    assert (shown.code, shown.json, said in shown.err) == (0, [], True), shown
+
+
 def test_times_of_a_version_are_shown_as_people_read_them(bdc: Run, logged_in: StandinController) -> None:
     logged_in.given["/api/v1/apps/add/v1"] = VERSION
     shown = bdc("app", "describe", "add@v1", "-o", "json").json
