@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.worker.framing import FrameError, receive
 from pools.app import wire
 from pools.tls import client_context
 
@@ -19,6 +19,7 @@ MOST = 1024
 """Pods of a version, calls at once of one, threads: more can't be meant."""
 SECONDS = 10.0
 LONGEST_NAME = 45
+MOST_TOLD = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,23 @@ def asked(address: tuple[str, int], key: str, authority: str | None) -> tuple[Wa
 
 
 def _told(connection: socket.socket) -> dict[str, object]:
-    try:
-        found = receive(connection)
-    except FrameError as error:
-        raise ValueError(f"the app proxy gives no answer: {error}") from None
-    if found is None:
-        raise ConnectionError("the app proxy has closed the connection")
+    """A frame, as of ``apps.worker.framing``; the controller has none of that library."""
+    (length,) = wire.FRAME.unpack(_exactly(connection, wire.FRAME.size))
+    if length > MOST_TOLD:
+        raise ValueError(f"the app proxy gives an answer of {length} bytes")
+    found = json.loads(_exactly(connection, length))
+    if not isinstance(found, dict):
+        raise ValueError("the app proxy gives no answer that could be one")  # noqa: TRY004 (what came from outside)
+    return found
+
+
+def _exactly(connection: socket.socket, length: int) -> bytes:
+    found = b""
+    while len(found) < length:
+        piece = connection.recv(length - len(found))
+        if not piece:
+            raise ConnectionError("the app proxy has closed the connection")
+        found += piece
     return found
 
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 
 PORT = 30779
 """Of the app proxy's pod."""
-PIECE = struct.Struct(">BI")
+FRAME, PIECE = struct.Struct(">I"), struct.Struct(">BI")
 HELLO, DATA, OUTPUT, ENDED, LEAVING = range(5)
 """``OUTPUT``: what a process wrote past Python's streams; ``ENDED``: its exit code, as text; ``LEAVING``: no further call, please."""
 MAX_HELLO, MAX_PIECE = 64 * 1024, 1 << 20
