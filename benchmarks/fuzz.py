@@ -1,4 +1,4 @@
-"""Bytes that nobody meant, at every parser that strangers reach: more than a million in process, 25,000 over sockets."""
+"""Bytes that nobody meant, at every parser that strangers reach: more than a million in process, 29,000 over sockets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 
 from benchmarks.report import Figure, Report
 from tests.fuzz.parsers import fresh_seed, fuzz
-from tests.fuzz.test_fuzz import over_controller, over_data_pool, over_gateway
+from tests.fuzz.test_fuzz import over_apps, over_controller, over_data_pool, over_gateway
 from tests.services.data_pool import data_pool
 
 INPUTS = 1_400_000
@@ -21,9 +21,10 @@ def run(rounds: int | None) -> Report:
     with data_pool() as pool:
         sockets = over_data_pool(pool, OF_A_SOCKET * times, seed)
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("controller", "gateway"):
+        for name in ("apps", "controller", "gateway"):
             (pathlib.Path(folder) / name).mkdir()
         over_controller(pathlib.Path(folder) / "controller", OF_A_SOCKET * times, seed, sockets)
+        over_apps(pathlib.Path(folder) / "apps", OF_A_SOCKET * times, seed, sockets)
         over_gateway(pathlib.Path(folder) / "gateway", OF_A_SOCKET * times, seed, sockets)
     crashes, wrong = inside.crashes + sockets.crashes, inside.accepted_wrongly + sockets.accepted_wrongly
     return Report(

@@ -5,7 +5,7 @@
     parsers.py     the parsers in process: tokens, tickets, pgwire, Flight's messages, LDAP's names, sealed values, the spec
     app_parsers.py       those of apps: inputs, batches, tensors, specs, schedules, packages
     gateway_parsers.py   those of the gateway: HTTP/2 and gRPC, WebHDFS
-    sockets.py     the same over the sockets of real processes: compute pool, shard, controller, gateway
+    sockets.py     the same over the sockets of real processes: compute pool, shard, controller, apps, gateway
 
 A *crash* is any exception but the one that the parser announces. *Accepted wrongly* is an input that lets somebody in, or means something
 else than was written. ``python -m benchmarks fuzz`` runs a million; ``make test`` some thousands with a fresh seed.

@@ -22,6 +22,7 @@ from tests.fuzz.targets import Outcome
 from tests.pools.gateway.running import Running
 
 SECONDS = 20.0
+QUIET_SECONDS = 3.0
 AUTHENTICATED = b"R\x00\x00\x00\x08\x00\x00\x00\x00"
 STARTUP = b"\x00\x03\x00\x00user\0alice\0database\0bdc\0\0"
 SCRAM = b"SCRAM-SHA-256\0\x00\x00\x00\x20n,,n=alice,r=rOprNGfwEbeRWgbNEkqO"
@@ -68,6 +69,35 @@ def http(port: int, count: int, chance: random.Random, outcome: Outcome, tokens:
     _each("http", count, outcome, one)
 
 
+def apps(port: int, token: str, count: int, chance: random.Random, outcome: Outcome) -> None:
+    """The app proxy: requests of an owner, whose token stays as it is or is changed too; no app is there. A defect is wrong, and
+    whatever a changed token gets."""
+    asked = (
+        b"POST /api/app/house/v1/run",
+        b"GET /api/v1/apps",
+        b"GET /api/v1/apps/house/v1/history?limit=10&run=7",
+        b"GET /api/v1/apps/house/v1/log?lines=100&predictions=true",
+        b"POST /api/v1/apps/house/v1/canary?percent=10",
+        b"POST /api/app/house/live/v2/models/house/versions/v1/infer",
+        b"GET /api/v1/app-secrets/house",
+        b"POST /api/app/house/v1/batch",
+        b"POST /api/v1/apps",
+    )
+    rest = b' HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: 7\r\nContent-Length: 16\r\n%b\r\n{"x": [1, "2"]}\r\n'
+    login = b"Authorization: Bearer %b\r\n" % token.encode()
+
+    def one() -> bool:
+        data = mutated([line + rest % b"" for line in asked], chance)
+        known = chance.random() < 0.5
+        shown = login if known else mutated([login], chance)
+        answer = exchanged(port, data.replace(b"\r\n", b"\r\n" + shown, 1))
+        if b" 500 " in answer[:20]:
+            outcome.crashes.append(f"apps: 500 on {data[:300]!r}: {answer[-300:]!r}")
+        return not known and answer.startswith(b"HTTP/1.1 2") and b'"ok"' not in answer and token[:-2].encode() not in shown
+
+    _each("apps", count, outcome, one)
+
+
 def gateway(running: Running, count: int, chance: random.Random, outcome: Outcome) -> None:
     """The gateway's TLS port: connections of HTTP/2 with calls of gRPC, and requests of HTTP/1.1, all by nobody's token;
     several at once, since the gateway waits for the rest of some."""
@@ -100,14 +130,16 @@ def gateway(running: Running, count: int, chance: random.Random, outcome: Outcom
 
 
 def _over_tls(port: int, context: ssl.SSLContext, data: bytes, *, ends: bool) -> bytes:
-    """What comes back. ``ends``: the connection ends after ``data``, without TLS's own farewell; else the gateway ends it."""
+    """What comes back. ``ends``: the connection ends after ``data``, without TLS's own farewell; else the gateway ends it, or waits for
+    more, which is its right."""
     answer = b""
     with (
-        suppress(ConnectionError, ssl.SSLError),  # cut off
+        suppress(ConnectionError, ssl.SSLError, TimeoutError),  # cut off
         socket.create_connection(("127.0.0.1", port), SECONDS) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as wrapped,
     ):
         wrapped.sendall(data)
+        wrapped.settimeout(QUIET_SECONDS)
         if ends:
             socket.socket.shutdown(wrapped, socket.SHUT_WR)
         while part := wrapped.recv(65536):

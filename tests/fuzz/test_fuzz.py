@@ -16,6 +16,7 @@ from tests.controller.api.service import ADMIN, served
 from tests.fuzz import app_parsers, gateway_parsers, parsers, sockets
 from tests.fuzz.parsers import fresh_seed, fuzz
 from tests.fuzz.targets import Outcome, Target
+from tests.pools.app.stand import stand
 from tests.pools.gateway.running import gateway
 from tests.services.data_pool import DataPool
 
@@ -44,6 +45,12 @@ def test_sockets_of_compute_pool_and_shard(data_pool: DataPool) -> None:
 def test_the_controllers_socket(tmp_path: pathlib.Path) -> None:
     seed, outcome = fresh_seed(), Outcome()
     over_controller(tmp_path, OF_A_SOCKET, seed, outcome)
+    assert not outcome.crashes + outcome.accepted_wrongly, told(outcome, seed)
+
+
+def test_the_app_proxys_socket(tmp_path: pathlib.Path) -> None:
+    seed, outcome = fresh_seed(), Outcome()
+    over_apps(tmp_path, OF_A_SOCKET, seed, outcome)
     assert not outcome.crashes + outcome.accepted_wrongly, told(outcome, seed)
 
 
@@ -95,6 +102,14 @@ def over_controller(folder: pathlib.Path, each: int, seed: int, outcome: Outcome
         tokens = [service.token(ADMIN) for _ in range(2)]
         sockets.http(service.client.base_url.port or 0, each, random.Random(seed), outcome, tokens)
         assert service.call("GET", "/api/v1/users", tokens[0]).status_code == 200
+
+
+def over_apps(folder: pathlib.Path, each: int, seed: int, outcome: Outcome) -> None:
+    """Of the app proxy as a process; its log tells of no defect."""
+    with stand(folder) as proxy:
+        sockets.apps(proxy.port, proxy.token("app-owner"), each, random.Random(seed), outcome)
+        assert proxy.client.get("/healthz").status_code == 200
+        outcome.crashes += [line for line in (folder / "log").read_text().splitlines() if "defect" in line or "Traceback" in line]
 
 
 def over_gateway(folder: pathlib.Path, each: int, seed: int, outcome: Outcome) -> None:
