@@ -202,7 +202,7 @@ def tickets(client: flight.FlightClient, good: list[bytes], count: int, chance: 
             return False
         return True
 
-    _each("shard ticket", count, outcome, one)
+    _each("shard tickets by socket", count, outcome, one)
 
 
 def _let_in(client: flight.FlightClient, action: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
