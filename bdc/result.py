@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from bdc.errors import UserError
+from bdc.names import kind_of
 from bdc.sql import Column, translated
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Result:
 def run(
     connection: psycopg.Connection[tuple[Any, ...]], query: str, parameters: Sequence[object] | Mapping[str, object] | None = None
 ) -> Result:
-    """Run ``query`` (``%s`` or ``%(name)s`` for parameters)."""
+    """Run ``query`` (``%s`` or ``%(name)s`` for parameters). UserError, SqlError."""
+    if parameters is not None and (isinstance(parameters, str | bytes) or not hasattr(parameters, "__len__")):
+        raise UserError(f"parameters are a list or a dict, not {kind_of(parameters)}", hint="sql('SELECT %s', [5]): in brackets")
     with translated():
         return Result(connection.execute(query.encode(), parameters))

@@ -198,6 +198,7 @@ class Session:
     @property
     def controller(self) -> Controller:
         """The controller's API; AuthenticationError when the login has ended."""
+        self._follow()
         self.context.require_token()
         return Controller(self._reach.url(self.context.controller), self._token, authority=self.context.authority)
 
@@ -207,6 +208,7 @@ class Session:
         from bdc.apps import Apps
         from bdc.rest import JsonClient
 
+        self._follow()
         self.context.require_token()
         client = JsonClient(self._reach.url(self.context.controller), self._token, 600.0, self.context.authority)
         by_gateway = self.context.controller == self.context.endpoints.get("gateway", "").rstrip("/")
@@ -214,10 +216,20 @@ class Session:
 
     def access_token(self) -> str:
         """The login's token, as gateway and controller take it; a new one where the old one is about to end. AuthenticationError."""
+        self._follow()
         self.context.require_token()
         return self._token()
 
+    def _follow(self) -> None:
+        """A session that outlives its login, as a notebook's does, goes on with the next one of the same user in the same place."""
+        if self.context.logged_in or not self._saved:
+            return
+        stored = contexts.load().sessions.get(self.context.name)
+        if stored is not None and (stored.controller, stored.username) == (self.context.controller, self.context.username):
+            self.context = stored
+
     def _token(self) -> str:
+        self._follow()
         if self.context.needs_renewal:
             self.context = self._renewed_in_file() if self._saved else self._renewed(self.context)
         return self.context.require_token()
@@ -249,6 +261,7 @@ class Session:
         """How the master is reached: with the password if one was given, else with the login's keys while they live."""
         from bdc.sql import Address
 
+        self._follow()
         host, port = self.master()
         keys = self.context.sql if user in (None, self.context.username) else None
         if keys is not None and keys.expires <= time.time():

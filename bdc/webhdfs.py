@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from bdc.errors import AuthenticationError, BdcError, ConflictError, ForbiddenError, InternalError, NotFoundError, ServiceError, UserError
+from bdc.paths import remote_path
 from bdc.rest import open_connection, unreachable
 
 BLOCK = 1 << 20
@@ -140,8 +141,11 @@ class WebHdfs:
         finally:
             connection.close()
 
-    def write(self, path: str, blocks: Iterable[bytes], *, overwrite: bool = False) -> None:
+    def write(self, path: str, blocks: Iterable[bytes] | bytes, *, overwrite: bool = False) -> None:
         """Create a file from ``blocks``, which are sent as they come. ConflictError when it exists and ``overwrite`` is not set."""
+        if isinstance(blocks, str):
+            raise UserError("a file's content is bytes, not str", where=path, hint="text.encode()")
+        blocks = [blocks] if isinstance(blocks, bytes) else blocks
         location = self._location("PUT", path, "CREATE", overwrite=overwrite)
         connection, response = self._transfer("PUT", location, blocks)
         try:
@@ -202,6 +206,7 @@ class WebHdfs:
             raise ConflictError(otherwise, where=self._base)
 
     def _json(self, method: str, path: str, operation: str, **query: str | int | bool | None) -> dict[str, object]:
+        path = path if path.startswith("/") else remote_path(path)
         pairs = {"op": operation, "user.name": self._user}
         pairs |= {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in query.items() if value is not None}
         target = f"{self._prefix}{urllib.parse.quote(path)}?{urllib.parse.urlencode(pairs)}"

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pyarrow
 import pytest
 
 import bdc
+from bdc import contexts
 from bdc.contexts import Place
-from bdc.errors import AuthenticationError, BdcError, NotFoundError, SqlError, UserError
-from bdc.session import ControllerAddress, by_gateway, master_address
+from bdc.errors import AuthenticationError, BdcError, InvalidNameError, NotFoundError, SqlError, UserError
+from bdc.result import run
+from bdc.session import ControllerAddress, by_gateway, login, master_address
 from bdc.sql import Address, connect, stream_text
+from bdc.webhdfs import WebHdfs
 from tests.azdata_like_cli import standin_controller as standin
 from tests.services.postgresql import PostgresqlServer
 
@@ -39,6 +45,37 @@ def test_connect_without_a_context(controller: standin.StandinController) -> Non
         bdc.connect(controller=controller.url)
     with pytest.raises(AuthenticationError, match="wrong"):
         bdc.connect(controller=controller.url, username="admin", password="nope")
+
+
+def test_a_session_that_outlives_its_login_goes_on_with_the_next_one(controller: standin.StandinController) -> None:
+    def log_in(name: str, expires: float) -> None:
+        made = login("demo", controller.url, name, standin.PASSWORD, keep_sql=False)
+        with contexts.editing() as box:
+            box[0] = box[0].with_session(dataclasses.replace(made, expires=expires))
+
+    log_in("admin", 1.0)
+    with bdc.connect() as session:
+        with pytest.raises(AuthenticationError, match="has expired"):
+            session.controller.whoami()
+        log_in("alice", time.time() + 3600)  # somebody else's is not taken
+        with pytest.raises(AuthenticationError, match="the session of 'admin' at 'demo' has expired"):
+            session.apps.list()
+        log_in("admin", time.time() + 3600)
+        assert session.controller.whoami()["name"] == "admin"
+        assert session.access_token() == controller.token
+
+
+def test_what_is_no_parameter_no_content_and_no_path(controller: standin.StandinController, postgresql: PostgresqlServer) -> None:
+    with psycopg.connect(postgresql.dsn()) as connection:
+        for wrong in (5, "abc", b"abc"):
+            with pytest.raises(UserError, match=r"parameters are a list or a dict, not (int|str|bytes)"):
+                run(connection, "SELECT %s", wrong)  # type: ignore[arg-type]
+        assert run(connection, "SELECT %s", [5]).one() == (5,)
+    files = WebHdfs("http://127.0.0.1:1/webhdfs/v1", "ann")
+    with pytest.raises(UserError, match="a file's content is bytes, not str"):
+        files.write("/tmp/x", "text")  # type: ignore[arg-type]
+    with pytest.raises(InvalidNameError, match="'tmp/x' is not an absolute path"):
+        files.write("tmp/x", b"text")
 
 
 @pytest.mark.service
