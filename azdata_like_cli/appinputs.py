@@ -54,7 +54,11 @@ def _pairs(text: str, kinds: Mapping[str, str]) -> dict[str, object]:
             parts[-1] += "," + part
         else:
             parts.append(part)
-    return dict(_pair(part, kinds) for part in parts if part.strip())
+    found = [_pair(part, kinds) for part in parts if part.strip()]
+    names = [name for name, _ in found]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"{twice} comes twice", where=twice, hint="leave one of them out")
+    return dict(found)
 
 
 def _continues(before: str, part: str, kinds: Mapping[str, str]) -> bool:

@@ -88,6 +88,7 @@ def test_bad_input_is_one_clear_error(bdc: Run, home: Path) -> None:
         (("test", folder, "-i", "x=1,z=2"), "there is no input 'z'\n"),
         (("test", folder, "-i", "x=1,z=2"), "inputs are: x (int), y (int)"),
         (("test", folder, "-i", "x=1,2"), "'1,2' is no int"),
+        (("test", folder, "-i", "x=1,x=2,y=1"), "x comes twice"),
         (("test", folder, "-i", "z=2"), "there is no input 'z'"),
         (("test", folder, "-i", "x=a,y=1"), "'a' is no int"),
         (("test", folder, "-i", f"@{folder}/spec.yaml"), "not valid JSON"),
