@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Iterable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from pools.app.wire import token
-from pools.app.workloads import POD_TOKEN, PODS_KEY
 from pools.keyring import keys, mapped
 
 SEALING_KEY = "sealing.key"
@@ -20,8 +17,6 @@ TICKET_KEY = "ticket.key"
 TICKET_KEYS = "ticket.pub"
 """Public halves of ``ticket.key``, for the shards: made from it, never by themselves."""
 RANDOM_BYTES = 32
-DERIVED = (POD_TOKEN,)
-"""What secrets' names begin with that are made from another one, and go when nobody wants them any more."""
 
 
 def new_value(name: str) -> bytes:
@@ -53,11 +48,3 @@ def ticket_public_key(value: bytes) -> str:
     """The public half of ``ticket.key``, with which shards verify: standard base64 of 32 bytes."""
     private = Ed25519PrivateKey.from_private_bytes(keys(value, TICKET_KEY, 0.0)[0])
     return base64.b64encode(private.public_key().public_bytes_raw()).decode()
-
-
-def derived(names: Iterable[str], values: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Those of ``names`` that are made from one of ``values``: what pods of apps show."""
-    key = values.get(PODS_KEY)
-    if key is None:
-        return {}
-    return {name: token(key.decode(), name.removeprefix(POD_TOKEN)).encode() for name in names if name.startswith(DERIVED)}

@@ -19,13 +19,12 @@ from collections.abc import Callable, Iterable, Mapping
 from controller.errors import ControllerError, NotReadyError, StoreError
 from controller.kubernetes import rotating
 from controller.kubernetes.api import Api, Json, path_of
+from controller.kubernetes.derived import DERIVED, derived
 from controller.kubernetes.names import SECRETS, kept_metadata
 from controller.secret_values import (
-    DERIVED,
     SEALING_KEY,
     TICKET_KEY,
     TICKET_KEYS,
-    derived,
     new_value,
     sealing_public_key,
     ticket_public_key,

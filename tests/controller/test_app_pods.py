@@ -10,7 +10,7 @@ import pytest
 
 from controller.app_pods import AppPods
 from controller.facts import Facts
-from controller.secret_values import derived
+from controller.kubernetes.derived import derived
 from controller.store import FolderStore
 from controller.substrate import Observed, ObservedWorkload
 from pools.app import wire
