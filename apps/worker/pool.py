@@ -35,6 +35,8 @@ class Workers:
         self.count = count
         self.timeout = timeout
         self._first = count if first is None else min(first, count)
+        self._next = -1 if first is None else 0
+        """Of the idle: the one that was busy last, whose memory is warm; over several pods the one that has waited longest."""
         self.restarts = 0
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
@@ -149,7 +151,7 @@ class Workers:
         if self._closing:
             raise OverloadError("the app was stopped")
         while self._idle:
-            worker = self._idle.pop()
+            worker = self._idle.pop(self._next)
             if worker.alive:
                 self._under_way += 1
                 return worker
