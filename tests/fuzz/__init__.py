@@ -2,7 +2,8 @@
 
     mutations.py   how inputs are made of good ones; a seed makes them again
     targets.py     what a parser to be fuzzed is
-    parsers.py     the parsers in process: tokens, tickets, pgwire, Flight's messages, LDAP's names, sealed values, the spec
+    parsers.py     the parsers in process: tokens, tickets, Flight's messages, LDAP's names, sealed values, the spec
+    wire_parsers.py      those of PostgreSQL's protocol
     app_parsers.py       those of apps: inputs, batches, tensors, specs, schedules, packages
     gateway_parsers.py   those of the gateway: HTTP/2 and gRPC, WebHDFS
     sockets.py     the same over the sockets of real processes: compute pool, shard, controller, apps, gateway

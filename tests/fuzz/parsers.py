@@ -23,18 +23,15 @@ from controller.errors import ControllerError
 from controller.profiles import render_profile
 from controller.spec import load_spec
 from pools.compute.errors import ServiceError
-from pools.compute.identities import personal
 from pools.compute.loads import actions
 from pools.compute.loads.flight import _read_json
 from pools.compute.sealing import unseal
-from pools.compute.wire import frontend, scram
-from pools.compute.wire.login import read_startup
 from pools.data.errors import ShardError
 from pools.data.flight import _json
 from pools.data.intake import Put
 from pools.data.question import Asked, Question
 from pools.tickets import Signer, TicketError, Verifier, make_private_key
-from tests.fuzz import app_parsers, gateway_parsers
+from tests.fuzz import app_parsers, gateway_parsers, wire_parsers
 from tests.fuzz.mutations import mutated
 from tests.fuzz.targets import Outcome, Target
 from virtualization.errors import VirtualizationError
@@ -98,7 +95,7 @@ def targets() -> tuple[Target, ...]:
     return (
         *_tokens(),
         *_tickets(),
-        *_wire(),
+        *wire_parsers.targets(),
         *_flight(),
         *_directory(),
         _sealed(),
@@ -164,67 +161,6 @@ def _tickets() -> tuple[Target, ...]:
         return None if _meaning(data) in same else "a ticket that nobody signed"
 
     return (Target("ticket", good, verify, (TicketError,), 150),)
-
-
-def _wire() -> tuple[Target, ...]:
-    startup = b"\x00\x03\x00\x00user\0alice\0database\0bdc\0options\0-c search_path=x --a=b\0\0"
-    opening = (
-        startup,
-        b"\x00\x03\x00\x02user\0fdw:alice\0_pq_.x\0y\0\0",
-        b"\x04\xd2\x16\x2f",
-        b"\x04\xd2\x16\x2e\x00\x00\x00\x01\x00\x00\x00\x02",
-    )
-
-    def opened(data: bytes) -> str | None:
-        found = frontend.parse_opening(data)
-        if isinstance(found, frontend.Startup):
-            read_startup(found)
-        return None
-
-    messages = tuple(
-        kind + (len(body) + 4).to_bytes(4, "big") + body
-        for kind, body in (
-            (b"Q", b"SELECT 1\0"),
-            (b"P", b"s\0SELECT $1\0\x00\x01\x00\x00\x00\x17"),
-            (b"B", b"p\0s\0\x00\x01\x00\x01\x00\x02\x00\x00\x00\x041234\xff\xff\xff\xff\x00\x00"),
-            (b"B", b"p\0s\0\x00\x00\x01\x2c" + b"\x00\x00\x00\x01x" * 300 + b"\x00\x00"),
-            (b"D", b"Ss\0"),
-            (b"E", b"p\0\x00\x00\x00\x0a"),
-            (b"C", b"Pp\0"),
-            (b"S", b""),
-            (b"p", b"SCRAM-SHA-256\0\x00\x00\x00\x05n,,n="),
-        )
-    )
-
-    def decoded(data: bytes) -> str | None:
-        decoder = frontend.Decoder()
-        decoder.feed(data)
-        for message in decoder.messages():
-            if isinstance(message, frontend.Query):
-                personal(message.sql, "alice", "bdc")
-        return "kept more than it was given" if decoder.pending > len(data) else None
-
-    verifier = scram.Verifier.of("secret", b"0123456789abcdef", 1)
-    first = b"n,,n=alice,r=rOprNGfwEbeRWgbNEkqO"
-
-    def dialogue(data: bytes) -> str | None:
-        head, _, final = data.partition(b"|")
-        talk = scram.Dialogue("alice", verifier, real=True, nonce="server")
-        talk.first(head)
-        if final:
-            talk.final(final)
-            return "logged in without the password"
-        return None
-
-    final = b"c=biws,r=rOprNGfwEbeRWgbNEkqOserver,p=" + base64.b64encode(bytes(32))
-    return (
-        Target("pgwire opening", opening, opened, (ServiceError,), 120),
-        Target("pgwire message", messages, decoded, (ServiceError,), 150),
-        Target("scram", (first, b"y,,n=,r=abc"), dialogue, (ServiceError,), 40),
-        Target("scram final", (first,), lambda data: dialogue(first + b"|" + data) if data != first else None, (ServiceError,), 1),
-        Target("scram proof", (first,), lambda data: None if data == first else dialogue(first + b"|" + final + data), (ServiceError,), 20),
-        Target("verifier", (str(verifier).encode(),), lambda data: scram.Verifier.parse(data.decode("latin-1")) and None, (), 20),
-    )
 
 
 def _flight() -> tuple[Target, ...]:
