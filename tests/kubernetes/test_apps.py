@@ -155,11 +155,11 @@ def test_an_update_brings_other_pods_and_those_of_before_go(place: Product, app:
     before = {pod["metadata"]["uid"] for pod in versions(place)}
     (tmp_path / "spec.yaml").write_text(SPEC)
     (tmp_path / "app.py").write_text(CODE.replace('"y": x + 1', '"y": x + 2'))
-    assert place.bdc("app", "update", "-s", str(tmp_path), seconds=300)["state"] == "Ready"
+    assert place.bdc("app", "update", "-s", str(tmp_path), "--yes", seconds=300)["state"] == "Ready"
     assert run(place, 1)["y"] == 3
     place.until(lambda: not before & {pod["metadata"]["uid"] for pod in versions(place)}, "the pods of before are gone", 120)
     (tmp_path / "app.py").write_text(CODE)
-    place.bdc("app", "update", "-s", str(tmp_path), output=None, seconds=300)
+    place.bdc("app", "update", "-s", str(tmp_path), "--yes", output=None, seconds=300)
 
 
 def test_what_can_not_be_started_is_an_error_and_leaves_no_pod(place: Product, tmp_path: Path) -> None:
