@@ -33,20 +33,31 @@ logger = logging.getLogger("host")
 
 
 async def serve(settings: HostSettings) -> None:
-    """Until told to end."""
+    """Until told to end; then calls under way may take their time."""
     hide()
     Path(settings.ready_file).unlink(missing_ok=True)  # of a run of this container before
     stop = told_to_stop()
-    work = asyncio.create_task(_served(settings, stop))
-    await asyncio.wait([work, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
-    if not work.done():  # it ends by itself where workers are offered, as soon as their calls are over
-        await asyncio.wait([work], timeout=settings.drain_seconds)
-    work.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
+    told, preparing = asyncio.create_task(stop.wait()), asyncio.create_task(_prepared(settings, stop))
+    await asyncio.wait([told, preparing], return_when=asyncio.FIRST_COMPLETED)
+    offer = await preparing if preparing.done() else None
+    if offer is None:
+        preparing.cancel()
+        return
+    offered = [asyncio.create_task(_offered(offer, number, settings, stop)) for number in range(SPARE * settings.workers)]
+    await asyncio.wait([told, *offered], return_when=asyncio.FIRST_COMPLETED)
+    for number, task in enumerate(offered):
+        if number not in offer.busy:  # it may be calling a proxy that does not answer
+            task.cancel()
+    _, late = await asyncio.wait(offered, timeout=settings.drain_seconds)
+    for task in late:
+        task.cancel()
+    for found in await asyncio.gather(*offered, return_exceptions=True):
+        if isinstance(found, Exception):  # a defect
+            raise found
 
 
-async def _served(settings: HostSettings, stop: asyncio.Event) -> None:
+async def _prepared(settings: HostSettings, stop: asyncio.Event) -> Offer | None:
+    """What is offered; None: told to end before. What can't be made is told to the proxy, and tried again."""
     calling = Calling(
         proxy=settings.proxy,
         code=settings.code,
@@ -54,13 +65,6 @@ async def _served(settings: HostSettings, stop: asyncio.Event) -> None:
         token=Path(settings.token_file).read_text().strip(),
         context=None if settings.authority is None else lambda: client_context(str(settings.authority)),
     )
-    offer = await _prepared(settings, calling, stop)
-    if offer is not None:
-        await asyncio.gather(*(_offered(offer, number, settings, stop) for number in range(SPARE * settings.workers)))
-
-
-async def _prepared(settings: HostSettings, calling: Calling, stop: asyncio.Event) -> Offer | None:
-    """What is offered; None: told to end before. What can't be made is told to the proxy, and tried again."""
     pause = FIRST_PAUSE
     while not stop.is_set():
         try:

@@ -8,7 +8,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -93,13 +93,15 @@ async def fetched(calling: Calling) -> tuple[bytes, str]:
 
 @dataclass(frozen=True)
 class Offer:
-    """``code``: the unpacked package, ``python``: of its environment; below ``scratch`` each worker has a folder."""
+    """``code``: the unpacked package, ``python``: of its environment; below ``scratch`` each worker has a folder. ``busy``: the numbers of
+    those that the proxy has taken."""
 
     calling: Calling
     spec: AppSpec
     code: Path
     scratch: Path
     python: str
+    busy: set[int] = field(default_factory=set)
 
     async def one(self, number: int, stop: asyncio.Event, let_in: Callable[[], None]) -> None:
         """Offer a worker, and run it from when the proxy takes it until either ends. ``let_in``: told when the proxy has answered."""
@@ -113,7 +115,12 @@ class Offer:
                 if not first.done():
                     first.cancel()
             if first.done() and not first.cancelled():
-                await self._run(number, await first, reader, writer, stop)
+                init = await first
+                self.busy.add(number)
+                try:
+                    await self._run(number, init, reader, writer, stop)
+                finally:
+                    self.busy.discard(number)
 
     async def _run(self, number: int, init: dict[str, Any], *ends: Any) -> None:  # noqa: ANN401 (reader, writer, stop)
         reader, writer, stop = ends

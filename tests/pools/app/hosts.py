@@ -44,15 +44,15 @@ class Hosts:
         eventually(lambda: [one for one in self.wanted() if one.label == label], f"pods of {label} are wanted")
         return [one for one in self.wanted() if one.label == label][-1]
 
-    def make(self, wanted: Wanted, pod: str, token: str | None = None) -> subprocess.Popen[bytes]:
-        """One pod."""
+    def make(self, wanted: Wanted, pod: str, token: str | None = None, port: int | None = None) -> subprocess.Popen[bytes]:
+        """One pod. ``port``: of another proxy."""
         folder = self.proxy.folder / "pods" / pod
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "token").write_text(token or wire.token(KEY, wanted.code))
         settings = HostSettings(
             code=wanted.code,
             label=wanted.label,
-            proxy=f"127.0.0.1:{self.port}",
+            proxy=f"127.0.0.1:{port or self.port}",
             token_file=str(folder / "token"),
             data_folder=str(folder / "data"),
             ready_file=str(folder / "ready"),

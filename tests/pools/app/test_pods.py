@@ -115,6 +115,16 @@ def test_the_proxy_is_killed_and_the_pods_stay(pods: Hosts, tmp_path: pathlib.Pa
     assert pids(pods, "stays") == {pods.processes[pod].pid}
 
 
+def test_it_ends_at_once_where_nobody_answers(pods: Hosts) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        nobody = Wanted("0" * 32, "nobody@v1", 1, 2, 64, 1, 600.0)
+        process = pods.make(nobody, "nobody", port=silent.getsockname()[1])
+        with silent.accept()[0]:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+    del pods.processes["nobody"]
+
+
 def test_an_update_and_another_secret_lose_no_call(pods: Hosts, tmp_path: pathlib.Path) -> None:
     code = "import os\ndef run():\n    return os.environ['S']\n"
     proxy, folder = pods.proxy, python(tmp_path / "a", code, output="{result: str}", more="secrets: [S]")
