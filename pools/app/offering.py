@@ -20,6 +20,8 @@ from apps.worker.spawning import Order, OwnChildren, Running
 from pools.app import wire
 
 CALL_SECONDS = 30.0
+CONNECT_SECONDS = 5.0
+"""A proxy in another pod than before is found by a new attempt, not by one that goes on asking the old address."""
 
 
 class RefusedError(Exception):
@@ -46,7 +48,7 @@ async def connection(calling: Calling, op: str, **more: str) -> AsyncIterator[St
     """Let in. OSError, EOFError, RefusedError."""
     host, _, port = calling.proxy.rpartition(":")
     context = calling.context() if calling.context is not None else None
-    async with asyncio.timeout(CALL_SECONDS):
+    async with asyncio.timeout(CONNECT_SECONDS):
         reader, writer = await asyncio.open_connection(host, int(port), ssl=context, limit=READ)
     try:
         wire.keep_alive(writer.get_extra_info("socket"))
