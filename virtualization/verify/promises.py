@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from sqlglot import exp
@@ -42,6 +43,21 @@ def without_cut(sql: str) -> str:
     query.set("limit", None)
     query.set("offset", None)
     return query.sql("postgres")
+
+
+def spared(sql: str) -> Iterator[str]:
+    """Texts that compute what conditions and joins may spare: ``unconditional``, and it with the rows of inner joins that find no other,
+    those of the left side and those of the right one."""
+    whole = unconditional(sql)
+    yield whole
+    for side in ("LEFT", "RIGHT"):
+        query = parse(whole).copy()
+        inner = [join for join in query.find_all(exp.Join) if not join.side and join.args.get("on") is not None]
+        for join in inner:
+            join.set("kind", None)
+            join.set("side", side)
+        if inner:
+            yield query.sql("postgres")
 
 
 def unconditional(sql: str) -> str:

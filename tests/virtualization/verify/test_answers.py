@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virtualization.plan import OutputColumn
 from virtualization.verify.answers import UNKNOWN, Answer, Promise, Refusal, Row, difference
-from virtualization.verify.promises import promise_of, unconditional, without_cut
+from virtualization.verify.promises import promise_of, spared, unconditional, without_cut
 
 
 def answer(*rows: Row, types: str = "integer,text") -> Answer:
@@ -68,3 +68,14 @@ def test_all_rows_of_a_statement() -> None:
     assert unconditional(sql) == f"{computed} UNION ALL (SELECT b FROM (SELECT b FROM u) AS q UNION ALL SELECT c FROM v)"
     both = "NOT COALESCE((CAST((a) AS INT) + CAST((b) AS INT) > -1), TRUE) IS NULL"
     assert unconditional("SELECT 1 FROM t WHERE a OR b") == f"SELECT 1 FROM t WHERE {both}", "the second side is computed too"
+
+
+def test_rows_that_a_join_leaves_out_are_computed_too() -> None:
+    sql = "SELECT 1 / b.k FROM a JOIN b ON a.k = b.k LEFT JOIN c ON c.k = b.k WHERE a.k > 1"
+    whole = "WHERE NOT COALESCE(a.k > 1, TRUE) IS NULL"
+    assert list(spared(sql)) == [
+        unconditional(sql),
+        f"SELECT 1 / b.k FROM a LEFT JOIN b ON a.k = b.k LEFT JOIN c ON c.k = b.k {whole}",
+        f"SELECT 1 / b.k FROM a RIGHT JOIN b ON a.k = b.k LEFT JOIN c ON c.k = b.k {whole}",
+    ]
+    assert list(spared("SELECT 1 / k FROM a LIMIT 1")) == ["SELECT 1 / k FROM a"]

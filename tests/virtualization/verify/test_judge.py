@@ -48,3 +48,19 @@ def test_an_error_where_postgresql_answers(sql: str, says: Answer | Refusal, out
 def test_an_error_of_the_data_on_one_side_only_is_another_order_of_the_work() -> None:
     verdicts = Judge(Told(ROWS), [Told(Refusal("22012", "division by zero")), Told(ROWS)]).verdicts("SELECT 1 / f FROM t")
     assert [verdict.outcome for verdict in verdicts] == ["skipped", "same"]
+
+
+def test_an_error_of_a_row_that_no_join_keeps_is_another_order_of_the_work() -> None:
+    class Computing(Told):
+        """Overflows where the rows of the right side are kept; does not know what nobody asks."""
+
+        def ask(self, sql: str) -> Answer | Refusal:
+            return OVERFLOW if "RIGHT JOIN" in sql else Refusal("42601", "syntax") if "LEFT JOIN" in sql else ROWS
+
+    overflows = Told(Refusal("22003", "bigint out of range"))
+    sql = "SELECT b.big + 1 FROM a JOIN b ON a.k = b.k"
+    assert [one.outcome for one in Judge(Computing(ROWS), [overflows]).verdicts(sql)] == ["skipped"]
+    assert [one.outcome for one in Judge(Told(ROWS), [overflows]).verdicts(sql)] == ["different"]
+    unparsed = Told(ROWS)
+    unparsed.ask = lambda sql: Refusal("42601", "syntax") if "LEFT JOIN" in sql else ROWS  # type: ignore[method-assign]
+    assert [one.outcome for one in Judge(unparsed, [overflows]).verdicts(sql)] == ["different"]
