@@ -39,6 +39,8 @@ class _Place:
     wanted: Wanted
     idle: list[Slot] = field(default_factory=list)
     failed: str | None = None
+    came: bool = False
+    """Has a pod offered a worker?"""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self) -> None:
@@ -77,6 +79,12 @@ class Pods:
             for slot in [*place.idle]:
                 if slot.transport is not None:
                     slot.transport.abort()
+
+    def give_up(self, code: str) -> None:
+        """Who waits for the first of them is told that none comes; nothing happens where one has called."""
+        place = self._places.get(code)
+        if place is not None and not place.came:
+            self.forget(code)
 
     def wanted(self) -> list[Wanted]:
         """All that are to be there."""
@@ -130,7 +138,7 @@ class Pods:
             place.failed = reason[:4000]
             place.tell()
         elif op == "slot" and len(place.idle) < SPARE * place.wanted.replicas * place.wanted.poolsize:
-            place.failed = None
+            place.failed, place.came = None, True
             place.idle.append(slot)
             place.tell()
             asyncio.get_running_loop().call_soon(self._came, slot.code)

@@ -20,6 +20,7 @@ from typing import Any
 import uvicorn
 
 from pools.app import metrics
+from pools.app.around import Around
 from pools.app.hiding import hide
 from pools.app.launching import Launcher, open_to_pass
 from pools.app.proxy import Proxy
@@ -27,7 +28,7 @@ from pools.app.scheduler import Scheduler
 from pools.app.settings import ProxySettings
 from pools.app.slots import Slots
 from pools.app.tokens import AUDIENCES, Tokens
-from pools.app.versions import Around, Versions
+from pools.app.versions import Versions
 from pools.bearer import Keys, fetching
 from pools.bearer import Tokens as Judge
 from pools.program import Program

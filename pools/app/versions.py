@@ -2,22 +2,19 @@
 
     WaitingforCreate → Creating → Ready | Error
 
-``<data>/versions/NAME@VERSION.json`` says what there is; ``<data>/code/ID`` holds an unpacked package, which nobody writes to.
+What is kept of them on disk: ``folder``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import logging
-import os
 import pathlib
-import re
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from apps import package
 from apps.errors import AppError
@@ -26,51 +23,33 @@ from apps.running import Place, running
 from apps.spec import AppSpec
 from apps.worker.pool import Workers
 from pools.app import sql_apps
+from pools.app.around import Around
 from pools.app.errors import ConflictError, KeepError, UnknownAppError
-from pools.app.history import History
+from pools.app.folder import Folder
 from pools.app.live import LIVE, Live, begun, spare
-from pools.app.log import AppLog
 from pools.app.pods import NoPodError, Pods
-from pools.app.predictions import Predictions
 from pools.app.probing import probe
 from pools.app.secret_store import Secrets
-from pools.app.slots import Slots, left_behind
+from pools.app.slots import left_behind
 from pools.app.version import Kept, Version
 from pools.app.where import Below, Elsewhere, Where
 
 DELETE_SECONDS = 20.0
 """For so long calls under way hold up who deletes: less than clients wait for an answer."""
-CODE = re.compile(r"[0-9a-f]{32}")
+MOST_NAMED = 10
+"""Versions, in a message."""
+GIVEN_UP_SECONDS = 5.0
+"""Within these a version that waited for a pod has noticed that it is not to come."""
 logger = logging.getLogger("versions")
-
-
-@dataclass(frozen=True)
-class Around:
-    """``marks``: variables by which the supervisor knows the cluster's processes. ``processes``: RLIMIT_NPROC of workers; None: no limit,
-    because this OS user runs other things too. ``closed``: nothing is written into the folders of code; where the proxy's user is also who
-    deletes the cluster, they stay open to it. ``slots``: the OS users of apps; None: workers run as this process's own.
-    ``sql``: where the master is, for queries (``sql_apps``), ``sql_tls``: what libpq is told about its TLS. ``pods_key``: each version runs
-    in pods of its own, which know tokens made of this; None: below this process. ``pods_seconds``: that a version
-    waits for the first."""
-
-    marks: Mapping[str, str]
-    processes: int | None
-    closed: bool
-    drain_seconds: float
-    slots: Slots | None = None
-    sql: str | None = None
-    sql_tls: Mapping[str, str] = field(default_factory=dict)
-    pods_key: str | None = None
-    pods_seconds: float = 600.0
 
 
 class Versions:
     """Of one proxy. Everything but files happens in its event loop."""
 
     def __init__(self, folder: pathlib.Path, around: Around) -> None:
-        self._folder = folder
+        self._folder = Folder(folder)
         self._around = around
-        self.pods = Pods(around.pods_key, self._package, self._came, around.pods_seconds) if around.pods_key else None
+        self.pods = Pods(around.pods_key, self._folder.code, self._came, around.pods_seconds) if around.pods_key else None
         """None: they are below this process."""
         self._where: Where = Elsewhere(self.pods) if self.pods is not None else Below(folder, around.slots)
         self._known: dict[tuple[str, str], Version] = {}
@@ -82,32 +61,24 @@ class Versions:
 
     def restore(self) -> None:
         """Bring up what there was. Files that can't be understood are told and left."""
-        for inner in ("versions", "code", "logs"):
-            (self._folder / inner).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.lay()
         self._clear_scratch()
         self.live.restore()
-        for path in sorted((self._folder / "versions").glob("*.json")):
-            try:
-                kept = Kept(**json.loads(path.read_text()))
-            except (OSError, ValueError, TypeError) as error:
-                logger.error("%s can't be read: %s", path, error)
-                continue
-            self._known[kept.name, kept.version] = self._version(kept)
-            self._where.restore(kept.code, self._package(kept.code))
+        for kept in self._folder.kept():
+            self._known[kept.name, kept.version] = self._folder.version(kept)
+            self._where.restore(kept.code, self._folder.code(kept.code))
         for version in sorted(self.all(), key=lambda one: -self.live.percent(one.kept.name, one.kept.version)):  # live ones first
             self._begin(self._brought_up(version, version.kept))
-        wanted = {version.kept.code for version in self._known.values()}
-        for folder in (self._folder / "code").iterdir():
-            if folder.name not in wanted:
-                package.remove(folder)
+        self._folder.remove_code(but={version.kept.code for version in self._known.values()})
 
     def _clear_scratch(self) -> None:
         """What workers left when this process was killed: some of it may only be removed as their users."""
-        scratch = self._folder / "scratch"
+        root = self._folder.root
+        scratch = root / "scratch"
         if self._around.slots is not None and scratch.is_dir():
-            left = self._folder / f"left-{uuid.uuid4().hex}"
+            left = root / f"left-{uuid.uuid4().hex}"
             scratch.rename(left)
-        for left in self._folder.glob("left-*"):
+        for left in root.glob("left-*"):
             self._begin(left_behind(left, self._around.slots))
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -142,15 +113,12 @@ class Versions:
 
     def code(self, version: Version) -> pathlib.Path:
         """Its unpacked package."""
-        return self._package(version.kept.code)
-
-    def _package(self, code: str) -> pathlib.Path:
-        return self._folder / "code" / code
+        return self._folder.code(version.kept.code)
 
     async def _removed(self, code: str) -> None:
         """Nobody needs that package any more."""
         self._where.forget(code)
-        await asyncio.to_thread(package.remove, self._package(code))
+        await asyncio.to_thread(package.remove, self._folder.code(code))
 
     def _came(self, code: str) -> None:
         """A pod of a version that had given up waiting for one."""
@@ -161,13 +129,15 @@ class Versions:
     def _unknown(self, name: str, version: str) -> UnknownAppError:
         if version == LIVE and any(name == one for one, _ in self._known):
             return UnknownAppError(f"no version of {name} is live", where=name, hint=f"bdc app promote {name}@VERSION; bdc app list")
-        return UnknownAppError(f"there is no app {name[:60]}@{version[:60]}", where=name[:60], hint="bdc app list")
+        others = [f"{name}@{one}" for app, one in sorted(self._known) if app == name]
+        hint = f"there are {', '.join(others[:MOST_NAMED])}; bdc app list" if others else "bdc app list"
+        return UnknownAppError(f"there is no app {name[:60]}@{version[:60]}", where=name[:60], hint=hint)
 
     async def take(self, archive: bytes, user: str, *, update: bool) -> Version:
         """A new version, or with ``update`` another package for one that is there: it answers with the old one until the new one is ready.
         AppError where the package is none; ConflictError, UnknownAppError."""
         code = uuid.uuid4().hex
-        place = self._package(code)
+        place = self._folder.code(code)
         try:
             digest = await asyncio.to_thread(package.unpack, archive, place, closed=self._around.closed)
             spec, _ = await asyncio.to_thread(load, place)
@@ -194,18 +164,22 @@ class Versions:
         if there is not None and there.busy:
             raise ConflictError(f"{kept.label} is being changed", where=kept.name, hint="wait until 'bdc app list' shows it Ready or Error")
         if there is None:
-            there = self._known[key] = self._version(kept)
-            self._keep(kept)
+            there = self._known[key] = self._folder.version(kept)
+            self._folder.keep(kept)
         there.busy = True
         return there
 
     async def delete(self, name: str, version: str, *, live: bool = False) -> None:
-        """Calls under way end; then nothing of it is left. UnknownAppError; ConflictError while it is being brought up and, unless
-        ``live``, while it gets calls of the alias (but not for the only version of an app, which nobody made live)."""
+        """Calls under way end; then nothing of it is left. One that waits for its first pod waits no longer. UnknownAppError; ConflictError
+        while it is being brought up and, unless ``live``, while it gets calls of the alias (but not for the only version of an app, which
+        nobody made live)."""
         async with self.live.lock(name):
             if version == LIVE:
                 raise ConflictError(f"{name}@live is whatever version is live", where=name, hint="name the version itself; bdc app list")
             found = self.get(name, version)
+            if found.busy and self.pods is not None and found.workers is None:
+                self.pods.give_up(found.kept.code)
+                await self._settled(found)
             if found.busy:
                 raise ConflictError(
                     f"{found.kept.label} is being changed", where=name, hint="wait until 'bdc app list' shows it Ready or Error"
@@ -217,7 +191,7 @@ class Versions:
                 if (left := share.without(version)) != share:
                     await self.live.keep(name, left)
             del self._known[name, version]
-            self._file(found.kept.label).unlink(missing_ok=True)
+            self._folder.remove(found.kept.label)
         if found.workers is not None:
             await found.workers.close(max(self._around.drain_seconds, min(2 * found.workers.timeout, DELETE_SECONDS)))
         await self._removed(found.kept.code)
@@ -227,7 +201,14 @@ class Versions:
                 self._around.slots.forget(name)
         found.log.remove()
         found.history.remove()
-        (found.predictions or self._predictions(found.kept.label)).remove()
+        (found.predictions or self._folder.predictions(found.kept.label)).remove()
+
+    async def _settled(self, version: Version) -> None:
+        """Or soon so."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GIVEN_UP_SECONDS):
+                while version.busy:
+                    await asyncio.sleep(0.02)
 
     def again(self, version: Version) -> None:
         """Bring it up anew with its own package, beside what runs of it: something else that its workers get has changed."""
@@ -278,8 +259,8 @@ class Versions:
 
     async def _switched(self, version: Version, kept: Kept, *, fresh: bool) -> None:
         place = Place(
-            code=self._package(kept.code),
-            scratch=self._folder / "scratch" / uuid.uuid4().hex,
+            code=self._folder.code(kept.code),
+            scratch=self._folder.scratch(),
             environments=self._where.environments,
             marks=self._around.marks,
             processes=self._around.processes,
@@ -295,7 +276,7 @@ class Versions:
                 await workers.close()
                 raise
         before, version.workers, version.spec = version.workers, workers, spec
-        version.predictions = (version.predictions or self._predictions(kept.label)) if spec.prediction_log else None
+        version.predictions = (version.predictions or self._folder.predictions(kept.label)) if spec.prediction_log else None
         await self._replaced(version, kept, before)
         version.turn("Ready", "serves")
 
@@ -318,14 +299,14 @@ class Versions:
                     version.turn("Ready", f"serves; its traffic ({wish} %) can't be given: another version is being tried")
                 if wish:
                     version.kept = replace(version.kept, wish=0)
-                    self._keep(version.kept)
+                    self._folder.keep(version.kept)
             except (KeepError, OSError) as error:
                 version.turn("Ready", f"serves, but not as {name}@live: {error}")
 
     async def _replaced(self, version: Version, kept: Kept, before: Workers | None = None) -> None:
         """The new package is the version's; the old one goes once what runs of it (``before``) has ended its calls."""
         old, version.kept = version.kept, kept
-        self._keep(kept)
+        self._folder.keep(kept)
         if before is not None:
             self._begin(self._left(before, old.code if old.code != kept.code else None))
         elif old.code != kept.code:
@@ -337,21 +318,3 @@ class Versions:
         self._leaving.discard(workers)
         if code is not None:
             await self._removed(code)
-
-    def _keep(self, kept: Kept) -> None:
-        path = self._file(kept.label)
-        half = path.with_suffix(".new")
-        with half.open("w") as file:
-            json.dump(kept.json(), file)
-            file.flush()
-            os.fsync(file.fileno())
-        half.replace(path)
-
-    def _file(self, label: str) -> pathlib.Path:
-        return self._folder / "versions" / f"{label}.json"
-
-    def _version(self, kept: Kept) -> Version:
-        return Version(kept, AppLog(self._folder / "logs" / f"{kept.label}.log"), History(self._folder / "history", kept.label))
-
-    def _predictions(self, label: str) -> Predictions:
-        return Predictions(self._folder / "predictions" / f"{label}.jsonl")

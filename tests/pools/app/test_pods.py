@@ -42,6 +42,18 @@ def test_it_is_served_by_its_pod_and_the_pod_goes_with_it(pods: Hosts, tmp_path:
     assert [one for one in pods.wanted() if one.label == "one@v1"] == []
 
 
+def test_one_that_waits_for_its_pod_can_be_deleted(pods: Hosts, tmp_path: pathlib.Path) -> None:
+    sent = pods.proxy.call("POST", "/api/v1/apps", content=pack(app(tmp_path / "a", "waits", WHERE)).archive)
+    assert sent.status_code in (200, 201), sent.text
+    pods.of("waits@v1")
+    assert pods.proxy.call("GET", "/api/v1/apps/waits/v1").json()["state"] == "Creating"
+    answer = pods.proxy.call("DELETE", "/api/v1/apps/waits/v1")
+    assert answer.status_code == 200, answer.text
+    assert [one for one in pods.wanted() if one.label == "waits@v1"] == []
+    gone = pods.proxy.call("GET", "/api/v1/apps/waits/v1")
+    assert gone.status_code == 404
+
+
 def gated(folder: pathlib.Path, name: str, more: str = "") -> pathlib.Path:
     """Answers with the number of its pod's process, if it is to wait: once there is the file ``gate`` beside its folder."""
     gate = str(folder.parent / "gate")
