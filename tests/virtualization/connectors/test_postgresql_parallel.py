@@ -15,11 +15,13 @@ import pytest
 from tests.patience import PATIENCE
 from tests.services.postgresql import PostgresqlServer
 from tests.virtualization.connectors.conformance import read, table
+from virtualization import templates
 from virtualization.catalog import Column, Credential, DataSource, MemoryCatalog
 from virtualization.connectors.postgresql import PostgresqlConnector, parallel
 from virtualization.engine import Engine
 from virtualization.errors import CancelledError, DataError
 from virtualization.parse import parse
+from virtualization.pieces import Pieces
 from virtualization.plan import Accepted, Fragment, FragmentRequest, QueryContext, TakesKeys
 
 pytestmark = pytest.mark.service
@@ -223,6 +225,25 @@ def test_a_join_with_a_wide_hash_table_goes_as_one_statement(connector: Postgres
         assert isinstance(answer, Accepted), answer
         assert len(ids(read(answer.fragment, QueryContext(trace=trace)))) == ROWS // 40
         assert bool(ranges(remote, trace)) == split
+
+
+def test_conditions_on_the_large_table_come_first_whatever_constants_and_keys(
+    connector: PostgresqlConnector, remote: PostgresqlServer
+) -> None:
+    """Another constant in the same plan, and keys that are added to it, must not meet the text of the first."""
+    join = "public.t AS t JOIN public.s AS s ON t.id + 0 = s.id"
+    fragment = joined(connector, f"SELECT t.id AS id FROM {join} WHERE t.id + 0 > 59000 AND s.pad > '' AND t.id < s.id + 1")
+    assert ids(read(fragment, QueryContext(trace="fence-first"))) == list(range(59_100, ROWS + 1, 100))
+    told = [line for line in remote.log.splitlines() if "[bdc fence-first] LOG:" in line and "WHERE ctid >=" in line]
+    behind = re.compile(r'WHERE ctid >= .* AS "t" WHERE "t"\."id" \+ 0 > 59000 OFFSET 0\)')
+    assert told and all(behind.search(line) for line in told), told
+    assert isinstance(fragment, TakesKeys)
+    few = fragment.with_keys("id", pa.array([59_100, 59_500, 7]))
+    assert ids(read(few, QueryContext(trace="fence-keys"))) == [59_100, 59_500]
+    assert isinstance(fragment, templates.StatementFragment) and fragment.statement_text is not None
+    before, after = fragment.statement_text.split("59000")
+    other = fragment.with_text(Pieces((before, after), (59_700,)))
+    assert ids(read(other, QueryContext(trace="fence-other"))) == [59_800, 59_900, 60_000]
 
 
 def test_the_source_is_asked_for_its_plan_once_a_minute(connector: PostgresqlConnector, remote: PostgresqlServer) -> None:

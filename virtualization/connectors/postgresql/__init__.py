@@ -16,6 +16,7 @@ from virtualization.connectors.postgresql import facts as remote_facts
 from virtualization.connectors.postgresql import parallel, remote_sql, rewrites
 from virtualization.connectors.postgresql.client import Client
 from virtualization.connectors.postgresql.facts import Facts
+from virtualization.connectors.postgresql.fences import fenced
 from virtualization.connectors.postgresql.fragments import StatementFragment
 from virtualization.connectors.postgresql.options import settings
 from virtualization.connectors.postgresql.passthrough import passthrough
@@ -139,31 +140,40 @@ class PostgresqlConnector:
         objects = sorted({table.location for table in tables.values()})
         what = f"{'table' if len(objects) == 1 else 'tables'} {', '.join(objects)}"
         collated = rewrites.collate(query, facts)
+        assert isinstance(collated, exp.Query)
+
+        def transported(made: exp.Query) -> str:
+            return remote_sql.with_transport(made, types, lambda inner: remote_sql.rendered(inner, tables, facts))
+
         types = self._types(query, tables, lambda: remote_sql.rendered(collated, tables, facts), what)
         names = [item.alias or (item.name if isinstance(item, exp.Column) else "?column?") for item in query.selects]
         return StatementFragment(
             source=self._settings.source,
             columns=tuple(OutputColumn(name, of.text) for name, of in zip(names, types, strict=True)),
-            text=remote_sql.with_transport(collated, types, lambda made: remote_sql.rendered(made, tables, facts)),
+            text=transported(collated),
             tables=tuple(sorted({table.key for table in tables.values()})),
             what=what,
             zoned=rewrites.looks_at_zone(query) or any(of.name == "timestamp with time zone" and of.array for of in types),
-            ranged=self._ranged(query, tables, facts),
+            ranged=self._ranged(collated, tables, facts, transported),
             client=self._client,
             facts=facts,
         )
 
-    def _ranged(self, query: exp.Query, tables: Mapping[str, VirtualTable], facts: Facts) -> parallel.Ranged | None:
+    def _ranged(
+        self, query: exp.Query, tables: Mapping[str, VirtualTable], facts: Facts, text: Callable[[exp.Query], str]
+    ) -> parallel.Ranged | None:
         """The table of ``query`` whose pages several connections may share, where it is a big one."""
         joined = remote_sql.plainly_joined(query, tables)
         if not joined or self._settings.scan_connections == 1 or facts.version < parallel.OLDEST:
             return None
-        table = max(joined, key=lambda one: one.rows or 0.0)
+        alias, table = max(joined.items(), key=lambda one: one[1].rows or 0.0)
         if self._known_pages(table.location) < self._settings.scan_pages:
             return None
         schema, name = remote_sql.location_parts(table.location)
-        each = 1 if len(joined) > 1 else parallel.RANGES_EACH
-        return parallel.Ranged(remote_sql.table_name(table), schema, name, each, each == 1 or query.args.get("where") is not None)
+        if len(joined) == 1:
+            return parallel.Ranged(remote_sql.table_name(table), schema, name, conditional=query.args.get("where") is not None)
+        behind = fenced(query, alias)
+        return parallel.Ranged(remote_sql.table_name(table), schema, name, 1, True, text(behind) if behind is not None else None)
 
     def _known_pages(self, location: str) -> int:
         asked, pages = self._pages.get(location, (-PAGES_SECONDS, 0))

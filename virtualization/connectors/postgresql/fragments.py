@@ -46,7 +46,7 @@ class StatementFragment(RowsThroughOpen):
         """One session of the pool, one statement, batches as they come; several for a big table."""
         zone = context.timezone if self.zoned else None
         if self.ranged is not None and self.ranged.pays(self.client, self.text, self.what, context):
-            return ParallelRows(self.client, Scan(self.text, self.ranged), self._schema(), self.what, context, zone)
+            return ParallelRows(self.client, Scan(self.ranged.fenced or self.text, self.ranged), self._schema(), self.what, context, zone)
         return self.client.stream(self.text, self._schema(), self.what, context, zone)
 
     def ranges(self) -> str | None:
@@ -57,7 +57,8 @@ class StatementFragment(RowsThroughOpen):
         connections = min(settings.scan_connections, settings.max_connections)
         of = "" if self.ranged.each > 1 else f" of {self.ranged.table}"
         unless = ", unless the source knows a shorter way to the rows of the condition" if self.ranged.conditional else ""
-        return f"ranges of ctid{of} over up to {connections} connections, in one snapshot{unless}"
+        first = ", its own conditions first (OFFSET 0)" if self.ranged.fenced is not None else ""
+        return f"ranges of ctid{of}{first} over up to {connections} connections, in one snapshot{unless}"
 
     @property
     def statement_text(self) -> str:
@@ -66,7 +67,9 @@ class StatementFragment(RowsThroughOpen):
 
     def with_text(self, text: Pieces) -> StatementFragment:
         """The same statement with other constants."""
-        return replace(self, text=text.text)
+        if self.ranged is None or self.ranged.fenced is None:
+            return replace(self, text=text.text)
+        return replace(self, text=text.text, ranged=self.ranged.other())
 
     def with_keys(self, column: str, keys: Any) -> StatementFragment:  # noqa: ANN401 an Arrow array
         """See ``virtualization.plan.TakesKeys``."""
@@ -74,8 +77,7 @@ class StatementFragment(RowsThroughOpen):
         if condition is None:
             return self
         text = narrowing.with_condition(self.text, self.columns, condition, again=self.narrowed)
-        ranged = replace(self.ranged, conditional=True) if self.ranged is not None else None
-        return replace(self, text=text, ranged=ranged, narrowed=True)
+        return replace(self, text=text, ranged=self.ranged and self.ranged.other(), narrowed=True)
 
     def _schema(self) -> pa.Schema:
         return pa.schema([arrow_field(column.name, column.type) for column in self.columns])

@@ -16,7 +16,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import adbc_driver_manager
@@ -65,6 +65,13 @@ class Ranged:
     conditional: bool = False
     """Has the statement conditions or joins? The source may know a shorter way than reading the table: it is asked."""
 
+    fenced: str | None = None
+    """Of a join: the text to read in ranges (see ``fences``)."""
+
+    def other(self) -> Ranged:
+        """Of the same statement with other conditions."""
+        return replace(self, conditional=True, fenced=None)
+
     def pays(self, client: Client, text: str, what: str, context: QueryContext) -> bool:
         """Would the source read the whole table (by itself or with workers, which it starts anew for each statement), and has it little
         to do beside?"""
@@ -73,12 +80,19 @@ class Ranged:
         remembered, key = client.remembered, hash(text)
         known = remembered.get(key)
         if known is None or known[0] < time.monotonic():
-            costs = _beside(json.loads(client.plan_of(text, what, context))[0]["Plan"], self)
-            known = (time.monotonic() + REMEMBERED_SECONDS, costs is not None and costs[1] <= BESIDE * costs[0])
+            known = (time.monotonic() + REMEMBERED_SECONDS, self._pays(client, text, what, context))
             if len(remembered) >= MOST_REMEMBERED:
                 remembered.clear()
             remembered[key] = known
         return known[1]
+
+    def _pays(self, client: Client, text: str, what: str, context: QueryContext) -> bool:
+        costs = None
+        for asked in (text, self.fenced) if self.fenced is not None else (text,):
+            costs = _beside(json.loads(client.plan_of(asked, what, context))[0]["Plan"], self)
+            if costs is None:
+                return False
+        return costs is not None and costs[1] <= BESIDE * costs[0]
 
 
 def _beside(node: dict[str, Any], of: Ranged) -> tuple[float, float] | None:

@@ -114,24 +114,24 @@ def _aliases(query: exp.Expr) -> Iterable[str]:
     return {node.alias_or_name for node in query.find_all(exp.Table)}
 
 
-def plainly_joined(query: exp.Query, tables: Mapping[str, VirtualTable]) -> list[VirtualTable]:
-    """The tables of a query that only picks rows of one, or of the inner join of several different ones, and computes row by row; none:
-    it is more than that."""
+def plainly_joined(query: exp.Query, tables: Mapping[str, VirtualTable]) -> Mapping[str, VirtualTable]:
+    """The tables, by alias, of a query that only picks rows of one, or of the inner join of several different ones, and computes row by
+    row; none: it is more than that."""
     if not isinstance(query, exp.Select) or any(query.args.get(part) for part in _MORE):
-        return []
+        return {}
     joins = query.args.get("joins") or []
     if any(join.side or join.kind not in ("", "INNER", "CROSS") or join.args.get("using") or join.args.get("method") for join in joins):
-        return []
+        return {}
     items = [query.args["from_"].this, *(join.this for join in joins)] if query.args.get("from_") else []
     if not all(isinstance(item, exp.Table) and not item.args.get("joins") for item in items):
-        return []
+        return {}
     if sum(1 for _ in query.find_all(exp.Table)) != len(items) or len({table.location for table in tables.values()}) != len(items):
-        return []
+        return {}
     if query.find(exp.AggFunc, exp.Window, exp.Subquery, exp.WithinGroup) is not None:
-        return []
+        return {}
     if any(call.name.lower() in AGGREGATES for call in query.find_all(exp.Anonymous)):
-        return []
-    return list(tables.values())
+        return {}
+    return tables
 
 
 _MORE = ("with_", "laterals", "group", "having", "distinct", "order", "limit", "offset", "windows")
