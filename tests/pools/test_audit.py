@@ -44,7 +44,7 @@ def test_what_is_told_for_later_is_written_soon_in_order(tmp_path: pathlib.Path)
     trail = Trail(tmp_path / "audit.jsonl", "compute-0")
     for number in range(100):
         trail.later(functools.partial(Entry, "sql.query", "allowed", "x", rows=number))
-    eventually(lambda: (tmp_path / "audit.jsonl").exists(), "the entries are written")
+    eventually(lambda: (tmp_path / "audit.jsonl").exists() and len(lines(tmp_path / "audit.jsonl")) == 100, "the entries are written")
     assert [line["rows"] for line in lines(tmp_path / "audit.jsonl")] == list(range(100))
     trail.close()
 
