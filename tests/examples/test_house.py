@@ -1,5 +1,5 @@
 """The house-price scenario: its notebooks run from start to end. What needs no Spark on the cluster of all tests, the whole demonstration
-(a cluster and Spark of its own, two minutes) in the long tests."""
+(a cluster and Spark of its own, two minutes) in the long tests and in `.ci/run`."""
 
 from __future__ import annotations
 
