@@ -28,8 +28,8 @@ HELLO, DATA, OUTPUT, ENDED, LEAVING = range(5)
 MAX_HELLO, MAX_PIECE = 64 * 1024, 1 << 20
 CONTROLLER = "controller"
 """In place of a code, for the controller's own token."""
-IDLE_SECONDS, BETWEEN_SECONDS, TRIES = 10, 5, 3
-"""A peer that is gone without a word is noticed after some 25 s."""
+IDLE_SECONDS, BETWEEN_SECONDS, TRIES = 5, 2, 3
+"""A peer that is gone without a word is noticed after some 11 s."""
 
 
 def token(key: str, code: str) -> str:
