@@ -12,7 +12,7 @@ from typing import cast
 
 import pytest
 
-from tests.patience import eventually
+from tests.patience import PATIENCE, eventually
 from tests.services.kubernetes.product import Json, Product
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
@@ -146,7 +146,7 @@ def test_the_proxy_is_killed_and_the_pods_of_versions_stay(place: Product, app: 
     gone = pod["metadata"]["uid"]
     place.until(lambda: gone not in {one["metadata"]["uid"] for one in place.pods()}, "the pod is gone")
     place.wait_ready()
-    eventually(lambda: answers(place), "the app answers again")
+    eventually(lambda: answers(place), "the app answers again", 2 * PATIENCE)
     assert {one["metadata"]["uid"] for one in versions(place)} == before
     place.until(lambda: place.ready(), "the cluster is ready")
 

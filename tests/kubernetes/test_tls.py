@@ -106,14 +106,21 @@ def certificates(vault: Product) -> dict[str, tuple[object, object]]:
     return {str(row["name"]): (row["served"], row["fingerprint"]) for row in rows if row["name"] != "ca"}
 
 
+@pytest.fixture(scope="module")
+def numbers(vault: Product, authority: Path) -> None:
+    """Table ``t`` in the data pool: 1 to 1,000."""
+    with session(vault, authority) as master:
+        columns = [{"name": "a", "type": "bigint"}]
+        master.execute("CALL bdc.create_data_table('t', %s, 'HASH(a)')", [json.dumps(columns)])
+        master.execute("INSERT INTO t SELECT g FROM generate_series(1, 1000) g")
+
+
+@pytest.mark.usefixtures("numbers")
 def test_everybody_speaks_tls_and_verifies(vault: Product, authority: Path) -> None:
     addresses = {str(one["name"]): str(one["endpoint"]) for one in vault.bdc("endpoint", "list")}
     assert addresses["controller"] == f"https://openbdc.{vault.name}.svc:30080"
     assert addresses["data-pool"].startswith("grpc+tls://")
     with session(vault, authority) as master:
-        columns = [{"name": "a", "type": "bigint"}]
-        master.execute("CALL bdc.create_data_table('t', %s, 'HASH(a)')", [json.dumps(columns)])
-        master.execute("INSERT INTO t SELECT g FROM generate_series(1, 1000) g")
         assert master.execute("SELECT sum(a) FROM t").fetchone() == (500500,)
         assert master.pgconn.ssl_in_use
     with pytest.raises(psycopg.OperationalError, match=r"encrypted connections only|no encryption"):
@@ -125,6 +132,7 @@ def staying(vault: Product) -> set[object]:
     return {pod["metadata"]["uid"] for pod in vault.pods() if pod["metadata"]["labels"].get("openbdc.dev/role") != "app-version"}
 
 
+@pytest.mark.usefixtures("numbers")
 def test_certificates_are_exchanged_while_it_runs(vault: Product, authority: Path) -> None:
     before, pods = certificates(vault), staying(vault)
     assert set(before) == {"app-proxy", "compute-0", "control", "data-0", "data-1", "gateway", "master-0"}
