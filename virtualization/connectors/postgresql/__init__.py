@@ -167,13 +167,15 @@ class PostgresqlConnector:
         if not joined or self._settings.scan_connections == 1 or facts.version < parallel.OLDEST:
             return None
         alias, table = max(joined.items(), key=lambda one: one[1].rows or 0.0)
-        if self._known_pages(table.location) < self._settings.scan_pages:
+        pages = self._known_pages(table.location)
+        if pages < self._settings.scan_pages:
             return None
         schema, name = remote_sql.location_parts(table.location)
         if len(joined) == 1:
             return parallel.Ranged(remote_sql.table_name(table), schema, name, conditional=query.args.get("where") is not None)
         behind = fenced(query, alias)
-        return parallel.Ranged(remote_sql.table_name(table), schema, name, 1, True, text(behind) if behind is not None else None)
+        share = pages // self._settings.scan_connections
+        return parallel.Ranged(remote_sql.table_name(table), schema, name, 1, True, text(behind) if behind is not None else None, share)
 
     def _known_pages(self, location: str) -> int:
         asked, pages = self._pages.get(location, (-PAGES_SECONDS, 0))

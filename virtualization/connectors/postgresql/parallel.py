@@ -68,6 +68,9 @@ class Ranged:
     fenced: str | None = None
     """Of a join: the text to read in ranges (see ``fences``)."""
 
+    share: int = 0
+    """Pages of a range of ``fenced``: the source plans that one otherwise than the whole."""
+
     def other(self) -> Ranged:
         """Of the same statement with other conditions."""
         return replace(self, conditional=True, fenced=None)
@@ -87,17 +90,17 @@ class Ranged:
         return known[1]
 
     def _pays(self, client: Client, text: str, what: str, context: QueryContext) -> bool:
-        costs = None
-        for asked in (text, self.fenced) if self.fenced is not None else (text,):
-            costs = _beside(json.loads(client.plan_of(asked, what, context))[0]["Plan"], self)
-            if costs is None:
-                return False
-        return costs is not None and costs[1] <= BESIDE * costs[0]
+        whole = _beside(json.loads(client.plan_of(text, what, context))[0]["Plan"], self)
+        if whole is None or self.fenced is None:
+            return whole is not None and whole[1] <= BESIDE * whole[0]
+        range_ = Scan(self.fenced, self).first(self.share)
+        each = _beside(json.loads(client.plan_of(range_, what, context))[0]["Plan"], self)
+        return each is not None and each[1] <= BESIDE * whole[0]
 
 
 def _beside(node: dict[str, Any], of: Ranged) -> tuple[float, float] | None:
     """What the source expects reading the table in sequence to cost, and all that is apart from it; None: it does something else."""
-    if node["Node Type"] == "Seq Scan" and (node.get("Schema"), node.get("Relation Name")) == (of.schema, of.name):
+    if node["Node Type"] in ("Seq Scan", "Tid Range Scan") and (node.get("Schema"), node.get("Relation Name")) == (of.schema, of.name):
         return node["Total Cost"], 0.0
     below = node.get("Plans", [])
     for place, child in enumerate(below):
@@ -134,6 +137,10 @@ class Scan:
         count = max(1, min(connections * self._each, pages // FEWEST_PAGES))
         places = [pages * number // count for number in range(count)]
         return [self._range(low, high) for low, high in zip(places, [*places[1:], None], strict=True)]
+
+    def first(self, pages: int) -> str:
+        """The range of the first ``pages``."""
+        return self._range(0, pages)
 
     def _range(self, low: int, high: int | None) -> str:
         condition = f"ctid >= '({low},0)'::tid" + (f" AND ctid < '({high},0)'::tid" if high is not None else "")
