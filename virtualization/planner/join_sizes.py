@@ -55,8 +55,8 @@ def join_sizes(query: exp.Expr, tables: Mapping[str, VirtualTable], most_keys: i
         parts[item.alias] = Moved(max(1.0, rows_of[item.alias] * shares(filters, known)), row_bytes(columns.values()))
     width = row_bytes(type_of(item) or "text" for item in query.selects)
     joined = Moved(max(1.0, joined_rows(query, rows_of, known)), width)
-    largest = max(rows_of, key=lambda alias: rows_of[alias])  # the source reads through it, past hash tables of the others
-    hashed = sum(part.rows * part.width for alias, part in parts.items() if alias != largest)
+    sizes = [part.rows * part.width for part in parts.values()]
+    hashed = sum(sizes) - max(sizes)  # the source reads through the widest of them, past hash tables of the others
     return JoinSizes(list(parts.values()), joined, _apart(parts, ties, known, most_keys), hashed)
 
 
