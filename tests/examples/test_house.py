@@ -130,7 +130,8 @@ def test_a_cell_that_fails_ends_it(installed: pathlib.Path, tmp_path: pathlib.Pa
 @pytest.mark.full
 @pytest.mark.timeout(1800)
 def test_the_whole_demonstration() -> None:
-    done = subprocess.run([ROOT / "scripts" / "demo-house.sh"], capture_output=True, text=True, check=False)
+    done = subprocess.run([ROOT / "scripts" / "demo-house.sh", "--full"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
     assert "step 18  processes: expected [], found []  ok" in done.stdout
+    assert "step 17  columns with equal sums: expected 13, found 13  ok" in done.stdout
     assert "WRONG" not in done.stdout
