@@ -13,18 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -35,12 +32,12 @@ import yaml  # noqa: E402 - what follows needs these folders
 from console import BDC, bdc, heading  # noqa: E402 - the other demo's
 from directory import Section, directory, login_of_a_person  # noqa: E402
 from legacy import Legacy  # noqa: E402
+from place import processes, stage  # noqa: E402
 from sources import sources  # noqa: E402
-from steps import RECORD, StepError, check, left_out, measure, recorded  # noqa: E402
+from steps import StepError, check, left_out, measure, recorded  # noqa: E402
 
 from controller.substrates.local.programs import artifacts, java  # noqa: E402
 
-CLUSTER = "house"
 NOTEBOOKS = ("1-engineer.ipynb", "2-scientist.ipynb", "3-export.ipynb", "4-app.ipynb")
 PYTHON = ROOT / ".cache/house-venv/bin/python"
 SPARK = ROOT / ".cache/spark-venv"
@@ -51,11 +48,11 @@ READY_SECONDS = 120
 GONE_SECONDS = 20.0
 
 
-def creation(place: Path, people: Section | None) -> list[int]:
+def creation(place: Path, cluster: str, people: Section | None) -> list[int]:
     """Steps 1 and 2. The ports that the cluster listens on."""
     heading("Step 1: a cluster on this machine")
     begun = time.monotonic()
-    bdc("create", "--spec", spec(place, people))
+    bdc("create", "--spec", spec(place, cluster, people))
     measure(1, "seconds until everything is ready", READY_SECONDS, time.monotonic() - begun)
     check(1, "state", "ready", json.loads(bdc("status", "-o", "json", quiet=True))["state"])
     listed = json.loads(bdc("endpoint", "list", "-o", "json", quiet=True))
@@ -64,7 +61,7 @@ def creation(place: Path, people: Section | None) -> list[int]:
     check(1, "endpoints", set(), wanted - {entry["name"] for entry in listed})
     heading("Step 2: the login")
     wrong = subprocess.run(
-        [BDC, "login", CLUSTER, "--username", "admin"],
+        [BDC, "login", cluster, "--username", "admin"],
         env={**os.environ, "BDC_PASSWORD": "wrong"},
         capture_output=True,
         text=True,
@@ -73,8 +70,8 @@ def creation(place: Path, people: Section | None) -> list[int]:
     print(wrong.stderr, end="")
     check(2, "exit code of a wrong password (the original's is 1; here 4 says: the login)", 4, wrong.returncode)
     check(2, "a sentence for it, no traceback", True, wrong.stderr.startswith("bdc: error: ") and "Traceback" not in wrong.stderr)
-    login_of_a_person(CLUSTER, people)
-    bdc("login", CLUSTER, "--username", "admin")
+    login_of_a_person(cluster, people)
+    bdc("login", cluster, "--username", "admin")
     return [port for entry in listed if (port := urllib.parse.urlsplit(str(entry["endpoint"]).replace(",", ":")).port)]
 
 
@@ -83,10 +80,10 @@ def tracked() -> bool:
     return (MLFLOW / "bin/mlflow").exists()
 
 
-def spec(place: Path, people: Section | None) -> str:
+def spec(place: Path, cluster: str, people: Section | None) -> str:
     """The profile's, with what this machine has more: a directory, MLflow. Its path."""
     path = place / "bdc.yaml"
-    bdc("config", "init", str(path), "--name", CLUSTER, "--profile", "local", quiet=True)
+    bdc("config", "init", str(path), "--name", cluster, "--profile", "local", quiet=True)
     found = yaml.safe_load(path.read_text())
     if people is not None:
         found["spec"]["security"]["directory"] = people
@@ -166,59 +163,22 @@ def master() -> tuple[str, int]:
     return str(parts.hostname), int(parts.port or 0)
 
 
-def deletion(home: Path, ports: list[int]) -> None:
+def deletion(home: Path, cluster: str, ports: list[int]) -> None:
     """Step 18."""
     heading("Step 18: nothing is left")
-    bdc("delete", CLUSTER, "--yes")
+    bdc("delete", cluster, "--yes")
     deadline = time.monotonic() + GONE_SECONDS
-    while (alive := processes(home)) and time.monotonic() < deadline:
+    while (alive := processes(home / "clusters" / cluster)) and time.monotonic() < deadline:
         time.sleep(0.2)
     check(18, "processes", [], alive)
     check(18, f"ports, of {len(ports)}, that are listened on", [], [port for port in ports if listened(port)])
-    check(18, "the cluster's folder is there", False, (home / "clusters" / CLUSTER).exists())
-
-
-def processes(home: Path) -> list[int]:
-    """Those whose environment or command line names the cluster's folder."""
-    marker, found = str(home / "clusters" / CLUSTER).encode(), []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and marker in (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue  # it ended in the meantime
-    return found
+    check(18, "the cluster's folder is there", False, (home / "clusters" / cluster).exists())
 
 
 def listened(port: int) -> bool:
     """On loopback."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextmanager
-def stage() -> Iterator[Path]:
-    """A folder for everything, and the variables that keep ``bdc`` in it. What is left of the cluster is deleted."""
-    place = Path(tempfile.mkdtemp(prefix="openbdc-house-", dir="/var/tmp"))
-    place.chmod(0o755)  # the pools' OS users go through it
-    os.environ |= {
-        "BDC_HOME": str(place / "home"),
-        "BDC_CONFIG": str(place / "config"),
-        "BDC_PASSWORD": secrets.token_urlsafe(12),
-        "BDC_SPARK_PYTHON": str(SPARK.resolve() / "bin/python"),
-        "HOUSE_DATA": str(place / "legacy" / "raw"),
-        RECORD: str(place / "steps.jsonl"),
-    }
-    for name in ("BDC_CONTEXT", "PGDATABASE", "SPARK_REMOTE", "MLFLOW_TRACKING_URI"):
-        os.environ.pop(name, None)
-    (place / "work").mkdir()
-    try:
-        yield place
-    finally:
-        if (place / "home/clusters" / CLUSTER).exists():
-            subprocess.run([BDC, "delete", CLUSTER, "--yes"], check=False)
-        if not (place / "home/clusters" / CLUSTER).exists():  # else something of it may run, and only its folder tells what
-            shutil.rmtree(place, ignore_errors=True)
 
 
 def summary(record: Path) -> None:
@@ -238,10 +198,10 @@ def main() -> None:
     parser.add_argument("--mlflow", action="store_true", help="MLflow is installed (scripts/demo-house.sh has done it)")
     full = parser.parse_args().full
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with stage() as place, ExitStack() as stack:
+    with stage(SPARK) as (place, cluster), ExitStack() as stack:
         legacy = Legacy(place / "legacy")
         people = stack.enter_context(directory())
-        ports = creation(place, people)
+        ports = creation(place, cluster, people)
         try:
             legacy.start()
             for name in ("first.json", "model.onnx"):
@@ -251,7 +211,7 @@ def main() -> None:
                 notebooks(place / "work", full)
         finally:
             legacy.stop()
-        deletion(place / "home", ports)
+        deletion(place / "home", cluster, ports)
         summary(place / "steps.jsonl")
 
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -72,6 +74,22 @@ def test_runs_are_kept_and_the_best_gets_an_alias(tmp_path: pathlib.Path, monkey
     (tmp_path / "b.onnx").write_bytes(b"model")
     experiment.attach("house", "candidate", tmp_path / "b.onnx")
     assert (tmp_path / "runs" / "house-b.onnx").read_bytes() == b"model"
+
+
+def test_the_next_demonstration_removes_what_a_killed_one_left(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(HOUSE))
+    monkeypatch.syspath_prepend(str(HOUSE.parent / "demo"))
+    place = module(HOUSE / "place.py")
+    monkeypatch.setattr(place, "BASE", tmp_path)
+    folder = tmp_path / f"{place.PREFIX}killed"
+    folder.mkdir()
+    with (folder / place.HELD).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        left = subprocess.Popen(["sleep", "600"], env={**os.environ, **place.variables(folder)})
+        place.leftovers()
+        assert folder.is_dir() and left.poll() is None  # it runs
+    place.leftovers()
+    assert not folder.exists() and left.wait(10 * PATIENCE) == -signal.SIGTERM
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,9 @@ POOLS = ("control", "master", "compute", "data", "storage", "app", "gateway", "t
 APP_WORKERS = 16
 """Apps with an OS user of their own; more than so many share some of them."""
 
+PREFIX = "OpenBDC "
+"""Comments of users begin with it; the cluster's folder follows."""
+
 LONGEST = 32
 LOCK = Path("/run/lock/openbdc-users.lock")
 BUSY_SECONDS = 20.0
@@ -96,15 +99,23 @@ def _ensure(name: str, comment: str) -> None:
         raise ConflictError(
             f"the OS user {name} exists already and is not this cluster's ({found or 'no comment'})",
             where=name,
-            hint="choose another name for the cluster, or remove that user",
+            hint=_way_out(found),
         )
+
+
+def _way_out(comment: str) -> str:
+    """For who wants this cluster's name."""
+    folder = Path(comment.removeprefix(PREFIX))
+    if comment.startswith(PREFIX) and folder.is_dir():
+        return f"choose another name, or delete that one: BDC_HOME={folder.parent.parent} bdc delete {folder.name}"
+    return "choose another name for the cluster, or remove that user (userdel)"
 
 
 def _comment(home: ClusterHome) -> str:
     """No colon and no comma can stand in a comment: the folder goes in as it is where it can, else as a digest."""
     path = str(home.path)
     plain = path if not set(path) & set(":,\n=") else hashlib.sha256(path.encode()).hexdigest()
-    return f"OpenBDC {plain}"
+    return f"{PREFIX}{plain}"
 
 
 def _found(name: str) -> str | None:

@@ -158,8 +158,9 @@ def test_users_are_made_once_and_removed() -> None:
                 maker.join()
             assert len(with_threads) == 3 and pwd.getpwnam(f"bdc-{home.name}-master").pw_shell == "/usr/sbin/nologin"
             stranger = ClusterHome(folder / "elsewhere" / home.name)
-            with pytest.raises(ConflictError, match="is not this cluster's"):
+            with pytest.raises(ConflictError, match="is not this cluster's") as refused:
                 users.ensure_users(stranger)
+            assert f"BDC_HOME={home.path.parent.parent} bdc delete {home.name}" in str(refused.value.hint)
             assert users.remove_users(stranger) == [] and users.remaining(stranger) == []
         finally:
             assert len(users.remove_users(home)) == len(users.POOLS) + users.APP_WORKERS
