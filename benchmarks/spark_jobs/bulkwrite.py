@@ -1,7 +1,8 @@
 """One Spark application that writes the same cached DataFrames by each writer in turn; runs in Spark's environment, not in ours.
 
 JSON on standard input: ``{"parquet": {table: path}, "login": {…}, "jdbc": {url, user, password, jar}, "hdfs": folder, "rounds": n,
-"writers": [names]}``. A line per write on standard error, the seconds as JSON on the last line: ``{table: {writer: [s, …]}}``.
+"writers": [names]}``. A line per write on standard error, the seconds as JSON on the last line: ``{"seconds": {table: {writer: [s, …]}},
+"waited": {writer: [s, …]}}``, where ``waited`` is how long the machine was busy after a write.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
 PARTITIONS = 4
+SETTLE_SECONDS, QUIET = 60, 0.15
+"""At most so long, until less than this share of the processors is used."""
 given = json.load(sys.stdin)
 jdbc = given["jdbc"]
 spark = (
@@ -101,7 +105,27 @@ def cleared(writer: str, table: str) -> None:
             cursor.execute(f"TRUNCATE {table}")
 
 
+def busy() -> tuple[int, int]:
+    """(busy, all) ticks of the machine's processors since it was started."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+
+def settle() -> float:
+    """Wait until what the writer before has left behind is done (a checkpoint, vacuum, statistics, compaction): else the next one pays for
+    it. Seconds waited."""
+    began = time.perf_counter()
+    while time.perf_counter() - began < SETTLE_SECONDS:
+        before = busy()
+        time.sleep(0.5)
+        used, passed = (now - then for now, then in zip(busy(), before, strict=True))
+        if used < QUIET * passed:
+            break
+    return time.perf_counter() - began
+
+
 seconds: dict[str, dict[str, list[float]]] = {}
+waited: dict[str, list[float]] = {name: [] for name in given["writers"]}
 dice = random.Random(3)
 for table, path in given["parquet"].items():
     frame = spark.read.parquet(path).repartition(PARTITIONS).cache()
@@ -112,12 +136,15 @@ for table, path in given["parquet"].items():
         dice.shuffle(order)
         for name in order:
             cleared(name, table)
+            settle()
             began = time.perf_counter()
             WRITERS[name](frame, table)
             took = time.perf_counter() - began
+            left = settle()
             if round_ >= 0:
+                waited[name].append(round(left, 1))
                 spent[name].append(round(took, 3))
             print(f"{table} round {round_} {name} {took:.2f} s, {rows / took:,.0f} rows/s", file=sys.stderr, flush=True)
     frame.unpersist(blocking=True)
 spark.stop()
-print(json.dumps(seconds))
+print(json.dumps({"seconds": seconds, "waited": waited}))
