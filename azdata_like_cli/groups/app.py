@@ -268,7 +268,10 @@ app.add_command(secret)
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @pass_settings
 def delete(settings: Settings, name: str, version: str, yes: bool, live: bool) -> Value:
-    """Delete a version of an app; calls under way end first. One that is live, or is tried with a share of its calls, is not deleted."""
+    """Delete a version of an app; calls under way end first.
+
+    One that calls of NAME@live go to is kept, unless --live is given, or it is the app's only one and you never promoted it.
+    """
     apps = settings.session().apps
     if not yes:
         confirm(f"Delete {name}@{version}?")
