@@ -14,6 +14,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from bdc.closed import closed
 from bdc.errors import AuthenticationError, BdcError, ConflictError, ForbiddenError, InternalError, NotFoundError, ServiceError, UserError
 from bdc.paths import remote_path
 from bdc.rest import open_connection, unreachable
@@ -189,7 +190,7 @@ class WebHdfs:
             raise error.__cause__ from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise unreachable(location, error, UNREACHABLE) from error
+            raise closed(location, error) or unreachable(location, error, UNREACHABLE) from error
         except BaseException:
             connection.close()
             raise
@@ -217,7 +218,7 @@ class WebHdfs:
             self._expect(response, 200, path)
             raw = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise unreachable(self._base, error, UNREACHABLE) from error
+            raise closed(self._base, error) or unreachable(self._base, error, UNREACHABLE) from error
         finally:
             connection.close()
         return _decode(raw, self._base)

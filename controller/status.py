@@ -121,6 +121,7 @@ def cluster_status(
     if failure is not None:
         state = "error" if state == "ready" else state
         details = f"the controller's last pass failed: {failure}" + (f"; {details}" if details != "all is ready" else "")
+    details = "; ".join((details, *observed.warnings))
     return {"name": name, "state": state, "health": HEALTHS[state], "details": details, "services": tree}
 
 

@@ -56,6 +56,8 @@ class Observed:
     """Everything the substrate runs of this cluster, ``control`` included where the substrate runs it."""
 
     workloads: tuple[ObservedWorkload, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Sentences about that on which it runs: all works, and something is not as safe as it should be."""
 
     def find(self, name: str) -> ObservedWorkload | None:
         """The workload of that name, or None."""

@@ -104,6 +104,8 @@ def bring_up(home: ClusterHome, workloads: tuple[Workload, ...], seconds: float,
     forget_status(home)
     daemon.start(home)
     substrate = LocalSubstrate(home.path)
+    for sentence in substrate.observe().warnings:
+        progress.tell("cluster", "preparing", sentence)
     for workload in by_requirement(at_once(workloads)):
         # what the controller is about to ask for, word by word: nothing waits for it to come up, and it finds all as it wants it
         substrate.ensure(workload)

@@ -1,4 +1,4 @@
-"""``stop`` and ``delete``. Delete verifies that no process, port, OS user or file is left, and says what it removed."""
+"""``stop`` and ``delete``. Delete verifies that no process, port, OS user, packet filter or file is left, and says what it removed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from controller.substrates.local.layout import ClusterHome
 from controller.substrates.local.ports import is_free, owners
 from controller.substrates.local.shared_memory import remove_shared_memory
 from controller.supervisor.client import SupervisorClient
+from controller.supervisor.closing import remove_rules, rules_left
 from controller.supervisor.errors import SupervisorError
 from controller.supervisor.processes import kill
 
@@ -31,6 +32,7 @@ def stop(home: ClusterHome, seconds: float, progress: Progress) -> dict[str, obj
     """Ordered shutdown; data stays. A cluster whose supervisor is gone gets one first, so that what still runs is stopped in order."""
     if not daemon.running(home):
         if not daemon.processes(home):
+            remove_rules(home.path)
             return {"name": home.name, "stopped": []}
         daemon.start(home)
     stopped = _shutdown(home, seconds, immediately=False, progress=progress)
@@ -45,6 +47,7 @@ def remove(home: ClusterHome, progress: Progress) -> dict[str, object]:
     if daemon.running(home):
         _shutdown(home, GONE_SECONDS * 4, immediately=True, progress=progress)
     _until_gone(home)
+    remove_rules(home.path)
     _remove_shared_memory(home)
     removed_users = users.remove_users(home)
     _remove_folder(home.path)
@@ -132,5 +135,7 @@ def _verify(home: ClusterHome, ports: list[int], pids: set[int]) -> None:
     left += [found.sentence() for found in owners(port for port in ports if not is_free(port)).values() if found.pid in pids]
     if home.path.exists():
         left.append(f"folder {home.path}")
+    if (table := rules_left(home.path)) is not None:
+        left.append(f"packet filter table inet {table}")
     if left:
         raise LocalError("leftovers", f"of {home.name!r} is left: {'; '.join(left)}", hint="delete again", category="service")

@@ -57,7 +57,7 @@ def cluster_checks(home: ClusterHome) -> dict[str, Check]:
     return {
         "spec": lambda: _spec(home), "memory": lambda: _memory(read_spec(home)), "disk": lambda: _disk(home),
         "users": lambda: _users(home), "processes": lambda: _processes(home), "ports": lambda: _ports(home, read_spec(home)),
-        "mlflow": lambda: _mlflow(read_spec(home)),
+        "hdfs ports": lambda: _closed(home), "mlflow": lambda: _mlflow(read_spec(home)),
     }  # fmt: skip
 
 
@@ -228,6 +228,20 @@ def _mlflow(spec: ClusterSpec) -> Iterator[Finding]:
         yield ok(f"MLflow {check_mlflow(spec)} in {mlflow_folder(spec)}")
     except programs.ProgramMissingError as error:
         yield problem(f"{error.message}; all else runs", error.hint)
+
+
+def _closed(home: ClusterHome) -> Iterator[Finding]:
+    """Who reaches HDFS's own ports, where pools are OS users of their own."""
+    if not users.user_names(home.name) or not read_spec(home).spec.pools.storage.enabled or not daemon.running(home):
+        return
+    warnings = SupervisorClient(home.path, 10).call("list").get("warnings", [])
+    for one in warnings:
+        yield warning(one["message"], one["fix"])
+    if warnings:
+        return
+    open_to_all = read_spec(home).spec.pools.storage.reachable_by == "machine"
+    who = "every OS user, as spec.pools.storage.reachableBy says" if open_to_all else "root and the cluster's own OS users only"
+    yield ok(f"HDFS's own ports are open to {who}")
 
 
 def _processes(home: ClusterHome) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ from controller.status import endpoints
 from controller.store import FILE_MODE, write_atomic
 from controller.substrates.local import programs
 from controller.substrates.local.claims import PortClaims, claimant
+from controller.substrates.local.closed_ports import lay_closed
 from controller.substrates.local.layout import PUBLIC_MODE, ClusterHome, cluster_homes, make_open
 from controller.substrates.local.mlflow import check_mlflow, mlflow_folder, mlflow_program
 from controller.substrates.local.ports import check_free, choose_base, cluster_folder_of, is_free, owners
@@ -106,6 +107,7 @@ def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress, admin: str | N
     ensure_secrets(home.secrets, {SEALING_KEY, TICKET_KEY, *random})
     lay_certificates(home, spec, workloads)
     write_public(home, spec, workloads)
+    lay_closed(home, spec, workloads, users)
     workloads = all_workloads(spec, facts(home.path, spec))  # it reads the public keys from public.json, as the controller does
     substrate = LocalSubstrate(home.path)
     for workload in at_once(workloads):  # what starts on first use looks for its programs then

@@ -20,6 +20,7 @@ class ClusterFolder:
         self.lock = self.supervisor / "supervisor.lock"
         self.processes = self.supervisor / "processes.json"
         self.users = self.supervisor / "users.json"
+        self.closed = self.supervisor / "closed.json"
         self.log = self.supervisor / "supervisor.log"
         self.workloads = path / "workloads"
         self.run = path / "run"

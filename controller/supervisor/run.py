@@ -81,7 +81,7 @@ async def _run(folder: ClusterFolder, no_watcher: bool) -> None:
     server = await serve(supervisor, folder.socket)
     # not before all stands: a supervisor that can't start at all must not be started for ever
     watcher = None if no_watcher else fork_watcher(_command(folder, no_watcher))
-    tasks = [loop.create_task(supervisor.rotate_forever())]
+    tasks = [loop.create_task(supervisor.rotate_forever()), loop.create_task(supervisor.closing.watch())]
     if watcher is not None:
         watching = loop.create_task(_keep_watcher(folder, watcher))
         tasks.append(watching)

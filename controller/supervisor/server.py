@@ -84,7 +84,7 @@ async def _dispatch(supervisor: Supervisor, request: dict[str, Any]) -> dict[str
         case "ping":
             return {"pid": os.getpid(), "folder": str(supervisor.folder.path)}
         case "list":
-            return {"workloads": supervisor.describe()}
+            return {"workloads": supervisor.describe(), "warnings": supervisor.closing.warnings()}
         case "ensure":
             return await supervisor.ensure(parse(request["workload"]))
         case "stop":

@@ -11,6 +11,7 @@ from typing import Any
 from controller.supervisor import logs, record
 from controller.supervisor.amending import Amending
 from controller.supervisor.children import Children
+from controller.supervisor.closing import Closing
 from controller.supervisor.errors import SupervisorError
 from controller.supervisor.folder import ClusterFolder
 from controller.supervisor.host import Host
@@ -34,6 +35,7 @@ class Supervisor:
         users = json.loads(folder.users.read_text()) if folder.users.exists() else {}
         self.host = Host(folder, children, users, self._save_soon, self.runners)  # type: ignore[arg-type] # a view on states
         self.amend = Amending(self.host)
+        self.closing = Closing(folder)
         self.ended = asyncio.Event()
         self._closing = False
         self._order = 0
@@ -45,7 +47,8 @@ class Supervisor:
     # ---- life
 
     def resume(self) -> None:
-        """Adopt and start again what the record says."""
+        """Adopt and start again what the record says, once ports that are not for everybody are closed."""
+        self.closing.hold()
         entries = record.read(self.folder.processes)
         known = {entry.workload.name for entry in entries}
         self._kill_unknown(known)
@@ -81,6 +84,7 @@ class Supervisor:
         if self._closing:
             raise SupervisorError("shutting_down", "the supervisor is shutting down")
         self.host.identity(workload.pool)
+        self.closing.hold()  # a new spec may have laid down other ports for it
         name = workload.name
         runner = self.runners.get(name)
         if runner is None:
@@ -151,6 +155,7 @@ class Supervisor:
         done: dict[str, asyncio.Event] = {name: asyncio.Event() for name in self.runners}
         await asyncio.gather(*(self._stop_after(runner, done, immediately) for runner in self.runners.values()))
         self._write([record.Entry(e.workload, e.order, _kept(e), None, None, e.restarts) for e in wanted.values()], durable=True)
+        self.closing.end()
         logger.info("shut down")
         self.ended.set()
         return {"stopped": sorted(wanted)}

@@ -10,7 +10,13 @@ from controller.substrates.local.layout import ClusterHome
 from controller.supervisor.client import SupervisorClient
 from controller.supervisor.errors import SupervisorError
 
-MACHINE_ONLY = ("spec.pools.master.postgresql.bin", "spec.network.tls", "spec.network.bind", "spec.gateway")
+MACHINE_ONLY = (
+    "spec.pools.master.postgresql.bin",
+    "spec.network.tls",
+    "spec.network.bind",
+    "spec.gateway",
+    "spec.pools.storage.reachableBy",
+)
 AMEND_SECONDS = 300.0
 """Jars may have to be fetched, and the master's module built."""
 

@@ -41,7 +41,8 @@ class LocalSubstrate:
     def observe(self) -> Observed:
         """What the supervisor runs."""
         answer = self._call("list")
-        return Observed(tuple(ObservedWorkload(**entry) for entry in answer["workloads"]))
+        warnings = tuple(f"{one['message']}; {one['fix']}" for one in answer.get("warnings", ()))
+        return Observed(tuple(ObservedWorkload(**entry) for entry in answer["workloads"]), warnings)
 
     def content_hash(self, workload: Workload) -> str:
         """Digest of the rendered workload."""
