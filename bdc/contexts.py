@@ -50,6 +50,7 @@ class Session:
     ``authority``: PEM certificates that the cluster's servers are verified by; empty: what the machine trusts, or there is no TLS.
     ``foreign_master``: the master, and the gateway, show a certificate that is not the authority's, and not of the names by which they are
     reached from here.
+    ``directory_sql``: the master asks the directory about this user's password, of which nothing is kept.
     ``kubernetes`` None: its addresses are reached as they are. Else they are those inside of the Kubernetes cluster (bdc/forwards.py).
     """
 
@@ -67,6 +68,7 @@ class Session:
     authority: str = field(default="", repr=False)
     token_expires: float = 0.0
     foreign_master: bool = False
+    directory_sql: bool = False
 
     @property
     def logged_in(self) -> bool:

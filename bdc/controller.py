@@ -73,7 +73,8 @@ class Controller:
         self._client.request("PUT", "/api/v1/auth/search-password", body={"password": password})
 
     def sql_password(self) -> Json:
-        """``{username, password, valid_until, roles, sql_role}`` for who logged in with a directory account."""
+        """``{username, method, password, valid_until, roles, sql_role}`` for who logged in with a directory account; ``method`` ldap: the
+        master takes the directory's password, and there is no other."""
         return object_of(self._client.request("POST", "/api/v1/auth/sql-password"), "auth/sql-password")
 
     def audit(self, **asked: object) -> Json:

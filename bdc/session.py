@@ -80,7 +80,11 @@ def login(
         if not keep_sql:
             return session
         if token.source == "directory":
-            password = _sql_password(session, api.sql_password(), reach)
+            given = api.sql_password()
+            if given.get("method") == "ldap":
+                _forget_password(session)
+                return replace(session, directory_sql=True)
+            password = _sql_password(session, given, reach)
         return replace(session, sql=_sql_keys(session, password, reach))
 
 
@@ -122,6 +126,13 @@ def _sql_password(session: contexts.Session, given: dict[str, object], reach: Re
         host, port = reach.address(*master_address(session.endpoints))
         passfile.write(session.name, host, port, session.username, password)
     return password
+
+
+def _forget_password(session: contexts.Session) -> None:
+    """Of a login before, where the master took another one."""
+    from bdc import passfile
+
+    passfile.remove(session.name)
 
 
 def _sql_keys(session: contexts.Session, password: str, reach: Reach) -> SqlKeys | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import re
+import shlex
 import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,7 +31,8 @@ class Facts:
     """``sealing_key``, ``ticket_key``: public, base64, None while there is none; ``postgresql_version``: major version of the master's
     programs; ``first_admin``: HDFS's superuser; ``spark_users``: whose each Spark Connect server is, None: nobody's; ``offload``: path of
     the master's module, None where it could not be built; ``listen``: the address that pools bind to: loopback on one machine, all
-    addresses in a pod, where NetworkPolicies say who may come; ``postgresql_tls``: whether the master's PostgreSQL was built with TLS;
+    addresses in a pod, where NetworkPolicies say who may come; ``postgresql_tls``, ``postgresql_ldap``: whether the master's PostgreSQL was
+    built with TLS, with LDAP;
     ``issuer``: of the controller's tokens; ``controller``: by this name it is reached; ``mlflow``: path of MLflow's program, None
     where it is not installed or not wanted, and ``mlflow_hint`` says what brings it."""
 
@@ -42,6 +44,7 @@ class Facts:
     offload: str | None = None
     listen: str = "127.0.0.1"
     postgresql_tls: bool = True
+    postgresql_ldap: bool = False
     issuer: str = ""
     controller: str = "control"
     mlflow: str | None = None
@@ -62,6 +65,7 @@ def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
         spark_users=SparkPlaces(store).users(),
         offload=str(module) if module.is_file() else None,
         postgresql_tls=postgresql_tls(spec.spec.pools.master.postgresql.bin),
+        postgresql_ldap=postgresql_ldap(spec.spec.pools.master.postgresql.bin),
         mlflow=mlflow_program(spec),
         mlflow_hint=install_line(spec),
     )
@@ -82,17 +86,27 @@ def postgresql_version(folder: str | None) -> int:
     return int(found.group(1))
 
 
-@lru_cache
 def postgresql_tls(folder: str | None) -> bool:
     """Whether a PostgreSQL speaks TLS, as its pg_config says; the product's own does not, and one that does not tell is taken for one that
     does not, since the front serves any."""
+    return bool({"--with-openssl", "--with-ssl"} & _built_with(folder))
+
+
+def postgresql_ldap(folder: str | None) -> bool:
+    """Whether it asks a directory about passwords; the product's own does not."""
+    return "--with-ldap" in _built_with(folder)
+
+
+@lru_cache
+def _built_with(folder: str | None) -> frozenset[str]:
+    """Options that a system PostgreSQL was configured with, values apart; none where it does not tell."""
     if folder is None:
-        return False
+        return frozenset()
     try:
         answer = subprocess.run([pathlib.Path(folder) / "pg_config", "--configure"], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
-        return False
-    return "--with-openssl" in answer.stdout or "--with-ssl" in answer.stdout
+        return frozenset()
+    return frozenset(option.partition("=")[0] for option in shlex.split(answer.stdout))
 
 
 def sealing_key(folder: pathlib.Path) -> str:

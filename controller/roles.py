@@ -19,6 +19,7 @@ from controller.auth.users import User, Users
 from controller.errors import NotReadyError, RoleSyncError
 from controller.spec import ClusterSpec, port_numbers
 from controller.store import Store
+from pools.ldap import DIRECTORY
 
 FILE = "roles.json"
 GROUPS_FILE = "group_roles.json"
@@ -50,6 +51,12 @@ class _Groups:
         """By the user's groups; none once the login is over, so that nothing runs with them for him."""
         known = user.get("directory")
         return frozenset(known["sql"]) & self.named if known is not None and known["ended"] is None else frozenset()
+
+
+def _asked(user: User) -> bool:
+    """Whether the directory is asked about the password; about nobody's whose login is over."""
+    known = user.get("directory")
+    return known is not None and known["ended"] is None and known.get("ldap", False)
 
 
 class RoleSync:
@@ -91,12 +98,13 @@ class RoleSync:
         return frozenset(user["name"] for user in self._users.all() if record.get(user["name"]) != digest(user))
 
     def _ensure(self, dsn: str, user: User, groups: _Groups) -> None:
-        from pools.master.group_roles import end_sessions, set_group_roles
+        from pools.master.group_roles import end_sessions, set_asked, set_group_roles
         from pools.master.roles import ensure_role
 
         known = user.get("directory")
-        until = None if known is None else datetime.fromtimestamp(known["until"], UTC)
+        until = None if known is None or _asked(user) else datetime.fromtimestamp(known["until"], UTC)
         ensure_role(dsn, user["name"], user["verifier"], [role for role in user["roles"] if role in GROUPS], until)
+        set_asked(dsn, user["name"], _asked(user))
         if known is not None:
             set_group_roles(dsn, user["name"], groups.given(user), groups.managed)
             if known["ended"] is not None:
@@ -154,7 +162,7 @@ def digest(user: User) -> str:
     parts: list[Any] = [user["name"], user["verifier"], user["roles"], user["stamp"]]
     known = user.get("directory")
     if known is not None:
-        parts += [known["sql"], known["until"], known["ended"]]
+        parts += [known["sql"], known["until"], known["ended"], *(["ldap"] if _asked(user) else [])]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -182,6 +190,8 @@ def _ensure_groups(dsn: str, names: list[str]) -> None:
 
 def _differs(user: User, seen: _Seen | None, groups: _Groups) -> bool:
     if seen is None or not seen.can_login or seen.verifier != user["verifier"]:
+        return True
+    if (DIRECTORY in seen.groups) != _asked(user):
         return True
     if "directory" in user and seen.groups & groups.managed != groups.given(user):
         return True

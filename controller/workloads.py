@@ -5,6 +5,7 @@ from __future__ import annotations
 from controller.certificates.policy import bound, encrypted
 from controller.errors import Problem, SpecError
 from controller.facts import Facts
+from controller.master_login import asked_directory
 from controller.spec import ClusterSpec, PortNumbers, port_numbers
 from controller.tracking import tracking
 from pools.app.workloads import PROXY as APP_PROXY
@@ -93,6 +94,7 @@ def _master(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Worklo
         networks=EVERYBODY if outside or guarded else MasterSettings.networks,
         guarded=guarded and given is None and not tls,
         tls=given,
+        ldap=asked_directory(spec, facts),
         encrypted=_shown("master-0", spec) if tls and given is None else None,
         front=tls and not facts.postgresql_tls,
         clients=master_clients(spec, facts),

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from pools.ldap import CA_FILE, Ldap
 from pools.workload import ConfigFile, Endpoint, PoolName, Port, Prepare, Probe, Secret, Workload
 
 DATA = "{data}/pgdata"
@@ -63,6 +64,8 @@ class PostgresqlServer:
     tls: Tls | None = None
     guarded: bool = False
     """True: something outside of the server lets only the cluster's own pods reach it (a NetworkPolicy), so it may listen without TLS."""
+    ldap: Ldap | None = None
+    """Whose passwords a directory checks; its clients come by TLS, or on loopback. None: nobody's."""
     durable: bool = True
     """False: no fsync, minimal WAL: for data that may vanish with the process."""
     version: int = 18
@@ -97,10 +100,11 @@ def server_workload(server: PostgresqlServer) -> Workload:
         resource=server.resource,
         pool_instance=server.pool_instance,
         command=(*_program(server), "-D", DATA, "--config-file={config}/postgresql.conf", "--hba-file={config}/pg_hba.conf"),
-        environment={"TZ": "UTC", "LC_ALL": "C.UTF-8", **ALLOCATOR},
+        environment={"TZ": "UTC", "LC_ALL": "C.UTF-8", **ALLOCATOR, **(server.ldap.environment() if server.ldap is not None else {})},
         files=(
             ConfigFile("postgresql.conf", postgresql_conf(server)),
             ConfigFile("pg_hba.conf", pg_hba_conf(server)),
+            *((ConfigFile(CA_FILE, server.ldap.ca, literal=True),) if server.ldap is not None else ()),
             *server.files,
         ),
         secrets=(Secret(server.superuser_secret, SUPERUSER_FILE), *server.secrets),
@@ -238,12 +242,16 @@ def _logging() -> dict[str, str]:
 
 
 def pg_hba_conf(server: PostgresqlServer) -> str:
-    """SCRAM everywhere, also on the unix socket: who shares the pool's OS user still has to know the password."""
-    lines = ["local all all scram-sha-256"]
+    """SCRAM everywhere, also on the unix socket: who shares the pool's OS user still has to know the password. But for members of
+    ``ldap.role``, whose password goes to the directory."""
+    found = ["local all all scram-sha-256"]
     for network in server.networks if server.addresses else ():
-        plain = server.guarded or (server.tls is None and ipaddress.ip_network(network).is_loopback)
-        lines.append(f"{'host' if plain else 'hostssl'} all all {network} scram-sha-256")
-    return "\n".join(lines) + "\n"
+        loopback = ipaddress.ip_network(network).is_loopback
+        plain = server.guarded or (server.tls is None and loopback)
+        if server.ldap is not None:
+            found.append(server.ldap.line(network, plain=plain and loopback))
+        found.append(f"{'host' if plain else 'hostssl'} all all {network} scram-sha-256")
+    return "\n".join(found) + "\n"
 
 
 def quoted(value: str) -> str:

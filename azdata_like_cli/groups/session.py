@@ -96,7 +96,8 @@ def login(  # noqa: PLR0913 - one parameter per option
         "controller": session.controller,
         "expires": when(session.expires),
     }
-    sql = "" if session.sql is not None or not keep_sql else "; the master was not reached, so `bdc sql` will ask for the password"
+    kept = session.sql is not None or session.directory_sql or not keep_sql
+    sql = "" if kept else "; the master was not reached, so `bdc sql` will ask for the password"
     said = f"Logged in to {session.cluster} as {session.username} until {data['expires']}{sql}."
     if keep_sql and (reached := _connection_string(session)) is not None:
         data["sql"] = reached
@@ -105,17 +106,19 @@ def login(  # noqa: PLR0913 - one parameter per option
 
 
 def _connection_string(session: contexts.Session) -> str | None:
-    """For other tools, where a login made a password for SQL: it stands in the file that the text names. None: there is none, or the
-    master is reached through this command only (Kubernetes)."""
+    """For other tools, where a login made a password for SQL: it stands in the file that the text names; or where the master takes the
+    directory's. None: neither, or the master is reached through this command only (Kubernetes)."""
     path = passfile.path_of(session.name)
-    if session.kubernetes is not None or not path.exists():
+    if session.kubernetes is not None or not (session.directory_sql or path.exists()):
         return None
     with Session(session) as opened:
         found = opened.sql_address()
     parts = {"host": found.host, "port": found.port, "dbname": found.database, "user": found.user}
     if found.root is not None:
         parts |= {"sslmode": "verify-full", "sslrootcert": found.root}
-    return " ".join(f"{name}={value}" for name, value in {**parts, "passfile": path}.items())
+    if not session.directory_sql:
+        parts |= {"passfile": path}
+    return " ".join(f"{name}={value}" for name, value in parts.items())
 
 
 def _on_kubernetes(settings: Settings, cluster: str | None, asked: bool) -> ControllerAddress | None:

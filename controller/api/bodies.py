@@ -147,6 +147,8 @@ class SqlPassword(Body):
 
     username: str
     """The PostgreSQL role."""
+    method: Literal["password", "ldap"]
+    """ldap: the master asks the directory about the password; ``password`` is empty."""
     password: str
     """For this role, at the master and the compute pool."""
     valid_until: float

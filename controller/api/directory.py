@@ -9,6 +9,7 @@ from controller.api.access import caller_of, guarded_router
 from controller.api.services import Services, services_of
 from controller.auth.directory.explaining import Explanation
 from controller.auth.directory.logins import DirectoryLogins
+from controller.auth.directory.members import asked
 from controller.errors import RequestError
 
 router = guarded_router("directory", "/api/v1/auth")
@@ -39,16 +40,18 @@ def search_password(request: Request, body: bodies.SearchPassword) -> Response:
 @router.post("/sql-password", summary="A password for SQL, for who logged in with a directory account")
 def sql_password(request: Request, response: Response) -> bodies.SqlPassword:
     """For the PostgreSQL role of one's name, until the login is over; the same one on all machines of a person. 409 for local users, who
-    have their own."""
+    have their own. Where PostgreSQL asks the directory (``method`` ldap) there is none but the directory's."""
     services = services_of(request)
     user = services.users.get(caller_of(request).name)
-    password = _directory(services).members.sql_password(user)
+    ldap = "directory" in user and asked(user["directory"])
+    password = "" if ldap else _directory(services).members.sql_password(user)
     if services.view.role_pending(user["name"]):
         services.view.users_changed()
     response.headers["Cache-Control"] = "no-store"
     pending = services.view.role_pending(user["name"])
     return bodies.SqlPassword(
         username=user["name"],
+        method="ldap" if ldap else "password",
         password=password,
         valid_until=user["directory"]["until"],
         roles=user["directory"]["sql"],

@@ -31,7 +31,8 @@ ROLES: tuple[Role, ...] = ("admin", "user", "app-owner", "app-reader")
 class FromDirectory(TypedDict):
     """What is known of somebody who logs in with a directory account. ``id``: the entry's, for ever; ``typed``: the name as it was searched
     for; ``sql``: PostgreSQL roles by groups; ``until``: end of the newest login, Unix seconds; ``nonce``, ``nonce_at``: of the password for
-    SQL; ``ended``: why there is no login any more, None: there is one."""
+    SQL; ``ended``: why there is no login any more, None: there is one; ``ldap``: PostgreSQL asks the directory about the password, so that
+    the login does not end by itself and the verifier is of a password that nobody knows."""
 
     id: str
     dn: str
@@ -41,6 +42,7 @@ class FromDirectory(TypedDict):
     nonce: str
     nonce_at: float
     ended: str | None
+    ldap: NotRequired[bool]
 
 
 class User(TypedDict):

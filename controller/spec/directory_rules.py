@@ -97,4 +97,18 @@ def directory_ca_is_readable(spec: ClusterSpec) -> Iterator[Finding]:
         yield (*PLACE, "ca"), "holds no certificate that can be read", "the text of a PEM file, from -----BEGIN CERTIFICATE----- on"
 
 
-DIRECTORY_RULES = (directory_is_whole, directory_names_parse, directory_roles_are_free, directory_ca_is_readable)
+def directory_can_be_asked_by_postgresql(spec: ClusterSpec) -> Iterator[Finding]:
+    """``sqlLogin: ldap`` where PostgreSQL's method can do it."""
+    from controller.auth.directory.sql_login import objections
+
+    for path, reason, hint in objections(spec.spec.security.directory):
+        yield (*PLACE, *path), reason, hint
+
+
+DIRECTORY_RULES = (
+    directory_is_whole,
+    directory_names_parse,
+    directory_roles_are_free,
+    directory_ca_is_readable,
+    directory_can_be_asked_by_postgresql,
+)

@@ -36,10 +36,13 @@ class ProtocolError(ServiceError):
 
 
 class AuthenticationError(ServiceError):
-    """The login was refused; says nothing that tells a wrong password from an unknown user."""
+    """The login was refused; says nothing that tells a wrong password from an unknown user. ``DIRECTORY_HINT`` is a hint for everybody alike."""
 
     code = "28P01"
     fatal = True
+
+
+DIRECTORY_HINT = "Directory accounts of a cluster with sqlLogin: ldap log in at the master; at Flight with the token of 'bdc login'."
 
 
 class ShutdownError(ServiceError):

@@ -7,6 +7,7 @@ from contextlib import closing
 
 from psycopg import sql
 
+from pools.ldap import DIRECTORY
 from pools.master.databases import connect, type_of_connection
 from pools.master.roles import RoleError
 
@@ -34,6 +35,17 @@ def set_group_roles(dsn: str, user: str, wanted: Collection[str], managed: Colle
             connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(name), sql.Identifier(user)))
         for name in sorted(present - frozenset(wanted)):
             connection.execute(sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(name), sql.Identifier(user)))
+
+
+def set_asked(dsn: str, user: str, asked: bool) -> None:
+    """The directory is asked about this user's password, or no longer; the next login is judged so."""
+    role = sql.Identifier(DIRECTORY)
+    with closing(connect(dsn)) as connection, connection.transaction():
+        if not asked and DIRECTORY not in group_roles_of(connection, user):
+            return
+        if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [DIRECTORY]).fetchone() is None:
+            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
+        connection.execute(sql.SQL("GRANT {} TO {}" if asked else "REVOKE {} FROM {}").format(role, sql.Identifier(user)))
 
 
 def group_roles_of(connection: type_of_connection, user: str) -> frozenset[str]:

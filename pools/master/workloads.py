@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pools.encryption import AUTHORITY, CERTIFICATE, CLIENT_SECRETS, KEY, libpq, server_secrets
+from pools.ldap import Ldap
 from pools.master.extension import extension_files
 from pools.postgresql import PostgresqlServer, Tls, quoted, server_workload
 from pools.workload import ConfigFile, Endpoint, Port, Probe, Secret, Workload
@@ -41,6 +42,8 @@ class MasterSettings:
     """With ``encrypted``: PostgreSQL itself has no TLS, so ``master-0-tls`` stands in front of it."""
     clients: Mapping[str, str] = field(default_factory=dict)
     """What libpq is told about the master's TLS; ``{secrets}`` in it is the client's own."""
+    ldap: Ldap | None = None
+    """The directory that checks the passwords of its own people; None: PostgreSQL has them all."""
     guarded: bool = False
     """A NetworkPolicy lets only the cluster's own pods reach it."""
     database: str = "bdc"
@@ -91,6 +94,7 @@ def _server(settings: MasterSettings) -> Workload:
             networks=settings.networks,
             tls=Tls(CERTIFICATE, KEY) if own else settings.tls,
             guarded=settings.guarded,
+            ldap=settings.ldap,
             version=settings.version,
             statement_timeout_ms=round(settings.statement_timeout_seconds * 1000),
             extension_folder=True,

@@ -54,6 +54,8 @@ class StandinController:
     renewals: int = 0
     source: str = "local"
     """Where ``alice``'s password is; of others it does not matter."""
+    sql_method: str = "password"
+    """What the master takes of her: a password for SQL, or (``ldap``) the directory's."""
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
     certificates: list[dict[str, Any]] = field(default_factory=list)
     log: list[str] = field(default_factory=lambda: ["first", "second \x1b[31mred"])
@@ -138,7 +140,8 @@ class StandinController:
 
     def _directory(self, what: str, body: Any) -> tuple[int, Any]:
         if what == "sql-password":
-            return 200, {"username": "alice", "password": SQL_PASSWORD, "valid_until": time.time() + 60, "roles": [], "sql_role": "ready"}
+            known = {"username": "alice", "valid_until": time.time() + 60, "roles": [], "sql_role": "ready"}
+            return 200, {**known, "method": self.sql_method, "password": SQL_PASSWORD if self.sql_method == "password" else ""}
         if what == "search-password":
             return 204, None
         found = body["username"] == "alice"

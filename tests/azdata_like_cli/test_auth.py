@@ -37,6 +37,17 @@ def test_login_leaves_a_file_for_other_tools_and_says_how_to_use_it(bdc: Run, al
     assert not file.exists()
 
 
+def test_where_the_master_takes_the_directorys_password_nothing_is_kept(bdc: Run, alice: StandinController, home: Path) -> None:
+    bdc("login", "-e", alice.url, "-u", "alice")
+    alice.sql_method = "ldap"
+    outcome = bdc("login", "-e", alice.url, "-u", "alice")
+    assert outcome.code == 0 and "will ask for the password" not in outcome.out
+    port = alice.endpoints["master"].partition(":")[2]
+    assert f"psql 'host=127.0.0.1 port={port} dbname=postgres user=alice'" in outcome.out
+    assert not (home / "config" / "pgpass" / "demo").exists()
+    assert contexts.load().find(None).sql is None
+
+
 def test_without_sql_there_is_none(bdc: Run, alice: StandinController, home: Path) -> None:
     assert bdc("login", "-e", alice.url, "-u", "alice", "--no-sql").code == 0
     assert not (home / "config" / "pgpass").exists()

@@ -17,7 +17,7 @@ from controller.auth.directory.accounts import (
     typed_name,
 )
 from controller.auth.directory.connecting import Servers
-from controller.auth.directory.errors import TooManyGroupsError
+from controller.auth.directory.errors import DirectorySetupError, TooManyGroupsError
 from controller.auth.directory.groups import Parents, membership
 from controller.auth.directory.mapping import rights_of, wanted_groups
 from controller.auth.directory.members import Person
@@ -82,6 +82,15 @@ class AskedDirectory:
         except TooManyGroupsError as error:
             return Gone(error.message)
         return person if person.rights.roles else Gone("is in no group any more that may log in")
+
+    def newcomer(self, entry: Entry) -> Person | None:
+        """Somebody who was listed, looked up as at a login; None: may not come in, or is found by another name."""
+        try:
+            account = account_of(self.settings, entry)
+            found = self.followed(account.name, account.name, account.id)
+        except DirectorySetupError:
+            return None  # what must be known of this one can't be read
+        return found if isinstance(found, Person) else None
 
     def entries(self, session: Session, typed: Typed) -> list[Entry]:
         """What has the name: by the templates that are distinguished names, else by the filter."""

@@ -8,10 +8,13 @@ from controller.auth.directory.accounts import typed_name
 from controller.auth.directory.asking import AskedDirectory, Gone
 from controller.auth.directory.connecting import Servers
 from controller.auth.directory.errors import DirectoryError, DirectorySetupError
-from controller.auth.directory.members import Members, Secrets
+from controller.auth.directory.escaping import canonical_dn
+from controller.auth.directory.listing import newcomers
+from controller.auth.directory.members import Members, Secrets, asked
 from controller.auth.directory.remembering import RightLogins
+from controller.auth.directory.sql_login import asked_about, asks_directory
 from controller.auth.users import User, Users
-from controller.errors import NotReadyError, RequestError
+from controller.errors import ConflictError, NotReadyError, RequestError
 from controller.log import Log
 from controller.spec.directory import Directory
 from controller.store import Store
@@ -19,6 +22,10 @@ from controller.store import Store
 HOUR = 3600.0
 FIRST_SECONDS = 5.0
 """Between two looks whether there is a directory at all."""
+AT_ONCE = 500
+"""People who are entered in one round."""
+SHOWN = 5
+"""Problems of one round that are told."""
 log = Log("directory")
 
 
@@ -85,7 +92,7 @@ class DirectoryLogins:
         if user is not None and known is not None and user["stamp"] == known[1] and "directory" in user:
             return self.members.prolong(user, self._seconds)
         person = asked.authenticated(typed, password)
-        user = self.members.enter(person, self._seconds)
+        user = self.members.enter(person, self._seconds, ldap=asked_about(asked.settings, person.name, person.dn))
         self._right.note(typed, password, user["name"], user["stamp"])
         log.info("logged in", user=user["name"], entry=person.dn, roles=list(person.rights.roles), sql=list(person.rights.sql))
         return user
@@ -95,7 +102,7 @@ class DirectoryLogins:
         does not answer for keeps his login, until it is over."""
         changed = []
         for user in self.members.logged_in():
-            if user["directory"]["until"] <= now and self.members.end(user["name"], "the login is over"):
+            if not self._lasts(user, now) and self.members.end(user["name"], "the login is over"):
                 changed.append(f"{user['name']}: the login is over")
         if self._settings is None or self._asked is None:
             return changed + self._all_ended("the cluster has no directory any more"), []
@@ -107,14 +114,49 @@ class DirectoryLogins:
                 problems.append(f"{user['name']}: {error.message}")
             except DirectoryError as error:  # of all: don't wait for each
                 return changed, [error.message]
+        if asks_directory(self._asked.settings):
+            entered, more = self._entered(self._asked)
+            return changed + entered, problems + more
         return changed, problems
 
-    def _followed(self, asked: AskedDirectory, user: User) -> list[str]:
+    def _lasts(self, user: User, now: float) -> bool:
+        """A login has an end; where PostgreSQL asks the directory itself there is none but that the directory says so."""
+        known, settings = user["directory"], self._settings
+        if known["until"] > now:
+            return True
+        return asked(known) and settings is not None and asked_about(settings, user["name"], known["dn"])
+
+    def _entered(self, directory: AskedDirectory) -> tuple[list[str], list[str]]:
+        """Who may log in and never did, so that PostgreSQL knows them: at most ``AT_ONCE`` in a round, which holds up those that follow."""
+        known = {canonical_dn(user["directory"]["dn"]) for user in self.members.logged_in()}
+        changed, problems = [], []
+        try:
+            for entry in directory.servers.searching(lambda session: newcomers(session, directory.settings, known)):
+                person = directory.newcomer(entry)
+                if person is None or not asked_about(directory.settings, person.name, person.dn) or self._is_local(person.name):
+                    continue
+                try:
+                    self.members.enter(person, 0, ldap=True)
+                except (ConflictError, RequestError) as error:
+                    problems.append(error.message)
+                    continue
+                changed.append(f"{person.name}: may log in to PostgreSQL")
+                if len(changed) == AT_ONCE:
+                    break
+        except DirectoryError as error:
+            problems.append(error.message)
+        return changed, problems[:SHOWN]
+
+    def _is_local(self, name: str) -> bool:
+        user = self._users.find(name)
+        return user is not None and "directory" not in user
+
+    def _followed(self, directory: AskedDirectory, user: User) -> list[str]:
         known = user["directory"]
-        found = asked.followed(known["typed"], user["name"], known["id"])
+        found = directory.followed(known["typed"], user["name"], known["id"])
         if isinstance(found, Gone):
             return [f"{user['name']}: {found.reason}"] if self.members.end(user["name"], found.reason) else []
-        if found is not None and self.members.follow(user["name"], found):
+        if found is not None and self.members.follow(user["name"], found, ldap=asked_about(directory.settings, found.name, found.dn)):
             return [f"{user['name']}: other groups"]
         return []
 

@@ -76,9 +76,9 @@ class Members:
         self._secrets = kept
         self._clock = clock
 
-    def enter(self, person: Person, seconds: float) -> User:
-        """The user of a login that lasts ``seconds``. ConflictError where the name is somebody else's, RequestError where it can't be one
-        here."""
+    def enter(self, person: Person, seconds: float, *, ldap: bool = False) -> User:
+        """The user of a login that lasts ``seconds``; ``ldap``: see ``FromDirectory``. ConflictError where the name is somebody else's,
+        RequestError where it can't be one here."""
         _check(person)
         now = self._clock()
 
@@ -91,7 +91,7 @@ class Members:
             for other in content["users"].values():
                 if other["name"] != person.name and _id(other) == person.id:
                     _end(other, f"is called {person.name} in the directory now")
-            content["users"][person.name] = self._user(old, person, now, seconds)
+            content["users"][person.name] = self._user(old, person, now + seconds, ldap)
 
         self._users.change(change)
         return self._users.get(person.name)
@@ -101,13 +101,21 @@ class Members:
         known = user["directory"]
         if abs(self._clock() + seconds - known["until"]) < CLOSE_SECONDS:
             return user
-        return self.enter(
-            Person(user["name"], known["id"], known["dn"], known["typed"], Rights(tuple(user["roles"]), tuple(known["sql"]))), seconds
-        )
+        rights = Rights(tuple(user["roles"]), tuple(known["sql"]))
+        return self.enter(Person(user["name"], known["id"], known["dn"], known["typed"], rights), seconds, ldap=asked(known))
 
-    def follow(self, name: str, person: Person) -> bool:
+    def follow(self, name: str, person: Person, *, ldap: bool = False) -> bool:
         """Take over what the directory says now of somebody who is logged in; whether anything was different."""
-        return self._altered(name, lambda user: _followed(user, person))
+
+        def alter(user: User) -> bool:
+            known = user["directory"]
+            if asked(known) == ldap:
+                return _followed(user, person)
+            after = self._user(user, person, known["until"], ldap)
+            user["directory"], user["roles"], user["verifier"] = after["directory"], after["roles"], after["verifier"]
+            return True
+
+        return self._altered(name, alter)
 
     def end(self, name: str, reason: str) -> bool:
         """No login of this user is good any more, whatever it was for; whether there was one."""
@@ -121,6 +129,8 @@ class Members:
         """For a user who is logged in; ConflictError for a local one."""
         if "directory" not in user or user["directory"]["ended"] is not None:
             raise ConflictError(f"{user['name']!r} is no user of the directory who is logged in", hint="local users have their password")
+        if asked(user["directory"]):
+            raise ConflictError(f"{user['name']!r} has no password for SQL but the directory's", hint="the master takes that one")
         return self._secrets.sql_password(user["name"], user["directory"]["nonce"])
 
     def _altered(self, name: str, alter: Callable[[User], bool]) -> bool:
@@ -133,14 +143,26 @@ class Members:
         self._users.change(change)
         return altered[0]
 
-    def _user(self, old: User | None, person: Person, now: float, seconds: float) -> User:
-        before = old["directory"] if old is not None and _alive(old) else None
-        fresh = before is None or before["until"] <= now or now - before["nonce_at"] > NONCE_SECONDS
-        until = now + seconds
+    def _user(self, old: User | None, person: Person, until: float, ldap: bool) -> User:
+        now, before = self._clock(), old["directory"] if old is not None and _alive(old) else None
+        aged = before is not None and (before["until"] <= now or now - before["nonce_at"] > NONCE_SECONDS)
+        fresh = before is None or asked(before) != ldap or (aged and not ldap)
         if before is not None and not fresh and abs(before["until"] - until) < CLOSE_SECONDS:
             until = before["until"]
         nonce = secrets.token_urlsafe(12) if before is None or fresh else before["nonce"]
         verifier = old["verifier"] if old is not None and not fresh else None
+        known = FromDirectory(
+            id=person.id,
+            dn=person.dn,
+            typed=person.typed,
+            sql=list(person.rights.sql),
+            until=round(until if before is None else max(until, before["until"]), 3),
+            nonce=nonce,
+            nonce_at=round(now, 3) if before is None or fresh else before["nonce_at"],
+            ended=None,
+        )
+        if ldap:
+            known["ldap"] = True
         return User(
             name=person.name,
             roles=ordered({*person.rights.roles}),
@@ -148,17 +170,13 @@ class Members:
             verifier=verifier or scram_verifier(self._secrets.sql_password(person.name, nonce)),
             stamp=old["stamp"] if old is not None and before is not None else secrets.token_urlsafe(12),
             created_at=old["created_at"] if old is not None else round(now, 3),
-            directory=FromDirectory(
-                id=person.id,
-                dn=person.dn,
-                typed=person.typed,
-                sql=list(person.rights.sql),
-                until=round(until if before is None else max(until, before["until"]), 3),
-                nonce=nonce,
-                nonce_at=round(now, 3) if before is None or fresh else before["nonce_at"],
-                ended=None,
-            ),
+            directory=known,
         )
+
+
+def asked(known: FromDirectory) -> bool:
+    """Whether PostgreSQL asks the directory about this one's password."""
+    return known.get("ldap", False)
 
 
 def _alive(user: User) -> bool:

@@ -21,7 +21,7 @@ import structlog
 from pools import bearer
 from pools.compute.auditing import Auditing
 from pools.compute.catalogs import Catalogs, Identity
-from pools.compute.errors import AuthenticationError, StatementError
+from pools.compute.errors import DIRECTORY_HINT, AuthenticationError, StatementError
 from pools.compute.settings import ServiceSettings
 from pools.master.scram import matches, scram_verifier
 from pools.tickets import Signer, TicketError
@@ -81,7 +81,7 @@ class Logins:
             fits = bool(password) and matches(stored or self._nobody, password) and stored is not None
         if not fits or stored is None:
             time.sleep(REFUSED_SECONDS)
-            error = AuthenticationError(f'password authentication failed for user "{user}"')
+            error = AuthenticationError(f'password authentication failed for user "{user}"', hint=DIRECTORY_HINT)
             self._audit.flight_login(identity if stored is not None else None, error)
             raise error
         self._audit.flight_login(identity)

@@ -13,7 +13,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from pools.compute.errors import AuthenticationError, ProtocolError
+from pools.compute.errors import DIRECTORY_HINT, AuthenticationError, ProtocolError
 
 MECHANISM = "SCRAM-SHA-256"
 BOUND = "SCRAM-SHA-256-PLUS"
@@ -138,7 +138,7 @@ class Dialogue:
         client_key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
         fits = hmac.compare_digest(hashlib.sha256(client_key).digest(), self._verifier.stored_key)
         if not fits or not self._real:
-            raise AuthenticationError(f'password authentication failed for user "{self._user}"')
+            raise AuthenticationError(f'password authentication failed for user "{self._user}"', hint=DIRECTORY_HINT)
         server = hmac.digest(self._verifier.server_key, messages, "sha256")
         return b"v=" + base64.b64encode(server)
 
