@@ -35,7 +35,8 @@ def _checked(services: Services, name: str, password: str) -> User:
     directory = _directory_for(services, name)
     if directory is not None:
         return _checked_there(services, directory, name, password)
-    services.throttle.check(name)
+    known = services.users.find(name)
+    services.throttle.check(name, "" if known is None else known["stamp"])
     with services.hashing:
         user = services.users.verify(name, password)
     if user is None:
@@ -56,7 +57,7 @@ def _directory_for(services: Services, name: str) -> DirectoryLogins | None:
 
 def _checked_there(services: Services, directory: DirectoryLogins, name: str, password: str) -> User:
     key = directory.key(name)
-    services.throttle.check(key)
+    services.throttle.check(key, hint="")  # the password is the directory's: waiting is all there is
     try:
         user = directory.login(name, password)
     except DirectoryError:

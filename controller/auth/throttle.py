@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from controller.errors import RateLimitError
 
 MAX_NAMES = 10_000
+ADMINS = ", or let an admin set a new password: bdc user passwd NAME; for the last admin, on the cluster's machine: bdc user recover-admin"
 
 
 @dataclass
 class _Count:
     wrong: int = 0
     locked_until: float = 0.0
+    stamp: str = ""
 
 
 class Throttle:
@@ -38,11 +40,14 @@ class Throttle:
         """From now on."""
         self.attempts, self.lockout_seconds = attempts, lockout_seconds
 
-    def check(self, name: str) -> None:
+    def check(self, name: str, stamp: str = "", hint: str = ADMINS) -> None:
         """RateLimitError while ``name`` is locked. Counts the attempt as wrong until ``succeeded`` says otherwise, so that
-        parallel attempts can't slip through while hashes are being computed."""
+        parallel attempts can't slip through while hashes are being computed. ``stamp`` is the password's: a new one begins a new count,
+        also where another process has set it (``bdc user recover-admin``, another controller). ``hint``: the way out besides waiting."""
         with self._lock:
-            count = self._counts.setdefault(name, _Count())
+            count = self._counts.setdefault(name, _Count(stamp=stamp))
+            if count.stamp != stamp:
+                self._counts[name] = count = _Count(stamp=stamp)
             self._counts.move_to_end(name)
             while len(self._counts) > MAX_NAMES:
                 self._counts.popitem(last=False)
@@ -52,7 +57,7 @@ class Throttle:
                     "too many wrong passwords for this user",
                     retry_after=math.ceil(left),
                     where="username",
-                    hint=f"try again in {math.ceil(left)} s, or let an admin set a new password with: bdc user passwd",
+                    hint=f"try again in {math.ceil(left)} s{hint}",
                 )
             count.wrong += 1
             if count.wrong >= self.attempts:

@@ -10,7 +10,8 @@ EXIT_TERMINATED = 143
 
 
 class LocalError(ControllerError):
-    """``code``: name_taken, not_found, incomplete, busy, not_ready, not_owner, interrupted, leftovers, program_missing, start_failed."""
+    """``code``: name_taken, not_found, incomplete, busy, not_ready, not_owner, interrupted, leftovers, program_missing, secret_lost,
+    start_failed."""
 
     def __init__(  # noqa: PLR0913 - each is one field of the error event
         self,

@@ -20,6 +20,7 @@ from controller.identity import cluster_id, remember_first_admin
 from controller.local import daemon
 from controller.local.errors import LocalError
 from controller.local.locking import ports_lock
+from controller.local.lost_secrets import find_again
 from controller.local.progress import Progress
 from controller.spec import ClusterSpec, load_spec, port_numbers
 from controller.spec.edit import set_value
@@ -104,6 +105,7 @@ def lay(home: ClusterHome, spec: ClusterSpec, progress: Progress, admin: str | N
     lay_module(home, spec, progress)
     workloads = all_workloads(spec, facts(home.path, spec))  # there may be no keys yet
     random = {secret.name for workload in workloads for secret in workload.secrets if not secret.name.startswith(PREFIX)}
+    find_again(home, {SEALING_KEY, TICKET_KEY, *random}, workloads, users, progress)
     ensure_secrets(home.secrets, {SEALING_KEY, TICKET_KEY, *random})
     lay_certificates(home, spec, workloads)
     write_public(home, spec, workloads)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from controller.api.app import document
+from controller.auth.users import recover_admin
 from tests.controller.api.service import ADMIN, PASSWORD, USER, Service, served
 
 NEW = "a completely new one"
@@ -107,6 +108,16 @@ def test_lock_out_is_the_same_for_unknown_names_and_an_admin_ends_it(service: Se
     assert locked.status_code == 429
     assert service.call("PUT", f"/api/v1/users/{USER}/password", admin, json={"password": NEW}).status_code == 204
     service.token(USER, NEW)
+
+
+def test_the_last_admins_lock_out_ends_with_the_recovery(service: Service) -> None:
+    """Another process sets the password: ``bdc user recover-admin``, or a controller beside this one."""
+    for _ in range(6):
+        wrong = service.call("POST", "/api/v1/token", json={"username": ADMIN, "password": "wrong wrong"})
+    assert wrong.status_code == 429 and "bdc user recover-admin" in wrong.json()["error"]["hint"]
+    recover_admin(service.services.users.store, ADMIN, NEW)
+    assert service.call("POST", "/api/v1/token", json={"username": ADMIN, "password": "wrong wrong"}).status_code == 401
+    service.token(ADMIN, NEW)
 
 
 @pytest.mark.parametrize(

@@ -158,10 +158,35 @@ def test_stop_keeps_data_and_start_brings_it_back(local: Local) -> None:
     assert local.marked(NAME) == {} and marker.exists()
     assert local.done("list")["clusters"][0]["state"] == "stopped"
     assert local.done("stop", "--name", NAME) == {"name": NAME, "stopped": []}
-    result = local.done("start", "--name", NAME, "--timeout", "240")
-    assert result["name"] == NAME and settled(local)
+    kept = {path: path.read_bytes() for path in local.folder(NAME).secrets.iterdir() if path.is_file()}
+    _lost_without_a_copy(local)
+    for path in kept:  # the workloads have copies
+        path.unlink(missing_ok=True)
+    code, events = local.run("start", "--name", NAME, "--timeout", "240")
+    result = events[-1]["result"]
+    assert code == 0 and result["name"] == NAME and settled(local)
+    told = " ".join(event["reason"] for event in events if event.get("workload") == "secrets")
+    assert "was lost; it is back, from the copy of a workload that uses it" in told
+    assert {path: path.read_bytes() for path in kept if path.exists()} == kept
     again = local.done("start", "--name", NAME, "--timeout", "240")  # what runs already is no error
     assert again == result
+
+
+def _lost_without_a_copy(local: Local) -> None:
+    """PostgreSQL would refuse whatever is made anew; and no link leads root to a file of somebody else's."""
+    lost = local.folder(NAME).secrets / "scratch-password"
+    value = lost.read_bytes()
+    aside = [lost, *(path for path in local.folder(NAME).workloads.glob("*/secrets/*") if path.read_bytes() == value)]
+    assert len(aside) > 2
+    for path in aside:
+        path.rename(path.with_name("away"))
+        if path != lost:
+            path.symlink_to(path.with_name("away"))
+    error = local.error("start", "--name", NAME, "--timeout", "240")
+    assert error["code"] == "secret_lost" and error["where"] == str(lost) and "bdc restore" in error["hint"]
+    assert "scratch-password is lost" in error["message"] and not lost.exists()
+    for path in aside:
+        path.with_name("away").replace(path)
 
 
 @KILLED_ELSEWHERE
