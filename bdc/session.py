@@ -264,9 +264,12 @@ class Session:
         address = self.context.endpoints.get("webhdfs")
         if address is None:
             raise NotFoundError(f"the cluster {self.context.cluster!r} has no HDFS", hint="'bdc endpoint list' shows what it has")
-        authority = None if self.context.foreign_master else self.context.authority  # the gateway shows what the master shows
-        login = {"token": self._token, "authority": authority} if address.startswith("https:") else {}
-        return WebHdfs(self._reach.url(address), self.context.username, reach=self._reach.url, **login)  # type: ignore[arg-type]
+        login: dict[str, Any] = {}
+        if address.startswith("https:") and "gateway" not in self.context.endpoints:  # HDFS itself, which is shown no token
+            login = {"authority": self.context.authority}
+        elif address.startswith("https:"):  # the gateway shows what the master shows
+            login = {"token": self._token, "authority": None if self.context.foreign_master else self.context.authority}
+        return WebHdfs(self._reach.url(address), self.context.username, reach=self._reach.url, **login)
 
     def sql_address(self, *, user: str | None = None, database: str | None = None) -> Address:
         """How the master is reached: with the password if one was given, else with the login's keys while they live."""

@@ -16,7 +16,7 @@ from controller.errors import ControllerError
 from controller.jobs import Job
 from controller.log import Log
 from controller.metrics_merge import Families
-from controller.metrics_scrape import Target, gather, over_socket, over_tcp
+from controller.metrics_scrape import Target, gather, over_socket, over_tcp, over_tls
 from controller.status import ClusterStatus
 from pools.exposition import Sample, text
 from pools.workload import Workload
@@ -30,11 +30,12 @@ HDFS = "hdfs"
 @dataclass(frozen=True)
 class Ways:
     """How services are reached. ``host``: by a workload's name; ``run``: the folder ``{run}`` of a workload on this machine; ``dsn``: of
-    the master's superuser."""
+    the master's superuser; ``authority``: path of a file with the authorities' certificates."""
 
     host: Callable[[str], str]
     dsn: Callable[[], str]
     run: Callable[[Workload], str] = lambda workload: workload.pool_instance or workload.name
+    authority: Callable[[], str] = str
 
 
 @dataclass
@@ -107,7 +108,8 @@ class ClusterMetrics:
         if scrape.port is None:
             return Target(workload.name, workload.pool, over_socket(self.ways.run(workload)))
         number = next(port.number for port in workload.ports if port.name == scrape.port)
-        read = over_tcp(self.ways.host(workload.name), number, scrape.path)
+        host = self.ways.host(workload.name)
+        read = over_tls(host, number, scrape.path, self.ways.authority) if scrape.encrypted else over_tcp(host, number, scrape.path)
         return Target(workload.name, workload.pool, metrics_hdfs.reading(read) if workload.service == HDFS else read)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import pathlib
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -99,6 +100,16 @@ def over_socket(folder: str) -> Read:
 def over_tcp(host: str, port: int, path: str) -> Read:
     """Reads ``path`` over HTTP."""
     return lambda seconds: _get(http.client.HTTPConnection(host, port, timeout=seconds), path, seconds)
+
+
+def over_tls(host: str, port: int, path: str, authority: Callable[[], str]) -> Read:
+    """The same over HTTPS. ``authority``: a file, one of whose certificates must have signed that of who answers."""
+
+    def read(seconds: float) -> str:
+        trust = ssl.create_default_context(cafile=authority())
+        return _get(http.client.HTTPSConnection(host, port, timeout=seconds, context=trust), path, seconds)
+
+    return read
 
 
 def _get(connection: http.client.HTTPConnection, path: str, seconds: float) -> str:

@@ -194,7 +194,12 @@ def assemble(ends: Ends, login: Login) -> Controller:
         certificates=renewal,
         metrics=ClusterMetrics(
             meters,
-            Ways(ends.substrate.host, lambda: dsn(loop.spec()), ends.run),
+            Ways(
+                ends.substrate.host,
+                lambda: dsn(loop.spec()),
+                ends.run,
+                ends.certificates.authority if ends.certificates is not None else str,
+            ),
             loop.status,
             loop.desired,
             jobs.all,

@@ -104,7 +104,7 @@ def _master(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Worklo
         pool_ports=ports.compute,
         pool_encrypted=tls and guarded,
         sealing_key=facts.sealing_key,
-        storage_location=f"hdfs://{{host:{NAMENODE}}}:{ports.namenode}" if spec.spec.pools.storage.enabled else None,
+        storage_location=_storage_location(spec, ports, facts),
         data_shards=len(ports.data),
         flight_addresses=tuple(
             f"{'grpc+tls://' if tls else ''}{{host:compute-{replica}}}:{port}" for replica, port in enumerate(ports.flight)
@@ -136,6 +136,19 @@ def _shown(name: str, spec: ClusterSpec) -> str:
     return GIVEN if spec.spec.network.tls.certificate else name
 
 
+def files_encrypted(spec: ClusterSpec, facts: Facts) -> bool:
+    """Whether WebHDFS speaks TLS, by which all but Spark then reach HDFS: in pods. On one machine HDFS never leaves loopback."""
+    return not is_loopback(facts.listen) and encrypted(spec, facts.listen)
+
+
+def _storage_location(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> str | None:
+    if not spec.spec.pools.storage.enabled:
+        return None
+    if files_encrypted(spec, facts):
+        return f"https://{{host:{NAMENODE}}}:{ports.webhdfs}"
+    return f"hdfs://{{host:{NAMENODE}}}:{ports.namenode}"
+
+
 def _addresses(bind: str) -> tuple[str, ...]:
     """Where the master listens on one machine: always on loopback too."""
     return (bind,) if bind == "0.0.0.0" else tuple(dict.fromkeys(("127.0.0.1", bind)))  # noqa: S104 (the spec's wish)
@@ -165,6 +178,7 @@ def _compute(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         same=same,
         app_proxy=f"{{host:{APP_PROXY}}}:{ports.app}" if ports.app is not None else None,
         encrypted=encrypted(spec, facts.listen),
+        files_encrypted=files_encrypted(spec, facts),
         master_tls=master_clients(spec, facts),
         limits=limits,
         postgresql_version=facts.postgresql_version,
@@ -197,6 +211,7 @@ def _storage(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         namenode_heap_mb=pool.name_node_memory_megabytes,
         datanode_heap_mb=pool.data_node_memory_megabytes,
         listen=facts.listen,
+        encrypted=files_encrypted(spec, facts),
         proxy_user=PROXY_USER if ports.gateway is not None else None,
     )
     spark = spark_settings(spec, facts)
@@ -243,6 +258,7 @@ def _gateway(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Workl
         issuer=facts.issuer,
         namenode={"rpc": ports.namenode, "http": ports.webhdfs} if hdfs else None,
         datanodes=tuple(http for _, http, _ in ports.datanodes),
+        files_encrypted=files_encrypted(spec, facts),
         apps=None if ports.app is None else f"{{host:{APP_PROXY}}}:{ports.app}",
         listen=facts.listen,
         flight=tuple(f"{{host:compute-{replica}}}:{port}" for replica, port in enumerate(ports.flight)),

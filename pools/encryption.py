@@ -14,6 +14,12 @@ CERTIFICATE_FILE, KEY_FILE, AUTHORITY_FILE = "tls.crt", "tls.key", "ca.crt"
 CERTIFICATE, KEY, AUTHORITY = ("{secrets}/" + name for name in (CERTIFICATE_FILE, KEY_FILE, AUTHORITY_FILE))
 """Paths as workloads write them."""
 
+KEYSTORE_FILE = "tls.p12"
+"""Certificate and key once more, as Java takes them."""
+KEYSTORE_PASSWORD = "openbdc"  # noqa: S105 (see below)
+"""No secret: PKCS12 has to have one, and Hadoop takes none that is empty. What keeps the key is who may read the file, as with PEM; a real
+password would have to lie beside it, for the same readers."""
+
 PREFIX = "tls-"
 """Names in the secret store that begin so are replaced when certificates are renewed; no other name ever is."""
 AUTHORITY_SECRET = PREFIX + "ca.crt"
@@ -24,6 +30,11 @@ GIVEN = "given"
 def server_secrets(name: str) -> tuple[Secret, ...]:
     """Of who is reached over TLS as ``name``; it trusts the cluster's authority too."""
     return (Secret(f"{PREFIX}{name}.crt", CERTIFICATE_FILE), Secret(f"{PREFIX}{name}.key", KEY_FILE), *CLIENT_SECRETS)
+
+
+def java_secrets(name: str) -> tuple[Secret, ...]:
+    """The same of who is a Java program."""
+    return (*server_secrets(name), Secret(f"{PREFIX}{name}.p12", KEYSTORE_FILE))
 
 
 CLIENT_SECRETS = (Secret(AUTHORITY_SECRET, AUTHORITY_FILE),)

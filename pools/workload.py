@@ -72,10 +72,10 @@ class Prepare:
 @dataclass(frozen=True)
 class Probe:
     """How to see that the process serves. ``tcp``: the port accepts; ``http``: GET answers 2xx;
-    ``exec``: the command ends with 0. ``path`` is for http, ``command`` for exec. ``host``: the address to ask; None: loopback on one
-    machine, the pod's own on Kubernetes."""
+    ``https``: the same over TLS, whoever signed the certificate (in pods only); ``exec``: the command ends with 0. ``path`` is for http,
+    ``command`` for exec. ``host``: the address to ask; None: loopback on one machine, the pod's own on Kubernetes."""
 
-    kind: Literal["tcp", "http", "exec"]
+    kind: Literal["tcp", "http", "https", "exec"]
     port: str | None = None
     path: str = "/"
     command: tuple[str, ...] = ()
@@ -86,10 +86,12 @@ class Probe:
 @dataclass(frozen=True)
 class Scrape:
     """Where a process tells its metrics in Prometheus' text format: ``path`` of its HTTP port ``port``; None: no port but the abstract
-    socket of its ``{run}`` (``pools/metrics_listener.py``), on one machine."""
+    socket of its ``{run}`` (``pools/metrics_listener.py``), on one machine. ``encrypted``: with a certificate of the cluster's
+    authority."""
 
     port: str | None = None
     path: str = "/metrics"
+    encrypted: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from hypothesis import settings as hypothesis_settings
 
 from controller.auth import passwords
 from tests.leftovers import Watch
+from tests.services.certificates import laid
 from tests.services.cluster import Stage
 from tests.services.cluster import cluster as running_cluster
 from tests.services.data_pool import DataPool
@@ -78,6 +79,13 @@ def postgresql() -> Iterator[PostgresqlServer]:
 def hdfs() -> Iterator[HdfsServer]:
     """One HDFS for the whole run; make what you like in it, and leave it empty, with both DataNodes."""
     with hdfs_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def hdfs_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HdfsServer]:
+    """Another one, whose WebHDFS speaks TLS; leave it empty, with both DataNodes and a good certificate."""
+    with hdfs_server(laid(tmp_path_factory.mktemp("hdfs-tls"))) as server:
         yield server
 
 

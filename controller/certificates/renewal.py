@@ -171,7 +171,7 @@ class Renewal:
             ports = {port.name: port.number for port in workload.ports}
             for secret in workload.secrets:
                 name = secret.name.removeprefix("tls-").removesuffix(".crt")
-                kind = next((kind for kind in ("api", "sql", "data", PODS_PORT) if kind in ports), None)
+                kind = next((kind for kind in ("api", "sql", "http", "data", PODS_PORT) if kind in ports), None)
                 if secret.name == f"tls-{name}.crt" and kind is not None and name != "ca":
                     found[name] = Served(name, self._host(workload.name), ports[kind], kind == "sql")
         return list(found.values())

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from controller.certificates.keystore import keystores
 from controller.errors import ControllerError, NotReadyError, StoreError
 from controller.kubernetes import rotating
 from controller.kubernetes.api import Api, Json, path_of
@@ -76,6 +77,7 @@ class ClusterSecrets:
             tokens = derived(wanted, _there(there, values))
             changes = values | rotating.due(there, time.time())
             changes |= {name: value for name, value in tokens.items() if there.get(name) != value}
+            changes |= keystores(wanted, _there(there, changes))
             if whole:
                 changes |= dict.fromkeys(name for name in set(there) - wanted if name.startswith(DERIVED))
             if changes:
@@ -94,6 +96,7 @@ class ClusterSecrets:
             there = _data(secret)
             given = {name: value.encode() for name, value in certificates.items() if name.startswith(PREFIX)}
             differ = {name: value for name, value in given.items() if there.get(name) != value}
+            differ |= keystores(there, there | differ)
             if differ:
                 self._known |= _data(self._add(secret, differ))
 

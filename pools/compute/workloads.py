@@ -16,6 +16,8 @@ from pools.workload import ConfigFile, Endpoint, Port, Probe, Secret, Workload
 MASTER = "master-0"
 SETUP = "master-setup"
 SCRATCH_USER = "scratch"
+FILES_AUTHORITY = "BDC_HDFS_AUTHORITY"
+"""Variable that names a file with certificates for ``virtualization.connectors.hdfs.webhdfs``."""
 SCRATCH_PORT = 5432
 """Only part of the socket's file name: the scratch server has no TCP."""
 
@@ -52,6 +54,9 @@ class ComputeSettings:
 
     encrypted: bool = False
     """TLS, with certificates of the cluster's authority, to clients, the master and the shards. Beyond loopback nobody comes in without."""
+
+    files_encrypted: bool = False
+    """The cluster's own HDFS is reached by WebHDFS over TLS, with certificates of the same authority."""
 
     limits: Limits = field(default_factory=Limits)
     scratch_shared_buffers_mb: int = 32
@@ -162,7 +167,7 @@ def _service(settings: ComputeSettings, replica: int) -> Workload:
         resource=instance,
         pool_instance=instance,
         command=("{python}", "-m", "pools.compute.service", "--config", "{config}/compute.json"),
-        environment=ALLOCATION,
+        environment={**ALLOCATION, **({FILES_AUTHORITY: AUTHORITY} if settings.files_encrypted else {})},
         files=(ConfigFile("compute.json", service.json()),),
         secrets=(
             Secret("pool-password", "pool-password"),

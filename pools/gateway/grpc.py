@@ -94,7 +94,7 @@ class Calls:
     def __init__(self, settings: GatewaySettings, judge: bearer.Tokens, trust: Trust) -> None:
         self._settings = settings
         self._judge = judge
-        self._pool = Trust(settings, pool=True)
+        self._pool = Trust(settings, inner=True, alpn=("h2",))
         self._sparks = SparkServers(settings, trust)
 
     async def serve(self, stream: Stream, told: Told, upstreams: Upstreams) -> None:

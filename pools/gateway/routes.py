@@ -50,6 +50,7 @@ class Routes:
         parts = urllib.parse.urlsplit(settings.controller)
         self._controller, self._encrypted = parts.netloc, parts.scheme == "https"
         self.trust = Trust(settings)
+        self._inner = Trust(settings, inner=True)
         keys = bearer.Keys(bearer.fetching(settings.controller, self.trust.context))
         self.judge = bearer.Tokens(keys, settings.issuer, tokens.AUDIENCES)
 
@@ -109,9 +110,9 @@ class Routes:
             raise RefusalError(405, "method_not_allowed", "this path does not take that method", where=method[:20])
         made = webhdfs.call(hdfs, _text(headers.get(b"host")) or "", request.target.decode("ascii"), caller.name)
         try:
-            upstream = await connect(made.server)
+            upstream = await connect(made.server, self._inner.context() if hdfs.encrypted else None)
         except OSError as error:
-            why = type(error).__name__
+            why = getattr(error, "verify_message", None) or type(error).__name__
             raise RefusalError(
                 502, "unreachable", f"HDFS does not answer ({why})", where="webhdfs", hint="bdc status --service hdfs"
             ) from None

@@ -13,12 +13,14 @@ AS_LISTED = ""
 
 @dataclass(frozen=True)
 class Hdfs:
-    """Addresses are ``host:port``. ``proxy_user``: who HDFS lets act as others (``hadoop.proxyuser``)."""
+    """Addresses are ``host:port``. ``proxy_user``: who HDFS lets act as others (``hadoop.proxyuser``). ``encrypted``: NameNode and
+    DataNodes speak TLS, with certificates of the cluster's authority."""
 
     namenode: str
     rpc: str
     datanodes: tuple[str, ...]
     proxy_user: str
+    encrypted: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Whom the gateway believes to be the controller, and the compute pool, when they speak TLS."""
+"""Whom the gateway believes to be the controller, the compute pool and HDFS, when they speak TLS."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pools.gateway.settings import GatewaySettings
 
 
 class Trust:
-    """Whom the gateway takes for the controller, or for the compute ``pool`` (over HTTP/2, and always with a certificate of the cluster's
-    authority); looked at again when the file is another one. Thread-safe: the last one made counts."""
+    """Whom the gateway takes for the controller, or for the ``inner`` servers, which always have a certificate of the cluster's authority:
+    HDFS and, over HTTP/2 (``alpn``), the compute pool; looked at again when the file is another one. Thread-safe: the last one made
+    counts."""
 
-    def __init__(self, settings: GatewaySettings, *, pool: bool = False) -> None:
-        self._same = settings.same_certificate and not pool
+    def __init__(self, settings: GatewaySettings, *, inner: bool = False, alpn: tuple[str, ...] = ()) -> None:
+        self._same = settings.same_certificate and not inner
         self._file = Path(settings.certificate_file if self._same else settings.authority_file)
-        self._alpn = ["h2"] if pool else []
+        self._alpn = list(alpn)
         self._seen: tuple[int, int] | None = None
         self._context: ssl.SSLContext | None = None
 

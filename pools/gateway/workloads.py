@@ -21,7 +21,8 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a server that listens
 class GatewayPlace:
     """Where it stands. ``certificate``: the name under which its certificate lies; ``same``: the controller shows that very one.
     ``given``: files of a customer's certificate that the substrate lays, in place of that one.
-    ``namenode``: the NameNode's ports ``rpc`` and ``http``, ``datanodes`` the http port of each; None: no HDFS.
+    ``namenode``: the NameNode's ports ``rpc`` and ``http``, ``datanodes`` the http port of each; None: no HDFS. ``files_encrypted``: these
+    are https.
     ``apps``: where their proxy is (``host:port``, placeholders allowed); None: there is none. ``flight``: of the compute pool's
     replicas, likewise, where there are shards; ``spark_host``: where Spark Connect servers are, or ``AS_LISTED``, None: there are none."""
 
@@ -34,6 +35,7 @@ class GatewayPlace:
     given: Tls | None = None
     namenode: Mapping[str, int] | None = None
     datanodes: tuple[int, ...] = ()
+    files_encrypted: bool = False
     apps: str | None = None
     flight: tuple[str, ...] = ()
     flight_encrypted: bool = False
@@ -102,4 +104,5 @@ def _hdfs(place: GatewayPlace) -> Hdfs | None:
         rpc="{host:nmnode-0}:" + str(place.namenode["rpc"]),
         datanodes=tuple(f"{{host:storage-0-{number}}}:{port}" for number, port in enumerate(place.datanodes)),
         proxy_user=PROXY_USER,
+        encrypted=place.files_encrypted,
     )

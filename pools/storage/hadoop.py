@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
+from pools.encryption import KEYSTORE_FILE, KEYSTORE_PASSWORD
+
 NAMENODE = "org.apache.hadoop.hdfs.server.namenode.NameNode"
 LOOPBACK = "127.0.0.1"
 DATANODE = "org.apache.hadoop.hdfs.server.datanode.DataNode"
@@ -42,14 +44,15 @@ def configuration(properties: Mapping[str, str]) -> str:
     return f'<?xml version="1.0"?>\n<configuration>\n{rows}</configuration>\n'
 
 
-def java_command(main: str, kind: str, heap_mb: int, *arguments: str) -> tuple[str, ...]:
-    """The argv of a Hadoop daemon with a small footprint: serial collector, first compiler tier only, bounded native memory."""
+def java_command(main: str, kind: str, heap_mb: int, *arguments: str, encrypts: bool = False) -> tuple[str, ...]:
+    """The argv of a Hadoop daemon with a small footprint: serial collector, first compiler tier only, bounded native memory. ``encrypts``:
+    much goes out by TLS; the processor's AES is used by the second tier alone, ten times as fast for 30 MB more."""
     return (
         "{program:java}",
         f"-Xmx{heap_mb}m",
         "-Xss512k",
         "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
+        *(() if encrypts else ("-XX:TieredStopAtLevel=1",)),
         "-XX:MaxMetaspaceSize=128m",
         "-XX:ReservedCodeCacheSize=48m",
         "-XX:MaxDirectMemorySize=64m",
@@ -129,6 +132,21 @@ def listening(listen: str) -> dict[str, str]:
         "dfs.client.use.datanode.hostname": "true",
         "dfs.datanode.use.datanode.hostname": "true",
     }
+
+
+def encrypted(https: Mapping[str, str]) -> dict[str, str]:
+    """WebHDFS and all else of the HTTP ports by TLS, and in no other way. ``https``: the property of each address → the address."""
+    return {"dfs.http.policy": "HTTPS_ONLY", **https}
+
+
+SSL_SERVER = {
+    "ssl.server.keystore.location": "{secrets}/" + KEYSTORE_FILE,
+    "ssl.server.keystore.type": "PKCS12",
+    "ssl.server.keystore.password": KEYSTORE_PASSWORD,
+    "ssl.server.keystore.keypassword": KEYSTORE_PASSWORD,
+    "ssl.server.stores.reload.interval": "10000",
+}
+"""``ssl-server.xml``. Hadoop looks at the file every ten seconds, and shows new connections what lies there then."""
 
 
 def datanode_site(listen: str, host: str, ports: Mapping[str, int], replication: int) -> dict[str, str]:

@@ -28,6 +28,11 @@ class Laid:
         """What a client verifies with."""
         return str(self.folder / "ca.crt")
 
+    @property
+    def pair(self) -> Pair:
+        """What lies there now."""
+        return Pair(Path(self.files.certificate).read_text(), Path(self.files.key).read_text())
+
     def lay(self, pair: Pair) -> None:
         """Replace certificate and key, whole files each."""
         for name, content in (("tls.crt", pair.certificate), ("tls.key", pair.key)):

@@ -12,6 +12,7 @@ import os
 import pathlib
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -23,9 +24,12 @@ from typing import Any
 import hdfs_native
 import pytest
 
+from controller.certificates.keystore import keystore
 from controller.substrates.local.programs import ProgramMissingError, classpath, java
+from pools.encryption import KEYSTORE_FILE
 from pools.gateway.workloads import PROXY_USER
 from pools.storage import hadoop
+from tests.services.certificates import Laid
 from tests.services.postgresql import free_port, reachable_folder, unprivileged
 from virtualization.connectors.hdfs.identity import acting_as
 
@@ -49,11 +53,26 @@ class HdfsServer:
     """Of each DataNode, for data."""
     datanode_http: dict[int, int] = field(default_factory=dict)
     """Of each DataNode, for WebHDFS."""
+    certificates: Laid | None = None
+    """With them the ports for WebHDFS speak TLS."""
 
     @property
     def location(self) -> str:
         """As a data source names it."""
         return f"hdfs://127.0.0.1:{self.port}"
+
+    @property
+    def web(self) -> str:
+        """As a data source names its WebHDFS."""
+        return f"{'https' if self.certificates else 'http'}://127.0.0.1:{self.http}"
+
+    def lay_keystore(self) -> None:
+        """The present certificate, as Java takes it; a whole file."""
+        assert self.certificates is not None
+        new = self.folder / f"{KEYSTORE_FILE}.new"
+        new.write_bytes(keystore(self.certificates.pair))
+        new.chmod(0o644)
+        new.replace(self.folder / KEYSTORE_FILE)
 
     @contextmanager
     def superuser(self) -> Iterator[hdfs_native.Client]:
@@ -97,7 +116,7 @@ class HdfsServer:
         self._configure(folder, {
             "dfs.datanode.data.dir": f"file://{self.folder}/dn{number}",
             "dfs.datanode.address": f"127.0.0.1:{self.ports[number]}",
-            "dfs.datanode.http.address": f"127.0.0.1:{self.datanode_http[number]}",
+            f"dfs.datanode.{'https' if self.certificates else 'http'}.address": f"127.0.0.1:{self.datanode_http[number]}",
             "dfs.datanode.ipc.address": f"127.0.0.1:{free_port()}", "dfs.datanode.hostname": "127.0.0.1",
             "dfs.heartbeat.interval": "1", "dfs.blockreport.initialDelay": "0",
         })  # fmt: skip
@@ -116,9 +135,16 @@ class HdfsServer:
         folder.mkdir(exist_ok=True)
         core = {"fs.defaultFS": self.location, "hadoop.tmp.dir": f"{self.folder}/tmp", "ipc.client.connect.max.retries": "3"}
         core |= hadoop.impersonation(PROXY_USER)
-        for name, values in (("core-site.xml", core), ("hdfs-site.xml", settings)):
-            rows = "".join(f"<property><name>{key}</name><value>{value}</value></property>" for key, value in values.items())
-            (folder / name).write_text(f"<configuration>{rows}</configuration>")
+        files = {"core-site.xml": core, "hdfs-site.xml": settings}
+        if self.certificates is not None:
+            # the NameNode's server looks for the interval under this very name
+            files["hdfs-site.xml"] = {**hadoop.encrypted(settings), "ssl.{0}.stores.reload.interval": "200"}
+            files["ssl-server.xml"] = {
+                **{key: value.replace("{secrets}", str(self.folder)) for key, value in hadoop.SSL_SERVER.items()},
+                "ssl.server.stores.reload.interval": "200",
+            }
+        for name, values in files.items():
+            (folder / name).write_text(hadoop.configuration(values))
         (folder / "log4j.properties").write_text(
             "log4j.rootLogger=WARN, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n"
             "log4j.appender.out.layout=org.apache.log4j.SimpleLayout\n"
@@ -128,7 +154,9 @@ class HdfsServer:
     def _about(self, name: str) -> dict[str, Any]:
         """What the NameNode tells of itself under ``name``; empty while it tells nothing."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/jmx?qry=Hadoop:service=NameNode,name={name}", timeout=30) as answer:
+            where = f"{self.web}/jmx?qry=Hadoop:service=NameNode,name={name}"
+            trust = ssl._create_unverified_context() if self.certificates else None
+            with urllib.request.urlopen(where, timeout=30, context=trust) as answer:
                 found: dict[str, Any] = json.load(answer)["beans"][0]
                 return found
         except (OSError, KeyError, IndexError, ValueError):
@@ -155,17 +183,19 @@ def jars() -> str:
 
 
 @contextmanager
-def hdfs_server() -> Iterator[HdfsServer]:
-    """Start one with two DataNodes (about 8 s), stop and remove it at the end."""
+def hdfs_server(certificates: Laid | None = None) -> Iterator[HdfsServer]:
+    """Start one with two DataNodes (about 8 s), stop and remove it at the end. ``certificates``: WebHDFS speaks TLS with them."""
     path = jars()
     with reachable_folder("openbdc-hdfs-") as folder:
         if os.geteuid() == 0:
             shutil.chown(folder, "nobody", "nogroup")
-        server = HdfsServer(free_port(), free_port(), folder, path, namenode=None)  # type: ignore[arg-type]
+        server = HdfsServer(free_port(), free_port(), folder, path, namenode=None, certificates=certificates)  # type: ignore[arg-type]
+        if certificates is not None:
+            server.lay_keystore()
         conf = folder / "conf"
         server._configure(conf, {
             "dfs.namenode.name.dir": f"file://{folder}/nn", "dfs.namenode.rpc-address": f"127.0.0.1:{server.port}",
-            "dfs.namenode.http-address": f"127.0.0.1:{server.http}", "dfs.replication": "2",
+            f"dfs.namenode.{'https' if certificates else 'http'}-address": f"127.0.0.1:{server.http}", "dfs.replication": "2",
             "dfs.namenode.safemode.extension": "0", "dfs.namenode.safemode.min.datanodes": "0",
             "dfs.heartbeat.interval": "1", "dfs.namenode.heartbeat.recheck-interval": "2000",
             "dfs.namenode.fs-limits.min-block-size": "4096", "dfs.namenode.datanode.registration.ip-hostname-check": "false",

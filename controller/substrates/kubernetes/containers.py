@@ -100,7 +100,7 @@ def _how(probe: Probe, filling: Filling) -> Json:
     match probe.kind:
         case "exec":
             return {"exec": {"command": filling.command(probe.command)}}
-        case "http":
-            return {"httpGet": {"path": probe.path, "port": probe.port, "scheme": "HTTP"}}
+        case "http" | "https":
+            return {"httpGet": {"path": probe.path, "port": probe.port, "scheme": probe.kind.upper()}}
         case "tcp":
             return {"tcpSocket": {"port": probe.port}}

@@ -27,7 +27,7 @@ def services(group: Group, place: Place) -> tuple[Json, ...]:
     numbers = {port.name: port.number for workload in group.members for port in workload.ports}
     if not numbers:
         return ()
-    ports = [{"name": name, "port": number, "targetPort": number, "protocol": "TCP"} for name, number in numbers.items()]
+    ports = [_port(group, name, number) for name, number in numbers.items()]
     # also while the pod is not ready yet: a server may look up its own name, and who waits for it says so more clearly than DNS does
     spec: Json = {"publishNotReadyAddresses": True, "selector": _selector(group, place), "ports": ports}
     metadata = place.metadata(group.name, place.labels(group.main.pool, group.name))
@@ -46,12 +46,20 @@ def _exposed(group: Group, place: Place, numbers: dict[str, int]) -> tuple[Json,
         return ()
     number = numbers[_port_name(group)]
     metadata = {**place.metadata(name, place.labels(group.main.pool, group.name)), "annotations": dict(exposure.annotations)}
-    port: Json = {"name": _port_name(group), "port": number, "targetPort": number, "protocol": "TCP"}
+    port = _port(group, _port_name(group), number)
     if exposure.node_port is not None and group.first:
         port["nodePort"] = exposure.node_port
     spec = {"type": exposure.type, "selector": _selector(group, place), "ports": [port]}
     service: Json = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
     return (service, *_ingress(exposure, metadata, number))
+
+
+def _port(group: Group, name: str, number: int) -> Json:
+    port: Json = {"name": name, "port": number, "targetPort": number, "protocol": "TCP"}
+    ready = group.main.ready
+    if ready is not None and ready.kind == "https" and ready.port == name:
+        port["appProtocol"] = "https"  # for proxies that would speak HTTP to it
+    return port
 
 
 def _ingress(exposure: Exposure, metadata: Json, number: int) -> tuple[Json, ...]:

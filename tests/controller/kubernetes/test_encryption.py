@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.certificates.authority import certificate_of, hosts_of, signed_by
+from controller.certificates.authority import Pair, certificate_of, hosts_of, signed_by
+from controller.certificates.keystore import holds
 from controller.certificates.renewal import Renewal
 from controller.kubernetes.api import Json
 from controller.kubernetes.encryption import service_hosts
@@ -33,7 +34,7 @@ TLS: Json = {"security": {"tls": {"enabled": True}}}
 def laid(place: Place) -> dict[str, str]:
     """The cluster's secret store."""
     found = place.api.get(place.path("Secret", SECRETS)) or {}
-    return {name: base64.b64decode(value).decode() for name, value in (found.get("data") or {}).items()}
+    return {name: base64.b64decode(value).decode("latin-1") for name, value in (found.get("data") or {}).items()}
 
 
 def authority_of(place: Place) -> str | None:
@@ -64,6 +65,10 @@ def test_certificates_are_made_and_each_pod_mounts_its_own(place: Place) -> None
             "tls-app-proxy.crt",
             "tls-app-proxy.key",
         }
+        namenode = place.path("StatefulSet", "nmnode-0", "apps/v1")
+        eventually(lambda: place.api.get(namenode) is not None, "the NameNode is made")
+        mine = {"tls-ca.crt", "tls-nmnode-0.crt", "tls-nmnode-0.key", "tls-nmnode-0.p12"}
+        assert items(place, "nmnode-0", "nmnode-0-secrets") == mine
         before = laid(place)
         certificate, authority = certificate_of(before["tls-master-0.crt"]), certificate_of(before["tls-ca.crt"])
         names = {f"master-0.{place.namespace}.svc", "master-0", "localhost", "127.0.0.1"}
@@ -79,6 +84,10 @@ def rotated_and_laid_again(place: Place, renewal: Renewal | None, before: dict[s
     renewal.rotate(place_spec(place), frozenset({"data-0"}))
     after = laid(place)
     assert {name for name in before if before[name] != after[name]} == {"tls-data-0.crt", "tls-data-0.key"}
+    renewal.rotate(place_spec(place), frozenset({"nmnode-0"}))
+    again = laid(place)
+    assert {name for name in before if after[name] != again[name]} == {f"tls-nmnode-0.{kind}" for kind in ("crt", "key", "p12")}
+    assert holds(again["tls-nmnode-0.p12"].encode("latin-1"), Pair(again["tls-nmnode-0.crt"], again["tls-nmnode-0.key"]))
     now = place.api.get(place.path("StatefulSet", "data-0", "apps/v1"))
     assert sets is not None and now is not None
     assert now["spec"]["template"] == sets["spec"]["template"], "a renewal restarts nothing"

@@ -81,8 +81,10 @@ def gateway(
     apps: str | None = None,
     flight: tuple[str, ...] = (),
     spark_host: str | None = None,
+    authority: str | None = None,
 ) -> Iterator[Running]:
-    """Until the end of the block. ADMIN and USER of the API are who logs in. ``controller``: instead of that API's address."""
+    """Until the end of the block. ADMIN and USER of the API are who logs in. ``controller``: instead of that API's address;
+    ``authority``: a file, instead of that of the gateway's own authority."""
     certificates = laid(folder / "tls")
     lines: list[dict[str, Any]] = []
     with served(folder) as api:
@@ -92,7 +94,7 @@ def gateway(
             certificate_file=certificates.files.certificate,
             certificate_key_file=certificates.files.key,
             controller=controller or str(api.client.base_url).rstrip("/"),
-            authority_file=certificates.root,
+            authority_file=authority or certificates.root,
             issuer=ISSUER,
             hdfs=behind(hdfs) if isinstance(hdfs, HdfsServer) else hdfs,
             apps=apps,
@@ -123,7 +125,7 @@ def gateway(
 def behind(hdfs: HdfsServer) -> Hdfs:
     """A HDFS as the gateway is told of it."""
     datanodes = tuple(f"127.0.0.1:{hdfs.datanode_http[number]}" for number in sorted(hdfs.datanode_http))
-    return Hdfs(f"127.0.0.1:{hdfs.http}", f"127.0.0.1:{hdfs.port}", datanodes, PROXY_USER)
+    return Hdfs(f"127.0.0.1:{hdfs.http}", f"127.0.0.1:{hdfs.port}", datanodes, PROXY_USER, encrypted=hdfs.certificates is not None)
 
 
 def error(answer: httpx.Response) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def test_hdfs_believes_it_from_loopback_and_webhdfs_is_shown_behind_it() -> None
         "rpc": "{host:nmnode-0}:31600",
         "datanodes": ["{host:storage-0-0}:31611", "{host:storage-0-1}:31614"],
         "proxy_user": PROXY_USER,
+        "encrypted": False,
     }
     for name in ("nmnode-0", "storage-0-0", "storage-0-1"):
         assert f"<name>hadoop.proxyuser.{PROXY_USER}.hosts</name><value>127.0.0.1</value>" in site(found[name])
@@ -113,6 +114,7 @@ def test_in_a_pod_it_reaches_others_by_their_services(tls: str, scheme: str) -> 
     assert (told["addresses"], told["controller"]) == (["0.0.0.0"], f"{scheme}://{{host:openbdc}}:30080")
     assert (told["hdfs"]["namenode"], told["apps"]) == ("{host:nmnode-0}:31570", "{host:app-proxy}:30778")
     assert (told["flight"], told["flight_encrypted"]) == (["{host:compute-0}:31471"], tls == "true")
+    assert told["hdfs"]["encrypted"] == (tls == "true")
     assert told["spark_host"] == AS_LISTED, "each server has a Service of its own"
     judging = json.loads(found["compute-0"].files[0].content)
     assert (judging["controller"], judging["issuer"]) == (told["controller"], "openbdc:x")

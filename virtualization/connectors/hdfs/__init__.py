@@ -1,6 +1,7 @@
 """The connector ``hdfs``: CSV, JSON, Parquet, ORC and Avro files and Delta tables of an HDFS as tables.
 
-Location ``hdfs://host:port``; a table's location is the path of a file, a folder (recursive) or a glob. Options: see ``options``.
+Location ``hdfs://host:port``, or ``https://host:port`` for WebHDFS over TLS; a table's location is the path of a file, a folder
+(recursive) or a glob. Options: see ``options``.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class HdfsConnector:
         return Scanned(self._files(scan, shape), tuple(left), tuple(kept))
 
     def _files(self, scan: Scan, shape: FileFormat) -> FilesFragment:
-        text = _in_words(f"hdfs://{self._settings.host}:{self._settings.port}", scan, shape.format)
+        text = _in_words(self._settings.location, scan, shape.format)
         return FilesFragment(self._settings.source, scan, shape, text, self._reader)
 
     def push(self, request: FragmentRequest) -> Accepted | Declined:

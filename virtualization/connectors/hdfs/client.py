@@ -2,7 +2,7 @@
 
 hdfs-native retries an unreachable NameNode for minutes. So requests are preceded by a plain TCP connect (when none succeeded in
 the last second) and run in a thread that is given up after the time limit. It takes the user's name from the environment whenever
-it connects, not only at first: see ``identity``.
+it connects, not only at first: see ``identity``. Where the location is ``https://…``, ``webhdfs`` is in hdfs-native's place.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from virtualization.connectors.hdfs import identity
 from virtualization.connectors.hdfs.kept_ranges import KeptRanges
 from virtualization.connectors.hdfs.options import Settings
 from virtualization.connectors.hdfs.reader import NOBODY, NODES, Reader
+from virtualization.connectors.hdfs.web_connections import UntrustedError
+from virtualization.connectors.hdfs.webhdfs import ReplacedError, WebHdfs
 from virtualization.errors import (
     DefinitionError,
     RemoteObjectError,
@@ -101,16 +103,18 @@ class Client:
         reader, now = self.call(begin, file.path)
         modified = now.modification_time if file.modified is not None else None
         if (now.length, modified) != (file.size, file.modified) or len(reader) != file.size:
-            raise RemoteObjectError(
-                f'data source "{self.settings.source}": file {file.path} was replaced during the query', hint="Run the query again."
-            )
+            raise self.fault(ReplacedError(), file.path)
         return reader
 
     def call(self, request: Callable[[Any], Any], what: str) -> Any:  # noqa: ANN401
         """Run ``request`` with the native client within the time limit; ``what`` (a path) is for messages."""
         self._reach()
         outcome: list[tuple[Any, BaseException | None]] = []
-        hold = identity.Hold(self.settings.user, self.settings.timeout)
+        hold = None if self.settings.encrypted else identity.Hold(self.settings.user, self.settings.timeout)
+
+        def release() -> None:
+            if hold is not None:
+                hold.release()
 
         def run() -> None:
             try:
@@ -118,14 +122,14 @@ class Client:
             except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
                 outcome.append((None, error))
             finally:
-                hold.release()
+                release()
 
         thread = threading.Thread(target=run, name="hdfs-request", daemon=True)
         thread.start()
         thread.join(self.settings.timeout)
         if not outcome:
             self._abandon()
-            hold.release()
+            release()
             raise SourceTimeoutError(
                 f'data source "{self.settings.source}": the NameNode did not answer within {self.settings.timeout:g} s ({what})',
                 hint="Is the NameNode in trouble? The option timeout sets the seconds.",
@@ -140,6 +144,12 @@ class Client:
         where, text = f'data source "{self.settings.source}"', str(error).split("\n")[0].split("\\n")[0]
         if isinstance(error, VirtualizationError):
             return error
+        if isinstance(error, ReplacedError):
+            return RemoteObjectError(f"{where}: file {what} was replaced during the query", hint="Run the query again.")
+        if isinstance(error, UntrustedError):
+            return SourceUnreachableError(
+                f"{where}: {text}", hint="bdc cert list shows the cluster's certificates, and until when they hold."
+            )
         if isinstance(error, FileNotFoundError):
             return RemoteObjectError(f"{where}: {what} does not exist", hint=LOOK)
         if "AccessControlException" in text or isinstance(error, PermissionError):
@@ -174,7 +184,9 @@ class Client:
 
     def _connected(self) -> Any:  # noqa: ANN401
         with self._lock:
-            if self._native is None:
+            if self._native is None and self.settings.encrypted:
+                self._native = WebHdfs(self.settings.host, self.settings.port, self.settings.user, self.settings.timeout)
+            elif self._native is None:
                 self._native = hdfs_native.Client(f"hdfs://{self._address}")
             return self._native
 

@@ -50,16 +50,26 @@ class Settings:
     cache_bytes: int = 160 << 20
     """How much of the files read lately stays in memory, of each process."""
 
+    encrypted: bool = False
+    """``https://host:port``: by WebHDFS over TLS."""
+
+    @property
+    def location(self) -> str:
+        """As it was given."""
+        return f"{'https' if self.encrypted else 'hdfs'}://{self.host}:{self.port}"
+
 
 def settings(source: DataSource) -> Settings:
     """Check ``source``; DefinitionError names the option or the part of the location."""
+    wrong = f'data source "{source.name}": location must be hdfs://host:port, or https://host:port (WebHDFS over TLS)'
     try:
         url = urllib.parse.urlsplit(source.location)
-        port = url.port or 8020
+        port = url.port or (8020 if url.scheme == "hdfs" else None)
     except ValueError as error:
-        raise DefinitionError(f'data source "{source.name}": location must be hdfs://host:port: {error}') from None
-    if url.scheme != "hdfs" or not url.hostname or url.username or url.password or url.path not in ("", "/") or url.query:
-        raise DefinitionError(f'data source "{source.name}": location must be hdfs://host:port', hint="Paths belong to the tables.")
+        raise DefinitionError(f"{wrong}: {error}") from None
+    more = url.username or url.password or url.path not in ("", "/") or url.query
+    if url.scheme not in ("hdfs", "https") or not url.hostname or not port or more:
+        raise DefinitionError(wrong, hint="Paths belong to the tables.")
     for name in source.options:
         if name not in SOURCE_OPTIONS:
             known = ", ".join(SOURCE_OPTIONS)
@@ -67,7 +77,7 @@ def settings(source: DataSource) -> Settings:
     timeout = _number(source, "timeout", "10", 0.1, 3600, "seconds")
     cache = _number(source, "cache_mb", "160", 0, 1 << 20, "MiB")
     user = source.options.get("user") or source.credential.user or "openbdc"
-    return Settings(source.name, url.hostname, port, user, timeout, int(cache * (1 << 20)))
+    return Settings(source.name, url.hostname, port, user, timeout, int(cache * (1 << 20)), url.scheme == "https")
 
 
 def _number(source: DataSource, name: str, default: str, least: float, most: float, unit: str) -> float:

@@ -32,7 +32,7 @@ FILES = {
     "app": ("app-proxy",),
     "version": ("app-house-v1-0a0b0c",),
     "gateway": ("gateway",),
-    "tls": ("data-0",),
+    "tls": ("data-0", "nmnode-0"),
 }
 """File → pod groups; the others are like these."""
 CHANGES = {"gateway": {"gateway": "{enabled: true}"}, "tls": {"security": "{tls: {enabled: true}}"}}
