@@ -140,10 +140,7 @@ def test_the_compute_pool_says_what_to_do(stage: Stage) -> None:
 
 def test_who_may_no_longer_is_cut_off(stage: Stage, slapd: Slapd) -> None:
     names = {how: f"leaver-{how}" for how in ("removed", "expired", "outside")}
-    dns = {
-        how: slapd.add(f"uid={uid},{PEOPLE}", ["inetOrgPerson", "shadowAccount"], cn=uid, sn=uid, uid=uid, userPassword=PASSWORD)
-        for how, uid in names.items()
-    }
+    dns = {how: slapd.person(uid, objectClass=["inetOrgPerson", "shadowAccount"]) for how, uid in names.items()}
     members = [f"cn=team,{GROUPS}", f"cn=analysts,{GROUPS}"]
     slapd.change(f"cn=company,{GROUPS}", member=[*members, *dns.values()])
     for uid in names.values():

@@ -12,6 +12,7 @@ from controller.auth.directory.errors import DirectoryError
 from controller.auth.directory.groups import Membership, membership, nesting, path_to
 from controller.auth.directory.mapping import Rights, rights_of, wanted_groups
 from controller.auth.directory.session import Entry, Refused, Session
+from controller.auth.directory.sql_login import asked_about, asks_directory, bind_template
 from controller.auth.users import Users, check_name
 from controller.errors import ControllerError, RequestError
 
@@ -129,7 +130,16 @@ class Explanation:
             return look(session)
 
         holds = self._asked.servers.searching(once) if wanted else lambda dn: False
-        self._say("roles", *_words(rights_of(self._settings, holds)))
+        rights = rights_of(self._settings, holds)
+        self._say("roles", *_words(rights))
+        if rights.roles and asks_directory(self._settings):
+            self._say("sql", *self._sql(account))
+
+    def _sql(self, account: Account) -> tuple[State, str]:
+        if asked_about(self._settings, account.name, account.entry.dn):
+            asked = (bind_template(self._settings) or "").replace("{user}", account.name)
+            return "ok", f"PostgreSQL asks the directory about {asked}"
+        return "note", "the entry is elsewhere than bindTemplates says: PostgreSQL takes the password that 'bdc login' makes"
 
     def _group(self, session: Session, found: Membership, dn: str) -> str:
         if not found.holds(dn):

@@ -138,7 +138,7 @@ class DirectoryLogins:
                 try:
                     self.members.enter(person, 0, ldap=True)
                 except (ConflictError, RequestError) as error:
-                    problems.append(error.message)
+                    problems.append(f"{person.dn}: {error.message}")
                     continue
                 changed.append(f"{person.name}: may log in to PostgreSQL")
                 if len(changed) == AT_ONCE:

@@ -9,6 +9,8 @@ import pytest
 from controller.auth.directory.asking import AskedDirectory, Gone
 from controller.auth.directory.connecting import Servers
 from controller.auth.directory.explaining import Explanation
+from controller.auth.directory.listing import newcomers
+from controller.auth.directory.sql_login import asked_about, bind_template
 from controller.auth.users import Users
 from controller.errors import LoginError
 from controller.store import FolderStore
@@ -95,3 +97,22 @@ def test_an_account_that_is_locked_keeps_what_it_has(samba: Samba) -> None:
     finally:
         samba.change(SUFFIX, lockoutThreshold=["0"])
     asked.servers.close()
+
+
+def test_postgresql_asks_for_the_account_s_own_name_and_everybody_is_listed(samba: Samba) -> None:
+    """As ``sqlLogin: ldap`` does: DOMAIN\\name is bound to sAMAccountName, also where somebody else has userPrincipalName name@domain."""
+    person = samba.person("Wanda")
+    samba.person("other-wanda", userPrincipalName=f"wanda@{REALM.lower()}-x")
+    group = samba.group("sql-people", samba.group("sql-inner", person))
+    everyone = f"CN=Domain Users,CN=Users,{SUFFIX}"
+    for door, most in ((group, 1), (everyone, None)):
+        asked = directory(samba, roles={"user": (door,)}, sql_login="ldap")
+        template = bind_template(asked.settings)
+        assert template == "CORP\\{user}"
+        assert asked.servers.proves(template.replace("{user}", "wanda"), PASSWORD) is None
+        assert asked.servers.proves(template.replace("{user}", "wanda"), "wrong") is not None
+        listed = asked.servers.searching(lambda session, asked=asked: newcomers(session, asked.settings, ()))  # type: ignore[misc]
+        assert person in [entry.dn for entry in listed] and (most is None or len(listed) == most)
+        found = asked.newcomer(next(entry for entry in listed if entry.dn == person))
+        assert found is not None and found.name == "wanda" and asked_about(asked.settings, found.name, found.dn)
+        asked.servers.close()
