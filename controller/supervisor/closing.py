@@ -100,9 +100,9 @@ class Closing:
 
     def _have(self, wanted: Closed) -> None:
         if wanted != self._held or packet_filter.rules(self.table) != self._rules:
-            if self._held is None:
+            if wanted != self._held:
                 _sweep(self.table)
-            elif wanted == self._held:
+            else:
                 logger.warning("somebody changed or removed the kernel's table %s; it is made anew", self.table)
             packet_filter.replace(self.table, str(self._folder.path), wanted.ports, wanted.users)
             self._rules = packet_filter.rules(self.table)

@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
+from controller.local.laying import read_spec
+from controller.spec import port_numbers
 from tests.apps.folders import python
+from tests.cluster.closed import hdfs_ports
 from tests.cluster.life import green, home_of, kill_and_heal, pids, supervisor_pid, until
 from tests.patience import eventually
 from tests.services.cluster import Stage
@@ -21,7 +24,7 @@ from tests.services.cluster import Stage
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only in a cluster of root's apps are OS users of their own")
 
 HOSTILE = """
-    import ctypes, os, pathlib, signal, sys, time
+    import ctypes, os, pathlib, signal, socket, sys, time
     def tried(action):
         try:
             return repr(action())[:200]
@@ -37,9 +40,14 @@ HOSTILE = """
             os._exit(0)
         os.wait()
         return {"escaped": os.getuid()}
+    def reached(port):
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+        return "open"
     def run(proxy, launcher, other, data, code, do):
         if do == "escape":
             return {"found": escape()}
+        if do.startswith("reach"):
+            return {"found": {port: tried(lambda: reached(int(port))) for port in do.split()[1:]}}
         data = pathlib.Path(data)
         return {"found": {
             "code of the other app": tried(lambda: os.listdir(code)),
@@ -149,6 +157,15 @@ def test_a_hostile_app_reaches_neither_the_proxy_nor_another_app(apps: Stage) ->
     assert found == dict.fromkeys(found, "PermissionError")
     assert len(found) == 21
     assert app(apps, "run", "quiet")["outputParameters"] == {"result": 1}
+
+
+def test_a_hostile_app_reaches_no_port_of_hdfs_which_believes_any_name(apps: Stage) -> None:
+    ports = port_numbers(read_spec(home_of(apps)))
+    closed = hdfs_ports(apps)
+    assert asked(apps, f"reach {' '.join(map(str, closed))} {ports.controller}") == {
+        **{str(port): "ConnectionRefusedError" for port in closed},
+        str(ports.controller): "'open'",
+    }
 
 
 def test_what_escaped_ends_with_the_workers_of_its_app(apps: Stage) -> None:

@@ -18,7 +18,9 @@ from controller.profiles import render_profile
 from controller.spec import load_spec, port_numbers
 from controller.substrates.local.layout import ClusterHome
 from controller.substrates.local.ports import is_free
+from controller.supervisor.closing import rules_left
 from controller.supervisor.processes import kill
+from tests.cluster.closed import check_closed
 from tests.cluster.life import Local, MainJob, connect, green, home_of, last_event, main_job, pids, until, workloads
 from tests.services.cluster import Stage
 from tests.services.cluster import folder as stage_folder
@@ -100,19 +102,21 @@ def test_delete_leaves_no_process_port_file_or_user_and_the_other_cluster_alone(
     event = rough.local.run("delete", "--name", rough.name)
     assert event["event"] == "done", event
     assert processes(home) == {} and not home.path.exists()
+    assert rules_left(home.path) is None
     assert [number for number in numbers if not is_free(number)] == []
     users = subprocess.run(["getent", "passwd"], capture_output=True, text=True, check=True).stdout
     assert f"bdc-{rough.name}-" not in users
     assert [entry for entry in Path("/tmp").iterdir() if rough.name in entry.name] == []
     assert pids(home_of(job.stage)) == before
     job.right()
+    check_closed(job.stage)
 
 
 def test_stop_and_start_keep_everything(job: MainJob) -> None:
     """And what is stopped can be backed up: to where the path leads, by whatever way."""
     home = home_of(job.stage)
     job.stage.bdc("stop", job.stage.cluster, output=None)
-    assert processes(home) == {}
+    assert processes(home) == {} and rules_left(home.path) is None
     log = home.log.read_text()
     stopped = [name for name in ("compute-0", "master-0") if f"{name}: ready → stopped" in log]
     assert stopped == ["compute-0", "master-0"]
@@ -128,6 +132,7 @@ def test_stop_and_start_keep_everything(job: MainJob) -> None:
     assert green(home)
     job.right()
     assert "lines.csv" in str(job.stage.bdc("hdfs", "ls", f"hdfs:/{job.name}"))
+    check_closed(job.stage)
 
 
 def test_loss_of_power(job: MainJob) -> None:
@@ -140,6 +145,7 @@ def test_loss_of_power(job: MainJob) -> None:
     job.stage.bdc("start", job.stage.cluster, output=None)
     assert green(home)
     job.right()
+    check_closed(job.stage)
     with connect(job.stage) as session:
         assert session.execute(f"SELECT answer FROM {job.name}.kept").fetchone() == (42,)
 

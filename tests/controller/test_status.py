@@ -62,3 +62,9 @@ def test_endpoints_fill_in_host_and_ports() -> None:
     assert endpoints((entry,), lambda _name: "127.0.0.1") == [
         {"name": "sql-master", "description": "SQL", "endpoint": "127.0.0.1,31433", "protocol": "postgresql"}
     ]
+
+
+def test_what_the_substrate_warns_of_is_said_and_changes_no_state() -> None:
+    observed = Observed(tuple(ObservedWorkload(entry.name, "ready", "x") for entry in DESIRED), ("ports are open: no right; do this",))
+    status = cluster_status("demo", DESIRED, observed, 0.0)
+    assert (status["state"], status["details"]) == ("ready", "all is ready; ports are open: no right; do this")
