@@ -12,8 +12,8 @@ from azdata_like_cli.dataexports import csv_blocks, write_locally
 from azdata_like_cli.dataimports import MODES, Target, as_virtual_table, in_words_of, lying_in_hdfs, take_over
 from azdata_like_cli.dataoperations import carried_out, hdfs_path
 from azdata_like_cli.datatables import find
-from azdata_like_cli.groups.source import options_of
 from azdata_like_cli.progress import TransferProgress, size
+from azdata_like_cli.sourcewords import options_of
 from azdata_like_cli.sqlsession import Login, connected, login_options
 from bdc.copies import Copier
 from bdc.errors import UserError

@@ -1,45 +1,28 @@
-"""Data sources: ``source create|list|describe|test|import|drop``. Passwords are sealed here and leave this machine sealed only."""
+"""Data sources: ``source create|alter|list|describe|test|import|drop``. Passwords are sealed here and leave this machine sealed only."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable
 
 import click
 
-from azdata_like_cli import output, passwords
+from azdata_like_cli import output
 from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
+from azdata_like_cli.groups.sourcealter import alter
 from azdata_like_cli.groups.sourceverify import verify
+from azdata_like_cli.sourcewords import credential_of, options_of, password_of
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
-from bdc.errors import InternalError, NotFoundError, UserError
-from bdc.sealing import Recipient, seal
+from bdc.errors import NotFoundError
 
 DATA_POOL = "datapool:"
 COLUMNS = {"name": "Name", "connector": "Connector", "location": "Location", "owner": "Owner"}
-PASSWORD_VARIABLE = "BDC_SOURCE_PASSWORD"  # noqa: S105 - a variable's name
 
 
 @click.group("source", cls=BdcGroup)
 def source() -> None:
     """Data sources: where virtual tables get their rows from."""
-
-
-def options_of(pairs: Iterable[str]) -> dict[str, object]:
-    """``key=value`` words as an object; a value that is a word of JSON (true, 3, "a") is taken as such, anything else as text: no option
-    is a list, an object or nothing (``mismatch=null``)."""
-    found: dict[str, object] = {}
-    for pair in pairs:
-        key, sign, text = pair.partition("=")
-        if not sign or not key:
-            raise UserError(f"{pair!r} is not KEY=VALUE", hint="for example --option header=true")
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text
-        found[key] = value if isinstance(value, bool | int | float | str) else text
-    return found
 
 
 @source.command(
@@ -84,16 +67,10 @@ def create(  # noqa: PLR0913 - one parameter per option
     """
     place = location or _own_place(settings, connector)
     kind = connector or _connector_of(place)
-    password = _password(user, password_stdin)
+    password = password_of(user, password_stdin)
     with connected(settings, Login(login_database, login_user)) as connection:
-        credential: dict[str, str] | None = None
-        if user is not None:
-            key = records(connection, "SELECT bdc.sealing_key() AS key")[0]["key"]
-            if not isinstance(key, str):
-                raise InternalError("the cluster has no sealing key", where="bdc.sealing_key()")
-            credential = {"user": user, **({"sealed": seal(password, Recipient(key, place, user))} if password is not None else {})}
-        document = json.dumps(credential) if credential is not None else None
-        call(connection, "bdc.create_data_source", name, kind, place, json.dumps(options_of(pairs)), document)
+        credential = None if user is None else credential_of(connection, place, user, password)
+        call(connection, "bdc.create_data_source", name, kind, place, json.dumps(options_of(pairs)), credential)
     return Value(
         data={"name": name, "connector": kind, "location": place, "user": user},
         sentence=f"Data source {name} is there. Next: bdc source test {shlex.quote(name)}",
@@ -119,18 +96,6 @@ def _connector_of(location: str) -> str:
             f"The location does not say which connector it is for; add --connector ({', '.join(sorted(set(known.values())))})."
         )
     return known[scheme]
-
-
-def _password(user: str | None, stdin: bool) -> str | None:
-    if user is None:
-        if stdin:
-            raise click.UsageError("--password-stdin needs --user.")
-        return None
-    import os
-
-    if stdin:
-        return passwords.from_stdin()
-    return os.environ.get(PASSWORD_VARIABLE) or passwords.prompt(f"Password of {user} at the source", variable=PASSWORD_VARIABLE)
 
 
 @source.command("list", examples=["bdc source list", "bdc source list -o json"])
@@ -229,4 +194,5 @@ def drop(settings: Settings, name: str, cascade: bool, yes: bool, login_database
     return Value(data={"dropped": name}, sentence=f"Data source {name} is dropped.")
 
 
+source.add_command(alter)
 source.add_command(verify)

@@ -12,9 +12,9 @@ import click
 from azdata_like_cli import output
 from azdata_like_cli.answers import Records, Report, Value
 from azdata_like_cli.command import BdcGroup, Settings, confirm, pass_settings
-from azdata_like_cli.groups.source import options_of
 from azdata_like_cli.groups.tableanalyze import AGE, analyze
 from azdata_like_cli.groups.tablerefresh import drift, refresh
+from azdata_like_cli.sourcewords import options_of
 from azdata_like_cli.sqlsession import Login, call, connected, login_options, records
 from bdc.errors import NotFoundError, UserError
 

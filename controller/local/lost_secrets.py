@@ -45,7 +45,7 @@ def find_again(
         elif name == SEALING_KEY:
             progress.tell(
                 "secrets", "preparing",
-                f"{name} was lost, a new one is made: give the credentials of all data sources again (bdc source alter NAME --user …)",
+                f"{name} was lost, a new one is made: give the credentials of all data sources again (bdc source alter NAME)",
             )  # fmt: skip
 
 

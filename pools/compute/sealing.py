@@ -56,7 +56,8 @@ def unseal(sealed: str, location: str, user: str | None, key: bytes) -> str:
         return ChaCha20Poly1305(symmetric).decrypt(nonce, ciphertext, bound_to(location, user)).decode()
     except (InvalidTag, binascii.Error, ValueError):
         raise DefinitionError(
-            "the credential was sealed for another cluster, server or user, or is damaged", hint="Seal it for this location and user."
+            "the credential was sealed for another cluster, server or user, or is damaged",
+            hint="Seal it for this location and user: bdc source alter NAME",
         ) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,7 +69,7 @@ class Snapshot:
         if name in self.broken:
             raise DefinitionError(
                 f'the credential of data source "{name}" can\'t be used: {self.broken[name]}',
-                hint="Give it again with bdc.alter_data_source.",
+                hint=f"Give it again: bdc source alter {shlex.quote(name)}",
             )
         found = self.sources.get(name)
         if found is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from azdata_like_cli.groups.source import options_of
+from azdata_like_cli.sourcewords import options_of
 
 
 @pytest.mark.parametrize(

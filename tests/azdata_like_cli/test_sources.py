@@ -45,6 +45,39 @@ def test_a_password_from_standard_input(bdc: Run, admin: Callable[[], psycopg.Co
     assert bdc(*words, "--user", "u", "--password-stdin", stdin="pw\n").code == 0
 
 
+def test_a_source_is_changed_under_its_tables(bdc: Run, admin: Callable[[], psycopg.Connection], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BDC_SOURCE_PASSWORD", "planted-before")
+    words = ("-l", "postgresql://crm:5432/crm", "--user", "reader", "--option", "fetch_size=10", "--option", "pushdown=off")
+    assert bdc("source", "create", "altered", *words).code == 0
+    assert bdc("table", "create", "of_altered", "-s", "altered", "-l", "public.t", "--column", "id bigint").code == 0
+    monkeypatch.delenv("BDC_SOURCE_PASSWORD")
+
+    def now() -> tuple[object, ...]:
+        with admin() as connection:
+            found = connection.execute("SELECT location, options, credential FROM bdc.source_definitions WHERE name = 'altered'").fetchone()
+        assert found is not None
+        return found
+
+    before = now()
+    done = bdc("source", "alter", "altered", "--password-stdin", "--debug", stdin="planted-after\n")
+    assert done.code == 0 and "planted" not in done.out + done.err, done.err
+    location, options, credential = now()
+    assert (location, options) == before[:2] and credential != before[2], "only the password is another one"
+    assert isinstance(credential, dict) and credential["user"] == "reader" and credential["sealed"].startswith("sealed:v2:")
+    assert bdc("source", "alter", "altered", "--option", "fetch_size=20", "--unset", "pushdown").code == 0
+    assert now() == (location, {"fetch_size": "20"}, credential)
+    elsewhere = ("source", "alter", "altered", "-l", "postgresql://other:5432/crm")
+    assert bdc(*elsewhere).code == 4, "a secret is sealed for its server: nobody to ask for it"
+    assert bdc(*elsewhere, "--password-stdin", stdin="planted-after\n").code == 0
+    assert now()[0] == "postgresql://other:5432/crm" and now()[2] != credential
+    assert bdc("source", "alter", "altered", "-l", "postgresql://other:5432/more").code == 0, "the same server"
+    assert "no option 'nope'" in bdc("source", "alter", "altered", "--unset", "nope").err
+    assert "no data source 'nobody'" in bdc("source", "alter", "nobody", "--unset", "x").err
+    assert bdc("source", "create", "open", "-l", "hdfs://nn:8020").code == 0
+    assert bdc("source", "alter", "open").code == 2, "it has no user, and nothing is said"
+    assert bdc("source", "drop", "altered", "--cascade", "--yes").code == 0
+
+
 def test_hdfs_is_the_clusters_own_unless_said(bdc: Run, admin: Callable[[], psycopg.Connection], controller: StandinController) -> None:
     assert bdc("source", "create", "lake", "--connector", "hdfs").code == 2  # this cluster has none
     assert bdc("source", "create", "lake", "-l", "ftp://x").code == 2
