@@ -12,7 +12,6 @@ import sqlglot
 
 from tests.virtualization.planner.duckdb_sources import Sources
 from virtualization.catalog import ColumnFacts, MemoryCatalog
-from virtualization.links import Links
 from virtualization.plan import Counts, QueryContext
 from virtualization.planner.partial_aggregates import Number, number
 
@@ -178,20 +177,6 @@ def test_a_source_that_takes_no_groups_is_read_as_ever() -> None:
         assert not any("SUM" in text for text in pushed(made, SQL, made.catalog(pushdown="forced")))
     finally:
         made.close()
-
-
-def test_a_link_is_what_was_seen_of_late() -> None:
-    links, source = Links(), Sources.definition("one")
-    assert str(links.link(source)) == "200 MB/s, 1.0 ms, assumed"
-    links.learn("one", Counts(rows=1_000_000, bytes=24_000_000, milliseconds=2000))
-    links.learn("one", Counts(rows=3, bytes=100, milliseconds=15.0))
-    version = links.version
-    assert str(links.link(source)) == "12 MB/s, 15.0 ms"
-    links.learn("one", Counts(rows=1_000_000, bytes=24_000_000, milliseconds=3000))  # a busy moment
-    assert links.version == version
-    for _ in range(100):
-        links.learn("one", Counts(rows=1_000_000, bytes=24_000_000, milliseconds=8000))
-    assert str(links.link(source)) == "6 MB/s, 15.0 ms"
 
 
 MULTIPLYING = "SELECT a.n, b.t FROM a JOIN b ON b.y = a.k"
