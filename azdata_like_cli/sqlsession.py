@@ -66,8 +66,7 @@ def connected(settings: Settings, login: Login) -> Iterator[psycopg.Connection[A
     try:
         connection = sql.connect(address)
     except AuthenticationError as error:
-        if not passwords.can_ask() or address.password is not None:
-            raise
+        _not_asked(error, address)
         settings.say(error.message)
         connection = sql.connect(replace(address, password=passwords.prompt(f"Password of {address.user}")))
     connection.add_notice_handler(_notice)
@@ -88,12 +87,20 @@ def proven_password(settings: Settings, login: Login) -> str | None:
     try:
         sql.connect(address).close()
     except AuthenticationError as error:
-        if not passwords.can_ask() or address.password is not None:
-            raise
+        _not_asked(error, address)
         settings.say(error.message)
         address = replace(address, password=passwords.prompt(f"Password of {address.user}"))
         sql.connect(address).close()
     return address.password
+
+
+def _not_asked(error: AuthenticationError, address: Address) -> None:
+    """Raise it where nobody is to be asked: a password was given, or there is no terminal."""
+    if address.password is not None:
+        error.hint = "the password was BDC_PASSWORD's (or AZDATA_PASSWORD's), which goes before the login: unset it"
+        raise error
+    if not passwords.can_ask():
+        raise error
 
 
 def _notice(diagnostic: Any) -> None:  # noqa: ANN401 - psycopg's Diagnostic
