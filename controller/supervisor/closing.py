@@ -27,7 +27,7 @@ LOOK_SECONDS = 5.0
 OPEN = "HDFS's ports are open to every OS user of this machine"
 REFUSED = {
     errno.EPERM: ("root may not set packet filters here (no CAP_NET_ADMIN)", "start the container with --cap-add NET_ADMIN"),
-    None: ("this kernel can't ({error})", "load or build nf_tables and nft_reject_inet (modprobe)"),
+    None: ("this kernel's nf_tables refuses it ({error})", "modprobe nf_tables nft_reject_inet, or a kernel that has them"),
 }
 OTHERWISE = "; or let nobody else onto this machine; or set spec.pools.storage.reachableBy: machine, if that is meant"
 logger = logging.getLogger("supervisor")

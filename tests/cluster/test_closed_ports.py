@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 
 from controller.local.laying import read_spec
 from controller.spec import port_numbers
 from controller.substrates.local.users import user_name
-from tests.cluster.closed import check_closed, hdfs_ports
+from tests.cluster.closed import check_closed, hdfs_as_nobody, hdfs_ports
 from tests.cluster.life import home_of
 from tests.services.cluster import Stage
 from tests.strangers import REFUSED, as_user, only_root
@@ -25,12 +22,6 @@ def ask(method, query):
     except urllib.error.URLError as error:
         return type(error.reason).__name__
 print(json.dumps([ask("GET", "?op=LISTSTATUS"), ask("PUT", "closed-ports-test?op=MKDIRS"), ask("DELETE", "closed-ports-test?op=DELETE")]))
-"""
-COMMAND = """
-import os, sys
-os.environ["BDC_CONFIG"], sys.stderr = sys.argv[1], sys.stdout
-from azdata_like_cli.main import main
-print("exit", main(["hdfs", "ls", "/"]))
 """
 
 
@@ -49,14 +40,9 @@ def test_webhdfs_does_nothing_under_whatever_name(cluster: Stage, user: str) -> 
 
 def test_the_command_says_what_it_is_and_where_to_go(cluster: Stage) -> None:
     """A plain user of the machine with a login of the cluster."""
-    config = cluster.folder / "config-of-nobody"
-    shutil.copytree(cluster.folder / "config", config)
-    for path in (config, *config.rglob("*")):
-        os.chown(path, 65534, 65534)
-    said = as_user("nobody", COMMAND, str(config), isolated=False).stdout
+    said = hdfs_as_nobody(cluster, "ls", "/")
     assert "for the cluster's OS users only; you reach your files through the gateway" in said
     assert "bdc login -e" in said and "exit 1" in said and "Traceback" not in said
-    shutil.rmtree(config)
 
 
 def test_it_is_seen_in_doctor(cluster: Stage) -> None:

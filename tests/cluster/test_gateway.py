@@ -13,9 +13,11 @@ import httpx
 import pytest
 
 from tests.apps.folders import python
+from tests.cluster.closed import check_closed, hdfs_as_nobody
 from tests.patience import PATIENCE, eventually
 from tests.services import spark as spark_tests
 from tests.services.cluster import Stage, folder
+from tests.strangers import only_root
 
 pytestmark = pytest.mark.full
 SPEC = """apiVersion: openbdc.dev/v1alpha1
@@ -64,6 +66,13 @@ def test_one_address_and_one_login(stage: Stage, tmp_path: Path) -> None:
     assert isinstance(rows, list)
     assert [(row["path"], row["owner"]) for row in rows] == [("/sandbox/a.csv", "alice")]
     eventually(lambda: audit(stage, "ugi=alice (auth:PROXY) via openbdc-gateway"), "the NameNode's audit log names the caller")
+
+
+@only_root
+def test_on_the_clusters_machine_other_os_users_have_this_way_only(stage: Stage) -> None:
+    check_closed(stage)
+    said = hdfs_as_nobody(stage, "ls", "/")
+    assert "/tmp" in said and "exit 0" in said
 
 
 def test_apps_with_the_same_login(stage: Stage, tmp_path: Path) -> None:

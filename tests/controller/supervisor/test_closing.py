@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from controller.substrates.local.ports import is_free
+from controller.substrates.local.substrate import LocalSubstrate
 from controller.supervisor import packet_filter
 from controller.supervisor.closing import OPEN, rules_left, table_name
 from tests.controller.supervisor.running import CHECKOUT, LISTENER, Running, running_supervisor
@@ -117,3 +118,4 @@ def test_without_the_right_to_set_packet_filters_it_runs_and_says_so(ports: tupl
         assert message == f"{OPEN}: root may not set packet filters here (no CAP_NET_ADMIN)"
         assert "--cap-add NET_ADMIN" in fix and "reachableBy" in fix
         assert running.folder.log.read_text().count(OPEN) == 1
+        assert LocalSubstrate(running.folder.path).observe().warnings == (f"{message}; {fix}",)
