@@ -3,6 +3,7 @@ directory's password, and never ran `bdc login`."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import ssl
@@ -11,10 +12,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import yaml
+from pyarrow import flight
 
 from tests.cluster.test_debian_postgresql import Session, address, programs
 from tests.patience import PATIENCE, eventually
@@ -55,7 +58,7 @@ def spec(stage: Stage, slapd: Slapd) -> str:
         "connectSeconds": 1,
     }
     pools = {"storage": {"enabled": False}, "data": {"shards": 1}, "master": {"postgresql": {"bin": str(programs())}}}
-    wanted = {"security": {"tls": {"enabled": True}, "directory": directory}, "pools": pools}
+    wanted = {"gateway": {"enabled": True}, "security": {"tls": {"enabled": True}, "directory": directory}, "pools": pools}
     head = {"apiVersion": "openbdc.dev/v1alpha1", "kind": "BigDataCluster", "metadata": {"name": stage.cluster}}
     return yaml.safe_dump({**head, "spec": wanted}).replace("{", "{{").replace("}", "}}")
 
@@ -120,16 +123,28 @@ def test_the_rights_are_the_groups(stage: Stage, slapd: Slapd) -> None:
 
 
 def test_a_login_brings_tokens_and_no_other_password(stage: Stage) -> None:
-    elsewhere = {**stage.environment, "BDC_PASSWORD": PASSWORD, "BDC_CONFIG": str(stage.folder / "config-ada")}
+    elsewhere = {**stage.environment, "BDC_PASSWORD": PASSWORD, "BDC_CONFIG": str(stage.folder / "config-eva")}
 
     def bdc(*arguments: str) -> str:
         command = [sys.executable, "-m", "azdata_like_cli", *arguments]
         return subprocess.run(command, env=elsewhere, capture_output=True, text=True, check=True).stdout
 
-    said = bdc("login", stage.cluster, "-u", "ada")
-    assert "user=ada" in said and "passfile" not in said
-    assert not (stage.folder / "config-ada" / "pgpass").exists()
-    assert "ada" in bdc("sql", "query", "SELECT current_user")
+    said = bdc("login", stage.cluster, "-u", "eva")
+    assert "user=eva" in said and "passfile" not in said
+    assert not (stage.folder / "config-eva" / "pgpass").exists()
+    assert "eva" in bdc("sql", "query", "SELECT current_user")
+    token = bdc("auth", "token").strip()
+    headers: Any = [(b"authorization", f"Bearer {token}".encode()), (b"bdc-database", b"bdc")]
+    where = stage.endpoint("gateway-data-pool").replace("https", "grpc+tls")
+    with flight.FlightClient(where, tls_root_certs=stage.authority.read_text()) as client:
+        begin = flight.Action("begin", json.dumps({"table": "t", "mode": "append"}).encode())
+        options = flight.FlightCallOptions(headers=headers, timeout=PATIENCE)
+        with pytest.raises(flight.FlightError, match="permission denied"):
+            list(client.do_action(begin, options))
+        with as_admin(stage) as session:
+            session.execute("GRANT INSERT, SELECT ON t TO eva")
+        begun = json.loads(next(iter(client.do_action(begin, options))).body.to_pybytes())
+        assert begun["load"]
 
 
 def test_the_compute_pool_says_what_to_do(stage: Stage) -> None:
@@ -193,6 +208,17 @@ def test_without_the_directory_local_users_get_in(stage: Stage, slapd: Slapd) ->
     finally:
         slapd.start()
     eventually(lambda: psql(stage, "eva", PASSWORD).returncode == 0, "it answers again")
+
+
+@pytest.mark.full
+def test_starttls_after_an_apply(stage: Stage, slapd: Slapd) -> None:
+    text = (stage.folder / "bdc.yaml").read_text()
+    changed = yaml.safe_load(text.replace("{{", "{").replace("}}", "}"))
+    changed["spec"]["security"]["directory"] |= {"servers": [slapd.starttls], "roles": {"user": ["*"]}}
+    (stage.folder / "starttls.yaml").write_text(yaml.safe_dump(changed))
+    stage.bdc("apply", "-f", str(stage.folder / "starttls.yaml"), "--yes")
+    eventually(lambda: psql(stage, "ulla", PASSWORD).stdout == "ulla\n", "everybody who has an account gets in")
+    assert psql(stage, "ulla", "wrong-password").returncode == 2
 
 
 def test_passwords_are_where_they_belong_and_nowhere_else(stage: Stage) -> None:
