@@ -53,6 +53,11 @@ class _Groups:
         return frozenset(known["sql"]) & self.named if known is not None and known["ended"] is None else frozenset()
 
 
+def _may_log_in(user: User) -> bool:
+    known = user.get("directory")
+    return known is None or known["ended"] is None
+
+
 def _asked(user: User) -> bool:
     """Whether the directory is asked about the password; about nobody's whose login is over."""
     known = user.get("directory")
@@ -103,7 +108,7 @@ class RoleSync:
 
         known = user.get("directory")
         until = None if known is None or _asked(user) else datetime.fromtimestamp(known["until"], UTC)
-        ensure_role(dsn, user["name"], user["verifier"], [role for role in user["roles"] if role in GROUPS], until)
+        ensure_role(dsn, user["name"], user["verifier"], [role for role in user["roles"] if role in GROUPS], until, login=_may_log_in(user))
         set_asked(dsn, user["name"], _asked(user))
         if known is not None:
             set_group_roles(dsn, user["name"], groups.given(user), groups.managed)
@@ -189,7 +194,7 @@ def _ensure_groups(dsn: str, names: list[str]) -> None:
 
 
 def _differs(user: User, seen: _Seen | None, groups: _Groups) -> bool:
-    if seen is None or not seen.can_login or seen.verifier != user["verifier"]:
+    if seen is None or seen.can_login != _may_log_in(user) or seen.verifier != user["verifier"]:
         return True
     if (DIRECTORY in seen.groups) != _asked(user):
         return True

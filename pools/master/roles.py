@@ -31,9 +31,12 @@ class RoleError(ValueError):
     """The name or the verifier can't be used; says why."""
 
 
-def ensure_role(dsn: str, name: str, verifier: str | None, roles: Iterable[str], valid_until: datetime | None = None) -> None:
+def ensure_role(
+    dsn: str, name: str, verifier: str | None, roles: Iterable[str], valid_until: datetime | None = None, *, login: bool = True
+) -> None:
     """The LOGIN role ``name`` exists, with this SCRAM verifier (None: it can't log in with a password; an existing one is removed),
-    is a member of exactly the groups for ``roles`` (``admin``, ``user``) and has its mapping in every database.
+    is a member of exactly the groups for ``roles`` (``admin``, ``user``) and has its mapping in every database. Not ``login``: a login that
+    is under way, at a directory that takes its time, comes to nothing either.
 
     ``dsn``: the controller's superuser, any database. Raises ``RoleError``, ``psycopg.Error``.
     """
@@ -46,6 +49,8 @@ def ensure_role(dsn: str, name: str, verifier: str | None, roles: Iterable[str],
         raise RoleError(f'user "{name}": unknown roles {", ".join(unknown)}; there are {", ".join(GROUPS)}')
     with closing(connect(dsn)) as connection, connection.transaction():
         _write_role(connection, name, verifier, ADMIN in wanted, valid_until)
+        if not login:
+            connection.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(name)))
         _write_memberships(connection, name, {GROUPS[role] for role in wanted})
     ensure_mappings(dsn, [name])
 

@@ -136,10 +136,12 @@ class Explanation:
             self._say("sql", *self._sql(account))
 
     def _sql(self, account: Account) -> tuple[State, str]:
-        if asked_about(self._settings, account.name, account.entry.dn):
-            asked = (bind_template(self._settings) or "").replace("{user}", account.name)
-            return "ok", f"PostgreSQL asks the directory about {asked}"
-        return "note", "the entry is elsewhere than bindTemplates says: PostgreSQL takes the password that 'bdc login' makes"
+        if not asked_about(self._settings, account.name, account.entry.dn):
+            return "note", "the entry is elsewhere than bindTemplates says: PostgreSQL takes the password that 'bdc login' makes"
+        asked = (bind_template(self._settings) or "").replace("{user}", account.name)
+        if self._password is not None and self._asked.servers.proves(asked, self._password) is not None:
+            return "note", f"PostgreSQL asks the directory about {asked}, which does not take the password so: is users.domain right?"
+        return "ok", f"PostgreSQL asks the directory about {asked}"
 
     def _group(self, session: Session, found: Membership, dn: str) -> str:
         if not found.holds(dn):

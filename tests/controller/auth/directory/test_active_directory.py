@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Iterator
 
 import pytest
@@ -115,4 +116,13 @@ def test_postgresql_asks_for_the_account_s_own_name_and_everybody_is_listed(samb
         assert person in [entry.dn for entry in listed] and (most is None or len(listed) == most)
         found = asked.newcomer(next(entry for entry in listed if entry.dn == person))
         assert found is not None and found.name == "wanda" and asked_about(asked.settings, found.name, found.dn)
+        assert sql_step(asked) == ("ok", "PostgreSQL asks the directory about CORP\\wanda")
         asked.servers.close()
+    elsewhere = directory(samba, sql_login="ldap", users={"base": (SUFFIX,), "domain": "CROP"})
+    assert sql_step(elsewhere)[0] == "note"
+    elsewhere.servers.close()
+
+
+def sql_step(asked: AskedDirectory) -> tuple[str, str]:
+    steps = Explanation(asked, Users(FolderStore(pathlib.Path("/nowhere"))), "wanda", PASSWORD).run()
+    return next((step.state, step.message) for step in steps if step.step == "sql")
