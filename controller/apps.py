@@ -23,6 +23,10 @@ class Apps:
     proxy: Callable[[], tuple[str, int] | None]
     changed: Callable[[], object] = lambda: None
 
+    def there(self) -> bool:
+        """Whether the cluster has an app pool."""
+        return self.proxy() is not None
+
     def token(self, caller: Caller) -> tuple[str, int, str]:
         """A token for the proxy, its seconds, and the proxy's address."""
         host, port = self._address()

@@ -178,6 +178,7 @@ def assemble(ends: Ends, login: Login) -> Controller:
         lambda: ends.secret(TOKEN_SECRET),
         lambda: loop.wake(WAKE_WAIT),
     )
+    apps = Apps(tokens, lambda: _app_proxy(ends, loop.spec()), lambda: _apps_changed(ends, loop))
     services = Services(
         cluster_id=identity,
         users=users,
@@ -187,10 +188,10 @@ def assemble(ends: Ends, login: Login) -> Controller:
         directory=directory,
         view=loop,
         sealing_key=lambda: _sealing_key(ends.facts(loop.spec())),
-        audit=AuditServices(Auditing(ends.audit), lambda: _replicas(ends, loop), lambda: dsn(loop.spec())),
+        audit=AuditServices(Auditing(ends.audit), lambda: _replicas(ends, loop), lambda: dsn(loop.spec()), apps),
         rotation=rotation,
         spark=spark,
-        apps=Apps(tokens, lambda: _app_proxy(ends, loop.spec()), lambda: _apps_changed(ends, loop)),
+        apps=apps,
         certificates=renewal,
         metrics=ClusterMetrics(
             meters,

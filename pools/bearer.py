@@ -49,12 +49,13 @@ class KeysAwayError(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """``until``: Unix seconds; ``kid``: the key that vouches."""
+    """``until``: Unix seconds; ``kid``: the key that vouches; ``session``: the login, as audit trails name it."""
 
     name: str
     roles: frozenset[str]
     until: float
     kid: str
+    session: str | None = None
 
 
 def bearer(header: bytes | None) -> str:
@@ -199,11 +200,11 @@ class Tokens:
     async def _verified(self, token: str) -> Caller:
         kid = key_id(token)
         claims = verified(token, await self._keys.find(kid), self._issuer, self._audiences)
-        name, roles = claims["sub"], claims.get("roles")
+        name, roles, session = claims["sub"], claims.get("roles"), claims.get("sid")
         if not name or not name.isprintable():  # a string, else it had not been verified
             raise BadTokenError("the token is not valid")
         held = frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else frozenset[str]()
-        return Caller(name, held, float(claims["exp"]), kid)
+        return Caller(name, held, float(claims["exp"]), kid, session if isinstance(session, str) else None)
 
 
 def _keys(content: bytes) -> dict[str, jwt.PyJWK]:

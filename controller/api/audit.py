@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from controller.api.access import guarded_router
+from controller.api.access import caller_of, guarded_router
 from controller.api.bodies import Body
 from controller.api.services import services_of
 from controller.errors import RequestError
@@ -58,12 +58,12 @@ class AuditQuery(BaseModel):
 
 @router.get("", summary="Who did what")
 def query(request: Request, asked: Annotated[AuditQuery, Query()]) -> AuditAnswer:
-    """The trails of the controller and of the compute pool's replicas together. A service that does not answer is named; the others'
-    entries come all the same."""
+    """The trails of the controller, the compute pool's replicas and the app proxy together. A service that does not answer is named; the
+    others' entries come all the same."""
     services = services_of(request)
     since = None if asked.since is None else _instant(asked.since)
     wanted = Wanted(asked.user, since, asked.action, asked.outcome, asked.session, asked.limit)
-    entries, told = services.audit.find(wanted)
+    entries, told = services.audit.find(wanted, caller_of(request))
     return AuditAnswer(
         entries=[dict(entry) for entry in entries],
         services=[AuditService(service=one.service, lost=one.lost, problem=one.problem) for one in told],

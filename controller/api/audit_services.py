@@ -1,12 +1,17 @@
-"""The audit trails of all services put together: the controller's own file, and what each replica of the compute pool answers."""
+"""The audit trails of all services put together: the controller's own file, what each replica of the compute pool answers, and the app
+proxy, which is asked as whoever asks here."""
 
 from __future__ import annotations
 
+import json
+import urllib.parse
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from controller.api.auditing import Auditing
+from controller.apps import Apps
+from controller.auth.tokens import Caller
 from controller.errors import ControllerError
 from controller.log import Log
 from controller.pool_requests import Replica, ask, owner_secret
@@ -14,6 +19,7 @@ from pools.audit import Trail
 from pools.audit_reading import Line, Wanted, found, merged
 
 AT_ONCE = 8
+APP_PROXY = "app-proxy"
 log = Log("audit")
 
 
@@ -29,15 +35,16 @@ class Told:
 
 @dataclass(frozen=True)
 class AuditServices:
-    """``replicas`` and ``dsn`` (of the master's superuser) raise ControllerError while they are unknown."""
+    """``replicas`` and ``dsn`` (of the master's superuser) raise ControllerError while they are unknown. ``apps`` None: no app pool."""
 
     own: Auditing = field(default_factory=lambda: Auditing(Trail(None, "control")))
     replicas: Callable[[], tuple[Replica, ...]] = tuple
     dsn: Callable[[], str] = str
+    apps: Apps | None = None
 
-    def find(self, wanted: Wanted) -> tuple[list[Line], list[Told]]:
-        """The newest first, and who was asked."""
-        told = [self._controllers(wanted), *self._pools(wanted)]
+    def find(self, wanted: Wanted, caller: Caller | None = None) -> tuple[list[Line], list[Told]]:
+        """The newest first, and who was asked. ``caller``: an admin; None: nobody is asked who wants to know for whom."""
+        told = [self._controllers(wanted), *self._pools(wanted), *self._app_proxys(wanted, caller)]
         return merged([list(one.entries) for one in told], wanted.limit), told
 
     def _controllers(self, wanted: Wanted) -> Told:
@@ -62,6 +69,18 @@ class AuditServices:
             return [Told(one.name, problem=error.message) for one in replicas]
         with ThreadPoolExecutor(min(AT_ONCE, len(replicas)), "audit") as threads:
             return list(threads.map(lambda one: _asked(one, secret, wanted), replicas))
+
+    def _app_proxys(self, wanted: Wanted, caller: Caller | None) -> list[Told]:
+        if self.apps is None or caller is None or not self.apps.there():
+            return []
+        try:
+            status, content = self.apps.ask(caller, "GET", f"/api/v1/audit?{urllib.parse.urlencode(wanted.json())}")
+            answer = json.loads(content)
+            if status != 200:
+                return [Told(APP_PROXY, problem=str(answer["errorMessage"]))]
+            return [Told(APP_PROXY, answer["entries"], int(answer["lost"]), answer["problem"])]
+        except (ControllerError, ValueError, LookupError, TypeError) as error:
+            return [Told(APP_PROXY, problem=str(error))]
 
 
 def _asked(replica: Replica, secret: str, wanted: Wanted) -> Told:

@@ -156,7 +156,8 @@ async def _admit(proxy: Proxy, exchange: Exchange) -> None:
     if proxy.tickets is None:
         raise RefusedError("this app proxy takes no calls of the compute pool", 403, "call apps by REST")
     try:
-        proxy.tickets.verify(exchange.authorization[len(SCHEME) :].decode("latin-1"), AUDIENCE, {OPERATION})
+        claims = proxy.tickets.verify(exchange.authorization[len(SCHEME) :].decode("latin-1"), AUDIENCE, {OPERATION})
+        exchange.user, exchange.rule = claims.get("user"), "ticket of the compute pool"
     except TicketError as error:
         raise RefusedError(error.message, 401, error.hint) from None
 

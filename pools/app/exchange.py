@@ -11,7 +11,7 @@ from typing import Any
 
 from apps.errors import AppError
 from pools.app.errors import RequestError, SlowBodyError, TooLargeError
-from pools.app.tokens import RefusedError, Tokens, allow
+from pools.app.tokens import RefusedError, Tokens, allow, least
 from pools.bearer import Caller
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -29,6 +29,12 @@ class Exchange:
         self._send = send
         self.inference = False
         """Errors are as the Open Inference Protocol has them."""
+        self.status = 0
+        """Of the answer; 0: there was none."""
+        self.user: str | None = None
+        self.session: str | None = None
+        self.rule, self.why, self.named = "token", "", ""
+        """What the audit trail says of it: by which rule, the error's code, what else was named than the path has."""
         self.authorization = given = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
@@ -40,6 +46,7 @@ class Exchange:
     async def caller(self, tokens: Tokens, roles: frozenset[str]) -> Caller:
         """RefusedError."""
         found = await tokens.check(self.authorization)
+        self.user, self.session, self.rule = found.name, found.session, least(roles)
         allow(found, roles)
         return found
 
@@ -76,6 +83,7 @@ class Exchange:
             (b"x-request-id", self.id.encode()),
             (b"x-content-type-options", b"nosniff"),
         ]
+        self.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": [*usual, *headers]})
         await self._send({"type": "http.response.body", "body": body})
 
@@ -86,11 +94,13 @@ class Exchange:
             headers.append((b"connection", b"close"))
         if error.status == 503:
             headers.append((b"retry-after", b"1"))
+        self.why = error.code
         await self.answer(error.status, self._failure(error.envelope(), console), *headers)
 
     async def refuse(self, error: RefusedError) -> None:
         """401, 403 or 503."""
         code = {401: "invalid_token", 403: "forbidden"}.get(error.status, "not_ready")
+        self.why = code
         inner = {"code": code, "message": error.message, "where": "header Authorization", "hint": error.hint}
         await self.answer(error.status, self._failure(inner, ""), *([(b"www-authenticate", b"Bearer")] if error.status == 401 else []))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from apps.checking import check, parse
 from apps.errors import AppError, CallError, InputError, StartError
-from pools.app import batch, histories, inference, secret_routes
+from pools.app import auditing, batch, histories, inference, secret_routes
 from pools.app.calling import called
 from pools.app.errors import ConflictError, NotReadyError, UnknownAppError
 from pools.app.exchange import UPLOAD_SECONDS, Exchange, flag_of, number_of
@@ -22,9 +22,11 @@ from pools.app.live import LIVE
 from pools.app.settings import ProxySettings
 from pools.app.swagger import document
 from pools.app.switching import Switching
-from pools.app.tokens import OWNERS, READERS, RefusedError, Tokens
+from pools.app.tokens import ADMINS, OWNERS, READERS, RefusedError, Tokens
 from pools.app.version import Version
 from pools.app.versions import Versions
+from pools.audit import Trail
+from pools.audit_often import Often
 from pools.keyring import KeyFile
 from pools.tickets import Verifier
 
@@ -36,8 +38,9 @@ logger = logging.getLogger("proxy")
 class Proxy:
     """``base``: its address as people reach it."""
 
-    def __init__(self, settings: ProxySettings, tokens: Tokens, versions: Versions) -> None:
+    def __init__(self, settings: ProxySettings, tokens: Tokens, versions: Versions, often: Often | None = None) -> None:
         self.settings = settings
+        self.often = often or Often(Trail(None, "app-proxy"))
         self.tokens = tokens
         self.versions = versions
         self.switching = Switching(versions)
@@ -55,9 +58,8 @@ class Proxy:
         """One request."""
         if scope["type"] != "http":
             return
-        exchange = Exchange(scope, receive, send)
+        exchange, parts = Exchange(scope, receive, send), scope["path"].split("/")
         try:
-            parts = scope["path"].split("/")
             if len(parts) == 6 and parts[5] == "run" and parts[1] == "api" and parts[2] == "app":
                 await self._run(exchange, scope["method"], parts[3], parts[4])
             else:
@@ -71,6 +73,7 @@ class Proxy:
         except Exception:
             logger.exception("defect, request %s: %s %s", exchange.id, scope["method"], scope["path"])
             await exchange.fail(AppError("the app proxy failed", hint=f"report it with request id {exchange.id} from its log"))
+        auditing.note(self.often, exchange, scope["method"], *_shape(parts))
 
     async def _run(self, exchange: Exchange, method: str, name: str, number: str) -> None:
         if method != "POST":
@@ -153,6 +156,7 @@ class Proxy:
         caller = await self.tokens.check(exchange.authorization)
         archive = await exchange.body(self.settings.upload_bytes, UPLOAD_SECONDS)
         version = await self.versions.take(archive, caller.name, update=update)
+        exchange.named = version.kept.label
         await exchange.answer(200 if update else 201, self._described(version))
 
     async def promote(self, exchange: Exchange, name: str, number: str) -> None:
@@ -209,6 +213,7 @@ ROUTES: dict[tuple[str, ...], dict[str, tuple[frozenset[str] | None, Handler]]] 
     ("api", "app", "batch"): {"GET": (None, batch.describe), "POST": (None, batch.run)},  # for the compute pool too: see there
     ("api", "app", "model"): {"GET": (None, batch.model)},
     **inference.ROUTES,
+    ("api", "v1", "audit"): {"GET": (ADMINS, auditing.show)},
     ("api", "v1", "apps"): {"GET": (READERS, Proxy.list), "POST": (OWNERS, Proxy.create), "PUT": (OWNERS, Proxy.update)},
     ("api", "v1", "apps", "VERSION"): {"GET": (READERS, Proxy.describe), "DELETE": (OWNERS, Proxy.delete)},
     ("api", "v1", "apps", "VERSION", "log"): {"GET": (OWNERS, Proxy.logs)},

@@ -29,6 +29,8 @@ from pools.app.settings import ProxySettings
 from pools.app.slots import Slots
 from pools.app.tokens import AUDIENCES, Tokens
 from pools.app.versions import Versions
+from pools.audit import Trail
+from pools.audit_often import Often
 from pools.bearer import Keys, fetching
 from pools.bearer import Tokens as Judge
 from pools.program import Program
@@ -74,9 +76,11 @@ async def serve(settings: ProxySettings) -> int:
     metrics.listen(settings.metrics, versions)
     fetch = fetching(settings.controller, lambda: ssl.create_default_context(cafile=settings.authority))
     judge = Judge(Keys(fetch, folder / "keys.json", logger.warning), settings.issuer, AUDIENCES)
+    trail = Trail(folder / "audit.jsonl", "app-proxy", logger.error, echo=sys.stdout.write if settings.pod else None)
+    often = Often(trail)
     server = uvicorn.Server(
         uvicorn.Config(
-            Proxy(settings, Tokens(judge), versions),
+            Proxy(settings, Tokens(judge), versions, often),
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -97,6 +101,8 @@ async def serve(settings: ProxySettings) -> int:
         await scheduler.close()
         await versions.close()
         await scheduler.settle()
+        often.tell()
+        trail.close()
     return 0
 
 

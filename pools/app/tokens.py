@@ -8,6 +8,7 @@ from pools.bearer import Tokens as Judge
 AUDIENCES = ("app", "gateway")
 """A token for apps, or a login that is good for all that lies behind the gateway."""
 READERS, OWNERS = frozenset({"admin", "app-owner", "app-reader"}), frozenset({"admin", "app-owner"})
+ADMINS = frozenset({"admin"})
 
 
 class RefusedError(Exception):
@@ -40,7 +41,12 @@ class Tokens:
 def allow(caller: Caller, roles: frozenset[str]) -> None:
     """RefusedError unless the caller has one of the roles."""
     if not caller.roles & roles:
-        wanted = "app-owner" if roles is OWNERS else "app-reader"
+        wanted = least(roles)
         raise RefusedError(
             f"{caller.name!r} lacks the role {wanted!r}", 403, f"ask an admin to grant it: bdc user grant {caller.name} {wanted}"
         )
+
+
+def least(roles: frozenset[str]) -> str:
+    """The role with the fewest rights among them."""
+    return next(role for role in ("app-reader", "app-owner", "admin") if role in roles)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
+from tests.apps.folders import python
 from tests.cluster.sources import create_source, create_table, master_connection, pool_connection
 from tests.patience import eventually
 from tests.services.cluster import Stage
@@ -127,6 +128,30 @@ def test_loads(cluster: Stage) -> None:
     logins = found(cluster, "the Flight logins", "--user", "admin", "--action", "flight.login", least=2)
     assert {entry["outcome"] for entry in logins} == {"allowed", "refused"}
     cluster.bdc("data", "drop", "audited_pool", "--yes", output=None)
+
+
+def test_an_app_by_rest_and_in_sql(cluster: Stage, tmp_path: pathlib.Path) -> None:
+    """One login, seen by the controller and the app proxy under the same name; a call in SQL under the user's."""
+    folder = python(tmp_path / "a", "def run(x):\n    return x\n", "{x: float}", "{result: float}")
+    (folder / "spec.yaml").write_text((folder / "spec.yaml").read_text().replace("name: t\n", "name: audited-app\n"))
+    cluster.bdc("app", "create", str(folder))
+    try:
+        cluster.bdc("app", "run", "audited-app@v1", "--inputs", "x=1.5")
+        ran = naming(cluster, "audited-app@v1", "--action", "apps.run")
+        assert (ran["service"], ran["user"], ran["outcome"], ran["rule"]) == ("app-proxy", "admin", "allowed", "app-reader")
+        together = {(entry["service"], entry["action"]) for entry in query(cluster, "--session", ran["session"])}
+        assert together >= {("control", "apps.create"), ("control", "apps.token"), ("app-proxy", "apps.create"), ("app-proxy", "apps.run")}
+        with pool_connection(cluster, "admin", cluster.password) as pool:
+            assert pool.execute("SELECT predict('audited-app@v1', 2.5)").fetchone() == (2.5,)
+
+        def by_ticket() -> list[dict[str, Any]]:
+            calls = query(cluster, "--action", "apps.run")
+            return [one for one in calls if "audited-app@v1" in one["objects"] and one["rule"] == "ticket of the compute pool"]
+
+        eventually(by_ticket, "the call in SQL")
+        assert by_ticket()[0]["user"] == "admin"
+    finally:
+        cluster.bdc("app", "delete", "audited-app@v1", "--yes", "--live")
 
 
 def test_files_are_their_owners_alone_and_hold_whole_lines(cluster: Stage) -> None:
