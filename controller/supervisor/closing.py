@@ -144,8 +144,15 @@ def _laid(path: Path) -> Closed:
         ports, names = found["ports"], found["users"]
     except (OSError, ValueError, KeyError):  # a cluster that an older program laid, or one that closes nothing
         return OPEN_TO_ALL
-    uids = {entry.pw_uid for entry in pwd.getpwall() if entry.pw_name in set(names)}
+    uids = {uid for name in names if (uid := _uid(name)) is not None}
     return Closed(tuple(sorted(int(port) for port in ports)), tuple(sorted({0, *uids})) if ports else ())
+
+
+def _uid(name: str) -> int | None:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return None
 
 
 def _sweep(own: str) -> None:
