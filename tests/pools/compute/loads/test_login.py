@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pyarrow import flight
 
+from pools.compute.errors import DIRECTORY_HINT
 from tests.patience import SOON
 from tests.pools.compute.loads.rows import eventually
 from tests.services.data_pool import PASSWORD, Client, DataPool, refusal
@@ -24,7 +25,8 @@ def refused_status(client: flight.FlightClient, given: flight.FlightCallOptions 
 def test_a_wrong_login_is_refused_in_the_same_words(data_pool: DataPool, user: str, password: str) -> None:
     with pytest.raises(flight.FlightUnauthenticatedError) as raised:
         data_pool.client(user, password)
-    assert refusal(raised.value) == {"sqlstate": "28P01", "message": f'password authentication failed for user "{user}"'}
+    message = f'password authentication failed for user "{user}"'
+    assert refusal(raised.value) == {"sqlstate": "28P01", "message": message, "hint": DIRECTORY_HINT}
 
 
 def test_another_database_has_other_logins(data_pool: DataPool) -> None:
