@@ -7,57 +7,29 @@ Source: https://hadoop.apache.org/docs/stable/hadoop-project-dist/hadoop-hdfs/We
 from __future__ import annotations
 
 import http.client
-import json
-import shlex
 import string
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from bdc.closed import closed
-from bdc.errors import AuthenticationError, BdcError, ConflictError, ForbiddenError, InternalError, NotFoundError, ServiceError, UserError
+from bdc.errors import ConflictError, InternalError, NotFoundError, ServiceError, UserError
 from bdc.paths import remote_path
 from bdc.rest import open_connection, unreachable
+from bdc.webhdfs_answers import FileStatus, decoded, entries_of, expect, hint_of, part_of, status_of
+
+__all__ = ["BLOCK", "FileStatus", "WebHdfs"]
 
 BLOCK = 1 << 20
 """Bytes that are held at once while a file is copied."""
 
 UNREACHABLE = "'bdc status --service hdfs' says how HDFS is"
 
-_BY_EXCEPTION: dict[str, type[BdcError]] = {
-    "FileNotFoundException": NotFoundError,
-    "AccessControlException": ForbiddenError,
-    "SecurityException": ForbiddenError,
-    "FileAlreadyExistsException": ConflictError,
-    "PathIsNotEmptyDirectoryException": ConflictError,
-    "ParentNotDirectoryException": ConflictError,
-    "IllegalArgumentException": UserError,
-    "UnsupportedOperationException": UserError,
-    "InvalidPathException": UserError,
-}
-
-
-@dataclass(frozen=True)
-class FileStatus:
-    """A file or folder: sizes in bytes, times in milliseconds since the epoch, ``permission`` octal (``755``)."""
-
-    path: str
-    name: str
-    folder: bool
-    length: int
-    owner: str
-    group: str
-    permission: str
-    modified: int
-    replication: int
-    block_size: int
-
 
 class WebHdfs:
     """The file system behind ``base`` (``http://host:port/webhdfs/v1``), used as ``user``.
 
-    ``reach``: where the URL of a DataNode, as the NameNode names it, is reached from here. ``token``, ``authority``: for the cluster's
-    gateway (``https://…``), which knows from the token who asks; HDFS itself is shown none.
+    ``reach``: where the URL of a DataNode, as the NameNode names it, is reached from here. ``authority``: who has signed the
+    certificate of ``https://…``. ``token``: for the cluster's gateway, which knows from it who asks; HDFS itself is shown none.
     """
 
     def __init__(
@@ -79,7 +51,7 @@ class WebHdfs:
 
     def status(self, path: str) -> FileStatus:
         """What ``path`` is; NotFoundError."""
-        return _status(path, "", _part(self._json("GET", path, "GETFILESTATUS"), "FileStatus"))
+        return status_of(path, "", part_of(self._json("GET", path, "GETFILESTATUS"), "FileStatus"))
 
     def exists(self, path: str) -> bool:
         """Whether there is anything at ``path``."""
@@ -93,10 +65,10 @@ class WebHdfs:
         """What is in a folder (a file lists itself), by name, fetched batch by batch so that a huge folder fits."""
         after = ""
         while True:
-            answer = _part(self._json("GET", path, "LISTSTATUS_BATCH", startAfter=after), "DirectoryListing")
-            entries = _entries(_part(_part(answer, "partialListing"), "FileStatuses"))
+            answer = part_of(self._json("GET", path, "LISTSTATUS_BATCH", startAfter=after), "DirectoryListing")
+            entries = entries_of(part_of(part_of(answer, "partialListing"), "FileStatuses"))
             for entry in entries:
-                found = _status(path, str(entry.get("pathSuffix", "")), entry)
+                found = status_of(path, str(entry.get("pathSuffix", "")), entry)
                 after = found.name
                 yield found
             if not entries or not answer.get("remainingEntries"):
@@ -104,7 +76,7 @@ class WebHdfs:
 
     def summary(self, path: str) -> dict[str, object]:
         """Number of files and folders, bytes, bytes with all replicas, quotas."""
-        return _part(self._json("GET", path, "GETCONTENTSUMMARY"), "ContentSummary")
+        return part_of(self._json("GET", path, "GETCONTENTSUMMARY"), "ContentSummary")
 
     def mkdir(self, path: str, permission: str | None = None) -> None:
         """Make a folder and those above it; an existing folder is fine."""
@@ -117,7 +89,7 @@ class WebHdfs:
         """Remove; ConflictError for a folder that is not empty unless ``recursive``; NotFoundError."""
         answer = self._json("DELETE", path, "DELETE", recursive=recursive)
         if answer.get("boolean") is not True:
-            raise NotFoundError(f"there is no {path}", where=self._base, hint=_hint("FileNotFoundException", path))
+            raise NotFoundError(f"there is no {path}", where=self._base, hint=hint_of("FileNotFoundException", path))
 
     def rename(self, source: str, target: str, *, overwrite: bool = False) -> None:
         """Move within HDFS, in one step for whoever looks. ``overwrite`` replaces a file (or an empty folder)."""
@@ -137,7 +109,7 @@ class WebHdfs:
         location = self._location("GET", path, "OPEN", offset=offset or None, length=length)
         connection, response = self._transfer("GET", location, None)
         try:
-            self._expect(response, 200, path)
+            expect(response, 200, self._base, path)
             yield from self._blocks(response, path)
         finally:
             connection.close()
@@ -150,7 +122,7 @@ class WebHdfs:
         location = self._location("PUT", path, "CREATE", overwrite=overwrite)
         connection, response = self._transfer("PUT", location, blocks)
         try:
-            self._expect(response, 201, path)
+            expect(response, 201, self._base, path)
             response.read()
         finally:
             connection.close()
@@ -215,35 +187,13 @@ class WebHdfs:
         try:
             connection.request(method, target, headers=self._login(self._base))
             response = connection.getresponse()
-            self._expect(response, 200, path)
+            expect(response, 200, self._base, path)
             raw = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise closed(self._base, error) or unreachable(self._base, error, UNREACHABLE) from error
         finally:
             connection.close()
-        return _decode(raw, self._base)
-
-    def _expect(self, response: http.client.HTTPResponse, wanted: int, path: str) -> None:
-        if response.status == wanted:
-            return
-        raw = response.read(65536)
-        try:
-            answer = _decode(raw, self._base)
-        except BdcError:
-            answer = {}
-        if isinstance(said := answer.get("error"), dict):
-            raise _refused(response.status, said, f"{self._base} {path}")
-        found = answer.get("RemoteException")
-        remote = found if isinstance(found, dict) else {}
-        name = str(remote.get("exception", f"HTTP {response.status}"))
-        default = UserError if 400 <= response.status < 500 and not remote else ServiceError
-        message = str(remote.get("message") or "").splitlines()
-        raise _BY_EXCEPTION.get(name, default)(
-            message[0] if message else f"HDFS refused the operation on {path}",
-            where=f"{self._base} {path}",
-            code=name,
-            hint=_hint(name, path),
-        )
+        return decoded(raw, self._base)
 
 
 class _SourceError(Exception):
@@ -261,65 +211,3 @@ class _Guarded:
             yield from self._blocks
         except OSError as error:
             raise _SourceError from error
-
-
-def _refused(status: int, said: dict[str, object], where: str) -> BdcError:
-    """The gateway's own word, not HDFS's."""
-    kinds = {401: AuthenticationError, 403: ForbiddenError, 404: NotFoundError}
-    kind = kinds.get(status, UserError if 400 <= status < 500 else ServiceError)
-    hint = said.get("hint")
-    return kind(str(said.get("message")), where=where, code=str(said.get("code")), hint=str(hint) if hint else None)
-
-
-def _hint(name: str, path: str) -> str | None:
-    if name in ("SafeModeException", "RetriableException", "StandbyException"):
-        return "HDFS is starting: 'bdc status --service hdfs' says how far it is"
-    shown = shlex.quote(path.rpartition("/")[0] or "/")
-    return {
-        "AccessControlException": "'bdc hdfs ls -d' shows owner and permission",
-        "FileNotFoundException": f"bdc hdfs ls {shown}",
-        "ParentNotDirectoryException": f"bdc hdfs ls {shown}",
-        "FileAlreadyExistsException": "--force replaces a file that exists, where the command has it",
-    }.get(name)
-
-
-def _decode(raw: bytes, where: str) -> dict[str, object]:
-    try:
-        document = json.loads(raw) if raw.strip() else {}
-    except ValueError as error:
-        raise ServiceError("what answered is not WebHDFS", where=where, hint="'bdc endpoint list' shows the address") from error
-    if not isinstance(document, dict):
-        raise InternalError("WebHDFS answered something that is no object", where=where)
-    return document
-
-
-def _part(document: dict[str, object], key: str) -> dict[str, object]:
-    part = document.get(key)
-    if not isinstance(part, dict):
-        raise InternalError(f"WebHDFS answered without {key!r}")
-    return part
-
-
-def _entries(document: dict[str, object]) -> list[dict[str, object]]:
-    entries = document.get("FileStatus")
-    if not isinstance(entries, list):
-        raise InternalError("WebHDFS answered without 'FileStatus'")
-    return entries
-
-
-def _status(path: str, suffix: str, entry: dict[str, object]) -> FileStatus:
-    def number(key: str) -> int:
-        return int(str(entry.get(key, 0)))
-
-    return FileStatus(
-        path=f"{path.rstrip('/')}/{suffix}" if suffix else path,
-        name=suffix or path.rpartition("/")[2],
-        folder=entry.get("type") == "DIRECTORY",
-        length=number("length"),
-        owner=str(entry.get("owner", "")),
-        group=str(entry.get("group", "")),
-        permission=str(entry.get("permission", "")).rjust(3, "0"),
-        modified=number("modificationTime"),
-        replication=number("replication"),
-        block_size=number("blockSize"),
-    )

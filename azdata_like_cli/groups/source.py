@@ -81,7 +81,8 @@ def _own_place(settings: Settings, connector: str | None) -> str:
     """Where the cluster's own HDFS is, or its data pool."""
     if connector == "datapool":
         return DATA_POOL
-    address = settings.session().context.endpoints.get("hdfs")
+    endpoints = settings.session().context.endpoints
+    address = endpoints.get("hdfs-files", endpoints.get("hdfs"))  # by TLS, where there is TLS
     if connector != "hdfs" or address is None:
         raise click.UsageError("Missing option '--location'.")
     return address

@@ -12,6 +12,7 @@ from pools.storage import hadoop
 from pools.workload import ConfigFile, Endpoint, Port, Prepare, Probe, Scrape, Workload
 
 NAMENODE = "nmnode-0"
+FILES = Endpoint("hdfs-files", "HDFS files over TLS, for data sources", "https://{host}:{port:http}", "https")
 READY_SECONDS = 180.0
 """7 s of computing until a daemon answers; on a machine with no time for it that is more than a minute, and who is started again then never
 gets there."""
@@ -104,6 +105,7 @@ def _namenode(settings: StorageSettings) -> Workload:
         endpoints=(
             *((_webhdfs(settings.scheme),) if settings.proxy_user is None else ()),
             Endpoint("hdfs", "HDFS RPC", "hdfs://{host}:{port:rpc}", "hdfs"),
+            *((FILES,) if settings.encrypted else ()),
         ),
         stop_seconds=10,
         ready_seconds=READY_SECONDS,

@@ -4,7 +4,9 @@ of the node leads to the API, to HDFS as oneself, to apps, to the data pool and 
 from __future__ import annotations
 
 import json
+import ssl
 import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +18,7 @@ from pyarrow import flight
 
 from controller.certificates.authority import Pair
 from controller.certificates.probe import served
+from tests.cluster.sources import create_table
 from tests.kubernetes.outside import Outside
 from tests.services.certificates import Laid, laid
 from tests.services.kubernetes import Node
@@ -44,6 +47,7 @@ CODE = "def handler(x):\n    return {'y': x + 1}\n"
 ANN = "ann's pass phrase"
 SECRET = "given-tls"
 HERE = "127.0.0.1"
+WEBHDFS, DATANODE_HTTP = 31570, 31511
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +119,38 @@ def numbers(vault: Product, authority: Path) -> None:
         master.execute("INSERT INTO t SELECT g FROM generate_series(1, 1000) g")
 
 
+@pytest.fixture(scope="module")
+def houses(vault: Product, authority: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Table ``houses`` of a file in HDFS: 1 to 1,000 once more."""
+    file = tmp_path_factory.mktemp("files") / "houses.csv"
+    file.write_text("id\n" + "".join(f"{number}\n" for number in range(1, 1001)))
+    vault.bdc("hdfs", "cp", str(file), "hdfs:/houses.csv", output=None)
+    with session(vault, authority) as master:
+        create_table(master, "public.houses", "hdfs", "/houses.csv")
+
+
+@pytest.mark.usefixtures("numbers", "houses")
+def test_files_of_hdfs_are_read_by_tls_alone(vault: Product, authority: Path, outside: Outside) -> None:
+    with session(vault, authority) as master:
+        assert master.execute("SELECT location FROM bdc.data_sources WHERE name = 'hdfs'").fetchone() == (
+            f"https://nmnode-0.{vault.name}.svc:{WEBHDFS}",
+        )
+        assert master.execute("SELECT count(*), sum(h.id) FROM houses h JOIN t ON t.a = h.id").fetchone() == (1000, 500500)
+    for service, port in (("nmnode-0", WEBHDFS), ("storage-0-0", DATANODE_HTTP)):
+        reached = vault.node.reach_service(vault.name, service, port)
+        with pytest.raises(OSError):
+            urllib.request.urlopen(f"http://{HERE}:{reached}/webhdfs/v1/?op=GETFILESTATUS&user.name=admin", timeout=60)
+        trust = ssl.create_default_context(cafile=str(authority))
+        with urllib.request.urlopen(f"https://{HERE}:{reached}/prom", timeout=60, context=trust) as answer:
+            assert answer.status == 200
+    bearer = {"Authorization": f"Bearer {outside.token('admin', vault.password)}"}
+    asked = urllib.request.Request(f"{outside.url}/api/v1/bdc/metrics", headers=bearer)
+    with urllib.request.urlopen(asked, timeout=60, context=trust) as answer:
+        told = answer.read().decode()
+    for workload in ("nmnode-0", "storage-0-0"):
+        assert f'openbdc_up{{workload="{workload}",pool="storage"}} 1' in told
+
+
 @pytest.mark.usefixtures("numbers")
 def test_everybody_speaks_tls_and_verifies(vault: Product, authority: Path) -> None:
     addresses = {str(one["name"]): str(one["endpoint"]) for one in vault.bdc("endpoint", "list")}
@@ -132,10 +168,10 @@ def staying(vault: Product) -> set[object]:
     return {pod["metadata"]["uid"] for pod in vault.pods() if pod["metadata"]["labels"].get("openbdc.dev/role") != "app-version"}
 
 
-@pytest.mark.usefixtures("numbers")
+@pytest.mark.usefixtures("numbers", "houses")
 def test_certificates_are_exchanged_while_it_runs(vault: Product, authority: Path) -> None:
     before, pods = certificates(vault), staying(vault)
-    assert set(before) == {"app-proxy", "compute-0", "control", "data-0", "data-1", "gateway", "master-0"}
+    assert set(before) == {"app-proxy", "compute-0", "control", "data-0", "data-1", "gateway", "master-0", "nmnode-0", "storage-0-0"}
     with session(vault, authority) as master:
         vault.bdc("cert", "rotate", output=None)
         # the kubelet lays the new files when it next looks at a pod: within a minute and a half, and at once where the pod changed
@@ -147,6 +183,7 @@ def test_certificates_are_exchanged_while_it_runs(vault: Product, authority: Pat
 
         vault.until(exchanged, "all servers show their new certificates")
         assert master.execute("SELECT count(*) FROM t").fetchone() == (1000,)
+        assert master.execute("SELECT sum(h.id) FROM houses h").fetchone() == (500500,)
     with session(vault, authority) as master:
         assert master.execute("SELECT sum(a) FROM t").fetchone() == (500500,)
     assert staying(vault) == pods

@@ -39,7 +39,8 @@ def test_in_pods_all_http_ports_speak_tls() -> None:
     setup = found["hdfs-setup"]
     assert "https://{host:nmnode-0}:31570/webhdfs/v1" in setup.command and "{secrets}/ca.crt" in setup.command
     assert {secret.name for secret in setup.secrets} == {"tls-ca.crt"}
-    assert found["nmnode-0"].endpoints[0].address.startswith("https://")
+    shown = {one.name: one.address for one in found["nmnode-0"].endpoints}
+    assert shown["webhdfs"] == "https://{host}:{port:http}/webhdfs/v1" and shown["hdfs-files"] == "https://{host}:{port:http}"
 
 
 def test_a_datanode_that_encrypts_is_compiled_for_it() -> None:

@@ -26,7 +26,8 @@ from virtualization.catalog import Column, DataSource, VirtualTable
 from virtualization.connectors.hdfs import HdfsConnector
 from virtualization.connectors.hdfs.client import Client
 from virtualization.connectors.hdfs.options import settings
-from virtualization.connectors.hdfs.web_connections import AUTHORITY
+from virtualization.connectors.hdfs.web_connections import AUTHORITY, UntrustedError
+from virtualization.connectors.hdfs.webhdfs import Asked, WebHdfs
 from virtualization.errors import DefinitionError, RemoteObjectError, SourceCredentialError, SourceUnreachableError
 from virtualization.plan import Connector
 
@@ -149,6 +150,20 @@ def test_a_server_without_tls_is_told(hdfs: HdfsServer) -> None:
     made = HdfsConnector(DataSource("src", "hdfs", f"https://127.0.0.1:{hdfs.http}"))
     assert f"127.0.0.1:{hdfs.http} does not speak TLS as it should" in failed(made.test).message
     made.close()
+
+
+class SendsElsewhere:
+    """Stands in for a NameNode that sends to a DataNode without TLS."""
+
+    def ask(self, server: str, method: str, target: str, most: int) -> tuple[int, bytes]:
+        return 200, b'{"Location": "http://127.0.0.1:1/webhdfs/v1/x?op=OPEN"}'
+
+
+def test_a_datanode_without_tls_is_not_asked() -> None:
+    files = WebHdfs("namenode", 9871, "nobody", 1.0)
+    files.connections = SendsElsewhere()  # type: ignore[assignment]
+    with pytest.raises(UntrustedError, match=r"namenode:9871 sends to a DataNode without TLS \(http\)"):
+        files.location(Asked("GET", "/x", "OPEN", {}))
 
 
 def test_a_certificate_is_replaced_while_files_are_read(lake: HdfsServer) -> None:
