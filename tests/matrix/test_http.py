@@ -24,24 +24,28 @@ pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 OTHER = "bob"
+PEOPLE = {"other user": OTHER, "a reader": "reader", "an owner": "owner"}
 VALUES = {"service": "sql", "resource": "master-0", "workload": "master-0", "role": "user", "number": "1", "version": "v1"}
 GONE = "nobody"
 """Whom routes that change people name, so that the cells don't change each other."""
 
 REFUSED_ALL = dict.fromkeys(("no token", "expired", "forged", "another cluster's", "other audience", "logged out", "removed user"), "401")
+NOBODY_ELSE = {**REFUSED_ALL, "other user": "403", "a reader": "403", "an owner": "403", "wrong role": "403", "right role": "in"}
+ALL_USERS = {**REFUSED_ALL, "other user": "in", "a reader": "in", "an owner": "in", "wrong role": "403", "right role": "in"}
 DECLARED: dict[Rule, dict[str, str]] = {
-    "public": {**dict.fromkeys(REFUSED_ALL, "in"), "other user": "in", "wrong role": "in", "right role": "in"},
-    "user": {**REFUSED_ALL, "other user": "in", "wrong role": "403", "right role": "in"},
-    "scraper": {**REFUSED_ALL, "other user": "in", "wrong role": "403", "right role": "in"},
-    "self": {**REFUSED_ALL, "other user": "403", "wrong role": "403", "right role": "in"},
-    "admin": {**REFUSED_ALL, "other user": "403", "wrong role": "403", "right role": "in"},
-    "app-reader": {**REFUSED_ALL, "other user": "403", "wrong role": "403", "right role": "in"},
-    "app-owner": {**REFUSED_ALL, "other user": "403", "wrong role": "403", "right role": "in"},
+    "public": dict.fromkeys(NOBODY_ELSE, "in"),
+    "user": ALL_USERS,
+    "scraper": ALL_USERS,
+    "self": NOBODY_ELSE,
+    "admin": NOBODY_ELSE,
+    "app-reader": {**NOBODY_ELSE, "a reader": "in", "an owner": "in"},
+    "app-owner": {**NOBODY_ELSE, "an owner": "in"},
 }
-"""Rule → caller → what comes. ``other user``: bob, who has the role ``user``; ``wrong role``: the right user's token without the role."""
+"""Rule → caller → what comes. ``other user``: bob, who has the role ``user``; ``a reader``, ``an owner``: others with that role for apps;
+``wrong role``: the right user's token without the role."""
 
 BY_ADMINS = ("admin", "app-reader", "app-owner")
-"""Rules whose right caller here is an admin; who holds just the app's role: tests/controller/api/test_apps.py."""
+"""Rules whose right caller here is an admin."""
 NO_ROUTE = {"no token": "405", "right role": "405"}
 """For a verb that a path does not take."""
 ENDING = frozenset({("DELETE", "/api/v1/token"), ("DELETE", "/api/v1/users/{name}/sessions"), ("PUT", "/api/v1/users/{name}/password")})
@@ -55,6 +59,8 @@ class Callers:
         self.services = services
         for name in (OTHER, "removed"):
             services.users.add(name, "correct horse battery")
+        services.users.add(PEOPLE["a reader"], "correct horse battery", ("app-reader",))
+        services.users.add(PEOPLE["an owner"], "correct horse battery", ("app-owner",))
         self._removed = self._good("removed")
         services.users.remove("removed")
         self._known: dict[tuple[str, bool], str | None] = {}
@@ -84,8 +90,8 @@ class Callers:
                 return token
             case "removed user":
                 return self._removed
-            case "other user":
-                return self._good(OTHER)
+            case "other user" | "a reader" | "an owner":
+                return self._good(PEOPLE[caller])
             case "wrong role":
                 return self._changed(right, roles=["user"] if right == ADMIN else [])
             case _:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from controller.auth.keys import TokenKey
+from controller.auth.tokens import ACCESS_MINUTES
 from pools import bearer
 from pools.bearer import BadTokenError, Keys, KeysAwayError, Tokens, key_id, verified
 
@@ -75,6 +76,15 @@ def test_a_good_token_says_who_calls() -> None:
     caller = asyncio.run(Tokens(Keys(controller), ISSUER, AUDIENCES).caller(header(signed(controller.keys[0]))))
     assert (caller.name, caller.roles, caller.kid) == ("alice", frozenset({"user"}), "a")
     assert caller.until > time.time()
+
+
+@pytest.mark.parametrize("skew", [-600, 600])
+def test_clocks_may_be_ten_minutes_apart(skew: int) -> None:
+    """A token of the usual half an hour, made by a controller whose clock is off: who verifies it goes by his own, and it is good."""
+    controller, made = Controller(key("a")), int(time.time()) + skew
+    token = signed(controller.keys[0], iat=made, exp=made + ACCESS_MINUTES * 60)
+    caller = asyncio.run(Tokens(Keys(controller), ISSUER, AUDIENCES).caller(header(token)))
+    assert caller.until - time.time() > 60 * 15
 
 
 def unsigned() -> str:
