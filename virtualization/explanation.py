@@ -45,6 +45,9 @@ class FragmentExplanation:
     read_by_executor: bool
     actual: Counts | None = None
     asked: str | None = None
+    asked_ranges: str | None = None
+    """As ``ranges``, of what was asked."""
+
     keys: tuple[str, ...] = ()
     """Keys of other fragments that go along in what the source is asked, where there are not too many."""
 
@@ -60,7 +63,7 @@ class FragmentExplanation:
         counts = None if actual is None else {name: getattr(actual, name) for name in ("rows", "bytes", "milliseconds", "opened")}
         plain = {
             name: getattr(self, name)
-            for name in ("name", "source", "connector", "text", "asked", "read_by_executor", "ranges", "analyzed_at")
+            for name in ("name", "source", "connector", "text", "asked", "asked_ranges", "read_by_executor", "ranges", "analyzed_at")
         }
         estimates = {"estimated_rows": self.estimated_rows, "estimated_bytes": self.estimated_bytes}
         return {**plain, **estimates, "tables": list(self.tables), "keys": list(self.keys), "actual": counts}
@@ -99,6 +102,7 @@ class Explanation:
                     read_by_executor=inline and fragment.duckdb_sql() is not None,
                     actual=actual.moved[number] if actual is not None else None,
                     asked=_asked(fragment, actual.moved[number]) if actual is not None else None,
+                    asked_ranges=_asked_ranges(fragment, actual.moved[number]) if actual is not None else None,
                     keys=tuple(
                         f"{flow.taker_column} from __f{flow.giver}.{flow.giver_column}, if at most {flow.most:,}"
                         for flow in plan.flows
@@ -209,6 +213,7 @@ def _fragment_lines(fragment: FragmentExplanation, *, named: bool, executor: str
     yield from ("  " + line for line in fragment.text.splitlines())
     if fragment.asked is not None:
         yield f"  asked with keys: {_cut(fragment.asked, _SHOWN_ASKED)}"
+    yield from ([f"    read in {fragment.asked_ranges}"] if fragment.asked_ranges is not None else [])
 
 
 def _estimated(fragment: FragmentExplanation) -> str:
@@ -248,3 +253,8 @@ def _asked(fragment: Fragment, counts: Counts) -> str | None:
     """The text that the source got, where it is not the plan's."""
     asked = counts.asked.text if counts.asked is not None else fragment.text
     return None if asked == fragment.text else asked
+
+
+def _asked_ranges(fragment: Fragment, counts: Counts) -> str | None:
+    asked = counts.asked
+    return asked.ranges() if _asked(fragment, counts) is not None and isinstance(asked, ReadInRanges) else None

@@ -15,14 +15,16 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import adbc_driver_manager
 import pyarrow as pa
 
+from virtualization.connectors.postgresql.beside import beside
 from virtualization.connectors.postgresql.client import Client, Running, execute, numbered
+from virtualization.connectors.postgresql.key_ranges import Keyed
 from virtualization.driver_batches import to_contract
 from virtualization.errors import CancelledError, VirtualizationError
 from virtualization.plan import QueryContext
@@ -37,10 +39,6 @@ OLDEST = 140000
 BESIDE = 0.3
 """Of a join: each connection does again what is not about the ranges' table (hash tables of the others). Beyond this share of what the
 source expects reading the table to cost, one statement is better."""
-
-HASHED_ROW, HASHED_BYTE = 0.15, 0.0025
-"""What a row in a hash table costs beside what PostgreSQL expects, which is next to nothing: memory is touched for the first time. Measured
-in its own unit (a page read in sequence): 150,000 rows of 152 bytes 205 ms, of 12 bytes 66 ms, where 24,600 units took 62 ms."""
 
 REMEMBERED_SECONDS = 60.0
 """How long the source's own plan of a text is believed."""
@@ -71,6 +69,11 @@ class Ranged:
     share: int = 0
     """Pages of a range of ``fenced``: the source plans that one otherwise than the whole."""
 
+    @property
+    def alone(self) -> bool:
+        """Is it about this table only?"""
+        return self.each > 1
+
     def other(self) -> Ranged:
         """Of the same statement with other conditions."""
         return replace(self, conditional=True, fenced=None)
@@ -90,29 +93,12 @@ class Ranged:
         return known[1]
 
     def _pays(self, client: Client, text: str, what: str, context: QueryContext) -> bool:
-        whole = _beside(json.loads(client.plan_of(text, what, context))[0]["Plan"], self)
+        whole = beside(json.loads(client.plan_of(text, what, context))[0]["Plan"], (self.schema, self.name))
         if whole is None or self.fenced is None:
             return whole is not None and whole[1] <= BESIDE * whole[0]
         range_ = Scan(self.fenced, self).first(self.share)
-        each = _beside(json.loads(client.plan_of(range_, what, context))[0]["Plan"], self)
+        each = beside(json.loads(client.plan_of(range_, what, context))[0]["Plan"], (self.schema, self.name))
         return each is not None and each[1] <= BESIDE * whole[0]
-
-
-def _beside(node: dict[str, Any], of: Ranged) -> tuple[float, float] | None:
-    """What the source expects reading the table in sequence to cost, and all that is apart from it; None: it does something else."""
-    if node["Node Type"] in ("Seq Scan", "Tid Range Scan") and (node.get("Schema"), node.get("Relation Name")) == (of.schema, of.name):
-        return node["Total Cost"], 0.0
-    below = node.get("Plans", [])
-    for place, child in enumerate(below):
-        found = _beside(child, of)
-        if found is not None:
-            return found[0], found[1] + sum(_cost(other) for other in below[:place] + below[place + 1 :])
-    return None
-
-
-def _cost(node: dict[str, Any]) -> float:
-    hashed = HASHED_ROW + HASHED_BYTE * node["Plan Width"] if node["Node Type"] == "Hash" else 0.0
-    return float(node["Total Cost"] + hashed * node["Plan Rows"])
 
 
 class Scan:
@@ -126,7 +112,7 @@ class Scan:
         self.at_once = ranged.conditional
         """Do all connections begin before the first row has come?"""
 
-    def facts(self) -> str:
+    def facts_text(self) -> str:
         """The statement that exports the first session's snapshot and tells the table's size."""
         name = self._table.replace("'", "''")
         size = f"pg_relation_size('{name}'::regclass) / current_setting('block_size')::bigint"
@@ -150,7 +136,7 @@ class Scan:
 class ParallelRows:
     """See ``virtualization.plan.Batches``. ``connections``: at most so many at once."""
 
-    def __init__(self, client: Client, scan: Scan, schema: pa.Schema, what: str, context: QueryContext, zone: str | None = None) -> None:
+    def __init__(self, client: Client, scan: Scan | Keyed, schema: pa.Schema, what: str, context: QueryContext, zone: str | None) -> None:
         self._client = client
         self._schema = schema
         self._what = what
@@ -290,7 +276,7 @@ class ParallelRows:
             except queue.Empty:
                 return
 
-    def _export(self, cursor: Any, scan: Scan) -> dict[str, Any]:  # noqa: ANN401 the driver's cursor
+    def _export(self, cursor: Any, scan: Scan | Keyed) -> dict[str, Any]:  # noqa: ANN401 the driver's cursor
         cursor.execute(_BEGIN)
-        rows: Sequence[dict[str, Any]] = execute(cursor, scan.facts(), self._client.settings.fetch_bytes).read_all().to_pylist()
-        return rows[0]
+        told = execute(cursor, scan.facts_text(), self._client.settings.fetch_bytes).read_all()
+        return dict(told.to_pylist()[0])
