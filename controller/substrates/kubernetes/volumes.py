@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from controller.spec.kubernetes import Claim
+from controller.substrates.kubernetes.arrows import VERSIONS
 from controller.substrates.kubernetes.config import key_of
 from controller.substrates.kubernetes.groups import Group
 from controller.substrates.kubernetes.place import Json, Place
@@ -21,6 +22,9 @@ CERTIFIED = frozenset({"gateway", "master"})
 """Pools whose pods show a customer's certificate, where there is one."""
 SHARED_MEMORY = "512Mi"
 """For PostgreSQL's parallel workers; a container's own 64 MB end a large parallel hash join with an error."""
+PROGRAMS_MAY = {"data": "10Gi", "tmp": "2Gi", "run": "256Mi", "logs": "256Mi"}
+"""So much people's programs may write, each pod of theirs: above it the kubelet ends the pod, before the node's disk is full for all.
+``data`` holds the package and what its requirements install. Nothing else of a pod can be written to."""
 DATA_CLAIM = "data"
 CLAIMS = {"master": "master", "data": "data", "nmnode": "nameNode", "storage": "dataNode", "app-proxy": "app"}
 """Role → key of ``spec.kubernetes.storage.claims``."""
@@ -28,14 +32,14 @@ CLAIMS = {"master": "master", "data": "data", "nmnode": "nameNode", "storage": "
 
 def volumes(group: Group, place: Place) -> list[Json]:
     """Of the pod; the claim of a StatefulSet comes from its template."""
-    found: list[Json] = [{"name": name, "emptyDir": {}} for name in ("run", "logs", "tmp")]
+    found = [_empty(name, name, group) for name in ("run", "logs", "tmp")]
     if any(map(_shares_memory, group.members)):
         found.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": SHARED_MEMORY}})
     if _certified(group.main, place):
         found.append({"name": "tls", "secret": {"secretName": place.spec.tls_secret, "defaultMode": READABLE}})
     for workload in group.members:
         if not _claimed(workload, group):
-            found.append({"name": _name(workload, "data"), "emptyDir": {}})
+            found.append(_empty(_name(workload, "data"), "data", group))
         if workload.files:
             items = [{"key": key_of(file.path), "path": file.path} for file in workload.files]
             found.append({"name": _name(workload, "config"), "configMap": {"name": workload.name, "items": items}})
@@ -44,6 +48,11 @@ def volumes(group: Group, place: Place) -> list[Json]:
             source = {"secretName": SECRETS, "defaultMode": READABLE, "items": kept}
             found.append({"name": _name(workload, "secrets"), "secret": source})
     return found
+
+
+def _empty(name: str, kind: str, group: Group) -> Json:
+    """A folder that goes with the pod. ``kind``: of ``PROGRAMS_MAY``."""
+    return {"name": name, "emptyDir": {"sizeLimit": PROGRAMS_MAY[kind]} if group.role == VERSIONS else {}}
 
 
 def mounts(workload: Workload, group: Group, place: Place) -> list[Json]:

@@ -203,3 +203,6 @@ def test_pods_of_a_version_hold_what_opens_its_package_and_nothing_else() -> Non
     secrets = [item["key"] for volume in pod["volumes"] if "secret" in volume for item in volume["secret"]["items"]]
     assert (deployment["spec"]["replicas"], secrets) == (2, [f"app-pod-{HOUSE.code}", "tls-ca.crt"])
     assert pod["containers"][0]["resources"]["limits"] == {"cpu": "3", "memory": f"{3 * 512 * 5 // 4 + 128}Mi"}
+    assert all(volume["emptyDir"].get("sizeLimit") for volume in pod["volumes"] if "emptyDir" in volume), "a node's disk is for all"
+    writable = {mount["name"] for mount in pod["containers"][0]["volumeMounts"] if not mount.get("readOnly")}
+    assert writable == {volume["name"] for volume in pod["volumes"] if "emptyDir" in volume}
