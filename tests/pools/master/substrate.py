@@ -91,10 +91,11 @@ def prepare(workload: Workload, folder: pathlib.Path) -> None:
 def start(workload: Workload, folder: pathlib.Path, secrets: Mapping[str, str]) -> Running:
     lay(workload, folder, secrets)
     prepare(workload, folder)
+    environment = {name: render(value, workload, folder) for name, value in workload.environment.items()}
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [render(part, workload, folder) for part in workload.command],
-            stdout=log, stderr=log, cwd=folder, env={**os.environ, **workload.environment}, **unprivileged(),
+            stdout=log, stderr=log, cwd=folder, env={**os.environ, **environment}, **unprivileged(),
         )  # fmt: skip
     running = Running(workload, folder, process)
     deadline = time.monotonic() + workload.ready_seconds

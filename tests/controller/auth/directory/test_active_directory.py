@@ -5,17 +5,22 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from controller.auth.directory.asking import AskedDirectory, Gone
 from controller.auth.directory.connecting import Servers
 from controller.auth.directory.explaining import Explanation
 from controller.auth.directory.listing import newcomers
-from controller.auth.directory.sql_login import asked_about, bind_template
+from controller.auth.directory.sql_login import asked_about, bind_template, ldap_of
 from controller.auth.users import Users
 from controller.errors import LoginError
 from controller.store import FolderStore
+from pools.postgresql import PostgresqlServer, server_workload
+from tests.cluster.test_debian_postgresql import programs
+from tests.pools.master.substrate import started
 from tests.services.directory.samba import PASSWORD, REALM, SUFFIX, Samba, missing, samba_server
+from tests.services.postgresql import free_port, reachable_folder
 
 WRONG = "wrong user name or password"
 
@@ -126,3 +131,28 @@ def test_postgresql_asks_for_the_account_s_own_name_and_everybody_is_listed(samb
 def sql_step(asked: AskedDirectory) -> tuple[str, str]:
     steps = Explanation(asked, Users(FolderStore(pathlib.Path("/nowhere"))), "wanda", PASSWORD).run()
     return next((step.state, step.message) for step in steps if step.step == "sql")
+
+
+def test_a_real_postgresql_asks_the_domain(samba: Samba, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BDC_TEST_POSTGRESQL_BIN", str(programs()))
+    dn = samba.person("Wendy")
+    asked = samba.settings(sql_login="ldap", answer_seconds=30)
+    port, version = free_port(), int(programs().parent.name)
+    described = PostgresqlServer("master-0", "master", "master", "bdc_controller", "first", port, version=version, ldap=ldap_of(asked))
+    login = {"host": "127.0.0.1", "port": port, "dbname": "postgres"}
+    with reachable_folder() as folder, started(server_workload(described), folder / "master", {"first": PASSWORD}) as running:
+        with psycopg.connect(**login, user="bdc_controller", password=PASSWORD, autocommit=True) as session:  # type: ignore[arg-type]
+            session.execute("CREATE ROLE bdc_directory; CREATE ROLE wendy LOGIN IN ROLE bdc_directory; CREATE ROLE local LOGIN")
+
+        def gets_in(user: str, password: str) -> bool:
+            try:
+                psycopg.connect(**login, user=user, password=password).close()  # type: ignore[arg-type]
+            except psycopg.OperationalError:
+                return False
+            return True
+
+        assert gets_in("wendy", PASSWORD), running.log[-2000:]
+        assert not gets_in("wendy", "Wrong-horse-1") and not gets_in("local", PASSWORD)
+        samba.change(dn, userAccountControl=["514"])  # disabled
+        assert not gets_in("wendy", PASSWORD)
+        assert "Wrong-horse-1" not in running.log and PASSWORD not in running.log
