@@ -38,7 +38,7 @@ for family, protocol, host in ((socket.AF_INET, 0, "127.0.0.1"), (socket.AF_INET
                 said = "open"
         except OSError as error:
             said = type(error).__name__
-            if error.errno in (93, 94, 97):  # no MPTCP or no IPv6 in this kernel: nobody gets in by it
+            if error.errno in (92, 93, 94, 97):  # no MPTCP or no IPv6 in this kernel: nobody gets in by it
                 continue
         found.setdefault(port, set()).add(said)
 print(json.dumps({port: ", ".join(sorted(said)) for port, said in found.items()}))

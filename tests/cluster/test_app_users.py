@@ -20,6 +20,7 @@ from tests.cluster.closed import hdfs_ports
 from tests.cluster.life import green, home_of, kill_and_heal, pids, supervisor_pid, until
 from tests.patience import eventually
 from tests.services.cluster import Stage
+from tests.strangers import only_root
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only in a cluster of root's apps are OS users of their own")
 
@@ -159,6 +160,7 @@ def test_a_hostile_app_reaches_neither_the_proxy_nor_another_app(apps: Stage) ->
     assert app(apps, "run", "quiet")["outputParameters"] == {"result": 1}
 
 
+@only_root
 def test_a_hostile_app_reaches_no_port_of_hdfs_which_believes_any_name(apps: Stage) -> None:
     ports = port_numbers(read_spec(home_of(apps)))
     closed = hdfs_ports(apps)
