@@ -15,6 +15,10 @@ from pools.compute.wire.link import Link
 _OWN = frozenset({"user", "database", "options", "replication"})
 
 
+class ClientLeftError(AuthenticationError):
+    """Nobody waits for an answer."""
+
+
 @dataclass(frozen=True)
 class Login:
     """Who logs in, with which settings, speaking which version of the protocol."""
@@ -103,7 +107,7 @@ async def authenticate(link: Link, login: Login, verifier: Callable[[Identity], 
 async def _password(link: Link) -> bytes:
     message = await link.next()
     if message is None:
-        raise AuthenticationError("the client left during the login")
+        raise ClientLeftError("the client left during the login")
     if not isinstance(message, Password):
         raise ProtocolError("expected an authentication message")
     return message.body

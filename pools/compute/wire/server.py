@@ -22,6 +22,9 @@ from pools.tls import ServerCertificate
 
 log = structlog.get_logger()
 
+REFUSED_SECONDS = 0.5
+"""A wrong password is answered no sooner: guessing is slow, and ``STRANGERS`` bounds how many guess at once."""
+
 REPLICA_BITS = 20
 """A session's process number is ``replica`` above these bits and a running number below."""
 
@@ -163,6 +166,8 @@ class Server:
         except AuthenticationError as error:
             log.warning("login refused", user=asked.identity.login, database=asked.identity.database, why=error.message)
             self._pool.audit.login(await self._known(asked.identity), link.peer, None, error)
+            if not isinstance(error, login.ClientLeftError):
+                await asyncio.sleep(REFUSED_SECONDS)
             raise
         if len(self._connections) >= self._pool.limits.connections:
             raise self._full()

@@ -245,6 +245,14 @@ def test_no_file_descriptors_are_left(pool: RunningPool) -> None:
     wait_until(lambda: len(list(pathlib.Path("/proc/self/fd").iterdir())) <= before + 2)
 
 
+@pytest.mark.parametrize("user", ["alice", "nobody-at-all"])
+def test_guesses_are_answered_no_sooner(pool: RunningPool, user: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        pool.connect(user=user, password="a guess")
+    assert time.monotonic() - begun >= server.REFUSED_SECONDS
+
+
 def test_more_connections_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "STRANGERS", 1)
     with running_pool(Limits(connections=2)) as pool, pool.connect() as first, pool.connect():
