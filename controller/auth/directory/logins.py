@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from itertools import islice
 
 from controller.auth.directory.accounts import typed_name
 from controller.auth.directory.asking import AskedDirectory, Gone
@@ -10,11 +12,11 @@ from controller.auth.directory.connecting import Servers
 from controller.auth.directory.errors import DirectoryError, DirectorySetupError
 from controller.auth.directory.escaping import canonical_dn
 from controller.auth.directory.listing import newcomers
-from controller.auth.directory.members import Members, Secrets, asked
+from controller.auth.directory.members import Members, Person, Secrets, asked
 from controller.auth.directory.remembering import RightLogins
 from controller.auth.directory.sql_login import asked_about, asks_directory
 from controller.auth.users import User, Users
-from controller.errors import ConflictError, NotReadyError, RequestError
+from controller.errors import NotReadyError, RequestError
 from controller.log import Log
 from controller.spec.directory import Directory
 from controller.store import Store
@@ -128,24 +130,24 @@ class DirectoryLogins:
 
     def _entered(self, directory: AskedDirectory) -> tuple[list[str], list[str]]:
         """Who may log in and never did, so that PostgreSQL knows them: at most ``AT_ONCE`` in a round, which holds up those that follow."""
-        known = {canonical_dn(user["directory"]["dn"]) for user in self.members.logged_in()}
-        changed, problems = [], []
+        problems: list[str] = []
         try:
-            for entry in directory.servers.searching(lambda session: newcomers(session, directory.settings, known)):
-                person = directory.newcomer(entry)
-                if person is None or not asked_about(directory.settings, person.name, person.dn) or self._is_local(person.name):
-                    continue
-                try:
-                    self.members.enter(person, 0, ldap=True)
-                except (ConflictError, RequestError) as error:
-                    problems.append(f"{person.dn}: {error.message}")
-                    continue
-                changed.append(f"{person.name}: may log in to PostgreSQL")
-                if len(changed) == AT_ONCE:
-                    break
+            people = self._newcomers(directory)
+            while batch := list(islice(people, AT_ONCE)):
+                entered, refused = self.members.enter_listed(batch)
+                problems += refused
+                if entered:
+                    return [f"{person.name}: may log in to PostgreSQL" for person in entered], problems[:SHOWN]
         except DirectoryError as error:
             problems.append(error.message)
-        return changed, problems[:SHOWN]
+        return [], problems[:SHOWN]
+
+    def _newcomers(self, directory: AskedDirectory) -> Iterator[Person]:
+        known = {canonical_dn(user["directory"]["dn"]) for user in self.members.logged_in()}
+        for entry in directory.servers.searching(lambda session: newcomers(session, directory.settings, known)):
+            person = directory.newcomer(entry)
+            if person is not None and asked_about(directory.settings, person.name, person.dn) and not self._is_local(person.name):
+                yield person
 
     def _is_local(self, name: str) -> bool:
         user = self._users.find(name)

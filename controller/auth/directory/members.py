@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,22 +79,40 @@ class Members:
     def enter(self, person: Person, seconds: float, *, ldap: bool = False) -> User:
         """The user of a login that lasts ``seconds``; ``ldap``: see ``FromDirectory``. ConflictError where the name is somebody else's,
         RequestError where it can't be one here."""
-        _check(person)
-        now = self._clock()
+        until = self._clock() + seconds
+        self._users.change(lambda content: self._enter(content, person, until, ldap))
+        return self._users.get(person.name)
+
+    def enter_listed(self, persons: Collection[Person]) -> tuple[list[Person], list[str]]:
+        """People who never logged in here, so that PostgreSQL asks the directory about them: who was entered, and why others were not. One
+        change of the user file for all."""
+        entered: list[Person] = []
+        refused: list[str] = []
 
         def change(content: Content) -> None:
-            if person.name in content["removed"]:
-                raise ConflictError(f"user {person.name!r} was removed a moment ago", where=person.name, hint="try again in some seconds")
-            old = content["users"].get(person.name)
-            if old is not None:
-                _same_entry(old, person)
-            for other in content["users"].values():
-                if other["name"] != person.name and _id(other) == person.id:
-                    _end(other, f"is called {person.name} in the directory now")
-            content["users"][person.name] = self._user(old, person, now + seconds, ldap)
+            entered.clear()
+            refused.clear()
+            for person in persons:
+                try:
+                    self._enter(content, person, self._clock(), True)
+                    entered.append(person)
+                except (ConflictError, RequestError) as error:
+                    refused.append(f"{person.dn}: {error.message}")
 
         self._users.change(change)
-        return self._users.get(person.name)
+        return entered, refused
+
+    def _enter(self, content: Content, person: Person, until: float, ldap: bool) -> None:
+        _check(person)
+        if person.name in content["removed"]:
+            raise ConflictError(f"user {person.name!r} was removed a moment ago", where=person.name, hint="try again in some seconds")
+        old = content["users"].get(person.name)
+        if old is not None:
+            _same_entry(old, person)
+        for other in content["users"].values():
+            if other["name"] != person.name and _id(other) == person.id:
+                _end(other, f"is called {person.name} in the directory now")
+        content["users"][person.name] = self._user(old, person, until, ldap)
 
     def prolong(self, user: User, seconds: float) -> User:
         """A login that is like one of a moment ago: only its end moves."""
