@@ -104,8 +104,9 @@ class Encryption(Section):
     """TLS with certificates that the cluster's own authority makes and renews (`bdc cert list`)."""
 
     enabled: bool | None = None
-    """Whether REST API, SQL and Flight speak TLS. null: as soon as one of them is reached from other machines (``network.bind``), and off
-    while all stay on loopback, or on Kubernetes. true: always. false: never, which is refused beyond loopback."""
+    """Whether REST API, SQL and Flight, in pods WebHDFS too, speak TLS. null: as soon as one of them is reached from other machines
+    (``network.bind``), and off while all stay on loopback, or on Kubernetes. true: always. false: never, which is refused beyond
+    loopback."""
     names: Annotated[tuple[HostName, ...], Field(strict=False, max_length=50)] = ()
     """More names under which controller and master are reached (of a load balancer, an alias): they are put into the certificates, beside
     the addresses and names that the cluster knows by itself."""
