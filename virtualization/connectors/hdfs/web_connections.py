@@ -14,6 +14,8 @@ AUTHORITY = "BDC_HDFS_AUTHORITY"
 """Variable of the environment: a file with certificates of authorities that are trusted besides the machine's."""
 MOST_KEPT = 16
 """Idle connections of one client."""
+REFUSAL_BYTES = 65_536
+"""Of an answer that says why not, at most."""
 
 
 class UntrustedError(OSError):
@@ -50,7 +52,7 @@ class Connections:
     """Of one client; ``timeout`` in seconds for each step. Thread-safe."""
 
     def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
+        self.timeout = timeout
         self._lock = threading.Lock()
         self._idle: list[tuple[str, http.client.HTTPSConnection]] = []
 
@@ -67,7 +69,7 @@ class Connections:
     def open(self, server: str) -> http.client.HTTPSConnection:
         """A new one, verified. UntrustedError, OSError."""
         parts = urllib.parse.urlsplit(f"https://{server}")
-        connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=self._timeout, context=TRUST.context())
+        connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=self.timeout, context=TRUST.context())
         try:
             connection.connect()
         except ssl.SSLError as error:
@@ -89,7 +91,7 @@ class Connections:
         try:
             connection.request(method, target)
             answer = connection.getresponse()
-            body = answer.read(most)
+            body = answer.read(most if answer.status == 200 else max(most, REFUSAL_BYTES))
             if answer.isclosed() and not answer.will_close:
                 self._keep(server, connection)
             else:

@@ -151,11 +151,13 @@ class FileReader:
 
     def read_range(self, start: int, length: int) -> bytes:
         """ReplacedError where the file is another one by now; OSError where nobody gives it."""
-        data = bytearray()
-        while len(data) < length:
-            data += self._piece(start + len(data), length - len(data))
+        pieces: list[bytes] = []
+        done = 0
+        while done < length:
+            pieces.append(self._piece(start + done, length - done))
+            done += len(pieces[-1])
         self._look()
-        return bytes(data)
+        return b"".join(pieces)
 
     def _look(self) -> None:
         """What came is of the state that was opened only if the file still is in that state."""
@@ -167,6 +169,7 @@ class FileReader:
         size = max(1, self._status.block_size)
         block = start // size
         length = min(length, (block + 1) * size - start)
+        end = time.monotonic() + self._files.connections.timeout
         for number in range(TRIES):
             place = self._places.get(block) or self._found(block, start)
             try:
@@ -176,7 +179,7 @@ class FileReader:
             except (ConnectionError, TimeoutError, http.client.HTTPException) as error:
                 self._places.pop(block, None)
                 self._look()
-                if number == TRIES - 1:  # in the words of hdfs-native, which ``reader.NODES`` reads
+                if number == TRIES - 1 or (number and time.monotonic() > end):  # in the words of hdfs-native, which ``reader.NODES`` reads
                     raise OSError(f'{NOBODY}: ip_addr: "{place.hostname}" xfer_port: {place.port}: {error}') from None
                 time.sleep(TRY_SECONDS)
         raise AssertionError("the last try raises")

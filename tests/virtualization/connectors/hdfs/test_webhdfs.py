@@ -201,6 +201,9 @@ def test_users_and_their_rights(lake: HdfsServer) -> None:
     with pytest.raises(SourceCredentialError, match='"eve" may not read /private'):
         rows(eve, table("/private/x.csv", [ID]))
     assert rows(owner, table("/private/x.csv", [ID])) == [(1,)]
+    other = WebHdfs("127.0.0.1", lake.http, "eve", PATIENCE)
+    with pytest.raises(PermissionError, match="AccessControlException: Permission denied: user=eve"):
+        other.location(Asked("GET", "/private/x.csv", "OPEN", {}))
     assert any("ugi=nobody" in line for line in lake.audited("/private/x.csv"))
 
 
