@@ -17,7 +17,8 @@ DIRECTORY = "bdc_directory"
 
 @dataclass(frozen=True)
 class Ldap:
-    """``servers``: hosts, the next one when one does not answer, all with the same ``port``. ``tls``: from the start (LDAPS), else by StartTLS. ``ca``: PEM text of who may sign their certificates."""
+    """``servers``: hosts, the next one when one does not answer, all with the same ``port``. ``tls``: from the start (LDAPS), else
+    by StartTLS. ``ca``: PEM text of who may sign their certificates. ``prefix``, ``suffix``: around the role's name."""
 
     servers: tuple[str, ...]
     port: int

@@ -36,7 +36,7 @@ class ProtocolError(ServiceError):
 
 
 class AuthenticationError(ServiceError):
-    """The login was refused; says nothing that tells a wrong password from an unknown user. ``DIRECTORY_HINT`` is a hint for everybody alike."""
+    """The login was refused; says nothing that tells a wrong password from an unknown user. ``DIRECTORY_HINT`` is for everybody alike."""
 
     code = "28P01"
     fatal = True
