@@ -149,7 +149,7 @@ def test_files_of_hdfs_are_read_by_tls_alone(vault: Product, authority: Path, ou
     with urllib.request.urlopen(asked, timeout=60, context=trust) as answer:
         told = answer.read().decode()
     for workload in ("nmnode-0", "storage-0-0"):
-        assert f'openbdc_up{{workload="{workload}",pool="storage"}} 1' in told
+        assert f'openbdc_up{{pool="storage",workload="{workload}"}} 1' in told
 
 
 @pytest.mark.usefixtures("numbers")
