@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from virtualization.catalog import Catalog
 from virtualization.errors import UnknownTableError
+from virtualization.fragments import by_engine
 from virtualization.metering import Avoidable, avoidable
 from virtualization.plan import Counts, Fragment, Kept, Plan, QueryContext, ReadInRanges
 from virtualization.reasons import fix_of
@@ -99,7 +100,7 @@ class Explanation:
                     text=fragment.text,
                     estimated_rows=rows,
                     estimated_bytes=None if rows is None else rows * row_bytes(column.type for column in fragment.columns),
-                    read_by_executor=inline and fragment.duckdb_sql() is not None,
+                    read_by_executor=inline and by_engine(fragment),
                     actual=actual.moved[number] if actual is not None else None,
                     asked=_asked(fragment, actual.moved[number]) if actual is not None else None,
                     asked_ranges=_asked_ranges(fragment, actual.moved[number]) if actual is not None else None,

@@ -6,11 +6,19 @@ See ``virtualization.plan.Fragment``, the contract.
 from __future__ import annotations
 
 from virtualization.errors import VirtualizationError
-from virtualization.plan import Batches, Fragment, OutputColumn, QueryContext, ReadInRanges
+from virtualization.plan import Batches, Fragment, OutputColumn, QueryContext, ReadByEngine, ReadInRanges
+
+
+def by_engine(fragment: Fragment) -> bool:
+    """Does ``duckdb_sql`` give a text?"""
+    return fragment.by_engine if isinstance(fragment, ReadByEngine) else fragment.duckdb_sql() is not None
 
 
 class RowsThroughOpen:
     """Nothing of it runs inside an engine."""
+
+    by_engine = False
+    """See ``virtualization.plan.ReadByEngine``."""
 
     def duckdb_sql(self) -> None:
         """Rows come through ``open``."""
@@ -56,6 +64,11 @@ class FragmentOver:
     def open(self, context: QueryContext) -> Batches:
         """As the fragment."""
         return self.fragment.open(context)
+
+    @property
+    def by_engine(self) -> bool:
+        """As the fragment."""
+        return by_engine(self.fragment)
 
     def duckdb_sql(self) -> str | None:
         """As the fragment."""

@@ -19,7 +19,7 @@ import pyarrow.compute
 
 from virtualization.computed import Computed
 from virtualization.errors import CancelledError, VirtualizationError
-from virtualization.fragments import FragmentOver
+from virtualization.fragments import FragmentOver, by_engine
 from virtualization.metering import Meter
 from virtualization.plan import Batches, Fragment, KeyFlow, OutputColumn, QueryContext, Result, TakesKeys
 
@@ -89,7 +89,7 @@ class Narrowing:
             self.fragments[giver] = Held(fragment, batches.schema, tuple(held))
             for flow in flows:
                 self._take(flow, table)
-        elif fragment.duckdb_sql() is not None:
+        elif by_engine(fragment):
             batches.close()  # the executor reads it in parallel and with what it learns itself: better anew than on through here
         else:
             self.fragments[giver] = Held(fragment, batches.schema, tuple(held), rows, batches)
@@ -149,6 +149,11 @@ class Held(FragmentOver):
             return self.fragment.open(context)
         rest, self.rest = self.rest, None
         return _HeldBatches(self.schema, self.held, rest, self.batches)
+
+    @property
+    def by_engine(self) -> bool:
+        """The rows are here."""
+        return False
 
     def duckdb_sql(self) -> None:
         """The rows are here."""

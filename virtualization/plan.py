@@ -249,6 +249,16 @@ class BeginsEarly(Protocol):
 
 
 @runtime_checkable
+class ReadByEngine(Protocol):
+    """A fragment that tells whether ``duckdb_sql`` gives a text without making one, for which it would ask its source."""
+
+    @property
+    def by_engine(self) -> bool:
+        """Does it?"""
+        ...
+
+
+@runtime_checkable
 class ReadInRanges(Protocol):
     """A fragment that its connector may read over several connections at once, a range of one table each."""
 

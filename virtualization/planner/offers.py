@@ -9,6 +9,7 @@ from typing import cast
 from sqlglot import exp
 
 from virtualization.catalog import Catalog, DataSource, VirtualTable
+from virtualization.fragments import by_engine
 from virtualization.plan import Accepted, Connector, Fragment, FragmentRequest, Kept, Scanned, TakesKeys
 from virtualization.planner.asked_again import MOST_KEYS, Again, AskedAgain, narrowed_query, scan_condition
 from virtualization.planner.costs import Link, Links, assumed, joining_loses, repeating_loses
@@ -203,7 +204,7 @@ class Offers:
     def measured_link(self, number: int) -> Link | None:
         """See ``key_flows.Known``."""
         fragment = self.fragments[number] if number < len(self.fragments) else None
-        if fragment is None or fragment.duckdb_sql() is not None:
+        if fragment is None or by_engine(fragment):
             return None
         link = self.link(fragment.source)
         return link if link.measured else None

@@ -119,13 +119,18 @@ class FilesFragment:
 
     def begun(self) -> FilesFragment:
         """See ``virtualization.plan.BeginsEarly``."""
-        if self.shape.format in STREAMED or rejecting(self.shape):
+        if not self.by_engine:
             return self
         return replace(self, ahead=Ahead(self.reader, self.scan.table.location, self.shape))
 
+    @property
+    def by_engine(self) -> bool:
+        """See ``virtualization.plan.ReadByEngine``."""
+        return self.shape.format not in STREAMED and not rejecting(self.shape)
+
     def duckdb_sql(self) -> str | None:
         """The scan over the files as they are now. Good for the query that begins now: do not keep it."""
-        if self.shape.format in STREAMED or rejecting(self.shape):
+        if not self.by_engine:
             return None
         return replace(self, scan=replace(self.scan, lists=()))._reading().sql  # the engine joins by the keys itself
 
