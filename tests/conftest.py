@@ -82,9 +82,9 @@ def hdfs() -> Iterator[HdfsServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hdfs_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HdfsServer]:
-    """Another one, whose WebHDFS speaks TLS; leave it empty, with both DataNodes and a good certificate."""
+    """Another one, whose WebHDFS speaks TLS. Each module has its own: three more Java programs would else idle beside half of the run."""
     with hdfs_server(laid(tmp_path_factory.mktemp("hdfs-tls"))) as server:
         yield server
 

@@ -4,53 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
 from bdc import contexts
 from bdc.errors import BdcError
 from bdc.session import Session
-from tests.services.certificates import laid
-from tests.services.hdfs import HdfsServer
+from tests.services.certificates import Laid, laid
+from tests.services.namenode import NameNode, namenode
 
-pytestmark = pytest.mark.service
-TOKEN = "nobody else's business"
-
-
-def login(server: HdfsServer, authority: str, **more: str) -> Session:
-    endpoints = {"webhdfs": f"{server.web}/webhdfs/v1", **more}
-    made = contexts.Session(
-        name="x", controller="https://127.0.0.1:1", username="nobody", cluster="x", authority=authority, endpoints=endpoints
-    )
-    return Session(made, saved=False)
+STATUS = ("GETFILESTATUS", "/webhdfs/v1/")
 
 
 @pytest.fixture
-def asked() -> Iterator[list[str]]:
-    """The tokens that were taken to show them to somebody."""
-    taken: list[str] = []
-
-    def token(_: Session) -> str:
-        taken.append(TOKEN)
-        return TOKEN
-
-    with patch.object(Session, "_token", token):
-        yield taken
+def certificates(tmp_path: Path) -> Laid:
+    return laid(tmp_path / "tls")
 
 
-def test_hdfs_is_verified_and_shown_no_token(hdfs_tls: HdfsServer, tmp_path: Path, asked: list[str]) -> None:
-    assert hdfs_tls.certificates is not None
-    session = login(hdfs_tls, hdfs_tls.certificates.authority.certificate)
-    session.files.write("/told", b"of a DataNode by TLS")
-    assert b"".join(session.files.read("/told")) == b"of a DataNode by TLS"
-    assert not asked
+@pytest.fixture
+def server(certificates: Laid) -> Iterator[NameNode]:
+    with namenode(certificates) as made:
+        yield made
+
+
+def login(server: NameNode, trusted: Laid, **more: str) -> Session:
+    endpoints = {"webhdfs": f"{server.url}/webhdfs/v1", **more}
+    authority = trusted.authority.certificate
+    login = {"token": "a token", "expires": 2.0**40, "token_expires": 2.0**40}
+    made = contexts.Session("x", "https://127.0.0.1:1", "ann", endpoints=endpoints, authority=authority, **login)  # type: ignore[arg-type]
+    return Session(made, saved=False)
+
+
+def test_hdfs_is_shown_no_token(server: NameNode, certificates: Laid) -> None:
+    assert login(server, certificates).files.status("/").folder
+    assert server.asked == [(*STATUS, None)]
+
+
+def test_the_gateway_is_shown_it(server: NameNode, certificates: Laid) -> None:
+    assert login(server, certificates, gateway=server.url).files.status("/").folder
+    assert server.asked == [(*STATUS, "Bearer a token")]
+
+
+def test_somebody_else_is_asked_nothing(server: NameNode, tmp_path: Path) -> None:
     with pytest.raises(BdcError, match="certificate is not trusted"):
-        login(hdfs_tls, laid(tmp_path / "other").authority.certificate).files.status("/")
-    hdfs_tls.empty()
-
-
-def test_the_gateway_is_shown_it(hdfs_tls: HdfsServer, asked: list[str]) -> None:
-    assert hdfs_tls.certificates is not None
-    login(hdfs_tls, hdfs_tls.certificates.authority.certificate, gateway=hdfs_tls.web).files.status("/")
-    assert asked == [TOKEN]
+        login(server, laid(tmp_path / "other")).files.status("/")
+    assert not server.asked
