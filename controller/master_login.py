@@ -18,8 +18,8 @@ def asked_directory(spec: ClusterSpec, facts: Facts) -> Ldap | None:
     directory, given = spec.spec.security.directory, spec.spec.pools.master.postgresql.bin
     if not asks_directory(directory):
         return None
-    if not is_loopback(facts.listen):
-        raise _refused("ldap is for clusters on one machine: in pods it was not tried yet", "sqlLogin: password")
+    if not (is_loopback(facts.listen) or encrypted(spec, facts.listen)):
+        raise _refused("ldap: passwords would cross the network in clear", "spec.security.tls.enabled: true, or sqlLogin: password")
     if not facts.postgresql_ldap:
         named = "the PostgreSQL that comes with the product" if given is None else f"the PostgreSQL in {given}"
         wanted = "name a system one in spec.pools.master.postgresql.bin whose 'pg_config --configure' shows --with-ldap (Debian's does)"

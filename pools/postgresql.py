@@ -113,6 +113,7 @@ def server_workload(server: PostgresqlServer) -> Workload:
         ready=Probe("exec", command=("{program:pg_isready}", "-q", "-h", "{run}", "-p", str(server.port), "-d", "postgres", "-t", "3")),
         endpoints=server.endpoints,
         requires=server.requires,
+        outward=(server.ldap.port,) if server.ldap is not None else (),
         stop_signal="INT",
         stop_seconds=20.0,
         ready_seconds=120.0,

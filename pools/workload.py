@@ -134,6 +134,7 @@ class Workload:
     cpus        that it may use; None: all that there are
     replicas    how many of it, which are alike and keep nothing (only where there are pods)
     role        what it shares with its like, where its name does not say so; one with a role of its own keeps nothing
+    outward     TCP ports of servers that are not the cluster's and that it asks (a directory's)
     """
 
     name: str
@@ -160,3 +161,4 @@ class Workload:
     cpus: int | None = None
     replicas: int = 1
     role: str | None = None
+    outward: tuple[int, ...] = ()

@@ -126,6 +126,7 @@ def build(
             first_admin=first_admin(store),
             spark_users=SparkPlaces(store).users(),
             listen=EVERYWHERE,
+            postgresql_ldap=True,  # PostgreSQL's public image is Debian's build
             issuer=issuer(cluster_id(store)),
             controller=CONTROLLER_SERVICE,
         )

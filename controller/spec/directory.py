@@ -84,8 +84,8 @@ class Directory(Section):
     sql_login: Literal["password", "ldap"] = "password"
     """With what directory users log in at the master: ``password``: with one that each login (`bdc login`) makes, good until that is over;
     ``ldap``: with the directory's own, from any tool, also who never ran `bdc login`. ``ldap`` needs a PostgreSQL that is built with LDAP
-    (``pools.master.postgresql.bin``; Debian's is), ``searchUser``, ``ca``, and either Active Directory with ``users.domain``, or one
-    ``bindTemplates`` that is a distinguished name."""
+    (``pools.master.postgresql.bin``, Debian's is; in pods it is built so, and ``tls`` must be enabled), ``searchUser``, ``ca``, and either
+    Active Directory with ``users.domain``, or one ``bindTemplates`` that is a distinguished name."""
     cache_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
     """Seconds for which a login that was right is believed again without asking the directory. 0: always ask."""
     check_seconds: Annotated[int, Field(ge=5, le=3600)] = 60

@@ -61,7 +61,10 @@ def test_where_it_can_not_be_it_is_refused_before_anything_runs() -> None:
     own = SPEC.replace("{postgresql: {bin: /opt/postgresql/bin}}", "{}")
     assert "that comes with the product is built without LDAP" in refused(spec(own), no_ldap)
     assert "without TLS" in refused(spec(), dataclasses.replace(FACTS, postgresql_tls=False))
-    assert "in pods" in refused(spec(own), dataclasses.replace(FACTS, listen="0.0.0.0"))
+    in_pods = dataclasses.replace(FACTS, listen="0.0.0.0")
+    assert "in clear" in refused(spec(own.replace("tls: {enabled: true}", "tls: {enabled: false}")), in_pods)
+    asked = [workload for workload in all_workloads(spec(own), in_pods) if workload.outward]
+    assert [(workload.name, workload.outward) for workload in asked] == [("master-0", (636,))]
 
 
 @pytest.mark.parametrize(

@@ -68,10 +68,12 @@ def _incoming(group: Group, place: Place, exposed: frozenset[str]) -> Iterator[J
 
 
 def _outgoing(group: Group, place: Place) -> Iterator[Json]:
-    """To the pods at the other end; which ports these open is their own policy's matter."""
+    """To the pods at the other end, whose own policies say which ports are open; and to servers that are not ours, wherever they are."""
     asked = tuple(dict.fromkeys(asked for asking, asked, _ in ARROWS if group.role in asking))
     if asked:
         yield {"to": _pods(asked, place)}
+    if outward := sorted({number for workload in group.members for number in workload.outward}):
+        yield {"ports": [_port(number) for number in outward]}
 
 
 def _names() -> Json:
