@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from azdata_like_cli import passwords
 from bdc.errors import AuthenticationError, BdcError, InternalError, ServiceError, UserError
 
 Json = dict[str, object]
@@ -72,6 +73,7 @@ def run(
         stderr=None if debug else subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        env=passwords.environment_without(),
     )
     with process:
         try:
@@ -179,8 +181,9 @@ def config(*arguments: str, text: str | None = None) -> object:
     """The result of ``python -m controller.config`` with ``--json``; ``text`` is its standard input."""
     require_cluster_distribution()
     done = subprocess.run(
-        [sys.executable, "-m", "controller.config", *arguments, "--json"], input=text, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-m", "controller.config", *arguments, "--json"],
+        input=text, capture_output=True, text=True, check=False, env=passwords.environment_without(),
+    )  # fmt: skip
     try:
         answer = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import secrets
 import sys
 from typing import TextIO
@@ -11,11 +12,17 @@ from typing import TextIO
 from bdc.errors import AuthenticationError, UserError
 
 VARIABLES = ("BDC_PASSWORD", "AZDATA_PASSWORD")
+OURS = re.compile(r"(BDC|AZDATA)_(\w+_)?PASSWORD")
 
 
 def from_environment(*more: str) -> str | None:
     """The first of the named variables and BDC_PASSWORD, AZDATA_PASSWORD that is set."""
     return next((value for name in (*more, *VARIABLES) if (value := os.environ.get(name))), None)
+
+
+def environment_without() -> dict[str, str]:
+    """Of this process, for a program that it starts: who may look at that one's environment finds no password there."""
+    return {name: value for name, value in os.environ.items() if name != "PGPASSWORD" and not OURS.fullmatch(name)}
 
 
 def standard_input() -> TextIO:

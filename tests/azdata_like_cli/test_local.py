@@ -60,6 +60,7 @@ def test_create_passes_the_password_on_stdin_only(
     assert outcome.json == {"name": "demo", "controller": controller.url, "endpoints": [], "username": "admin"}
     assert program.seen["arguments"] == ["create", "--name", "demo", "--timeout", "600"]
     assert json.loads(program.seen["stdin"]) == {"username": "admin", "password": PASSWORD}
+    assert "BDC_PASSWORD" not in program.seen["environment"]
     assert outcome.err.count("waits for port 31433") == 1  # the second event said nothing new
     assert "Logged in as admin" in outcome.err
     assert bdc("whoami").code == 0

@@ -141,6 +141,8 @@ def test_planted_secrets_are_found_nowhere(cluster: Stage, postgresql: Postgresq
     said += [said_of_directory, _app(cluster, planted["app"], tmp_path), *_tokens(cluster, everything)]
     samples.take()
     said.append(command(cluster, "app", "delete", "planted@v1", "--yes", "--live"))
+    (tmp_path / "logs").mkdir()
+    said.append(command(cluster, "debug", "copy-logs", "--skip-compress", "-d", str(tmp_path / "logs")))
     samples.take()
     text = "\n".join(said).encode()
     for name, secret in everything.items():
@@ -150,7 +152,9 @@ def test_planted_secrets_are_found_nowhere(cluster: Stage, postgresql: Postgresq
             assert name == "typed" or not any(form in shown for shown in samples.seen), f"{name}: shown by a process"
     assert leaks(planted, [postgresql.folder / "server.log"], cluster) == []
     ours = [cluster.folder, *(path for path in Path("/tmp").glob("*bdc*") if path.is_dir() and path != postgresql.folder)]
-    assert leaks(everything, ours, cluster) == []
+    (collected,) = (tmp_path / "logs").iterdir()
+    assert b"app-proxy" in collected.read_bytes(), "a plain tar of all logs"
+    assert leaks(everything, [*ours, collected], cluster) == []
 
 
 def test_where_secrets_may_lie_nobody_else_reads(cluster: Stage) -> None:

@@ -77,7 +77,8 @@ def chosen(tables: Sequence[Entry], names: Sequence[str] | None) -> list[Entry]:
         matching = [entry for entry in tables if name in (written(entry), ".".join(entry["name"]), entry["name"][1])]
         if len(matching) != 1:
             known = ", ".join(written(entry) for entry in tables)
-            raise StatementError("42P01", f"the backup holds {len(matching)} tables {name}", hint=f"It holds {known or 'none'}.")
+            said = f"the backup holds {len(matching)} tables {name}" if matching else f"the backup holds no table {name}"
+            raise StatementError("42P01", said, hint=f"It holds {known or 'none'}.")
         found.append(matching[0])
     return found
 
