@@ -19,7 +19,7 @@ from virtualization import templates
 from virtualization.catalog import Column, Credential, DataSource, MemoryCatalog
 from virtualization.connectors.postgresql import PostgresqlConnector, parallel
 from virtualization.engine import Engine
-from virtualization.errors import CancelledError, DataError
+from virtualization.errors import CancelledError, DataError, SourceError
 from virtualization.parse import parse
 from virtualization.pieces import Pieces
 from virtualization.plan import Accepted, Fragment, FragmentRequest, QueryContext, TakesKeys
@@ -237,6 +237,7 @@ def test_conditions_on_the_large_table_come_first_whatever_constants_and_keys(
     told = [line for line in remote.log.splitlines() if "[bdc fence-first] LOG:" in line and "WHERE ctid >=" in line]
     behind = re.compile(r'WHERE ctid >= .* AS "t" WHERE "t"\."id" \+ 0 > 59000 OFFSET 0\)')
     assert told and all(behind.search(line) for line in told), told
+    assert re.search(r"\[bdc fence-first\] LOG: .* SET LOCAL work_mem = '8MB'", remote.log)
     assert isinstance(fragment, TakesKeys)
     few = fragment.with_keys("id", pa.array([59_100, 59_500, 7]))
     assert ids(read(few, QueryContext(trace="fence-keys"))) == [59_100, 59_500]
@@ -253,6 +254,15 @@ def test_the_source_is_asked_for_its_plan_once_a_minute(connector: PostgresqlCon
         assert ranges(remote, trace)
     told = [line for line in remote.log.splitlines() if "plan-once-" in line and "EXPLAIN" in line]
     assert len(told) == 1 and "[bdc plan-once-1]" in told[0]  # as who asks the query
+
+
+def test_a_setting_for_a_plan_is_gone_with_it(connector: PostgresqlConnector) -> None:
+    client, small = connector._client, "SET LOCAL work_mem = '64kB'"
+    before = client.rows("SELECT current_setting('work_mem') AS told", "settings")
+    assert "Node Type" in client.plan_of("SELECT 1", "a plan", setting=small)
+    with pytest.raises(SourceError):
+        client.plan_of("SELECT nothing FROM nowhere", "a plan", setting=small)
+    assert client.rows("SELECT current_setting('work_mem') AS told", "settings") == before
 
 
 def test_random_joins_have_the_same_rows_in_ranges(remote: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> None:

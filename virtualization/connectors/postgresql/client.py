@@ -144,9 +144,9 @@ class Client:
         running.end(reusable=True)
         return list(table.to_pylist())
 
-    def plan_of(self, sql: str, what: str, context: QueryContext | None = None) -> str:
-        """The source's own plan for a statement, in PostgreSQL's JSON."""
-        running, table = self.begin(what, context or QueryContext(), lambda cursor: _explained(cursor, sql))
+    def plan_of(self, sql: str, what: str, context: QueryContext | None = None, setting: str | None = None) -> str:
+        """The source's own plan for a statement, in PostgreSQL's JSON; ``setting``: SET LOCAL before it."""
+        running, table = self.begin(what, context or QueryContext(), lambda cursor: _explained(cursor, sql, setting))
         running.end(reusable=True)
         return str(table.column(0)[0])
 
@@ -223,11 +223,18 @@ def execute(cursor: adbc.Cursor, sql: str, batch_bytes: int) -> pa.RecordBatchRe
     return reader
 
 
-def _explained(cursor: adbc.Cursor, sql: str) -> pa.Table:
+def _explained(cursor: adbc.Cursor, sql: str, setting: str | None) -> pa.Table:
     cursor.adbc_statement.set_options(**{_COPY_OPTION: "false"})  # EXPLAIN can't be copied out
-    cursor.execute(f"EXPLAIN (VERBOSE, FORMAT JSON) {sql}")
-    table: pa.Table = cursor._results.reader.read_all()
-    return table
+    try:
+        for statement in ("BEGIN", setting) if setting is not None else ():
+            cursor.execute(statement)
+        cursor.execute(f"EXPLAIN (VERBOSE, FORMAT JSON) {sql}")
+        table: pa.Table = cursor._results.reader.read_all()
+        return table
+    finally:
+        if setting is not None:
+            with contextlib.suppress(adbc_driver_manager.Error):  # a session that is lost has no transaction either
+                cursor.execute("ROLLBACK")
 
 
 def _prepare(session: Session, cursor: adbc.Cursor, context: QueryContext, zone: str | None) -> None:

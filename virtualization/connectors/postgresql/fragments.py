@@ -64,7 +64,7 @@ class StatementFragment(RowsThroughOpen):
         of = "" if self.ranged.alone else f" of {self.ranged.table}"
         unless = ", unless the source knows a shorter way to the rows of the condition" if self.ranged.conditional else ""
         shared = " (then each of them looks for its share of the keys)" if self.keyed is not None else ""
-        first = ", its own conditions first (OFFSET 0)" if self.ranged.fenced is not None else ""
+        first = ", its own conditions first (OFFSET 0, work_mem 8MB)" if self.ranged.fenced is not None else ""
         return f"ranges of ctid{of}{first} over up to {connections} connections, in one snapshot{unless}{shared}"
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -34,6 +34,7 @@ class Keyed:
     connections: int
 
     at_once = True
+    settings: ClassVar[Sequence[str]] = ()
     """See ``parallel.Scan``."""
 
     def facts_text(self) -> str:

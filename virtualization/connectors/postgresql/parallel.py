@@ -44,6 +44,11 @@ REMEMBERED_SECONDS = 60.0
 """How long the source's own plan of a text is believed."""
 MOST_REMEMBERED = 1000
 
+FENCED = "SET LOCAL work_mem = '8MB'"
+"""For ranges of a join with a fence. Where memory is plenty, a hash table of many wide rows and one of the few that the fence lets through
+seem to PostgreSQL to cost about the same, and each analysis of the tables may turn it round (orders of three months with their customers:
+287 ms of processor time or 200). The few fit into this."""
+
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -97,7 +102,7 @@ class Ranged:
         if whole is None or self.fenced is None:
             return whole is not None and whole[1] <= BESIDE * whole[0]
         range_ = Scan(self.fenced, self).first(self.share)
-        each = beside(json.loads(client.plan_of(range_, what, context))[0]["Plan"], (self.schema, self.name))
+        each = beside(json.loads(client.plan_of(range_, what, context, FENCED))[0]["Plan"], (self.schema, self.name))
         return each is not None and each[1] <= BESIDE * whole[0]
 
 
@@ -111,6 +116,9 @@ class Scan:
         self._each = ranged.each
         self.at_once = ranged.conditional
         """Do all connections begin before the first row has come?"""
+
+        self.settings = [FENCED] if ranged.fenced is not None else []
+        """Of each transaction."""
 
     def facts_text(self) -> str:
         """The statement that exports the first session's snapshot and tells the table's size."""
@@ -153,6 +161,7 @@ class ParallelRows:
         self._snapshot = str(told["snapshot"])
         self._statements = scan.statements(int(told["pages"]), self._connections)[::-1]
         self._at_once = scan.at_once
+        self._begin = [_BEGIN, f"SET TRANSACTION SNAPSHOT '{self._snapshot}'", *scan.settings]
 
     @property
     def schema(self) -> pa.Schema:
@@ -216,7 +225,7 @@ class ParallelRows:
 
     def _help(self) -> None:
         """A further session, where one is free; where it can't see the snapshot (any more) the others do without it."""
-        running = self._client.begin_free(self._what, self._context, [_BEGIN, f"SET TRANSACTION SNAPSHOT '{self._snapshot}'"], self._zone)
+        running = self._client.begin_free(self._what, self._context, self._begin, self._zone)
         if running is None:
             return
         with self._lock:
@@ -277,6 +286,7 @@ class ParallelRows:
                 return
 
     def _export(self, cursor: Any, scan: Scan | Keyed) -> dict[str, Any]:  # noqa: ANN401 the driver's cursor
-        cursor.execute(_BEGIN)
+        for statement in (_BEGIN, *scan.settings):
+            cursor.execute(statement)
         told = execute(cursor, scan.facts_text(), self._client.settings.fetch_bytes).read_all()
         return dict(told.to_pylist()[0])
