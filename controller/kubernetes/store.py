@@ -38,7 +38,7 @@ class SecretStore:
         self._cluster = cluster
         self._path = path_of("v1", "Secret", namespace, STORE)
         self._mutex = threading.Lock()  # of the snapshot
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()  # a change may change another document: its own write finds that, and is tried anew
         self._seen: Json | None = None
         self._seen_at = float("-inf")
         self._away_until = float("-inf")

@@ -8,7 +8,7 @@ import pytest
 from controller import store as store_module
 from controller.errors import StoreError
 from controller.store import FolderStore
-from tests.controller.storing import updates_of_many_writers_are_all_there
+from tests.controller.storing import a_change_may_change_another_document, updates_of_many_writers_are_all_there
 
 
 def test_write_read_and_modes(tmp_path: pathlib.Path) -> None:
@@ -23,6 +23,10 @@ def test_write_read_and_modes(tmp_path: pathlib.Path) -> None:
 
 def test_updates_of_many_threads_are_all_there(tmp_path: pathlib.Path) -> None:
     updates_of_many_writers_are_all_there(lambda: FolderStore(tmp_path), 20)
+
+
+def test_a_change_may_change_another_document(tmp_path: pathlib.Path) -> None:
+    a_change_may_change_another_document(FolderStore(tmp_path))
 
 
 def test_who_only_looks_sees_each_change_whoever_made_it(tmp_path: pathlib.Path) -> None:

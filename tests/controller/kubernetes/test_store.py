@@ -15,7 +15,7 @@ from controller.secret_values import SEALING_KEY, TICKET_KEY
 from pools.app.wire import token
 from pools.app.workloads import POD_TOKEN, PODS_KEY
 from tests.controller.kubernetes.conftest import Place
-from tests.controller.storing import updates_of_many_writers_are_all_there
+from tests.controller.storing import a_change_may_change_another_document, updates_of_many_writers_are_all_there
 
 PASSWORD = "correct horse battery"
 
@@ -44,6 +44,10 @@ def test_documents_are_keys_of_one_secret_that_outlives_the_cluster(place: Place
 
 def test_updates_of_many_writers_are_all_there(place: Place) -> None:
     updates_of_many_writers_are_all_there(lambda: another(place), 6)
+
+
+def test_a_change_may_change_another_document(store: SecretStore) -> None:
+    a_change_may_change_another_document(store)
 
 
 def test_another_controllers_change_is_seen(place: Place, store: SecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
