@@ -39,10 +39,14 @@ class Hosts:
         """As the controller asks."""
         return asked(("127.0.0.1", self.port), KEY, self.authority)
 
-    def of(self, label: str) -> Wanted:
-        """The pods of a version, once they are wanted."""
-        eventually(lambda: [one for one in self.wanted() if one.label == label], f"pods of {label} are wanted")
-        return [one for one in self.wanted() if one.label == label][-1]
+    def of(self, label: str, but: frozenset[str] = frozenset()) -> Wanted:
+        """The pods of a version, once they are wanted. ``but``: codes that are not meant."""
+
+        def meant() -> list[Wanted]:
+            return [one for one in self.wanted() if one.label == label and one.code not in but]
+
+        eventually(meant, f"pods of {label} are wanted")
+        return meant()[-1]
 
     def make(self, wanted: Wanted, pod: str, token: str | None = None, port: int | None = None) -> subprocess.Popen[bytes]:
         """One pod. ``port``: of another proxy."""
@@ -83,11 +87,12 @@ class Hosts:
 
     def create(self, folder: pathlib.Path, pods: int = 1, **more: Any) -> dict[str, Any]:
         """A version that runs in so many pods."""
+        known = frozenset(one.code for one in self.wanted())  # of an update: the package before
         answer = self.proxy.call(more.get("method", "POST"), "/api/v1/apps", content=pack(folder).archive)
         assert answer.status_code in (200, 201), answer.text
         label = f"{answer.json()['name']}@{answer.json()['version']}"
         before = set(self.processes)
-        wanted = self.of(label)
+        wanted = self.of(label, known)
         for number in range(pods):
             self.make(wanted, f"{wanted.name}-{number}-{len(before)}")
         return self.settled(label.replace("@", "/"), more.get("state", "Ready"))
