@@ -17,6 +17,7 @@ from controller.spark_places import SparkPlaces
 from controller.spec import ClusterSpec
 from controller.store import FolderStore
 from controller.substrates.local.mlflow import install_line, mlflow_program
+from controller.substrates.local.programs import ProgramMissingError, program
 from pools.master.offload import file_name
 
 PUBLIC = "public.json"
@@ -32,7 +33,7 @@ class Facts:
     programs; ``first_admin``: HDFS's superuser; ``spark_users``: whose each Spark Connect server is, None: nobody's; ``offload``: path of
     the master's module, None where it could not be built; ``listen``: the address that pools bind to: loopback on one machine, all
     addresses in a pod, where NetworkPolicies say who may come; ``postgresql_tls``, ``postgresql_ldap``: whether the master's PostgreSQL was
-    built with TLS, with LDAP;
+    built with TLS, with LDAP; ``postgresql_delays``: whether it has the module that answers wrong passwords late;
     ``issuer``: of the controller's tokens; ``controller``: by this name it is reached; ``mlflow``: path of MLflow's program, None
     where it is not installed or not wanted, and ``mlflow_hint`` says what brings it."""
 
@@ -45,6 +46,7 @@ class Facts:
     listen: str = "127.0.0.1"
     postgresql_tls: bool = True
     postgresql_ldap: bool = False
+    postgresql_delays: bool = False
     issuer: str = ""
     controller: str = "control"
     mlflow: str | None = None
@@ -66,6 +68,7 @@ def facts(folder: pathlib.Path, spec: ClusterSpec) -> Facts:
         offload=str(module) if module.is_file() else None,
         postgresql_tls=postgresql_tls(spec.spec.pools.master.postgresql.bin),
         postgresql_ldap=postgresql_ldap(spec.spec.pools.master.postgresql.bin),
+        postgresql_delays=postgresql_delays(spec.spec.pools.master.postgresql.bin),
         mlflow=mlflow_program(spec),
         mlflow_hint=install_line(spec),
     )
@@ -95,6 +98,17 @@ def postgresql_tls(folder: str | None) -> bool:
 def postgresql_ldap(folder: str | None) -> bool:
     """Whether it asks a directory about passwords; the product's own does not."""
     return "--with-ldap" in _built_with(folder)
+
+
+@lru_cache
+def postgresql_delays(folder: str | None) -> bool:
+    """Whether ``auth_delay`` is there, which some systems have in a package of its own: a server that can't load it does not start."""
+    try:
+        command = [program("pg_config", folder), "--pkglibdir"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError, ProgramMissingError):
+        return False
+    return (pathlib.Path(answer.stdout.strip()) / "auth_delay.so").is_file()
 
 
 @lru_cache

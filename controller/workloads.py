@@ -95,6 +95,7 @@ def _master(spec: ClusterSpec, ports: PortNumbers, facts: Facts) -> tuple[Worklo
         guarded=guarded and given is None and not tls,
         tls=given,
         ldap=asked_directory(spec, facts),
+        delays=facts.postgresql_delays,
         encrypted=_shown("master-0", spec) if tls and given is None else None,
         front=tls and not facts.postgresql_tls,
         clients=master_clients(spec, facts),

@@ -126,7 +126,8 @@ def build(
             first_admin=first_admin(store),
             spark_users=SparkPlaces(store).users(),
             listen=EVERYWHERE,
-            postgresql_ldap=True,  # PostgreSQL's public image is Debian's build
+            postgresql_ldap=True,  # PostgreSQL's public image is Debian's build, with all its modules
+            postgresql_delays=True,
             issuer=issuer(cluster_id(store)),
             controller=CONTROLLER_SERVICE,
         )

@@ -22,6 +22,7 @@ FRONT = "master-0-tls"
 
 VANISHED_CLIENT = "500ms"
 """How soon a statement is stopped, at its sources too, when its client is gone (PostgreSQL's default: when it next sends something)."""
+REFUSED_MILLISECONDS = 500
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class MasterSettings:
     """What libpq is told about the master's TLS; ``{secrets}`` in it is the client's own."""
     ldap: Ldap | None = None
     """The directory that checks the passwords of its own people; None: PostgreSQL has them all."""
+    delays: bool = False
+    """PostgreSQL has ``auth_delay``: a wrong password is answered no sooner than after half a second, as at the compute pool."""
     guarded: bool = False
     """A NetworkPolicy lets only the cluster's own pods reach it."""
     database: str = "bdc"
@@ -152,7 +155,8 @@ def _front(settings: MasterSettings) -> Workload:
 
 
 def _modules(settings: MasterSettings) -> dict[str, str]:
-    return {} if settings.offload is None else {"session_preload_libraries": quoted(f'"{settings.offload}"')}
+    delaying = {"shared_preload_libraries": "'auth_delay'", "auth_delay.milliseconds": str(REFUSED_MILLISECONDS)} if settings.delays else {}
+    return delaying | ({} if settings.offload is None else {"session_preload_libraries": quoted(f'"{settings.offload}"')})
 
 
 def _setup(settings: MasterSettings) -> Workload:

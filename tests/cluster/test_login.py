@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
+from pools.master.workloads import REFUSED_MILLISECONDS
 from tests.cluster.sources import address, create_postgresql_source, create_table, eventually, master_connection, pool_connection
 from tests.patience import PATIENCE, SOON
 from tests.services.cluster import Row, Stage
@@ -81,6 +83,14 @@ def table(cluster: Stage, postgresql: PostgresqlServer) -> Iterator[str]:
         yield "login.rows"
         master.execute("DROP SCHEMA login CASCADE")
         master.execute("CALL bdc.drop_data_source('login', true)")
+
+
+@pytest.mark.parametrize("user", ["admin", "nobody_at_all"])
+def test_guesses_at_the_master_are_answered_no_sooner(cluster: Stage, user: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        as_user(cluster, user, "a guess")
+    assert time.monotonic() - begun >= REFUSED_MILLISECONDS / 1000
 
 
 def test_a_wrong_password_and_an_unknown_user_are_told_alike(cluster: Stage) -> None:

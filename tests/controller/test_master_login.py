@@ -8,7 +8,7 @@ import pathlib
 import pytest
 
 from controller.errors import SpecError
-from controller.facts import Facts, postgresql_ldap, postgresql_tls
+from controller.facts import Facts, postgresql_delays, postgresql_ldap, postgresql_tls
 from controller.master_login import asked_directory
 from controller.spec import ClusterSpec, load_spec
 from controller.workloads import all_workloads
@@ -99,3 +99,4 @@ def test_what_a_postgresql_was_built_with_it_says_itself(tmp_path: pathlib.Path)
     other = tmp_path / "other"
     other.mkdir()
     assert not postgresql_ldap(str(other)) and not postgresql_ldap(None) and not postgresql_tls(None)
+    assert postgresql_delays(None) and not postgresql_delays(str(tmp_path)) and not postgresql_delays(str(other))
