@@ -3,6 +3,8 @@ A role of the cluster without a declaration fails."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 
@@ -16,14 +18,16 @@ SYSTEM = {SUPERUSER: "master-superuser", "bdc_pool": "pool-password"}
 """Roles that log in at the master with a secret of the cluster's store; nobody else holds it."""
 GROUPS = ("bdc_owner", "bdc_admin", "bdc_user", "bdc_app_reader")
 """Nobody logs in as these."""
+AT_ONCE = 16
+"""Each refusal takes half a second."""
 STRANGERS = ("nobody", "postgres", "root", "fdw:nobody", "fdw:", "public", "o'brien", "ALICE")
 
 
-def log_in(pool: DataPool, user: str, password: str, database: str, port: int) -> str:
+def log_in(user: str, password: str, port: int) -> str:
     """``in``, or the SQLSTATE of the refusal."""
     try:
         psycopg.connect(
-            host="127.0.0.1", port=port, user=user, password=password, dbname=database, connect_timeout=60, sslmode="disable"
+            host="127.0.0.1", port=port, user=user, password=password, dbname="bdc", connect_timeout=60, sslmode="disable"
         ).close()
     except psycopg.OperationalError as error:
         text = str(error)
@@ -50,18 +54,20 @@ def passwords(pool: DataPool, user: str) -> dict[str, tuple[str, bool]]:
 
 
 def test_logins_at_master_and_compute_pool(data_pool: DataPool) -> None:
-    masters, pools = data_pool.master.port, data_pool.replicas[0].port
-    with cells("sql-logins", least=200) as matrix:
-        for user in (*PEOPLE, *SYSTEM, *GROUPS, *STRANGERS):
-            for shown, (password, fits) in passwords(data_pool, user).items():
-                at_master = "in" if fits else "refused"
-                matrix.add(f"master × {user} × {shown}", at_master, log_in(data_pool, user, password, "bdc", masters))
-                at_pool = "in" if fits and user in PEOPLE else "refused"  # the cluster's own roles have no business there
-                matrix.add(f"compute × {user} × {shown}", at_pool, log_in(data_pool, user, password, "bdc", pools))
-        for user in PEOPLE:
-            for shown, (password, _) in passwords(data_pool, user).items():
-                mapped = log_in(data_pool, f"fdw:{user}", password, "bdc", pools)
-                matrix.add(f"compute × fdw:{user} × {shown}", "refused", mapped)  # a person's password is not the mapping's
+    master, pool = data_pool.master.port, data_pool.replicas[0].port
+    asked: list[tuple[str, str, tuple[str, str, int]]] = []
+    for user in (*PEOPLE, *SYSTEM, *GROUPS, *STRANGERS):
+        for shown, (password, fits) in passwords(data_pool, user).items():
+            asked.append((f"master × {user} × {shown}", "in" if fits else "refused", (user, password, master)))
+            at_pool = "in" if fits and user in PEOPLE else "refused"  # the cluster's own roles have no business there
+            asked.append((f"compute × {user} × {shown}", at_pool, (user, password, pool)))
+    for user in PEOPLE:
+        for shown, (password, _) in passwords(data_pool, user).items():  # a person's password is not the mapping's
+            asked.append((f"compute × fdw:{user} × {shown}", "refused", (f"fdw:{user}", password, pool)))
+    with cells("sql-logins", least=200) as matrix, ThreadPoolExecutor(AT_ONCE) as threads:
+        found = threads.map(lambda cell: log_in(*cell[2]), asked)
+        for (name, expected, _), answer in zip(asked, found, strict=True):
+            matrix.add(name, expected, answer)
 
 
 def test_every_role_has_a_declaration(data_pool: DataPool) -> None:
