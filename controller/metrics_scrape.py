@@ -79,15 +79,16 @@ def _answer(target: Target, future: Future[tuple[str, float]]) -> tuple[str | No
 class _Unix(http.client.HTTPConnection):
     """HTTP over the abstract socket of a run folder; ValueError where somebody else listens under its name."""
 
-    def __init__(self, folder: str, seconds: float) -> None:
+    def __init__(self, folder: str, seconds: float, what: str = "metrics") -> None:
         super().__init__("localhost", timeout=seconds)
         self._folder = pathlib.Path(folder)
+        self._what = what
 
     def connect(self) -> None:
         """Instead of TCP. Abstract names are anybody's to take, the folder is its pool's."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(local_address(str(self._folder)))
+        self.sock.connect(local_address(str(self._folder), self._what))
         if peer_user(self.sock) != self._folder.stat().st_uid:
             raise ValueError("another user listens in its place")
 
@@ -95,6 +96,11 @@ class _Unix(http.client.HTTPConnection):
 def over_socket(folder: str) -> Read:
     """Reads ``/metrics`` of the process whose ``{run}`` this is."""
     return lambda seconds: _get(_Unix(folder, seconds), "/metrics", seconds)
+
+
+def trail_over_socket(folder: str, query: str, seconds: float) -> str:
+    """The audit trail of the process whose ``{run}`` this is, as JSON; errors as of ``Read``."""
+    return _get(_Unix(folder, seconds, "audit"), f"/audit?{query}", seconds)
 
 
 def over_tcp(host: str, port: int, path: str) -> Read:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from controller.api.audit_services import AuditServices
+from controller.api.audit_services import ELSEWHERE, GATEWAY, AuditServices
 from controller.api.auditing import Auditing
 from controller.api.services import Services
 from controller.app_pods import AppPods
@@ -188,7 +188,9 @@ def assemble(ends: Ends, login: Login) -> Controller:
         directory=directory,
         view=loop,
         sealing_key=lambda: _sealing_key(ends.facts(loop.spec())),
-        audit=AuditServices(Auditing(ends.audit), lambda: _replicas(ends, loop), lambda: dsn(loop.spec()), apps),
+        audit=AuditServices(
+            Auditing(ends.audit), lambda: _replicas(ends, loop), lambda: dsn(loop.spec()), apps, lambda: _gateway(ends, loop)
+        ),
         rotation=rotation,
         spark=spark,
         apps=apps,
@@ -219,6 +221,14 @@ def assemble(ends: Ends, login: Login) -> Controller:
 def _app_proxy(ends: Ends, spec: ClusterSpec) -> tuple[str, int] | None:
     port = port_numbers(spec).app
     return None if port is None else (ends.substrate.host(PROXY), port)
+
+
+def _gateway(ends: Ends, loop: Loop) -> str | None:
+    """Where its audit trail is asked for (``AuditServices.gateway``)."""
+    found = next((one for one in loop.desired() if one.name == GATEWAY), None)
+    if found is None or found.metrics is None:
+        return None
+    return ends.run(found) if found.metrics.port is None else ELSEWHERE
 
 
 def _apps_changed(ends: Ends, loop: Loop) -> None:

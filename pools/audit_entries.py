@@ -31,6 +31,8 @@ class Entry:
     database: str | None = None
     statement: str | None = None
     rows: int | None = None
+    bytes: int | None = None
+    """Of a file's content."""
     at: float | None = None
     """Unix seconds; None: now."""
 

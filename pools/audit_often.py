@@ -25,6 +25,7 @@ class _Seen:
     entry: Entry
     until: float
     times: int = 0
+    bytes: int = 0
 
 
 class Often:
@@ -47,6 +48,7 @@ class Often:
         seen = self._seen.get(kind)
         if seen is not None and seen.until > self._clock():
             seen.times += 1
+            seen.bytes += entry.bytes or 0
             return
         if seen is not None or len(self._seen) >= MOST:
             self.tell(all_of_them=seen is None)
@@ -61,7 +63,8 @@ class Often:
         for kind in over:
             seen = self._seen.pop(kind)
             if seen.times:
-                self.trail.note_later(dataclasses.replace(seen.entry, objects=(*seen.entry.objects, f"times={seen.times}")))
+                objects, size = (*seen.entry.objects, f"times={seen.times}"), None if seen.entry.bytes is None else seen.bytes
+                self.trail.note_later(dataclasses.replace(seen.entry, objects=objects, bytes=size))
 
     def _wake(self) -> None:
         if self._timer is None:

@@ -49,9 +49,10 @@ def metrics_place(listen: str) -> Place:
     return Place(f"{host}:{POD_PORT}", (Port("metrics", POD_PORT),), Scrape("metrics"))
 
 
-def local_address(folder: str) -> str:
-    """The abstract socket of the process whose ``{run}`` this is: abstract names are at most 107 bytes, folders may be longer."""
-    return "\0openbdc-metrics-" + hashlib.sha256(folder.encode()).hexdigest()[:40]
+def local_address(folder: str, what: str = "metrics") -> str:
+    """The abstract socket of the process whose ``{run}`` this is: abstract names are at most 107 bytes, folders may be longer. ``what``:
+    ``metrics``, or ``audit`` (``pools/audit_listener.py``)."""
+    return f"\0openbdc-{what}-" + hashlib.sha256(folder.encode()).hexdigest()[:40]
 
 
 def peer_user(connection: socket.socket) -> int:
@@ -63,12 +64,14 @@ def peer_user(connection: socket.socket) -> int:
 class Listener:
     """Listens as soon as it is made; OSError when it can't. ``collect`` runs on the thread; ``complain`` hears of its defects."""
 
+    what = "metrics"
+
     def __init__(self, where: str, collect: Callable[[], bytes], complain: Callable[[str], None]) -> None:
         self._collect = collect
         self._complain = complain
         self._users = _users() if where.startswith("/") else None
-        self._socket = _listening(where)
-        threading.Thread(target=self._run, name="metrics", daemon=True).start()
+        self._socket = _listening(where, self.what)
+        threading.Thread(target=self._run, name=self.what, daemon=True).start()
 
     @property
     def port(self) -> int | None:
@@ -103,23 +106,29 @@ class Listener:
                 return
             request += got
         if self._users is not None and peer_user(connection) not in self._users:
-            connection.sendall(_answer("403 Forbidden", b""))
-        elif request.startswith((b"GET /metrics ", b"GET /metrics?")):
-            connection.sendall(_answer("200 OK", self._collect()))
+            connection.sendall(answered("403 Forbidden", b""))
         else:
-            connection.sendall(_answer("404 Not Found", b""))
+            self.reply(connection, request)
+
+    def reply(self, connection: socket.socket, request: bytes) -> None:
+        """To who may ask. OSError where he has left."""
+        if request.startswith((b"GET /metrics ", b"GET /metrics?")):
+            connection.sendall(answered("200 OK", self._collect()))
+        else:
+            connection.sendall(answered("404 Not Found", b""))
 
 
-def _answer(status: str, body: bytes) -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+def answered(status: str, body: bytes, kind: str = CONTENT_TYPE) -> bytes:
+    """A whole answer of HTTP's."""
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     return head.encode() + body
 
 
-def _listening(where: str) -> socket.socket:
+def _listening(where: str, what: str) -> socket.socket:
     if where.startswith("/"):
         made = socket.socket(socket.AF_UNIX)
         try:
-            made.bind(local_address(where))
+            made.bind(local_address(where, what))
         except OSError:
             made.close()
             raise

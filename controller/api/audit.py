@@ -58,8 +58,8 @@ class AuditQuery(BaseModel):
 
 @router.get("", summary="Who did what")
 def query(request: Request, asked: Annotated[AuditQuery, Query()]) -> AuditAnswer:
-    """The trails of the controller, the compute pool's replicas and the app proxy together. A service that does not answer is named; the
-    others' entries come all the same."""
+    """The trails of the controller, the compute pool's replicas, the app proxy and the gateway together. A service that does not answer is
+    named; the others' entries come all the same."""
     services = services_of(request)
     since = None if asked.since is None else _instant(asked.since)
     wanted = Wanted(asked.user, since, asked.action, asked.outcome, asked.session, asked.limit)

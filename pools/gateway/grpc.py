@@ -104,8 +104,7 @@ class Calls:
             if not headers.get(b"content-type", b"").startswith(TYPE) or told.method != "POST":
                 await _say_other(stream, told)
                 return
-            caller = await tokens.check(self._judge, headers.get(b"authorization"))
-            told.user = caller.name
+            await tokens.check(self._judge, headers.get(b"authorization"), told)
             upstream = await self._opened(stream, headers, told.route, upstreams)
             try:
                 told.status = 200

@@ -44,6 +44,8 @@ class Peer:
         """Of the last response that was sent."""
         self.received = self.sent = 0
         """Bytes."""
+        self.content_received = self.content_sent = 0
+        """Of these, of bodies."""
 
     @property
     def agreed(self) -> str | None:
@@ -58,6 +60,8 @@ class Peer:
                 self.receive(await self.reader.read(block))
         if event is h11.PAUSED:
             raise h11.LocalProtocolError("nothing more is to be read in this cycle")
+        if isinstance(event, h11.Data):
+            self.content_received += len(event.data)
         return event
 
     def receive(self, data: bytes) -> None:
@@ -70,6 +74,8 @@ class Peer:
         data = self.http.send(event)
         if isinstance(event, h11.Response):
             self.status = event.status_code
+        elif isinstance(event, h11.Data):
+            self.content_sent += len(event.data)
         if data:
             self.sent += len(data)
             self.writer.write(data)

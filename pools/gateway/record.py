@@ -1,4 +1,4 @@
-"""What the gateway's log says of a request."""
+"""What the gateway's log and its audit trail say of a request."""
 
 from __future__ import annotations
 
@@ -31,6 +31,20 @@ class Told:
     received: int = 0
     sent: int = 0
     """Bytes, from and to the client."""
+    content_received: int = 0
+    content_sent: int = 0
+    """Of these, of bodies (HTTP/1.1)."""
+    session: str | None = None
+    """The login, as audit trails name it."""
+    rule: str | None = None
+    """What of ours, or of HDFS, decides about it; None: who is behind the gateway does, and says so in his own trail."""
+    action: str | None = None
+    objects: tuple[str, ...] = ()
+    """With files: what is done, to which."""
+    why: str | None = None
+    """With files: the exception that HDFS answered with."""
+    redirected: bool = False
+    """Nothing was done: the client was told where to go on."""
 
     def called(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """A call of gRPC's."""

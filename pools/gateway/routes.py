@@ -7,7 +7,7 @@ import urllib.parse
 import h11
 
 from pools import bearer
-from pools.gateway import tokens, webhdfs
+from pools.gateway import auditing, tokens, webhdfs
 from pools.gateway.errors import RefusalError
 from pools.gateway.peer import Headers, Peer, connect
 from pools.gateway.record import Told
@@ -83,6 +83,7 @@ class Routes:
             raise RefusalError(404, "not_found", "this cluster serves no apps", where=told.path, hint="spec.pools.app.enabled")
         given = dict(request.headers).get(b"authorization", b"")
         if len(given) > bearer.MOST_CHARACTERS:
+            told.rule = "token"
             raise RefusalError(401, "invalid_token", "the login is too long", where=tokens.HEADER, hint=tokens.LOGIN)
         encrypted = self._encrypted and server == self._controller
         try:
@@ -102,13 +103,13 @@ class Routes:
 
     async def _to_hdfs(self, client: Peer, request: h11.Request, method: str, told: Told) -> None:
         hdfs, headers = self._settings.hdfs, dict(request.headers)
-        caller = await tokens.check(self.judge, headers.get(b"authorization"))
-        told.user = caller.name
+        caller = await tokens.check(self.judge, headers.get(b"authorization"), told)
         if hdfs is None:
             raise RefusalError(404, "not_found", "this cluster has no HDFS", where="webhdfs", hint="spec.pools.storage.enabled")
         if method not in webhdfs.METHODS:
             raise RefusalError(405, "method_not_allowed", "this path does not take that method", where=method[:20])
         made = webhdfs.call(hdfs, _text(headers.get(b"host")) or "", request.target.decode("ascii"), caller.name)
+        auditing.asked(told, made, method)
         try:
             upstream = await connect(made.server, self._inner.context() if hdfs.encrypted else None)
         except OSError as error:
@@ -121,9 +122,16 @@ class Routes:
             kept = passed_on(list(response.headers), FROM_HDFS)
             location = _text(dict(response.headers).get(b"location"))
             if location is not None and 300 <= response.status_code < 400:
+                told.redirected = True
                 kept.append((b"location", webhdfs.redirected(hdfs, made, location).encode("ascii")))
             if made.as_json and response.status_code == 200:
-                body = webhdfs.redirected_json(hdfs, made, await _whole(upstream))
+                given = await _whole(upstream)
+                body = webhdfs.redirected_json(hdfs, made, given)
+                told.redirected = body is not given
+                return [*kept, (b"content-length", str(len(body)).encode())], body
+            if response.status_code >= 400 and method != "HEAD":
+                body = await _whole(upstream)
+                auditing.failed(told, body)
                 return [*kept, (b"content-length", str(len(body)).encode())], body
             return [*kept, *_length(response)], None
 

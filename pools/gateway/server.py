@@ -185,7 +185,7 @@ class Listener:
         until, fresh = opened + self.limits.header_seconds, True
         while True:
             told, began = Told(address, request_id=uuid.uuid4().hex), time.monotonic()
-            peer.status = peer.received = peer.sent = 0
+            peer.status = peer.received = peer.sent = peer.content_received = peer.content_sent = 0
             try:
                 request = await self._head(peer, until, fresh=fresh)
                 if request is None:
@@ -205,6 +205,7 @@ class Listener:
                 if told.method != "-" or peer.status:
                     seconds = time.monotonic() - began
                     told.status, told.received, told.sent = peer.status, peer.received, peer.sent
+                    told.content_received, told.content_sent = peer.content_received, peer.content_sent
                     self.meters.over(told, seconds)
                     self._record(told, seconds)
             if not await self._again(peer):

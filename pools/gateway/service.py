@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import sys
+from pathlib import Path
 
 from pools import metrics_listener, program
+from pools.audit import Trail
+from pools.audit_listener import AuditListener
+from pools.audit_often import Often
+from pools.gateway import auditing
 from pools.gateway.grpc import Calls
 from pools.gateway.record import Told
 from pools.gateway.routes import Routes
@@ -29,22 +35,32 @@ class Gateway:
         certificate = ServerCertificate(files, ALPN, lambda why: program.tell("warning", f"the old certificate stays in use: {why}"))
         certificate.current()
         self._settings = settings
-        self._told: metrics_listener.Listener | None = None
+        self._told: list[metrics_listener.Listener] = []
+        self.often = Often(_trail(settings))
         routes = Routes(settings)
         calls = Calls(settings, routes.judge, routes.trust)
-        self._listener = Listener(routes, calls, certificate, record, lambda what: program.tell("error", f"defect: {what}"), limits)
+        self._listener = Listener(routes, calls, certificate, self._record, _defect, limits)
 
     def start(self) -> int:
         """The port. OSError."""
         port = self._listener.start(self._settings.addresses, self._settings.port)
-        self._told = self._listener.meters.listen(self._settings.metrics, lambda why: program.tell("error", why))
+        where, complain = self._settings.metrics, lambda why: program.tell("error", why)
+        metrics = self._listener.meters.listen(where, complain)
+        audit = AuditListener.begin(where, self.often, asyncio.get_running_loop(), complain) if where is not None else None
+        self._told = [one for one in (metrics, audit) if one is not None]
         return port
 
     async def stop(self) -> None:
         """What runs has some seconds to end."""
-        if self._told is not None:
-            self._told.close()
+        for one in self._told:
+            one.close()
         await self._listener.stop(STOP_SECONDS)
+        self.often.tell()
+        await asyncio.to_thread(self.often.trail.close)
+
+    def _record(self, told: Told, seconds: float) -> None:
+        record(told, seconds)
+        auditing.note(self.often, told)
 
 
 def record(told: Told, seconds: float) -> None:
@@ -52,6 +68,17 @@ def record(told: Told, seconds: float) -> None:
     level = "warning" if told.status >= 500 else "info"
     program.tell(level, "request", address=told.address, user=told.user, method=told.method, path=told.path, status=told.status,
          milliseconds=round(seconds * 1000, 1), request_id=told.request_id)  # fmt: skip
+
+
+def _defect(what: str) -> None:
+    program.tell("error", f"defect: {what}")
+
+
+def _trail(settings: GatewaySettings) -> Trail:
+    """In a pod, whose folder goes with it, the log has the entries too."""
+    file = None if settings.audit_file is None else Path(settings.audit_file)
+    echo = None if settings.metrics is None or settings.metrics.startswith("/") else sys.stdout.write
+    return Trail(file, "gateway", lambda why: program.tell("error", f"the audit trail can't be written: {why}"), echo=echo)
 
 
 async def serve(settings: GatewaySettings) -> None:

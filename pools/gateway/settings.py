@@ -30,7 +30,8 @@ class GatewaySettings:
     ``certificate_from``: what of the spec names a customer's certificate that Kubernetes lays, for messages.
     ``hdfs`` None: there is none. ``apps``: ``host:port`` of their proxy, or None. ``flight``: ``host:port`` of the compute pool's
     replicas, where there are shards. ``spark_host``: where Spark Connect servers are, or ``AS_LISTED``, None: there are none.
-    ``port`` 0: any. ``metrics``: where they are asked for (``pools/metrics_listener.py``), None: nowhere."""
+    ``port`` 0: any. ``metrics``: where they are asked for (``pools/metrics_listener.py``), None: nowhere; with a folder the audit trail is
+    asked for there too, else each of its entries is a line of the log too. ``audit_file``: that trail; None: none is kept."""
 
     addresses: tuple[str, ...]
     port: int
@@ -47,6 +48,7 @@ class GatewaySettings:
     flight: tuple[str, ...] = ()
     flight_encrypted: bool = False
     spark_host: str | None = None
+    audit_file: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> GatewaySettings:

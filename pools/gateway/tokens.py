@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pools.bearer import BadTokenError, Caller, KeysAwayError, Tokens
 from pools.gateway.errors import RefusalError
+from pools.gateway.record import Told
 
 AUDIENCES = ("gateway",)
 ROLES = frozenset({"admin", "user"})
@@ -12,14 +13,18 @@ LOGIN = "log in again: bdc login"
 HEADER = "header Authorization"
 
 
-async def check(tokens: Tokens, authorization: bytes | None) -> Caller:
-    """RefusalError 401 for a token that is not good here, 403 for one without a role, 503 while nobody can be known."""
+async def check(tokens: Tokens, authorization: bytes | None, told: Told) -> Caller:
+    """``told`` gets the caller, once he is known. RefusalError 401 for a token that is not good here, 403 for one without a role, 503 while
+    nobody can be known."""
+    told.rule = "token"
     try:
         caller = await tokens.caller(authorization)
     except BadTokenError as error:
         raise RefusalError(401, "invalid_token", str(error), where=HEADER, hint=LOGIN) from None
     except KeysAwayError as error:
         raise RefusalError(503, "not_ready", str(error), hint="'bdc start' on the cluster's machine starts it") from None
+    told.user, told.session, told.rule = caller.name, caller.session, "user"
     if not caller.roles & ROLES:
         raise RefusalError(403, "forbidden", f"{caller.name!r} has no role here", hint="ask an admin: bdc user grant NAME user")
+    told.rule = None
     return caller

@@ -30,13 +30,16 @@ METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD"})
 
 @dataclass(frozen=True)
 class Call:
-    """A request to WebHDFS: to ``server`` (``host:port``), as ``target``. ``base`` and ``path``: what redirects are made of."""
+    """A request to WebHDFS: to ``server`` (``host:port``), as ``target``. ``base`` and ``path``: what redirects are made of. ``op`` and
+    ``destination``: what is asked for, as it was given."""
 
     server: str
     target: str
     base: str
     path: str
     as_json: bool
+    op: str = ""
+    destination: str = ""
 
 
 def prefix_of(path: str) -> str | None:
@@ -62,7 +65,8 @@ def call(hdfs: Hdfs, authority: str, target: str, caller: str) -> Call:
         server = _datanode(hdfs, names[DATANODE])
         kept.append(("namenoderpcaddress", hdfs.rpc))
     whole = f"{INNER}{path}?{urllib.parse.urlencode(kept)}"
-    return Call(server, whole, f"https://{authority}{prefix}", path, names.get("noredirect", "").lower() == "true")
+    as_json = names.get("noredirect", "").lower() == "true"
+    return Call(server, whole, f"https://{authority}{prefix}", path, as_json, names.get("op", ""), names.get("destination", ""))
 
 
 def redirected(hdfs: Hdfs, made: Call, location: str) -> str:

@@ -1,4 +1,4 @@
-"""What the gateway runs: one process, which holds nothing but its certificate. Pure."""
+"""What the gateway runs: one process, which holds nothing but its certificate and its audit trail. Pure."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def workloads(place: GatewayPlace) -> tuple[Workload, ...]:
         flight_encrypted=place.flight_encrypted,
         spark_host=place.spark_host,
         metrics=metrics.where,
+        audit_file="{data}/audit.jsonl",
     )
     endpoints = [Endpoint("gateway", "Gateway to the API, HDFS files and apps", "https://{host}:{port:api}", "https")]
     if place.namenode is not None:

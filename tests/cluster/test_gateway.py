@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -66,6 +67,17 @@ def test_one_address_and_one_login(stage: Stage, tmp_path: Path) -> None:
     assert isinstance(rows, list)
     assert [(row["path"], row["owner"]) for row in rows] == [("/sandbox/a.csv", "alice")]
     eventually(lambda: audit(stage, "ugi=alice (auth:PROXY) via openbdc-gateway"), "the NameNode's audit log names the caller")
+
+    def audited(*more: str) -> list[dict[str, Any]]:
+        found = stage.bdc("audit", "query", "--user", "alice", "--context", stage.cluster, *more)
+        assert isinstance(found, list)
+        return found
+
+    # one login, told by the controller and the gateway under the same name
+    eventually(lambda: len({one["action"] for one in audited("--action", "files")} & {"files.read", "files.write"}) == 2, "both are told")
+    (read,) = audited("--action", "files.read")
+    assert (read["service"], read["objects"], read["outcome"], read["bytes"]) == ("gateway", ["/sandbox/a.csv"], "allowed", 400_000)
+    assert {"control", "gateway"} <= {one["service"] for one in audited("--session", read["session"])}
 
 
 @only_root

@@ -39,6 +39,7 @@ FILES = (
 ELSEWHERE = (
     "/",
     "/metrics",
+    "/audit",
     "/jmx",
     "/conf",
     "/logs/",

@@ -101,6 +101,7 @@ def gateway(
             metrics=str(folder),
             flight=flight,
             spark_host=spark_host,
+            audit_file=str(folder / "audit.jsonl"),
         )
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)

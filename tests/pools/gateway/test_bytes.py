@@ -18,6 +18,7 @@ import pytest
 from pools.bearer import Keys, Tokens
 from pools.gateway import tokens
 from pools.gateway.errors import RefusalError
+from pools.gateway.record import Told
 from pools.gateway.server import Limits
 from pools.gateway.webhdfs import call, prefix_of, redirected, redirected_json
 from tests.fuzz.mutations import mutated
@@ -73,7 +74,7 @@ def test_tokens(running: Running) -> None:
         for _ in range(INPUTS):
             token = mutated(good, chance).decode("latin-1")
             with suppress(RefusalError):
-                await tokens.check(judge, f"Bearer {token}".encode("latin-1"))
+                await tokens.check(judge, f"Bearer {token}".encode("latin-1"), Told("127.0.0.1"))
                 assert jwt.decode(token.strip(), options={"verify_signature": False}) == content, (seed, token)
 
     asyncio.run(all_of_them())
