@@ -168,7 +168,10 @@ def _refused(port: int, pem: str) -> bool:
 
 
 def test_plain_where_tls_is_expected_is_refused() -> None:
-    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as plain:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        timeout = 1.0  # of what it takes for a request there may be no end
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as plain:
         thread = threading.Thread(target=plain.handle_request)
         thread.start()
         assert not trust.speaks_tls("127.0.0.1", plain.server_address[1])

@@ -41,7 +41,7 @@ def naming(cluster: Stage, thing: str, *more: str) -> dict[str, Any]:
     """The newest entry of a shared cluster that names it."""
 
     def seen() -> list[dict[str, Any]]:
-        return [entry for entry in query(cluster, *more) if thing in entry["objects"]]
+        return [entry for entry in query(cluster, *more) if thing in entry.get("objects", ())]
 
     eventually(seen, f"an entry that names {thing}")
     return seen()[0]
