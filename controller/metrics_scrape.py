@@ -7,7 +7,7 @@ import pathlib
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -21,6 +21,8 @@ SCRAPE_SECONDS = 4.0
 
 MOST_BYTES = 16 << 20
 AT_ONCE = 16
+TRAIL = "/gateway/v1/audit"
+NONE: Mapping[str, str] = {}
 log = Log("metrics")
 
 UP = Metric("openbdc_up", "gauge", "1: the workload told its metrics just now; 0: it did not, or not in time.", ("workload", "pool"))
@@ -103,6 +105,13 @@ def trail_over_socket(folder: str, query: str, seconds: float) -> str:
     return _get(_Unix(folder, seconds, "audit"), f"/audit?{query}", seconds)
 
 
+def trail_over_tls(place: tuple[str, int], authority: str, token: str, query: str, seconds: float) -> str:
+    """The gateway's, at host and port, as whose ``token`` it is; errors as of ``Read``."""
+    trust = ssl.create_default_context(cafile=authority)
+    connection = http.client.HTTPSConnection(*place, timeout=seconds, context=trust)
+    return _get(connection, f"{TRAIL}?{query}", seconds, {"Authorization": f"Bearer {token}"})
+
+
 def over_tcp(host: str, port: int, path: str) -> Read:
     """Reads ``path`` over HTTP."""
     return lambda seconds: _get(http.client.HTTPConnection(host, port, timeout=seconds), path, seconds)
@@ -118,10 +127,10 @@ def over_tls(host: str, port: int, path: str, authority: Callable[[], str]) -> R
     return read
 
 
-def _get(connection: http.client.HTTPConnection, path: str, seconds: float) -> str:
+def _get(connection: http.client.HTTPConnection, path: str, seconds: float, headers: Mapping[str, str] = NONE) -> str:
     deadline = time.monotonic() + seconds
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         if answer.status != 200:
             raise ValueError(f"it answered {answer.status}")

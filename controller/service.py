@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from controller.api.audit_services import ELSEWHERE, GATEWAY, AuditServices
+from controller.api.audit_services import GATEWAY, AuditServices
 from controller.api.auditing import Auditing
 from controller.api.services import Services
 from controller.app_pods import AppPods
@@ -28,6 +28,7 @@ from controller.certificates.policy import encrypted
 from controller.certificates.renewal import CertificateEnds, Renewal
 from controller.errors import NotReadyError
 from controller.facts import Facts
+from controller.gateway_trail import GatewayTrail
 from controller.identity import cluster_id
 from controller.jobs import Jobs
 from controller.loop import WAKE_WAIT, Loop, local_host
@@ -189,7 +190,7 @@ def assemble(ends: Ends, login: Login) -> Controller:
         view=loop,
         sealing_key=lambda: _sealing_key(ends.facts(loop.spec())),
         audit=AuditServices(
-            Auditing(ends.audit), lambda: _replicas(ends, loop), lambda: dsn(loop.spec()), apps, lambda: _gateway(ends, loop)
+            Auditing(ends.audit), lambda: _replicas(ends, loop), lambda: dsn(loop.spec()), apps, _gateway_trail(ends, loop, tokens)
         ),
         rotation=rotation,
         spark=spark,
@@ -223,12 +224,15 @@ def _app_proxy(ends: Ends, spec: ClusterSpec) -> tuple[str, int] | None:
     return None if port is None else (ends.substrate.host(PROXY), port)
 
 
-def _gateway(ends: Ends, loop: Loop) -> str | None:
-    """Where its audit trail is asked for (``AuditServices.gateway``)."""
-    found = next((one for one in loop.desired() if one.name == GATEWAY), None)
-    if found is None or found.metrics is None:
-        return None
-    return ends.run(found) if found.metrics.port is None else ELSEWHERE
+def _gateway_trail(ends: Ends, loop: Loop, tokens: Tokens) -> GatewayTrail:
+    return GatewayTrail(
+        tokens,
+        lambda: next((one for one in loop.desired() if one.name == GATEWAY), None),
+        ends.run,
+        ends.substrate.host,
+        ends.certificates.authority if ends.certificates is not None else str,
+        lambda: loop.spec().spec.kubernetes.tls_secret is not None,
+    )
 
 
 def _apps_changed(ends: Ends, loop: Loop) -> None:

@@ -1,5 +1,5 @@
 """The audit trails of all services put together: the controller's own file, what each replica of the compute pool answers, the app
-proxy, which is asked as whoever asks here, and the gateway, which tells the controller of its machine by a socket."""
+proxy, which is asked as whoever asks here, and the gateway (``controller/gateway_trail.py``)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from controller.api.auditing import Auditing
 from controller.apps import Apps
 from controller.auth.tokens import Caller
 from controller.errors import ControllerError
+from controller.gateway_trail import GatewayTrail
 from controller.log import Log
-from controller.metrics_scrape import trail_over_socket
 from controller.pool_requests import Replica, ask, owner_secret
 from pools.audit import Trail
 from pools.audit_reading import Line, Wanted, found, merged
 
 AT_ONCE = 8
 APP_PROXY, GATEWAY = "app-proxy", "gateway"
-GATEWAY_SECONDS = 30.0
-ELSEWHERE = ""
 log = Log("audit")
 
 
@@ -39,18 +37,17 @@ class Told:
 
 @dataclass(frozen=True)
 class AuditServices:
-    """``replicas``, ``dsn`` (of the master's superuser) and ``gateway`` raise ControllerError while they are unknown. ``apps`` None: no app
-    pool. ``gateway``: its folder ``{run}`` on this machine; ELSEWHERE: it runs in a pod; None: there is none."""
+    """``replicas`` and ``dsn`` (of the master's superuser) raise ControllerError while they are unknown. ``apps`` None: no app pool."""
 
     own: Auditing = field(default_factory=lambda: Auditing(Trail(None, "control")))
     replicas: Callable[[], tuple[Replica, ...]] = tuple
     dsn: Callable[[], str] = str
     apps: Apps | None = None
-    gateway: Callable[[], str | None] = lambda: None
+    gateway: GatewayTrail | None = None
 
     def find(self, wanted: Wanted, caller: Caller | None = None) -> tuple[list[Line], list[Told]]:
         """The newest first, and who was asked. ``caller``: an admin; None: nobody is asked who wants to know for whom."""
-        told = [self._controllers(wanted), *self._pools(wanted), *self._app_proxys(wanted, caller), *self._gateways(wanted)]
+        told = [self._controllers(wanted), *self._pools(wanted), *self._app_proxys(wanted, caller), *self._gateways(wanted, caller)]
         return merged([list(one.entries) for one in told], wanted.limit), told
 
     def _controllers(self, wanted: Wanted) -> Told:
@@ -88,14 +85,14 @@ class AuditServices:
         except (ControllerError, ValueError, LookupError, TypeError) as error:
             return [Told(APP_PROXY, problem=str(error))]
 
-    def _gateways(self, wanted: Wanted) -> list[Told]:
+    def _gateways(self, wanted: Wanted, caller: Caller | None) -> list[Told]:
+        if self.gateway is None:
+            return []
         try:
-            folder = self.gateway()
-            if folder is None:
+            said = self.gateway.ask(caller, urllib.parse.urlencode(wanted.json()))
+            if said is None:
                 return []
-            if folder == ELSEWHERE:
-                return [Told(GATEWAY, problem="its entries are in its pod's log: kubectl logs deployment/gateway")]
-            answer = json.loads(trail_over_socket(folder, urllib.parse.urlencode(wanted.json()), GATEWAY_SECONDS))
+            answer = json.loads(said)
             return [Told(GATEWAY, answer["entries"], int(answer["lost"]), answer["problem"])]
         except (ControllerError, OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
             return [Told(GATEWAY, problem=f"it does not tell its trail: {error}")]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pools.exposition import Metric
 
-ROUTES = ("api", "apps", "webhdfs", "spark", "flight", "health", "other", "none")
+ROUTES = ("api", "apps", "webhdfs", "spark", "flight", "audit", "health", "other", "none")
 
 REQUESTS = Metric(
     "openbdc_gateway_request_seconds",
     "histogram",
-    "Requests that are over, from the end of their headers to the end of the answer; route: api, apps, webhdfs, spark, flight, health, "
-    "other (a path at which there is nothing), none (no request could be read); status: of HTTP (of gRPC: 200, or what HTTP has for the "
-    "same refusal), 0: the client was gone before any answer.",
+    "Requests that are over, from the end of their headers to the end of the answer; route: api, apps, webhdfs, spark, flight, audit, "
+    "health, other (a path at which there is nothing), none (no request could be read); status: of HTTP (of gRPC: 200, or what "
+    "HTTP has for the same refusal), 0: the client was gone before any answer.",
     ("route", "status"),
 )
 REFUSED = Metric(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import urllib.parse
 
 import h11
 
-from pools import bearer
+from pools import audit_listener, bearer
+from pools.audit_often import Often
 from pools.gateway import auditing, tokens, webhdfs
 from pools.gateway.errors import RefusalError
 from pools.gateway.peer import Headers, Peer, connect
@@ -18,6 +21,8 @@ from pools.gateway.trust import Trust
 HEALTH = "/healthz"
 API = "/api/v1"
 APPS = "/api/app"
+AUDIT = "/gateway/v1/audit"
+"""The gateway's own trail, for admins: so the controller reads it in pods."""
 TO_HDFS = frozenset({b"accept", b"content-type", b"range", b"user-agent"})
 FROM_HDFS = frozenset(b"accept-ranges cache-control content-disposition content-range content-type date etag expires last-modified".split())
 """Nothing that HDFS would have its caller keep: its cookie names the gateway's own user."""
@@ -33,8 +38,8 @@ APP_BYTES = 16 << 20
 def route_of(target: bytes) -> str:
     """Which of ``metric_table.ROUTES``."""
     path = target.decode("ascii").partition("?")[0]
-    if path == HEALTH:
-        return "health"
+    if path in (HEALTH, AUDIT):
+        return "health" if path == HEALTH else "audit"
     if path == bearer.JWKS or path.startswith(API + "/"):
         return "api"
     if path.startswith(APPS + "/"):
@@ -45,8 +50,9 @@ def route_of(target: bytes) -> str:
 class Routes:
     """``serve`` answers one request, whose body is still to be read from the client."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, often: Often) -> None:
         self._settings = settings
+        self._often = often
         parts = urllib.parse.urlsplit(settings.controller)
         self._controller, self._encrypted = parts.netloc, parts.scheme == "https"
         self.trust = Trust(settings)
@@ -61,6 +67,8 @@ class Routes:
         method = request.method.decode("ascii")
         if told.route == "health":
             await _say(client, method, b'{"status": "ok"}')
+        elif told.route == "audit":
+            await self._audit(client, request, told)
         elif told.route == "api":
             package = path == PACKAGES and method in ("POST", "PUT")
             await self._onwards(client, request, self._controller, PACKAGE_BYTES if package else API_BYTES, told)
@@ -76,6 +84,20 @@ class Routes:
                 where=f"{method} {path[:200]}",
                 hint=f"{API}/…, {APPS}/… and /webhdfs/v1/… are here",
             )
+
+    async def _audit(self, client: Peer, request: h11.Request, told: Told) -> None:
+        """Entries, the newest first: for admins, and itself one."""
+        await tokens.check(self.judge, dict(request.headers).get(b"authorization"), told, tokens.ADMINS)
+        if request.method != b"GET":
+            raise RefusalError(405, "method_not_allowed", "this path does not take that method", where="method")
+        told.action, told.rule = "audit.query", tokens.ADMIN
+        try:
+            wanted = audit_listener.asked(request.target.partition(b"?")[2].decode("ascii"))
+        except ValueError as error:
+            raise RefusalError(400, "invalid_request", str(error)[:200], where="query") from None
+        self._often.tell()
+        answer = await asyncio.to_thread(audit_listener.told_of, self._often.trail, wanted)
+        await _say(client, "GET", json.dumps(answer).encode())
 
     async def _onwards(self, client: Peer, request: h11.Request, server: str | None, most: int, told: Told) -> None:
         """To who judges the token himself: the controller, and the apps' proxy."""

@@ -37,7 +37,7 @@ class Gateway:
         self._settings = settings
         self._told: list[metrics_listener.Listener] = []
         self.often = Often(_trail(settings))
-        routes = Routes(settings)
+        routes = Routes(settings, self.often)
         calls = Calls(settings, routes.judge, routes.trust)
         self._listener = Listener(routes, calls, certificate, self._record, _defect, limits)
 

@@ -8,12 +8,14 @@ from pools.gateway.errors import RefusalError
 from pools.gateway.record import Told
 
 AUDIENCES = ("gateway",)
-ROLES = frozenset({"admin", "user"})
+ADMIN, USER = "admin", "user"
+ADMINS = frozenset({ADMIN})
+ROLES = frozenset({ADMIN, USER})
 LOGIN = "log in again: bdc login"
 HEADER = "header Authorization"
 
 
-async def check(tokens: Tokens, authorization: bytes | None, told: Told) -> Caller:
+async def check(tokens: Tokens, authorization: bytes | None, told: Told, roles: frozenset[str] = ROLES) -> Caller:
     """``told`` gets the caller, once he is known. RefusalError 401 for a token that is not good here, 403 for one without a role, 503 while
     nobody can be known."""
     told.rule = "token"
@@ -23,8 +25,9 @@ async def check(tokens: Tokens, authorization: bytes | None, told: Told) -> Call
         raise RefusalError(401, "invalid_token", str(error), where=HEADER, hint=LOGIN) from None
     except KeysAwayError as error:
         raise RefusalError(503, "not_ready", str(error), hint="'bdc start' on the cluster's machine starts it") from None
-    told.user, told.session, told.rule = caller.name, caller.session, "user"
-    if not caller.roles & ROLES:
-        raise RefusalError(403, "forbidden", f"{caller.name!r} has no role here", hint="ask an admin: bdc user grant NAME user")
+    least = USER if USER in roles else ADMIN
+    told.user, told.session, told.rule = caller.name, caller.session, least
+    if not caller.roles & roles:
+        raise RefusalError(403, "forbidden", f"{caller.name!r} has no role here", hint=f"ask an admin: bdc user grant NAME {least}")
     told.rule = None
     return caller

@@ -15,6 +15,7 @@ from pyarrow import flight
 
 from controller.api.access import ACCESS
 from pools.compute.loads import actions
+from pools.gateway.routes import AUDIT
 from pools.gateway.webhdfs import METHODS, PREFIXES
 from tests.controller.api.service import ADMIN, PASSWORD, USER
 from tests.matrix.cells import cells
@@ -56,6 +57,9 @@ SPARK = (
 )  # fmt: skip
 """Calls of Spark Connect's service: which one it is makes no difference to the gateway."""
 OPEN = ("/healthz", "/.well-known/jwks.json", "/api/v1/openapi.json")
+
+
+AUDIT_QUERIES = ("", "?limit=1", "?user=bob&limit=5", "?limit=0", "?doas=admin", "?user.name=admin")
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +197,18 @@ def test_the_api_is_judged_by_the_controller(running: Running) -> None:
             matrix.add(
                 f"GET /api/v1/whoami × {caller}", "401", str(client.get("/api/v1/whoami", headers=headers(callers[caller])).status_code)
             )
+
+
+def test_its_own_trail_is_for_admins(running: Running) -> None:
+    with cells("gateway-audit", least=700) as matrix, running.client() as client:
+        for name in (ADMIN, USER):
+            callers = {**running.callers(name), "the gateway's audience": running.token(name, "gateway"), "password": None}
+            for verb in VERBS:
+                for query in AUDIT_QUERIES:
+                    for caller, token in callers.items():
+                        known = caller in ("right role", "the gateway's audience", "wrong role")
+                        inside = name == ADMIN and known and caller != "wrong role"
+                        answer = "405" if verb != "GET" else "400" if query == "?limit=0" else "200"
+                        found = client.request(verb, f"{AUDIT}{query}", headers=headers(token, basic=caller == "password"))
+                        declared = answer if inside else "403" if known else "401"
+                        matrix.add(f"{verb} {AUDIT}{query} × {name}: {caller}", declared, str(found.status_code))

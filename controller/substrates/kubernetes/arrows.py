@@ -35,6 +35,7 @@ ARROWS: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
     ((GATEWAY,), "nmnode", ("http",)),
     ((GATEWAY,), "storage", ("http",)),
     ((GATEWAY,), APPS, ("app",)),
+    ((CONTROL,), GATEWAY, ("api",)),
 )
 """(who ask, whom, the names of the ports)."""
 

@@ -1,24 +1,32 @@
-"""Who did what to which file of a real HDFS, or was refused by the gateway, as its own audit trail tells it by its socket."""
+"""Who did what to which file of a real HDFS, or was refused by the gateway, as its own audit trail tells it."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import jwt
 import pytest
 
-from controller.api.audit_services import ELSEWHERE, AuditServices
+from controller.api.audit_services import AuditServices
+from controller.auth.tokens import Caller
+from controller.gateway_trail import GatewayTrail
 from controller.metrics_scrape import trail_over_socket
 from pools import metrics_listener
 from pools.audit_reading import Wanted
 from pools.gateway.auditing import ACTIONS
-from tests.controller.api.service import USER
+from pools.gateway.routes import AUDIT
+from pools.gateway.workloads import GatewayPlace, workloads
+from pools.workload import Workload
+from tests.controller.api.service import ADMIN, ISSUER, USER
 from tests.patience import PATIENCE, eventually
 from tests.pools.gateway.running import Running, gateway
 from tests.pools.gateway.test_files import create, location
 from tests.pools.gateway.test_http2 import Hand, by_hand, ended
+from tests.services.certificates import laid
 from tests.services.hdfs import HdfsServer
 
 Short = tuple[object, ...]
@@ -147,18 +155,62 @@ def test_what_the_controller_makes_of_it(running: Running, folder: pathlib.Path,
         assert client.put("/webhdfs/v1/open/by-hand?op=MKDIRS").status_code == 200
     until(folder, (USER, "files.mkdir", ["/open/by-hand"], "allowed", "HDFS permissions", None, None))
 
-    def asked(where: str | None, wanted: Wanted | None = None) -> tuple[list[object], list[tuple[str, bool]]]:
-        found, services = AuditServices(gateway=lambda: where).find(wanted or Wanted())
-        return [one["action"] for one in found], [(one.service, one.problem is not None) for one in services[1:]]
+    admin = running.api.services.tokens.check(running.token(ADMIN))
+    wanted = Wanted(user=USER, action="files", since="2020-01-01T00:00:00+00:00")
+    nobody = tmp_path_factory.mktemp("nobody")
 
-    assert asked(str(folder), Wanted(user=USER, action="files", since="2020-01-01T00:00:00+00:00")) == (
-        ["files.mkdir"],
-        [("gateway", False)],
-    )
-    assert asked(str(folder), Wanted(user="eve")) == ([], [("gateway", False)])
-    assert asked(None) == ([], [])
-    assert asked(ELSEWHERE) == ([], [("gateway", True)])
-    assert asked(str(tmp_path_factory.mktemp("nobody"))) == ([], [("gateway", True)])
+    def place(listen: str) -> Workload:
+        return workloads(GatewayPlace("127.0.0.1", running.port, "gateway", "http://x", ISSUER, listen=listen))[0]
+
+    def trail(workload: Workload | None, **more: Any) -> GatewayTrail:
+        made = GatewayTrail(
+            running.api.services.tokens,
+            lambda: workload,
+            lambda _: str(folder),
+            lambda _: "127.0.0.1",
+            lambda: running.certificates.root,
+            lambda: False,
+        )
+        return dataclasses.replace(made, **more)
+
+    def asked(gateway: GatewayTrail | None, wanted: Wanted, caller: Caller | None = admin) -> tuple[list[object], list[str | None]]:
+        found, services = AuditServices(gateway=gateway).find(wanted, caller)
+        assert {one.service for one in services[1:]} <= {"gateway"}
+        return [one["action"] for one in found], [one.problem for one in services[1:]]
+
+    here, in_a_pod = place("127.0.0.1"), place("0.0.0.0")
+    for one in (here, in_a_pod):
+        assert asked(trail(one), wanted) == (["files.mkdir"], [None])
+        assert asked(trail(one), Wanted(user="eve")) == ([], [None])
+    assert asked(None, wanted) == asked(trail(None), wanted) == asked(trail(in_a_pod), wanted, None) == ([], [])
+    other = str(laid(nobody / "tls").root)
+    for bad, why in (
+        (trail(here, run=lambda _: str(nobody)), "refused"),
+        (trail(in_a_pod, authority=lambda: other), "CERTIFICATE_VERIFY_FAILED"),
+        (trail(in_a_pod, foreign=lambda: True), "tlsSecret"),
+    ):
+        entries, (problem,) = asked(bad, wanted)
+        assert entries == [] and problem is not None and why in problem, problem
+
+
+def test_the_route_is_for_admins(running: Running, folder: pathlib.Path) -> None:
+    with running.client() as client:
+
+        def status(token: str | None, method: str = "GET", query: str = "") -> int:
+            sent = {"Authorization": f"Bearer {token}"} if token else {}
+            return client.request(method, f"{AUDIT}{query}", headers=sent).status_code
+
+        callers = running.callers(ADMIN)
+        assert {caller: status(token) for caller, token in callers.items()} == {
+            **dict.fromkeys(callers, 401),
+            "wrong role": 403,
+            "right role": 200,
+        }
+        assert status(running.token(USER)) == 403
+        admin = callers["right role"]
+        assert (status(admin, "POST"), status(admin, "GET", "?limit=0"), status(admin, "GET", "?since=x")) == (405, 400, 400)
+    until(folder, (ADMIN, "audit.query", None, "allowed", "admin", None, None))
+    until(folder, (USER, "gateway.audit", None, "refused", "admin", "forbidden", None))
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "since=yesterday"])

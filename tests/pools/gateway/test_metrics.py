@@ -50,7 +50,7 @@ def test_requests_by_route_and_status_and_what_was_refused(running: Running, fol
     counted = {route: (requests(told, route, 200), requests(told, route, 404), requests(told, route, 401)) for route in ROUTES}
     assert counted == {
         "api": (2, 1, 0), "apps": (0, 1, 0), "webhdfs": (0, 0, 1), "spark": (0, 0, 0), "flight": (0, 0, 0), "health": (1, 0, 0),
-            "other": (0, 1, 0), "none": (0, 0, 0),
+            "audit": (0, 0, 0), "other": (0, 1, 0), "none": (0, 0, 0),
     }  # fmt: skip
     refused = {labels: value for (name, labels), value in told.items() if name == "openbdc_gateway_refused_total"}
     assert refused == {("invalid_token", "webhdfs"): 1, ("not_found", "apps"): 1, ("not_found", "other"): 1}, (
