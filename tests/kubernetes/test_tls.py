@@ -217,6 +217,22 @@ def test_one_port_of_the_node_leads_to_api_files_and_apps(vault: Product, outsid
     assert outside.ask("/api/app/add/v1/run", token, {"x": 1})["outputParameters"] == {"y": 2}
     with pytest.raises(urllib.error.HTTPError, match="401"):
         outside.ask("/webhdfs/v1/everybody?op=LISTSTATUS")
+    written = told_of(vault, "files.write")
+    assert (written["user"], written["outcome"], written["bytes"]) == (ann, "allowed", len("1,2\n"))
+    assert told_of(vault, "gateway.webhdfs")["outcome"] == "refused"
+    assert told_of(vault, "apps.run")["objects"][0].startswith("add@v1")
+
+
+def told_of(vault: Product, action: str) -> Json:
+    """The newest entry of all audit trails for it."""
+    entries: list[Json] = []
+
+    def there() -> bool:
+        entries[:] = vault.bdc("audit", "query", "--action", action)
+        return bool(entries)
+
+    vault.until(there, f"an entry of {action}")
+    return entries[0]
 
 
 def test_loads_and_reads_by_the_same_port(vault: Product, outside: Outside, ann: str) -> None:
