@@ -11,12 +11,10 @@ import contextlib
 import json
 import socket
 import threading
-import urllib.parse
 from collections.abc import Callable
 
-from pools.audit import Trail
 from pools.audit_often import Often
-from pools.audit_reading import Wanted, found
+from pools.audit_reading import Wanted, answer_of
 from pools.metrics_listener import Listener, answered
 
 PATH = b"GET /audit"
@@ -53,7 +51,7 @@ class AuditListener(Listener):
             connection.sendall(answered("404 Not Found", b""))
             return
         try:
-            wanted = asked(query.decode("latin-1"))
+            wanted = Wanted.of_query(query.decode("latin-1"))
         except ValueError:
             connection.sendall(answered("400 Bad Request", b""))
             return
@@ -67,21 +65,4 @@ class AuditListener(Listener):
             self._loop.call_soon_threadsafe(self._often.tell)
             self._loop.call_soon_threadsafe(told.set)
             told.wait(TELL_SECONDS)
-        return told_of(self._often.trail, wanted)
-
-
-def asked(query: str) -> Wanted:
-    """What is asked for by a URL's query. ValueError."""
-    given: dict[str, object] = dict(urllib.parse.parse_qsl(query))
-    return Wanted.read({**given, "limit": int(str(given.get("limit", Wanted.limit)))})
-
-
-def told_of(trail: Trail, wanted: Wanted) -> dict[str, object]:
-    """The answer; what ``Often`` has counted is to be told before."""
-    if trail.file is None:
-        return {"entries": [], "lost": 0, "problem": "this service keeps no trail"}
-    trail.settle()
-    try:
-        return {"entries": found(trail.file, wanted), "lost": trail.lost, "problem": trail.problem}
-    except OSError as error:
-        return {"entries": [], "lost": trail.lost, "problem": error.strerror or str(error)}
+        return answer_of(self._often.trail, wanted)

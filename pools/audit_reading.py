@@ -8,11 +8,12 @@ import itertools
 import json
 import os
 import pathlib
+import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pools.audit import rotated
+from pools.audit import Trail, rotated
 
 MOST = 10_000
 """Entries of one answer."""
@@ -45,6 +46,12 @@ class Wanted:
         if "since" in known:
             known["since"] = instant(datetime.datetime.fromisoformat(known["since"]))
         return cls(**known, limit=limit)
+
+    @classmethod
+    def of_query(cls, query: str) -> Wanted:
+        """From a URL's query, where all is text; ValueError."""
+        given: dict[str, Any] = dict(urllib.parse.parse_qsl(query))
+        return cls.read({**given, "limit": int(given.get("limit", cls.limit))})
 
     def json(self) -> dict[str, Any]:
         """As ``read`` takes it."""
@@ -79,6 +86,17 @@ def found(file: pathlib.Path, wanted: Wanted) -> list[Line]:
             if len(answer) >= wanted.limit:
                 break
     return sorted(answer, key=_when, reverse=True)
+
+
+def answer_of(trail: Trail, wanted: Wanted) -> dict[str, Any]:
+    """What a service says of its own: ``entries`` (the newest first), ``lost``, ``problem``. Reads files: not on an event loop."""
+    if trail.file is None:
+        return {"entries": [], "lost": 0, "problem": f"{trail.service} keeps no trail"}
+    trail.settle()
+    try:
+        return {"entries": found(trail.file, wanted), "lost": trail.lost, "problem": trail.problem}
+    except OSError as error:
+        return {"entries": [], "lost": trail.lost, "problem": error.strerror or str(error)}
 
 
 def merged(lists: Iterable[list[Line]], limit: int) -> list[Line]:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import http.client
 import json
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from controller.api.auditing import Auditing
 from controller.apps import Apps
@@ -18,7 +19,7 @@ from controller.gateway_trail import GatewayTrail
 from controller.log import Log
 from controller.pool_requests import Replica, ask, owner_secret
 from pools.audit import Trail
-from pools.audit_reading import Line, Wanted, found, merged
+from pools.audit_reading import Line, Wanted, answer_of, merged
 
 AT_ONCE = 8
 APP_PROXY, GATEWAY = "app-proxy", "gateway"
@@ -51,13 +52,7 @@ class AuditServices:
         return merged([list(one.entries) for one in told], wanted.limit), told
 
     def _controllers(self, wanted: Wanted) -> Told:
-        trail = self.own.trail
-        if trail.file is None:
-            return Told(trail.service, problem="this controller keeps no trail")
-        try:
-            return Told(trail.service, found(trail.file, wanted), trail.lost, trail.problem)
-        except OSError as error:
-            return Told(trail.service, (), trail.lost, error.strerror)
+        return _told(self.own.trail.service, answer_of(self.own.trail, wanted))
 
     def _pools(self, wanted: Wanted) -> list[Told]:
         try:
@@ -81,7 +76,7 @@ class AuditServices:
             answer = json.loads(content)
             if status != 200:
                 return [Told(APP_PROXY, problem=str(answer["errorMessage"]))]
-            return [Told(APP_PROXY, answer["entries"], int(answer["lost"]), answer["problem"])]
+            return [_told(APP_PROXY, answer)]
         except (ControllerError, ValueError, LookupError, TypeError) as error:
             return [Told(APP_PROXY, problem=str(error))]
 
@@ -92,16 +87,20 @@ class AuditServices:
             said = self.gateway.ask(caller, urllib.parse.urlencode(wanted.json()))
             if said is None:
                 return []
-            answer = json.loads(said)
-            return [Told(GATEWAY, answer["entries"], int(answer["lost"]), answer["problem"])]
+            return [_told(GATEWAY, json.loads(said))]
         except (ControllerError, OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
             return [Told(GATEWAY, problem=f"it does not tell its trail: {error}")]
 
 
+def _told(service: str, answer: Mapping[str, Any]) -> Told:
+    """See ``pools.audit_reading.answer_of``. LookupError, TypeError, ValueError for what is none."""
+    return Told(service, answer["entries"], int(answer["lost"]), answer["problem"])
+
+
 def _asked(replica: Replica, secret: str, wanted: Wanted) -> Told:
     try:
-        (content,) = ask(replica, secret, {"action": "audit", "wanted": wanted.json()})
-    except (ControllerError, ValueError) as error:
+        (answer,) = ask(replica, secret, {"action": "audit", "wanted": wanted.json()})
+        return _told(replica.name, answer)
+    except (ControllerError, ValueError, LookupError, TypeError) as error:
         log.warning("no audit entries", service=replica.name, why=str(error))
         return Told(replica.name, problem=str(error))
-    return Told(replica.name, content.get("entries") or (), int(content.get("lost") or 0), content.get("problem"))

@@ -11,10 +11,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pools.app.errors import RequestError
-from pools.app.exchange import Exchange, query_of
+from pools.app.exchange import Exchange
 from pools.audit_entries import Entry, Outcome
 from pools.audit_often import Often
-from pools.audit_reading import Wanted, found
+from pools.audit_reading import Wanted, answer_of
 
 if TYPE_CHECKING:
     from pools.app.proxy import Proxy
@@ -67,18 +67,12 @@ def note(often: Often, exchange: Exchange, method: str, shape: tuple[str, ...], 
 
 async def show(proxy: Proxy, exchange: Exchange, _name: str, _number: str) -> None:
     """Entries of this trail, the newest first."""
-    given: dict[str, object] = dict(query_of(exchange))
     try:
-        wanted = Wanted.read({**given, "limit": int(str(given.get("limit", Wanted.limit)))})
+        wanted = Wanted.of_query(exchange.scope["query_string"].decode("latin-1"))
     except ValueError as error:
         raise RequestError(str(error), where="query") from None
-    entries, trail = [], proxy.often.trail
-    if trail.file is not None:
-        proxy.often.tell()
-        await asyncio.to_thread(trail.settle)
-        entries = await asyncio.to_thread(found, trail.file, wanted)
-    problem = "this proxy keeps no trail" if trail.file is None else trail.problem
-    await exchange.answer(200, {"entries": entries, "lost": trail.lost, "problem": problem})
+    proxy.often.tell()
+    await exchange.answer(200, await asyncio.to_thread(answer_of, proxy.often.trail, wanted))
 
 
 def _outcome(status: int) -> Outcome:

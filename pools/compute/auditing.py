@@ -12,7 +12,7 @@ from typing import Any
 
 from pools.audit import Trail
 from pools.audit_entries import Entry, Outcome
-from pools.audit_reading import Wanted, found
+from pools.audit_reading import Wanted, answer_of
 from pools.compute.catalogs import Identity
 from pools.compute.clients import Clients
 from pools.compute.errors import StatementError
@@ -93,18 +93,11 @@ class Auditing:
 
     def answer(self, content: Mapping[str, Any]) -> list[object]:
         """Entries that the controller asked for; one object."""
-        if self.trail.file is None:
-            return [{"problem": "this replica keeps no trail"}]
         try:
             wanted = Wanted.read(content.get("wanted") or {})
         except ValueError as error:
             raise StatementError("22023", f"an audit request can't be read: {error}") from None
-        self.trail.settle()
-        try:
-            entries = found(self.trail.file, wanted)
-        except OSError as error:
-            return [{"problem": error.strerror, "lost": self.trail.lost}]
-        return [{"entries": entries, "lost": self.trail.lost, "problem": self.trail.problem}]
+        return [answer_of(self.trail, wanted)]
 
 
 def _flight(who: Identity, action: str, origin: str, said: Mapping[str, Any], why: str | None) -> Entry:

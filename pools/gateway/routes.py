@@ -8,8 +8,9 @@ import urllib.parse
 
 import h11
 
-from pools import audit_listener, bearer
+from pools import bearer
 from pools.audit_often import Often
+from pools.audit_reading import Wanted, answer_of
 from pools.gateway import auditing, tokens, webhdfs
 from pools.gateway.errors import RefusalError
 from pools.gateway.peer import Headers, Peer, connect
@@ -92,11 +93,11 @@ class Routes:
             raise RefusalError(405, "method_not_allowed", "this path does not take that method", where="method")
         told.action, told.rule = "audit.query", tokens.ADMIN
         try:
-            wanted = audit_listener.asked(request.target.partition(b"?")[2].decode("ascii"))
+            wanted = Wanted.of_query(request.target.partition(b"?")[2].decode("ascii"))
         except ValueError as error:
             raise RefusalError(400, "invalid_request", str(error)[:200], where="query") from None
         self._often.tell()
-        answer = await asyncio.to_thread(audit_listener.told_of, self._often.trail, wanted)
+        answer = await asyncio.to_thread(answer_of, self._often.trail, wanted)
         await _say(client, "GET", json.dumps(answer).encode())
 
     async def _onwards(self, client: Peer, request: h11.Request, server: str | None, most: int, told: Told) -> None:
