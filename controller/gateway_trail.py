@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from controller.auth.tokens import GATEWAY, Caller, Tokens
 from controller.errors import NotReadyError
-from controller.metrics_scrape import trail_over_socket, trail_over_tls
+from controller.service_http import over_socket, over_tls
 from pools.workload import Workload
 
 SECONDS = 30.0
+ROUTE = "/gateway/v1/audit"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class GatewayTrail:
         if found is None or found.metrics is None:
             return None
         if found.metrics.port is None:
-            return trail_over_socket(self.run(found), query, SECONDS)
+            return over_socket(self.run(found), f"/audit?{query}", "audit")(SECONDS)
         if caller is None:
             return None
         if self.foreign():
@@ -43,4 +44,5 @@ class GatewayTrail:
             )
         token, _ = self.tokens.exchange(caller, GATEWAY)
         port = next(port.number for port in found.ports if port.name == "api")
-        return trail_over_tls((self.host(found.name), port), self.authority(), token, query, SECONDS)
+        login = {"Authorization": f"Bearer {token}"}
+        return over_tls(self.host(found.name), port, f"{ROUTE}?{query}", self.authority, login)(SECONDS)

@@ -16,7 +16,8 @@ from controller.errors import ControllerError
 from controller.jobs import Job
 from controller.log import Log
 from controller.metrics_merge import Families
-from controller.metrics_scrape import Target, gather, over_socket, over_tcp, over_tls
+from controller.metrics_scrape import Target, gather
+from controller.service_http import over_socket, over_tcp, over_tls
 from controller.status import ClusterStatus
 from pools.exposition import Sample, text
 from pools.workload import Workload

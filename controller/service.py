@@ -179,6 +179,7 @@ def assemble(ends: Ends, login: Login) -> Controller:
         lambda: ends.secret(TOKEN_SECRET),
         lambda: loop.wake(WAKE_WAIT),
     )
+    authority = ends.certificates.authority if ends.certificates is not None else str
     apps = Apps(tokens, lambda: _app_proxy(ends, loop.spec()), lambda: _apps_changed(ends, loop))
     services = Services(
         cluster_id=identity,
@@ -190,7 +191,11 @@ def assemble(ends: Ends, login: Login) -> Controller:
         view=loop,
         sealing_key=lambda: _sealing_key(ends.facts(loop.spec())),
         audit=AuditServices(
-            Auditing(ends.audit), lambda: _replicas(ends, loop), lambda: dsn(loop.spec()), apps, _gateway_trail(ends, loop, tokens)
+            Auditing(ends.audit),
+            lambda: _replicas(ends, loop),
+            lambda: dsn(loop.spec()),
+            apps,
+            _gateway_trail(ends, loop, tokens, authority),
         ),
         rotation=rotation,
         spark=spark,
@@ -198,12 +203,7 @@ def assemble(ends: Ends, login: Login) -> Controller:
         certificates=renewal,
         metrics=ClusterMetrics(
             meters,
-            Ways(
-                ends.substrate.host,
-                lambda: dsn(loop.spec()),
-                ends.run,
-                ends.certificates.authority if ends.certificates is not None else str,
-            ),
+            Ways(ends.substrate.host, lambda: dsn(loop.spec()), ends.run, authority),
             loop.status,
             loop.desired,
             jobs.all,
@@ -224,13 +224,13 @@ def _app_proxy(ends: Ends, spec: ClusterSpec) -> tuple[str, int] | None:
     return None if port is None else (ends.substrate.host(PROXY), port)
 
 
-def _gateway_trail(ends: Ends, loop: Loop, tokens: Tokens) -> GatewayTrail:
+def _gateway_trail(ends: Ends, loop: Loop, tokens: Tokens, authority: Callable[[], str]) -> GatewayTrail:
     return GatewayTrail(
         tokens,
         lambda: next((one for one in loop.desired() if one.name == GATEWAY), None),
         ends.run,
         ends.substrate.host,
-        ends.certificates.authority if ends.certificates is not None else str,
+        authority,
         lambda: loop.spec().spec.kubernetes.tls_secret is not None,
     )
 

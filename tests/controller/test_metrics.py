@@ -15,14 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from controller import metrics_scrape
+from controller import service_http
 from controller.errors import NotReadyError
 from controller.metrics import JOB_STATES, Meters
 from controller.metrics_cluster import ClusterMetrics, Ways
 from controller.metrics_master import reading
 from controller.metrics_merge import Families
-from controller.metrics_scrape import Target, gather, over_socket, over_tcp
+from controller.metrics_scrape import Target, gather
 from controller.reconcile import Outcome
+from controller.service_http import over_socket, over_tcp
 from controller.status import ClusterStatus, InstanceStatus, ResourceStatus, ServiceStatus
 from pools.exposition import Book, Metric, text
 from pools.metrics_listener import Listener
@@ -100,7 +101,7 @@ def test_who_took_a_service_s_name_is_not_believed(tmp_path: pathlib.Path, monke
     listener = Listener(str(tmp_path), lambda: b"openbdc_test_seen_total 1\n", print)
     try:
         assert over_socket(str(tmp_path))(5.0) == "openbdc_test_seen_total 1\n"
-        monkeypatch.setattr(metrics_scrape, "peer_user", lambda connection: 54321)
+        monkeypatch.setattr(service_http, "peer_user", lambda connection: 54321)
         with pytest.raises(ValueError, match="another user"):
             over_socket(str(tmp_path))(5.0)
     finally:

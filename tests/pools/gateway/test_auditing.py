@@ -14,7 +14,7 @@ import pytest
 from controller.api.audit_services import AuditServices
 from controller.auth.tokens import Caller
 from controller.gateway_trail import GatewayTrail
-from controller.metrics_scrape import trail_over_socket
+from controller.service_http import over_socket
 from pools import metrics_listener
 from pools.audit_reading import Wanted
 from pools.gateway.auditing import ACTIONS
@@ -49,7 +49,7 @@ def running(hdfs: HdfsServer, folder: pathlib.Path) -> Iterator[Running]:
 
 
 def told(folder: pathlib.Path, query: str = "limit=1000") -> list[dict[str, object]]:
-    answer = json.loads(trail_over_socket(str(folder), query, PATIENCE))
+    answer = json.loads(over_socket(str(folder), f"/audit?{query}", "audit")(PATIENCE))
     assert (answer["lost"], answer["problem"]) == (0, None)
     found: list[dict[str, object]] = answer["entries"]
     return found
@@ -216,13 +216,13 @@ def test_the_route_is_for_admins(running: Running, folder: pathlib.Path) -> None
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "since=yesterday"])
 def test_bad_questions(running: Running, folder: pathlib.Path, query: str) -> None:
     with pytest.raises(ValueError, match="400"):
-        trail_over_socket(str(folder), query, PATIENCE)
+        over_socket(str(folder), f"/audit?{query}", "audit")(PATIENCE)
 
 
 def test_another_os_user_is_told_nothing(running: Running, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics_listener, "peer_user", lambda connection: 54321)
     with pytest.raises(ValueError, match="403"):
-        trail_over_socket(str(folder), "limit=1", PATIENCE)
+        over_socket(str(folder), "/audit?limit=1", "audit")(PATIENCE)
 
 
 def test_the_names_of_operations() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from controller.metrics_scrape import over_socket
+from controller.service_http import over_socket
 from pools.gateway.metric_table import ROUTES, TABLE
 from pools.gateway.server import Limits
 from tests.controller.api.service import ADMIN
