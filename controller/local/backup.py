@@ -125,7 +125,7 @@ def _files(home: ClusterHome, pools: dict[str, str]) -> Iterator[tuple[Path, str
         for path in (folder, *sorted(folder.rglob("*"))) if folder.is_dir() else (folder,):
             if path.is_symlink() or not (path.is_dir() or path.is_file()):
                 continue  # sockets and locks end with the processes
-            if path.name.startswith(TRAIL):
+            if path.parent == folder and path.name.startswith(TRAIL):
                 continue  # what was done here is no part of the cluster that a backup makes
             yield path, str(path.relative_to(home.path))
 

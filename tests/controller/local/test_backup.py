@@ -16,6 +16,7 @@ from controller.local.errors import LocalError
 from controller.local.progress import Progress
 from controller.profiles import render_profile
 from controller.spec.edit import set_value
+from controller.substrates.local.layout import ClusterHome
 from tests.services.cluster import Stage, folder
 
 Entries = list[tuple[tarfile.TarInfo, bytes]]
@@ -95,3 +96,13 @@ def test_damaged_cut_and_foreign_files_are_told(stage: Stage) -> None:
     assert "is no backup" in refused(stage, archive(stage, form=99))
     cut.write_bytes(b"no tar at all")
     assert "can't be read as a backup" in refused(stage, cut)
+
+
+def test_trails_stay_and_an_apps_own_file_of_that_name_goes_along(stage: Stage) -> None:
+    home = ClusterHome(stage.folder / "home" / "clusters" / stage.cluster)
+    data = home.workload("app-proxy") / "data"
+    (data / "versions" / "a").mkdir(parents=True)
+    for path in (data / "audit.jsonl", data / "audit.jsonl.1", data / "versions" / "a" / "audit.jsonl", home.spec):
+        path.write_text("x")
+    found = [name for path, name in backup._files(home, {"app-proxy": "app"}) if path.is_file()]
+    assert found == ["bdc.yaml", "workloads/app-proxy/data/versions/a/audit.jsonl"]
