@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from controller.auth.directory.members import asked
 from controller.auth.users import User, Users
 from controller.errors import NotReadyError, RoleSyncError
 from controller.spec import ClusterSpec, port_numbers
@@ -61,7 +62,7 @@ def _may_log_in(user: User) -> bool:
 def _asked(user: User) -> bool:
     """Whether the directory is asked about the password; about nobody's whose login is over."""
     known = user.get("directory")
-    return known is not None and known["ended"] is None and known.get("ldap", False)
+    return known is not None and known["ended"] is None and asked(known)
 
 
 class RoleSync:

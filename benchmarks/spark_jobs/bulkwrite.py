@@ -130,13 +130,13 @@ dice = random.Random(3)
 for table, path in given["parquet"].items():
     frame = spark.read.parquet(path).repartition(PARTITIONS).cache()
     rows = frame.count()
+    settle()
     spent = seconds[table] = {name: [] for name in given["writers"]}
     for round_ in range(-1, given["rounds"]):
         order = list(given["writers"])
         dice.shuffle(order)
         for name in order:
             cleared(name, table)
-            settle()
             began = time.perf_counter()
             WRITERS[name](frame, table)
             took = time.perf_counter() - began

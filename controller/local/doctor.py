@@ -232,15 +232,19 @@ def _mlflow(spec: ClusterSpec) -> Iterator[Finding]:
 
 def _closed(home: ClusterHome) -> Iterator[Finding]:
     """Who reaches HDFS's own ports, where pools are OS users of their own."""
-    if not users.user_names(home.name) or not read_spec(home).spec.pools.storage.enabled or not daemon.running(home):
+    storage = read_spec(home).spec.pools.storage
+    if not users.wanted() or not storage.enabled or not daemon.running(home):
         return
     warnings = SupervisorClient(home.path, 10).call("list").get("warnings", [])
     for one in warnings:
         yield warning(one["message"], one["fix"])
     if warnings:
         return
-    open_to_all = read_spec(home).spec.pools.storage.reachable_by == "machine"
-    who = "every OS user, as spec.pools.storage.reachableBy says" if open_to_all else "root and the cluster's own OS users only"
+    who = (
+        "every OS user, as spec.pools.storage.reachableBy says"
+        if storage.reachable_by == "machine"
+        else "root and the cluster's own OS users only"
+    )
     yield ok(f"HDFS's own ports are open to {who}")
 
 

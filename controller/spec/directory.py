@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -11,6 +12,12 @@ from controller.spec.section import Section
 ServerUrl = Annotated[str, Field(pattern=r"^ldaps?://[^/?#@\s]+/?$")]
 Name = Annotated[str, Field(min_length=1, max_length=2048)]
 Names = Annotated[tuple[Name, ...], Field(strict=False, max_length=100)]
+
+
+def server_of(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a ``ServerUrl``."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (636 if parts.scheme == "ldaps" else 389)
 
 
 class DirectoryUsers(Section):

@@ -37,7 +37,7 @@ class Supervisor:
         self.amend = Amending(self.host)
         self.closing = Closing(folder)
         self.ended = asyncio.Event()
-        self._closing = False
+        self._shutting_down = False
         self._order = 0
         self._saving: asyncio.Handle | None = None
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -81,7 +81,7 @@ class Supervisor:
 
     async def ensure(self, workload: Rendered) -> dict[str, Any]:
         """``{"action": none | started | updated | restarted, "differs": [...]}``; a restart goes on after the answer."""
-        if self._closing:
+        if self._shutting_down:
             raise SupervisorError("shutting_down", "the supervisor is shutting down")
         self.host.identity(workload.pool)
         self.closing.hold()  # a new spec may have laid down other ports for it
@@ -142,10 +142,10 @@ class Supervisor:
 
     async def shutdown(self, immediately: bool = False) -> dict[str, Any]:
         """Stop all, what requires others first; the record keeps that everything is wanted, so that a start brings it back."""
-        if self._closing:
+        if self._shutting_down:
             await self.ended.wait()
             return {"stopped": []}
-        self._closing = True
+        self._shutting_down = True
         for task in self._replacing:
             task.cancel()
         await asyncio.gather(*self._replacing, return_exceptions=True)
@@ -199,7 +199,7 @@ class Supervisor:
             done[name].set()
 
     def _save_soon(self) -> None:
-        if not self._closing:
+        if not self._shutting_down:
             self._save(durable=False)
 
     def _save(self, durable: bool) -> None:

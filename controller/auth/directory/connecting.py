@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -17,7 +16,7 @@ from typing import Any, TypeVar
 from controller.auth.directory.errors import DirectoryAccountError, DirectoryBusyError, DirectoryError
 from controller.auth.directory.session import BUSY, SUCCESS, UNAVAILABLE, LostError, Refused, Session, losing, words_of
 from controller.log import Log
-from controller.spec.directory import Directory
+from controller.spec.directory import Directory, server_of
 
 KEPT = 4
 KEPT_SECONDS = 60.0
@@ -227,7 +226,7 @@ class Servers:
 
         from controller.auth.directory.encrypting import Tls
 
-        scheme, host, port = _address(url)
+        scheme, host, port = server_of(url)
         tls = Tls(self._context, host)
         limit, answer = self._settings.connect_seconds, self._settings.answer_seconds
         server = ldap3.Server(host, port, use_ssl=scheme == "ldaps", tls=tls, get_info=ldap3.NONE, connect_timeout=limit)
@@ -265,8 +264,3 @@ def _context(ca: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
-
-
-def _address(url: str) -> tuple[str, str, int]:
-    parts = urllib.parse.urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or (636 if parts.scheme == "ldaps" else 389)

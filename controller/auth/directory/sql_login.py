@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Iterator
 
 from controller.auth.directory.accounts import name_attribute
 from controller.auth.directory.escaping import DnError, canonical_dn, dn_value, parse_dn
-from controller.spec.directory import Directory
+from controller.spec.directory import Directory, server_of
 from pools.ldap import Ldap
 
 PLACE = "{user}"
@@ -24,11 +23,11 @@ def ldap_of(settings: Directory) -> Ldap | None:
     """For the master's PostgreSQL; None: it asks no directory. Only of settings without ``objections``."""
     if not asks_directory(settings) or (template := bind_template(settings)) is None:
         return None
-    found = [_server(url) for url in settings.servers]
+    found = [server_of(url) for url in settings.servers]
     prefix, _, suffix = template.partition(PLACE)
     scheme, _, port = found[0]
     return Ldap(
-        servers=tuple(host for _, host, _ in found),
+        servers=tuple(f"[{host}]" if ":" in host else host for _, host, _ in found),
         port=port,
         tls=scheme == "ldaps",
         prefix=prefix,
@@ -63,7 +62,7 @@ def objections(settings: Directory) -> Iterator[Objection]:
     if not settings.servers:
         yield ("servers",), "sqlLogin: ldap needs a directory", "name its servers, or leave sqlLogin out"
         return
-    if len({(scheme, port) for scheme, _, port in map(_server, settings.servers)}) > 1:
+    if len({(scheme, port) for scheme, _, port in map(server_of, settings.servers)}) > 1:
         yield ("servers",), "with sqlLogin: ldap all servers have one scheme and one port: PostgreSQL takes no more", "name those that do"
     if settings.ca is None:
         yield ("ca",), "sqlLogin: ldap needs it: PostgreSQL trusts no authority by itself", "the text of the authority's certificate (PEM)"
@@ -85,10 +84,3 @@ def _names_the_person(settings: Directory, template: str) -> bool:
     except (DnError, IndexError):
         return False
     return own == ((name_attribute(settings).lower(), "someone"),)
-
-
-def _server(url: str) -> tuple[str, str, int]:
-    """Scheme, host (an IPv6 address in brackets), port."""
-    parts = urllib.parse.urlsplit(url)
-    host = parts.hostname or ""
-    return parts.scheme, f"[{host}]" if ":" in host else host, parts.port or (636 if parts.scheme == "ldaps" else 389)

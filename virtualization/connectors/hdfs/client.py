@@ -110,11 +110,8 @@ class Client:
         """Run ``request`` with the native client within the time limit; ``what`` (a path) is for messages."""
         self._reach()
         outcome: list[tuple[Any, BaseException | None]] = []
-        hold = None if self.settings.encrypted else identity.Hold(self.settings.user, self.settings.timeout)
-
-        def release() -> None:
-            if hold is not None:
-                hold.release()
+        native = not self.settings.encrypted  # the other client says who asks in each request
+        release = identity.Hold(self.settings.user, self.settings.timeout).release if native else lambda: None
 
         def run() -> None:
             try:

@@ -1,7 +1,9 @@
 """HDFS by WebHDFS over TLS, for locations ``https://host:port``: what ``client`` asks of hdfs-native, answered by HTTP.
 
 hdfs-native speaks Hadoop's own protocols, which without Kerberos are in clear. This one verifies who answers, NameNode and DataNodes, by
-name: the machine's authorities are believed, and those of the file that the environment names in ``BDC_HDFS_AUTHORITY``.
+name: the machine's authorities are believed, and those of the file that the environment names in ``BDC_HDFS_AUTHORITY``. fsspec has a
+WebHDFS too: it follows a redirect wherever that leads, does not see that a file was replaced between two ranges, gives up with the first
+DataNode, and needs ``requests``.
 
 Errors have the words and classes that ``client`` knows of hdfs-native. Source of the protocol:
 https://hadoop.apache.org/docs/stable/hadoop-project-dist/hadoop-hdfs/WebHDFS.html.
