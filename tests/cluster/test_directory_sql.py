@@ -26,7 +26,6 @@ from tests.services.directory.certificates import Authority
 from tests.services.directory.slapd import GROUPS, PASSWORD, PEOPLE, READER, Slapd, missing, slapd_server
 
 READERS_PASSWORD = "planted-reader-7183"
-CHECK_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
@@ -44,19 +43,7 @@ def slapd() -> Iterator[Slapd]:
 
 def spec(stage: Stage, slapd: Slapd) -> str:
     away = slapd.ldaps.replace("127.0.0.1", "127.0.0.9")  # nobody listens there: the next one is asked
-    directory = {
-        "sqlLogin": "ldap",
-        "servers": [away, slapd.ldaps],
-        "ca": slapd.authority.pem,
-        "searchUser": READER,
-        "bindTemplates": [f"uid={{user}},{PEOPLE}"],
-        "users": {"base": [PEOPLE]},
-        "groups": {"base": [GROUPS]},
-        "roles": {"user": [f"cn=company,{GROUPS}"], "sql": {"analysts": [f"cn=analysts,{GROUPS}"]}},
-        "checkSeconds": CHECK_SECONDS,
-        "cacheSeconds": 0,
-        "connectSeconds": 1,
-    }
+    directory = slapd.asked_by_postgresql(away, slapd.ldaps) | {"connectSeconds": 1}
     pools = {"storage": {"enabled": False}, "data": {"shards": 1}, "master": {"postgresql": {"bin": str(programs())}}}
     wanted = {"gateway": {"enabled": True}, "security": {"tls": {"enabled": True}, "directory": directory}, "pools": pools}
     head = {"apiVersion": "openbdc.dev/v1alpha1", "kind": "BigDataCluster", "metadata": {"name": stage.cluster}}

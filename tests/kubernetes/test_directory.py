@@ -9,13 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.services.directory.slapd import GROUPS, PASSWORD, PEOPLE, READER, Slapd, missing, slapd_server
+from tests.services.directory.slapd import GROUPS, PASSWORD, PEOPLE, Slapd, missing, slapd_server
 from tests.services.kubernetes import Node
 from tests.services.kubernetes.namespaces import NODE_IP
 from tests.services.kubernetes.product import SMALL, Json, Product, product
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
-CHECK_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
@@ -31,18 +30,7 @@ def slapd() -> Iterator[Slapd]:
 
 def spec(slapd: Slapd, node: Node) -> Json:
     host, port = node.expose(slapd.tls_port)
-    directory = {
-        "sqlLogin": "ldap",
-        "servers": [f"ldaps://{host}:{port}"],
-        "ca": slapd.authority.pem,
-        "searchUser": READER,
-        "bindTemplates": [f"uid={{user}},{PEOPLE}"],
-        "users": {"base": [PEOPLE]},
-        "groups": {"base": [GROUPS]},
-        "roles": {"user": [f"cn=company,{GROUPS}"], "sql": {"analysts": [f"cn=analysts,{GROUPS}"]}},
-        "checkSeconds": CHECK_SECONDS,
-        "cacheSeconds": 0,
-    }
+    directory = slapd.asked_by_postgresql(f"ldaps://{host}:{port}")
     pools = {**SMALL["pools"], "storage": {"enabled": False}}
     return {**SMALL, "pools": pools, "security": {"tls": {"enabled": True}, "directory": directory}}
 
@@ -60,10 +48,7 @@ def firm(kubernetes_node: Node, slapd: Slapd) -> Iterator[Product]:
 
 @pytest.fixture(scope="module")
 def authority(firm: Product) -> Path:
-    """What the resource says is to be trusted, as a file."""
-    path = firm.node.folder / "firm-ca.crt"
-    path.write_text(firm.status()["authority"])
-    return path
+    return firm.authority()
 
 
 def enters(firm: Product, authority: Path, name: str, password: str = PASSWORD) -> bool:

@@ -63,10 +63,7 @@ def vault(kubernetes_node: Node) -> Iterator[Product]:
 
 @pytest.fixture(scope="module")
 def authority(vault: Product) -> Path:
-    """What the resource says is to be trusted, as a file."""
-    path = vault.node.folder / "vault-ca.crt"
-    path.write_text(vault.status()["authority"])
-    return path
+    return vault.authority()
 
 
 @pytest.fixture(scope="module")

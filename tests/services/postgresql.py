@@ -88,6 +88,18 @@ class PostgresqlServer:
         """An autocommit connection."""
         return psycopg.connect(self.dsn(database), autocommit=True)
 
+    @contextmanager
+    def database(self, name: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+        """A database of that name, and an autocommit connection to it; it is dropped at the end, whoever is in it."""
+        with self.connect() as admin:
+            admin.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            with self.connect(name) as session:
+                yield session
+        finally:
+            with self.connect() as admin:
+                admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
     @property
     def log(self) -> str:
         """Everything the server logged (``log_statement = all``): the proof of what arrived."""

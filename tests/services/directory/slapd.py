@@ -89,6 +89,22 @@ class Slapd:
         }
         return Directory(**{**parts, **changed})
 
+    def asked_by_postgresql(self, *servers: str) -> dict[str, Any]:
+        """The section as a spec has it, with ``sqlLogin: ldap``: the group ``company`` may come, ``analysts`` is a role. ``servers``: its
+        addresses, where others than ``ldaps`` lead to it."""
+        return {
+            "sqlLogin": "ldap",
+            "servers": list(servers or (self.ldaps,)),
+            "ca": self.authority.pem,
+            "searchUser": READER,
+            "bindTemplates": [f"uid={{user}},{PEOPLE}"],
+            "users": {"base": [PEOPLE]},
+            "groups": {"base": [GROUPS]},
+            "roles": {"user": [f"cn=company,{GROUPS}"], "sql": {"analysts": [f"cn=analysts,{GROUPS}"]}},
+            "checkSeconds": 5,
+            "cacheSeconds": 0,
+        }
+
     def start(self) -> None:
         """Start it, wait until it answers."""
         with (self.folder / "server.log").open("ab") as log:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -91,6 +92,12 @@ class Product:
         """Of the custom resource; empty while there is none."""
         status: Json = self.get("bigdatacluster", self.name).get("status", {})
         return status
+
+    def authority(self) -> Path:
+        """What the resource says is to be trusted, as a file."""
+        path = self.node.folder / f"{self.name}-ca.crt"
+        path.write_text(self.status()["authority"])
+        return path
 
     def condition(self, kind: str) -> Json:
         """A condition of the custom resource; empty while it has none of that kind."""

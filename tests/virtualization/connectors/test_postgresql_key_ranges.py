@@ -27,9 +27,7 @@ BIG = table("public.big", COLUMNS, "big")
 
 @pytest.fixture(scope="module")
 def remote(postgresql: PostgresqlServer) -> Iterator[PostgresqlServer]:
-    with postgresql.connect() as admin:
-        admin.execute(f"CREATE DATABASE {DATABASE}")
-    with postgresql.connect(DATABASE) as made:
+    with postgresql.database(DATABASE) as made:
         made.execute(
             "CREATE TABLE big AS SELECT g::bigint AS id, g AS small, g::numeric(12,0) AS exact, repeat('x', 120) || g AS pad"
             f" FROM generate_series(1, {ROWS}) g"
@@ -37,9 +35,7 @@ def remote(postgresql: PostgresqlServer) -> Iterator[PostgresqlServer]:
         for column in ("id", "small", "exact", "pad"):
             made.execute(f"CREATE INDEX ON big ({column})".encode())
         made.execute("VACUUM ANALYZE")
-    yield postgresql
-    with postgresql.connect() as admin:
-        admin.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+        yield postgresql
 
 
 @pytest.fixture(autouse=True)

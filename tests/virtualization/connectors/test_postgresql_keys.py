@@ -21,9 +21,7 @@ COLUMNS = {"id": "bigint", "code": "numeric(12,2)", "word": "text", "amount": "n
 
 @pytest.fixture(scope="module")
 def connector(postgresql: PostgresqlServer) -> Iterator[PostgresqlConnector]:
-    with postgresql.connect() as admin:
-        admin.execute(f"CREATE DATABASE {DATABASE}")
-    with postgresql.connect(DATABASE) as made:
+    with postgresql.database(DATABASE) as made:
         made.execute(
             "CREATE TABLE t AS SELECT g::bigint AS id, (g + 0.25)::numeric(12,2) AS code, 'w' || g AS word, "
             "(g / 8.0)::numeric(9,3) AS amount FROM generate_series(1, 20000) AS g"
@@ -31,12 +29,10 @@ def connector(postgresql: PostgresqlServer) -> Iterator[PostgresqlConnector]:
         made.execute("CREATE UNIQUE INDEX ON t (id)")
         made.execute("CREATE UNIQUE INDEX ON t (code)")
         made.execute("VACUUM ANALYZE")
-    login = Credential("postgres", postgresql.password)
-    opened = PostgresqlConnector(DataSource("src", "postgresql", f"postgresql://127.0.0.1:{postgresql.port}/{DATABASE}", {}, login))
-    yield opened
-    opened.close()
-    with postgresql.connect() as admin:
-        admin.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+        login = Credential("postgres", postgresql.password)
+        opened = PostgresqlConnector(DataSource("src", "postgresql", f"postgresql://127.0.0.1:{postgresql.port}/{DATABASE}", {}, login))
+        yield opened
+        opened.close()
 
 
 def fragment(connector: PostgresqlConnector, *names: str) -> StatementFragment:

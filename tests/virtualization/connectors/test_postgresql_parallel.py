@@ -32,9 +32,7 @@ BIG = table("public.big", [Column("id", "bigint"), Column("pad", "text")], "big"
 
 @pytest.fixture(scope="module")
 def remote(postgresql: PostgresqlServer) -> Iterator[PostgresqlServer]:
-    with postgresql.connect() as admin:
-        admin.execute(f"CREATE DATABASE {DATABASE}")
-    with postgresql.connect(DATABASE) as made:
+    with postgresql.database(DATABASE) as made:
         made.execute(f"CREATE TABLE big AS SELECT g::bigint AS id, repeat('x', 80) AS pad FROM generate_series(1, {ROWS}) g")
         made.execute("CREATE INDEX ON big (id)")
         made.execute("CREATE TABLE moving AS SELECT * FROM big")
@@ -46,9 +44,7 @@ def remote(postgresql: PostgresqlServer) -> Iterator[PostgresqlServer]:
         )
         made.execute("CREATE TABLE few AS SELECT nullif(g % 5, 2)::bigint AS k, g::text AS t FROM generate_series(1, 12) g")
         made.execute("VACUUM ANALYZE")
-    yield postgresql
-    with postgresql.connect() as admin:
-        admin.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+        yield postgresql
 
 
 @pytest.fixture(autouse=True)

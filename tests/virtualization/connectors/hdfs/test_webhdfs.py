@@ -20,9 +20,10 @@ from tests.patience import PATIENCE, eventually
 from tests.services.certificates import HOSTS, laid
 from tests.services.hdfs import HdfsServer
 from tests.services.postgresql import free_port
-from tests.virtualization.connectors.conformance import ConnectorConformance, failed, ids, table
+from tests.virtualization.connectors import test_hdfs
+from tests.virtualization.connectors.conformance import failed, ids, table
 from tests.virtualization.connectors.served_lake import ID, filled, rows
-from virtualization.catalog import Column, DataSource, VirtualTable
+from virtualization.catalog import DataSource
 from virtualization.connectors.hdfs import HdfsConnector
 from virtualization.connectors.hdfs.client import Client
 from virtualization.connectors.hdfs.options import settings
@@ -60,17 +61,8 @@ def broken() -> list[Connector]:
     return [HdfsConnector(DataSource("src", "hdfs", f"https://127.0.0.1:{free_port()}"))]
 
 
-class TestParquetOverTls(ConnectorConformance):
-    """Parquet in a folder."""
-
-    @pytest.fixture
-    def tables(self) -> dict[str, VirtualTable]:
-        return {
-            "rows": table("/p/rows", format="parquet"),
-            "empty": table("/empty", format="parquet"),
-            "big": table("/p/big.parquet", [Column("id", "bigint")]),
-            "missing": table("/missing.parquet"),
-        }
+class TestParquetOverTls(test_hdfs.TestParquetConformance):
+    """The same tables, over this module's ``connector``."""
 
 
 def ports(server: HdfsServer) -> list[int]:
